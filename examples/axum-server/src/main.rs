@@ -1,0 +1,2 @@
+//! An example voice server on Axum.
+fn main() {}
