@@ -2,6 +2,7 @@
 /// Client to server: take a seat in a voice channel, leaving the present one if there is one.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VoiceJoinRequest {
+    /// The channel to join.
     #[prost(string, tag = "1")]
     pub channel_id: ::prost::alloc::string::String,
 }
@@ -17,6 +18,7 @@ pub struct VoiceJoinResponse {
     /// The channel has more participants than a full mesh carries well.
     #[prost(bool, tag = "3")]
     pub quality_warning: bool,
+    /// The channel joined.
     #[prost(string, tag = "4")]
     pub channel_id: ::prost::alloc::string::String,
     /// The joiner's own session: names this stay in this channel.
@@ -26,18 +28,23 @@ pub struct VoiceJoinResponse {
 /// Client to server: give up the seat.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VoiceLeaveRequest {
+    /// The channel to leave.
     #[prost(string, tag = "1")]
     pub channel_id: ::prost::alloc::string::String,
 }
 /// Server to client: somebody's stay ended. The leaver gets it too, as the answer to its request.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VoiceLeaveEvent {
+    /// The channel left.
     #[prost(string, tag = "1")]
     pub channel_id: ::prost::alloc::string::String,
+    /// Who left.
     #[prost(string, tag = "2")]
     pub user_id: ::prost::alloc::string::String,
+    /// Their name.
     #[prost(string, tag = "3")]
     pub display_name: ::prost::alloc::string::String,
+    /// Why.
     #[prost(enumeration = "VoiceLeaveReason", tag = "4")]
     pub reason: i32,
     /// The session that ended.
@@ -46,12 +53,15 @@ pub struct VoiceLeaveEvent {
 }
 /// An SDP offer for one other participant (RFC 8829).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct VoiceSdpOffer {
+    /// Whom it is for.
     #[prost(string, tag = "1")]
     pub target_user_id: ::prost::alloc::string::String,
-    /// At most 64 KiB unless the server is configured otherwise.
+    /// The description, as the browser made it. At most 64 KiB unless the server is configured otherwise.
     #[prost(string, tag = "2")]
     pub sdp: ::prost::alloc::string::String,
+    /// The channel that both are in.
     #[prost(string, tag = "3")]
     pub channel_id: ::prost::alloc::string::String,
     /// Written by the server, whatever the client put here.
@@ -66,12 +76,15 @@ pub struct VoiceSdpOffer {
 }
 /// An SDP answer for one other participant (RFC 8829).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct VoiceSdpAnswer {
+    /// Whom it is for.
     #[prost(string, tag = "1")]
     pub target_user_id: ::prost::alloc::string::String,
-    /// At most 64 KiB unless the server is configured otherwise.
+    /// The description, as the browser made it. At most 64 KiB unless the server is configured otherwise.
     #[prost(string, tag = "2")]
     pub sdp: ::prost::alloc::string::String,
+    /// The channel that both are in.
     #[prost(string, tag = "3")]
     pub channel_id: ::prost::alloc::string::String,
     /// Written by the server, whatever the client put here.
@@ -86,13 +99,16 @@ pub struct VoiceSdpAnswer {
 }
 /// A trickled ICE candidate for one other participant (RFC 8838).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct VoiceIceCandidate {
+    /// Whom it is for.
     #[prost(string, tag = "1")]
     pub target_user_id: ::prost::alloc::string::String,
     /// RTCIceCandidateInit as JSON; null or an empty candidate ends the candidates.
     /// At most 4 KiB unless the server is configured otherwise.
     #[prost(string, tag = "2")]
     pub candidate_json: ::prost::alloc::string::String,
+    /// The channel that both are in.
     #[prost(string, tag = "3")]
     pub channel_id: ::prost::alloc::string::String,
     /// Written by the server, whatever the client put here.
@@ -108,39 +124,48 @@ pub struct VoiceIceCandidate {
 /// Client to server: my microphone and headphones. Server to client: a participant's, the sender's own included.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VoiceStateUpdate {
+    /// The channel that the participant is in.
     #[prost(string, tag = "1")]
     pub channel_id: ::prost::alloc::string::String,
     /// Written by the server, whatever the client put here.
     #[prost(string, tag = "2")]
     pub user_id: ::prost::alloc::string::String,
+    /// The microphone is off.
     #[prost(bool, tag = "3")]
     pub muted: bool,
+    /// The headphones are off.
     #[prost(bool, tag = "4")]
     pub deafened: bool,
 }
 /// A participant began or stopped speaking. May be dropped on its way to a slow reader.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VoiceSpeakingEvent {
+    /// The channel that the participant is in.
     #[prost(string, tag = "1")]
     pub channel_id: ::prost::alloc::string::String,
     /// Written by the server, whatever the client put here.
     #[prost(string, tag = "2")]
     pub user_id: ::prost::alloc::string::String,
+    /// True at the beginning, false at the end.
     #[prost(bool, tag = "3")]
     pub speaking: bool,
 }
 /// Somebody in a voice channel.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VoiceParticipant {
+    /// Who it is.
     #[prost(string, tag = "1")]
     pub user_id: ::prost::alloc::string::String,
+    /// Their name.
     #[prost(string, tag = "2")]
     pub display_name: ::prost::alloc::string::String,
     /// Opaque text chosen by the client when it signed in.
     #[prost(string, tag = "3")]
     pub pubkey: ::prost::alloc::string::String,
+    /// The microphone is off.
     #[prost(bool, tag = "4")]
     pub muted: bool,
+    /// The headphones are off.
     #[prost(bool, tag = "5")]
     pub deafened: bool,
     /// This stay of this connection in this channel.
@@ -150,24 +175,31 @@ pub struct VoiceParticipant {
 /// Server to client: somebody took a seat. Expect an offer from them.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VoiceParticipantJoinedEvent {
+    /// The channel joined.
     #[prost(string, tag = "1")]
     pub channel_id: ::prost::alloc::string::String,
+    /// Who joined. Always set.
     #[prost(message, optional, tag = "2")]
     pub participant: ::core::option::Option<VoiceParticipant>,
 }
 /// One entry of RTCConfiguration.iceServers. STUN entries have neither user name nor credential.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct IceServer {
+    /// `stun:`, `turn:` and `turns:` URLs (RFC 7064, RFC 7065).
     #[prost(string, repeated, tag = "1")]
     pub urls: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// TURN user name, empty for STUN.
     #[prost(string, tag = "2")]
     pub username: ::prost::alloc::string::String,
+    /// TURN password, empty for STUN.
     #[prost(string, tag = "3")]
     pub credential: ::prost::alloc::string::String,
 }
 /// Server to client: a request failed, or (SESSION_REPLACED) the seat went to another connection of the same user.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VoiceError {
+    /// What went wrong.
     #[prost(enumeration = "VoiceErrorCode", tag = "1")]
     pub code: i32,
     /// For people who read logs; the code is what programs go by.
@@ -180,6 +212,7 @@ pub struct VoiceError {
 /// Client to server: fresh TURN credentials in the middle of a call.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VoiceIceServersRequest {
+    /// The channel that the asker is in.
     #[prost(string, tag = "1")]
     pub channel_id: ::prost::alloc::string::String,
 }
@@ -187,8 +220,10 @@ pub struct VoiceIceServersRequest {
 /// Apply them with RTCPeerConnection.setConfiguration and an ICE restart.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct VoiceIceServersResponse {
+    /// For RTCConfiguration.iceServers, in place of those before.
     #[prost(message, repeated, tag = "1")]
     pub ice_servers: ::prost::alloc::vec::Vec<IceServer>,
+    /// The channel that the credentials are for.
     #[prost(string, tag = "2")]
     pub channel_id: ::prost::alloc::string::String,
 }
@@ -196,6 +231,7 @@ pub struct VoiceIceServersResponse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum VoiceLeaveReason {
+    /// Not said, or not known to the reader.
     Unspecified = 0,
     /// Asked to leave.
     Left = 1,
@@ -244,15 +280,19 @@ impl VoiceLeaveReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum VoiceErrorCode {
+    /// Not said, or not known to the reader.
     Unspecified = 0,
     /// Undecodable, empty, or with an id that is empty or too long.
     Malformed = 1,
     /// Not a payload that a client may send here.
     Unsupported = 2,
+    /// There is no such channel.
     ChannelNotFound = 3,
+    /// The channel is of another kind.
     NotAVoiceChannel = 4,
     /// Banned or denied.
     Forbidden = 5,
+    /// The channel has as many participants as its limit allows.
     ChannelFull = 6,
     /// The sender is not in the channel it names, whether that exists or not.
     NotInChannel = 7,
@@ -266,6 +306,7 @@ pub enum VoiceErrorCode {
     SessionReplaced = 11,
     /// Something the server depends on did not answer; try again later.
     Unavailable = 12,
+    /// A fault of the server.
     Internal = 13,
     /// `target_session_id` is not the target's present session.
     StaleSession = 14,

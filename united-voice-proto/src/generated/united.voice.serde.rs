@@ -324,7 +324,7 @@ impl<'de> serde::Deserialize<'de> for VoiceErrorCode {
             {
                 i32::try_from(v)
                     .ok()
-                    .and_then(|x| x.try_into().ok())
+                    .and_then(|x| x.try_into().ok().or_else(|| Some(VoiceErrorCode::default())))
                     .ok_or_else(|| {
                         serde::de::Error::invalid_value(serde::de::Unexpected::Signed(v), &self)
                     })
@@ -336,7 +336,7 @@ impl<'de> serde::Deserialize<'de> for VoiceErrorCode {
             {
                 i32::try_from(v)
                     .ok()
-                    .and_then(|x| x.try_into().ok())
+                    .and_then(|x| x.try_into().ok().or_else(|| Some(VoiceErrorCode::default())))
                     .ok_or_else(|| {
                         serde::de::Error::invalid_value(serde::de::Unexpected::Unsigned(v), &self)
                     })
@@ -362,7 +362,7 @@ impl<'de> serde::Deserialize<'de> for VoiceErrorCode {
                     "VOICE_ERROR_CODE_UNAVAILABLE" => Ok(VoiceErrorCode::Unavailable),
                     "VOICE_ERROR_CODE_INTERNAL" => Ok(VoiceErrorCode::Internal),
                     "VOICE_ERROR_CODE_STALE_SESSION" => Ok(VoiceErrorCode::StaleSession),
-                    _ => Err(serde::de::Error::unknown_variant(value, FIELDS)),
+                    _ => Ok(VoiceErrorCode::default()),
                 }
             }
         }
@@ -1246,7 +1246,7 @@ impl<'de> serde::Deserialize<'de> for VoiceLeaveReason {
             {
                 i32::try_from(v)
                     .ok()
-                    .and_then(|x| x.try_into().ok())
+                    .and_then(|x| x.try_into().ok().or_else(|| Some(VoiceLeaveReason::default())))
                     .ok_or_else(|| {
                         serde::de::Error::invalid_value(serde::de::Unexpected::Signed(v), &self)
                     })
@@ -1258,7 +1258,7 @@ impl<'de> serde::Deserialize<'de> for VoiceLeaveReason {
             {
                 i32::try_from(v)
                     .ok()
-                    .and_then(|x| x.try_into().ok())
+                    .and_then(|x| x.try_into().ok().or_else(|| Some(VoiceLeaveReason::default())))
                     .ok_or_else(|| {
                         serde::de::Error::invalid_value(serde::de::Unexpected::Unsigned(v), &self)
                     })
@@ -1276,7 +1276,7 @@ impl<'de> serde::Deserialize<'de> for VoiceLeaveReason {
                     "VOICE_LEAVE_REASON_REPLACED" => Ok(VoiceLeaveReason::Replaced),
                     "VOICE_LEAVE_REASON_KICKED" => Ok(VoiceLeaveReason::Kicked),
                     "VOICE_LEAVE_REASON_EVICTED" => Ok(VoiceLeaveReason::Evicted),
-                    _ => Err(serde::de::Error::unknown_variant(value, FIELDS)),
+                    _ => Ok(VoiceLeaveReason::default()),
                 }
             }
         }

@@ -1,0 +1,479 @@
+//! A whole connection, from the first frame to the last.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures::{Sink, SinkExt, Stream, StreamExt};
+use tokio::time::{Instant, timeout};
+use united_voice_proto::{DecodeError, decode, ws::Envelope};
+
+use crate::{
+    CloseFrame, CloseReason, Codec, ConnectError, Frame, QueueStream, RequestError, Signal,
+    TransportError, UserId, VoiceDirectory, VoiceServer, VoiceSession, outbound_queue,
+    clock::Clock,
+    rate::{RateLimiter, Verdict},
+    signaling::{self, decode_error, dispatch_now, finish_join, reply_error, unavailable},
+};
+
+/// Frames read and signals written before another task gets its turn.
+const BUDGET: usize = 64;
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Disconnect {
+    /// The client closed it.
+    Closed,
+    /// The transport ended or failed.
+    Lost,
+    /// The client gave no sign of life.
+    TimedOut,
+    /// The client read too slowly: 1013.
+    SlowConsumer,
+    /// The server stops: 1001.
+    GoingAway,
+    /// The client exceeded its rate for too long, or the user has too many connections: 1008.
+    PolicyViolation,
+    /// A message was too large: 1009.
+    MessageTooLarge,
+    /// A text message was not UTF-8: 1007.
+    InvalidUtf8,
+    /// The client broke the transport's protocol: 1002.
+    ProtocolError,
+}
+
+impl Disconnect {
+    /// The close frame that the server sends: none where the client is gone or has closed by itself.
+    pub fn close_frame(self) -> Option<CloseFrame> {
+        let (code, reason) = match self {
+            Self::Closed | Self::Lost | Self::TimedOut => return None,
+            Self::SlowConsumer => (1013, "reading too slowly"),
+            Self::GoingAway => (1001, "server is stopping"),
+            Self::PolicyViolation => (1008, "sending too much"),
+            Self::MessageTooLarge => (1009, "message too large"),
+            Self::InvalidUtf8 => (1007, "text is not UTF-8"),
+            Self::ProtocolError => (1002, "protocol error"),
+        };
+        Some(CloseFrame {
+            code,
+            reason: reason.into(),
+        })
+    }
+}
+
+impl From<CloseReason> for Disconnect {
+    fn from(reason: CloseReason) -> Self {
+        match reason {
+            CloseReason::SlowConsumer => Self::SlowConsumer,
+            CloseReason::GoingAway => Self::GoingAway,
+        }
+    }
+}
+
+impl From<ConnectError> for Disconnect {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::ShuttingDown => Self::GoingAway,
+            ConnectError::TooManyConnections => Self::PolicyViolation,
+        }
+    }
+}
+
+/// Runs one connection of an authenticated user to its end.
+///
+/// `transport` is the framework's socket as a `Stream` and `Sink` of [`Frame`]s. It must answer pings, hand out whole
+/// messages and refuse those over [`Limits::max_message_bytes`](crate::Limits::max_message_bytes). `codec` is what the
+/// subprotocol settled; without one, the kind of the first message does.
+///
+/// One task does all: it reads, answers, writes what the queue holds and flushes once for each wake-up. The seat is given
+/// up as soon as the connection is known to end, before the closing handshake.
+///
+/// # Cancel safety
+///
+/// Dropping the future cuts the connection; the seat is given up and the others are told `DISCONNECTED`.
+///
+/// # Panics
+///
+/// Where it is polled outside a Tokio runtime with time enabled.
+pub async fn drive<D, T>(
+    server: &VoiceServer<D>,
+    mut transport: T,
+    user: UserId,
+    codec: Option<Codec>,
+) -> Disconnect
+where
+    D: VoiceDirectory,
+    T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame> + Unpin,
+{
+    let _lease = server.registry().inner.lease();
+    let limits = server.limits();
+    let (sink, signals) = outbound_queue(limits.outbound_queue, limits.outbound_queue_bytes);
+    let disconnect = match server.connect(user, Arc::new(sink)) {
+        Ok(session) => {
+            let mut connection =
+                Connection::new(server, &session, &mut transport, signals, codec);
+            poll_fn(|cx| connection.poll(cx)).await
+            // The session ends here, the join under way with it.
+        }
+        Err(error) => error.into(),
+    };
+    tracing::debug!(?disconnect, "connection ends");
+    close(&mut transport, disconnect, limits).await;
+    disconnect
+}
+
+/// The closing handshake: the server's frame within its time, then whatever still comes is read and dropped for a while,
+/// since closing a socket with unread data resets it and may destroy the frame on its way.
+async fn close<T>(transport: &mut T, disconnect: Disconnect, limits: &crate::Limits)
+where
+    T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame> + Unpin,
+{
+    let sent = match (disconnect, disconnect.close_frame()) {
+        (Disconnect::Closed, _) => timeout(limits.close_timeout, transport.flush()).await,
+        (_, Some(frame)) => {
+            let frame = transport.send(Frame::Close(Some(frame)));
+            timeout(limits.close_timeout, frame).await
+        }
+        (_, None) => return,
+    };
+    if let Ok(Ok(())) = sent {
+        let rest = async { while let Some(Ok(_)) = transport.next().await {} };
+        // Either way it is over.
+        let _ = timeout(limits.linger, rest).await;
+    }
+}
+
+type JoinUnderWay<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+struct Connection<'a, D, T> {
+    server: &'a VoiceServer<D>,
+    session: &'a VoiceSession,
+    transport: &'a mut T,
+    signals: QueueStream,
+    codec: Option<Codec>,
+    rate: RateLimiter,
+    /// A message that was read while the one before it wasn't done, or its answers didn't fit.
+    held: Option<Frame>,
+    join: Option<(JoinUnderWay<'a>, PendingReply)>,
+    /// Written, but not flushed.
+    unflushed: bool,
+    /// The transport took no more at the last attempt.
+    stalled: bool,
+    clock: Clock,
+    tally: Tally,
+}
+
+/// What a join is answered where the directory takes too long.
+struct PendingReply {
+    request_id: String,
+    channel: String,
+}
+
+#[derive(Default)]
+struct Tally {
+    received: u64,
+    sent: u64,
+    rate_limited: u64,
+}
+
+impl<'a, D, T> Connection<'a, D, T>
+where
+    D: VoiceDirectory,
+    T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame> + Unpin,
+{
+    fn new(
+        server: &'a VoiceServer<D>,
+        session: &'a VoiceSession,
+        transport: &'a mut T,
+        signals: QueueStream,
+        codec: Option<Codec>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            rate: RateLimiter::new(server.limits(), now),
+            clock: Clock::new(server.limits(), now),
+            server,
+            session,
+            transport,
+            signals,
+            codec,
+            held: None,
+            join: None,
+            unflushed: false,
+            stalled: false,
+            tally: Tally::default(),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Disconnect> {
+        let now = Instant::now();
+        let outcome = self.poll_once(cx, now);
+        let Tally {
+            received,
+            sent,
+            rate_limited,
+        } = std::mem::take(&mut self.tally);
+        let counters = &self.server.registry().inner.counters;
+        counters.traffic(received, sent, rate_limited);
+        match outcome {
+            Ok(()) => Poll::Pending,
+            Err(disconnect) => Poll::Ready(disconnect),
+        }
+    }
+
+    /// Does what can be done now. On `Ok` whatever may change that will wake the task.
+    fn poll_once(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Disconnect> {
+        if let Poll::Ready(reason) = self.signals.poll_closed(cx) {
+            return Err(reason.into());
+        }
+        loop {
+            self.poll_join(cx, now);
+            let spent = self.poll_read(cx, now)?;
+            let room_made = self.poll_write(cx, now)?;
+            self.poll_timers(cx, now)?;
+            if spent {
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
+            // What was held back for want of room may go on.
+            if !(room_made && self.held.is_some() && !self.is_blocked()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next message has to wait: for a join, or for the client to read.
+    fn is_blocked(&self) -> bool {
+        self.join.is_some() || self.signals.is_over_limit()
+    }
+
+    fn poll_join(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if let Some((join, _)) = &mut self.join
+            && join.as_mut().poll(cx).is_ready()
+        {
+            self.join = None;
+            self.clock.join_deadline = None;
+            self.watch_ice(now);
+        }
+    }
+
+    /// Reads and handles messages while there are any and none has to wait; says whether the budget was spent.
+    fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Disconnect> {
+        for _ in 0..BUDGET {
+            if self.held.is_some() && self.is_blocked() {
+                return Ok(false);
+            }
+            if let Some(frame) = self.held.take() {
+                self.message(frame, now)?;
+                // Polled at once, so that a directory that needs no waiting holds nothing up.
+                self.poll_join(cx, now);
+                continue;
+            }
+            match self.transport.poll_next_unpin(cx) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(None) => return Err(Disconnect::Lost),
+                Poll::Ready(Some(Err(error))) => return Err(read_failure(&error)),
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.clock.heard(now);
+                    match frame {
+                        Frame::Close(_) => return Err(Disconnect::Closed),
+                        Frame::Ping(_) | Frame::Pong(_) => {}
+                        message => self.held = Some(message),
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn message(&mut self, frame: Frame, now: Instant) -> Result<(), Disconnect> {
+        self.tally.received += 1;
+        let limit = self.server.limits().max_message_bytes;
+        let (decoded, kind_fits) = match &frame {
+            Frame::Binary(bytes) => self.decode(Codec::Protobuf, bytes, limit),
+            #[cfg(feature = "json")]
+            Frame::Text(text) => self.decode(Codec::Json, text.as_bytes(), limit),
+            _ => (Err(DecodeError::Empty { request_id: String::new() }), false),
+        };
+        if matches!(decoded, Err(DecodeError::TooLarge { .. })) {
+            return Err(Disconnect::MessageTooLarge);
+        }
+        match self.rate.check(now) {
+            Verdict::Pass => {}
+            Verdict::Drop => {
+                self.tally.rate_limited += 1;
+                self.refuse_rate(&decoded);
+                return Ok(());
+            }
+            Verdict::Close => return Err(Disconnect::PolicyViolation),
+        }
+        match decoded {
+            Ok(envelope) if kind_fits => self.dispatch(envelope, now),
+            Ok(envelope) => {
+                let error = RequestError::malformed("not in this connection's encoding");
+                reply_error(self.session, short(&envelope.request_id), &error);
+            }
+            Err(error) => {
+                let answer = if kind_fits {
+                    decode_error(&error)
+                } else {
+                    RequestError::malformed("not in this connection's encoding")
+                };
+                reply_error(self.session, short(error.request_id()), &answer);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes, and says whether the message is of the connection's kind, which the first message settles.
+    fn decode(
+        &mut self,
+        kind: Codec,
+        bytes: &[u8],
+        limit: usize,
+    ) -> (Result<Envelope, DecodeError>, bool) {
+        let codec = *self.codec.get_or_insert(kind);
+        (decode(kind, bytes, limit), codec == kind)
+    }
+
+    fn refuse_rate(&self, decoded: &Result<Envelope, DecodeError>) {
+        let (request_id, channel) = match decoded {
+            Ok(envelope) => (envelope.request_id.as_str(), signaling::named_channel(envelope)),
+            Err(error) => (error.request_id(), None),
+        };
+        // One that asks for no answer gets none.
+        if !request_id.is_empty() {
+            let error = RequestError::rate_limited().in_channel(channel.unwrap_or_default());
+            reply_error(self.session, short(request_id), &error);
+        }
+    }
+
+    fn dispatch(&mut self, envelope: Envelope, now: Instant) {
+        let Some(join) = dispatch_now(self.server, self.session, envelope) else {
+            self.watch_ice(now);
+            return;
+        };
+        let reply = PendingReply {
+            request_id: join.request_id.clone(),
+            channel: join.request.channel_id.clone(),
+        };
+        self.clock.join_deadline = Some(now + self.server.limits().directory_timeout);
+        let join = finish_join(self.server, self.session, join);
+        self.join = Some((Box::pin(join), reply));
+    }
+
+    /// Fresh TURN credentials start their clock anew.
+    fn watch_ice(&mut self, now: Instant) {
+        let grants = self.session.ice_grants();
+        if grants != self.clock.ice_grants {
+            self.clock.ice_grants = grants;
+            let after = self.server.ice_refresh_after();
+            self.clock.ice_deadline = after.map(|after| now + after);
+        }
+    }
+
+    /// Writes what waits and flushes once; says whether anything was written.
+    fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Disconnect> {
+        let mut written = 0;
+        while written < BUDGET {
+            match self.transport.poll_ready_unpin(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Err(Disconnect::Lost),
+                Poll::Pending => {
+                    self.stalled = true;
+                    break;
+                }
+            }
+            if std::mem::take(&mut self.stalled) {
+                // The client has taken something in.
+                self.clock.heard(now);
+            }
+            let Some(frame) = self.next_frame() else {
+                break;
+            };
+            let sent = self.transport.start_send_unpin(frame);
+            sent.map_err(|_| Disconnect::Lost)?;
+            self.unflushed = true;
+            written += 1;
+        }
+        if written == BUDGET {
+            cx.waker().wake_by_ref();
+        }
+        if self.unflushed {
+            match self.transport.poll_flush_unpin(cx) {
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(_)) => return Err(Disconnect::Lost),
+                Poll::Pending => {}
+            }
+        }
+        Ok(written > 0)
+    }
+
+    fn next_frame(&mut self) -> Option<Frame> {
+        if std::mem::take(&mut self.clock.ping_due) {
+            return Some(Frame::Ping(bytes::Bytes::new()));
+        }
+        let signal = self.signals.pop()?;
+        self.tally.sent += 1;
+        Some(encode(&signal, self.codec.unwrap_or(Codec::Protobuf)))
+    }
+
+    fn poll_timers(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Disconnect> {
+        while self.clock.poll_due(cx, now) {
+            if self.clock.is_dead(now) {
+                if self.join.is_none() || self.held.is_none() {
+                    return Err(Disconnect::TimedOut);
+                }
+                // A message waits for the directory, and signs of life behind it are unread.
+                self.clock.heard(now);
+            }
+            if self.clock.take_ping(now) {
+                self.poll_write(cx, now)?;
+            }
+            if Clock::take(&mut self.clock.join_deadline, now)
+                && let Some((_, reply)) = self.join.take()
+            {
+                let error = unavailable().in_channel(&reply.channel);
+                reply_error(self.session, short(&reply.request_id), &error);
+                cx.waker().wake_by_ref();
+            }
+            if Clock::take(&mut self.clock.ice_deadline, now) {
+                self.server.push_ice_servers(self.session);
+                self.watch_ice(now);
+                cx.waker().wake_by_ref();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn encode(signal: &Signal, codec: Codec) -> Frame {
+    match codec {
+        #[cfg(feature = "json")]
+        Codec::Json => Frame::Text(signal.as_json()),
+        _ => Frame::Binary(signal.as_protobuf()),
+    }
+}
+
+/// A request id as it may be given back.
+fn short(request_id: &str) -> &str {
+    if request_id.len() > crate::MAX_ID_BYTES {
+        ""
+    } else {
+        request_id
+    }
+}
+
+fn read_failure(error: &TransportError) -> Disconnect {
+    tracing::debug!(%error, "transport failed");
+    match error {
+        TransportError::TooLarge => Disconnect::MessageTooLarge,
+        TransportError::InvalidUtf8 => Disconnect::InvalidUtf8,
+        TransportError::Protocol => Disconnect::ProtocolError,
+        TransportError::Io(_) => Disconnect::Lost,
+    }
+}

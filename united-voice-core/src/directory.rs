@@ -1,0 +1,140 @@
+//! What the host knows and the library asks: who a user is, what a channel is, who may join it.
+
+use std::{error::Error, num::NonZeroU32};
+
+use async_trait::async_trait;
+
+use crate::{ChannelId, UserId};
+
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The host's knowledge, asked once for each join.
+///
+/// It is asked before any lock is taken and may wait for a database. While it waits the connection goes on sending, but
+/// no further message of that client is handled, so that its messages keep their order.
+///
+/// # Cancel safety
+///
+/// The future is dropped where the connection ends or the answer takes longer than
+/// [`Limits::directory_timeout`](crate::Limits::directory_timeout); it should leave nothing behind.
+#[async_trait]
+pub trait VoiceDirectory: Send + Sync + 'static {
+    /// Whether `user` may join `channel`, and under what name and limit.
+    ///
+    /// When a limit changes later, call [`VoiceRoomRegistry::policy_changed`](crate::VoiceRoomRegistry::policy_changed):
+    /// joins that asked before and are not through yet then ask again.
+    ///
+    /// # Errors
+    ///
+    /// [`AdmitError`]; each variant says what the client is told.
+    async fn admit(
+        &self,
+        user: &UserId,
+        channel: &ChannelId,
+    ) -> Result<Admission, AdmitError>;
+}
+
+/// The answer to a join that may go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Admission {
+    /// How the other participants see the user.
+    pub profile: Profile,
+    /// The hard limit of the channel; `None` is none, which leaves the soft cap of [`SOFT_CAP`](crate::SOFT_CAP).
+    pub max_participants: Option<NonZeroU32>,
+}
+
+impl Admission {
+    /// An admission to a channel without a hard limit.
+    pub fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            max_participants: None,
+        }
+    }
+
+    /// Sets the hard limit.
+    #[must_use]
+    pub fn with_max_participants(mut self, limit: Option<NonZeroU32>) -> Self {
+        self.max_participants = limit;
+        self
+    }
+}
+
+/// How the other participants see a user.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Profile {
+    /// The name to show.
+    pub display_name: String,
+    /// Opaque text that the client chose; empty where it chose none.
+    pub pubkey: String,
+}
+
+impl Profile {
+    /// A profile without a public key.
+    pub fn new(display_name: impl Into<String>) -> Self {
+        Self {
+            display_name: display_name.into(),
+            pubkey: String::new(),
+        }
+    }
+
+    /// Sets the public key.
+    #[must_use]
+    pub fn with_pubkey(mut self, pubkey: impl Into<String>) -> Self {
+        self.pubkey = pubkey.into();
+        self
+    }
+}
+
+/// Why a user may not join a channel.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum AdmitError {
+    /// There is no such channel, or the user must not know of it.
+    #[error("no such channel")]
+    ChannelNotFound,
+    /// The channel carries no voice.
+    #[error("not a voice channel")]
+    NotAVoiceChannel,
+    /// The user is banned from the channel or lacks the right to join it.
+    #[error("not allowed to join this channel")]
+    Forbidden,
+    /// The directory could not answer; the same request may succeed later.
+    #[error("the directory did not answer")]
+    Unavailable(#[source] BoxError),
+}
+
+impl AdmitError {
+    /// The directory could not answer because of `source`.
+    pub fn unavailable(source: impl Into<BoxError>) -> Self {
+        Self::Unavailable(source.into())
+    }
+}
+
+#[async_trait]
+impl<T: VoiceDirectory + ?Sized> VoiceDirectory for std::sync::Arc<T> {
+    async fn admit(
+        &self,
+        user: &UserId,
+        channel: &ChannelId,
+    ) -> Result<Admission, AdmitError> {
+        (**self).admit(user, channel).await
+    }
+}
+
+/// Admits everybody to every channel under their own id: for tests and first steps.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpenDirectory;
+
+#[async_trait]
+impl VoiceDirectory for OpenDirectory {
+    async fn admit(
+        &self,
+        user: &UserId,
+        _channel: &ChannelId,
+    ) -> Result<Admission, AdmitError> {
+        Ok(Admission::new(Profile::new(user.as_str())))
+    }
+}

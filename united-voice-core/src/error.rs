@@ -1,0 +1,172 @@
+//! One error enum an operation. Each says whose fault it was and what an adapter should do about it.
+
+use united_voice_proto::voice::VoiceErrorCode;
+
+use crate::{SinkError, directory::BoxError};
+
+/// Why a connection was not registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The server stops: close with 1001.
+    #[error("the server is stopping")]
+    ShuttingDown,
+    /// The user has as many connections as one may: close with 1008.
+    #[error("too many connections of this user")]
+    TooManyConnections,
+}
+
+/// Why a join changed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The channel has its hard limit of participants.
+    #[error("the channel is full")]
+    ChannelFull,
+    /// The host's limits or bans changed since the directory was asked: ask it again.
+    #[error("the channel's policy changed meanwhile")]
+    PolicyChanged,
+    /// The connection was closed by the library; nothing can be joined over it.
+    #[error("the connection is closed")]
+    SessionClosed,
+    /// The joiner's own sink did not take the response.
+    #[error("the response could not be delivered")]
+    Undeliverable(#[source] SinkError),
+}
+
+/// The session has no seat in the channel that it named, whether that exists or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not in this channel")]
+pub struct NotInChannel;
+
+/// A relayed message went nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct RelayError {
+    reason: RelayFailure,
+    channel: Box<str>,
+}
+
+impl RelayError {
+    pub(crate) fn new(reason: RelayFailure, channel: &str) -> Self {
+        Self {
+            reason,
+            channel: channel.into(),
+        }
+    }
+
+    /// Why.
+    pub fn reason(&self) -> RelayFailure {
+        self.reason
+    }
+
+    /// The channel that the message named.
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+}
+
+/// Why a relayed message went nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum RelayFailure {
+    /// The sender has no seat in the channel.
+    #[error("not in this channel")]
+    NotInChannel,
+    /// The target is not somebody else in the channel.
+    #[error("the target is not in this channel")]
+    TargetNotInChannel,
+    /// The target is in the channel by another session than the one meant.
+    #[error("the target's session is no longer the one addressed")]
+    StaleSession,
+}
+
+/// Why a request of a client failed: what it is told, and nothing that it must not know.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct RequestError {
+    code: VoiceErrorCode,
+    message: &'static str,
+    channel: Option<String>,
+    #[source]
+    source: Option<BoxError>,
+}
+
+impl RequestError {
+    pub(crate) fn new(code: VoiceErrorCode, message: &'static str) -> Self {
+        Self {
+            code,
+            message,
+            channel: None,
+            source: None,
+        }
+    }
+
+    pub(crate) fn malformed(message: &'static str) -> Self {
+        Self::new(VoiceErrorCode::Malformed, message)
+    }
+
+    #[cfg(feature = "connection")]
+    pub(crate) fn rate_limited() -> Self {
+        Self::new(VoiceErrorCode::RateLimited, "too many messages, slow down")
+    }
+
+    pub(crate) fn in_channel(mut self, channel: &str) -> Self {
+        self.channel = Some(channel.into());
+        self
+    }
+
+    pub(crate) fn because(mut self, source: BoxError) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// The code on the wire.
+    pub fn code(&self) -> VoiceErrorCode {
+        self.code
+    }
+
+    /// The channel that the request named, where it named one.
+    pub fn channel(&self) -> Option<&str> {
+        self.channel.as_deref()
+    }
+
+    pub(crate) fn message(&self) -> &'static str {
+        self.message
+    }
+}
+
+impl From<NotInChannel> for RequestError {
+    fn from(_: NotInChannel) -> Self {
+        Self::new(VoiceErrorCode::NotInChannel, "not in this channel")
+    }
+}
+
+impl From<RelayError> for RequestError {
+    fn from(error: RelayError) -> Self {
+        use VoiceErrorCode as Code;
+        let request = match error.reason {
+            RelayFailure::NotInChannel => NotInChannel.into(),
+            RelayFailure::TargetNotInChannel => {
+                Self::new(Code::TargetNotInChannel, "the target is not in this channel")
+            }
+            RelayFailure::StaleSession => {
+                Self::new(Code::StaleSession, "the target's session is another one now")
+            }
+        };
+        request.in_channel(&error.channel)
+    }
+}
+
+impl From<JoinError> for RequestError {
+    fn from(error: JoinError) -> Self {
+        use VoiceErrorCode as Code;
+        match error {
+            JoinError::ChannelFull => Self::new(Code::ChannelFull, "the channel is full"),
+            JoinError::PolicyChanged => Self::new(Code::Unavailable, "try again"),
+            JoinError::SessionClosed | JoinError::Undeliverable(_) => {
+                Self::new(Code::Unavailable, "the connection is closing").because(Box::new(error))
+            }
+        }
+    }
+}

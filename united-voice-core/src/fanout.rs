@@ -1,0 +1,170 @@
+//! Telling a room: one signal to many, and what becomes of those who can't take it.
+
+use smallvec::SmallVec;
+use united_voice_proto::{
+    voice::{VoiceLeaveEvent, VoiceLeaveReason, VoiceParticipantJoinedEvent},
+    ws::envelope::Payload,
+};
+
+use crate::{
+    CloseReason, Signal, SinkError, Urgency, UserId, VoiceRoomRegistry,
+    events::VoiceEvent,
+    registry::{Inner, Link, Room, RoomCell, User, UserCell},
+    room::{Member, Participant},
+};
+
+/// Members that could not take an event: noted under the locks, evicted after them.
+#[derive(Default)]
+pub(crate) struct Overflow(SmallVec<[(UserId, u64); 1]>);
+
+impl Overflow {
+    /// Delivers to one member; says whether the signal was taken.
+    pub(crate) fn deliver(&mut self, user: &UserId, link: &Link, signal: &Signal) -> bool {
+        match link.sink.deliver(signal) {
+            Ok(()) => true,
+            // The connection is on its way out by itself.
+            Err(SinkError::Closed) => false,
+            Err(SinkError::Full) => {
+                if signal.urgency() != Urgency::Droppable {
+                    self.0.push((user.clone(), link.connection));
+                }
+                false
+            }
+        }
+    }
+
+    /// Delivers to all members but one connection.
+    pub(crate) fn broadcast(&mut self, cell: &RoomCell, signal: &Signal, but: Option<u64>) {
+        for member in cell.members.members() {
+            if Some(member.handle.connection) != but {
+                self.deliver(&member.participant.user, &member.handle, signal);
+            }
+        }
+    }
+}
+
+/// Somebody's stay ended.
+pub(crate) fn left_signal(room: &Room, who: &Participant, reason: VoiceLeaveReason) -> Signal {
+    let event = VoiceLeaveEvent {
+        channel_id: room.id.as_str().into(),
+        user_id: who.user.as_str().into(),
+        display_name: who.profile.display_name.clone(),
+        reason: reason.into(),
+        session_id: who.session.to_string(),
+    };
+    Signal::new("", Payload::VoiceLeaveEvent(event), Urgency::Event)
+}
+
+/// Somebody took a seat.
+pub(crate) fn joined_signal(room: &Room, who: &Participant) -> Signal {
+    let event = VoiceParticipantJoinedEvent {
+        channel_id: room.id.as_str().into(),
+        participant: Some(who.to_proto()),
+    };
+    let payload = Payload::VoiceParticipantJoinedEvent(event);
+    Signal::new("", payload, Urgency::Event)
+}
+
+impl Inner {
+    /// Tells the host that a stay ended.
+    pub(crate) fn publish_left(&self, room: &Room, who: &Participant, reason: VoiceLeaveReason) {
+        self.counters.left();
+        self.publish(|| VoiceEvent::Left {
+            channel: room.id.clone(),
+            user: who.user.clone(),
+            session: who.session,
+            reason,
+        });
+    }
+
+    /// Makes the event only where somebody listens.
+    pub(crate) fn publish(&self, event: impl FnOnce() -> VoiceEvent) {
+        if self.events.receiver_count() > 0 {
+            // Fails only where the last listener has just gone.
+            let _ = self.events.send(event());
+        }
+    }
+}
+
+impl VoiceRoomRegistry {
+    /// Takes the user's present session out of its room and tells those who remain, and for `KICKED` the one who goes.
+    /// Says whether there was one. The user's lock is held by the caller.
+    pub(crate) fn vacate(
+        &self,
+        user: &User,
+        cell: &mut UserCell,
+        reason: VoiceLeaveReason,
+        overflow: &mut Overflow,
+    ) -> bool {
+        let Some(seat) = cell.seat.take() else {
+            return false;
+        };
+        let mut room = seat.room.state.lock();
+        let gone = room
+            .members
+            .unseat(user.hash, user.id.as_str(), seat.session)
+            .expect("a seat and its room's list change together");
+        self.tell_left(&seat.room, &room, &gone, reason, overflow);
+        if reason == VoiceLeaveReason::Kicked {
+            let signal = left_signal(&seat.room, &gone.participant, reason);
+            overflow.deliver(&user.id, &gone.handle, &signal);
+        }
+        let dead = Inner::retire_if_empty(&mut room);
+        drop(room);
+        if dead {
+            self.inner.remove_room(&seat.room);
+        }
+        true
+    }
+
+    /// Tells the members of a room (and the host) that somebody is no longer in it.
+    pub(crate) fn tell_left(
+        &self,
+        room: &Room,
+        cell: &RoomCell,
+        gone: &Member<Link>,
+        reason: VoiceLeaveReason,
+        overflow: &mut Overflow,
+    ) {
+        if !cell.members.is_empty() {
+            let signal = left_signal(room, &gone.participant, reason);
+            overflow.broadcast(cell, &signal, None);
+        }
+        self.inner.publish_left(room, &gone.participant, reason);
+    }
+
+    /// Ends the connections of members that could not take an event. No lock is held by the caller.
+    pub(crate) fn evict_all(&self, mut overflow: Overflow) {
+        while let Some((user, connection)) = overflow.0.pop() {
+            if let Some(user) = self.inner.user(&user) {
+                self.evict(&user, connection, &mut overflow);
+            }
+        }
+    }
+
+    fn evict(&self, user: &User, connection: u64, overflow: &mut Overflow) {
+        let mut cell = user.state.lock();
+        let position = cell
+            .connections
+            .iter()
+            .position(|link| link.connection == connection);
+        let Some(position) = position else {
+            return; // Evicted already, or gone by itself.
+        };
+        let link = cell.connections.remove(position);
+        if cell.sits_with(connection) {
+            self.vacate(user, &mut cell, VoiceLeaveReason::Evicted, overflow);
+        }
+        drop(cell);
+        self.inner.counters.evicted();
+        link.sink.close(CloseReason::SlowConsumer);
+    }
+}
+
+impl UserCell {
+    /// Whether the user's seat is this connection's.
+    pub(crate) fn sits_with(&self, connection: u64) -> bool {
+        let seat = self.seat.as_ref();
+        seat.is_some_and(|seat| seat.connection == connection)
+    }
+}

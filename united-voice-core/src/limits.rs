@@ -1,0 +1,124 @@
+//! What a client may ask of the server, and what it may cost.
+
+use std::time::Duration;
+
+/// The limits of every connection.
+///
+/// Worst-case memory of a connection with the defaults: 128 KiB for a message being read, 4 MiB of queued messages (see
+/// [`outbound_queue`](crate::outbound_queue) for what that counts), and what the transport buffers. One that reads what
+/// it is sent and is idle costs well under 1 KiB beyond its transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Messages a second that a connection may send for long. Default 100, at least 1.
+    pub messages_per_second: u32,
+    /// Messages that it may send at once after a pause. Default 200, at least 1.
+    pub burst: u32,
+    /// How long the rate may be exceeded without a pause of a second before the connection is closed. Default 10 s.
+    pub max_excess: Duration,
+    /// Messages that wait for a client that reads slowly. Default 256, at least 1.
+    pub outbound_queue: usize,
+    /// Bytes that wait for a client that reads slowly. Default 4 MiB, at least 1.
+    pub outbound_queue_bytes: usize,
+    /// The largest message from a client, in bytes; a larger one closes with 1009. Default 128 KiB.
+    pub max_message_bytes: usize,
+    /// The largest `sdp`, in bytes. Default 64 KiB; browsers' offers reach 20 KiB.
+    pub max_sdp_bytes: usize,
+    /// The largest `candidate_json`, in bytes. Default 4 KiB.
+    pub max_candidate_bytes: usize,
+    /// A connection that was silent for this long is pinged. Default 15 s.
+    pub ping_interval: Duration,
+    /// A connection that stays silent for this long after a ping is dead. Default 10 s.
+    pub ping_timeout: Duration,
+    /// How long a directory may think about a join before the client is told `UNAVAILABLE`. Default 10 s.
+    pub directory_timeout: Duration,
+    /// How long the server tries to get its close frame out. Default 5 s.
+    pub close_timeout: Duration,
+    /// How long the server reads and drops what comes after its close frame. Default 2 s.
+    pub linger: Duration,
+    /// Connections that one user may have at the same time. Default 64, at least 1.
+    pub connections_per_user: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            messages_per_second: 100,
+            burst: 200,
+            max_excess: Duration::from_secs(10),
+            outbound_queue: 256,
+            outbound_queue_bytes: 4 << 20,
+            max_message_bytes: 128 << 10,
+            max_sdp_bytes: 64 << 10,
+            max_candidate_bytes: 4 << 10,
+            ping_interval: Duration::from_secs(15),
+            ping_timeout: Duration::from_secs(10),
+            directory_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
+            linger: Duration::from_secs(2),
+            connections_per_user: 64,
+        }
+    }
+}
+
+impl Limits {
+    /// Checks that each limit lets anything through at all.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitsError`] with the name of the first that is zero.
+    pub fn validate(&self) -> Result<(), LimitsError> {
+        let zero = [
+            ("messages_per_second", self.messages_per_second == 0),
+            ("burst", self.burst == 0),
+            ("outbound_queue", self.outbound_queue == 0),
+            ("outbound_queue_bytes", self.outbound_queue_bytes == 0),
+            ("max_message_bytes", self.max_message_bytes == 0),
+            ("max_sdp_bytes", self.max_sdp_bytes == 0),
+            ("max_candidate_bytes", self.max_candidate_bytes == 0),
+            ("ping_interval", self.ping_interval.is_zero()),
+            ("ping_timeout", self.ping_timeout.is_zero()),
+            ("directory_timeout", self.directory_timeout.is_zero()),
+            ("connections_per_user", self.connections_per_user == 0),
+        ];
+        match zero.into_iter().find(|(_, is_zero)| *is_zero) {
+            Some((name, _)) => Err(LimitsError { name }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A limit that would let nothing through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("limit {name} must not be zero")]
+pub struct LimitsError {
+    name: &'static str,
+}
+
+impl LimitsError {
+    /// The field of [`Limits`].
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_protocol_and_valid() {
+        let limits = Limits::default();
+        assert_eq!(limits.validate(), Ok(()));
+        assert!(limits.ping_interval + limits.ping_timeout <= Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_zero_is_refused_by_name() {
+        let limits = Limits {
+            burst: 0,
+            ..Limits::default()
+        };
+        assert_eq!(limits.validate().unwrap_err().name(), "burst");
+    }
+}

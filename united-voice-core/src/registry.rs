@@ -1,0 +1,430 @@
+//! Who is where: rooms, the user index, their locks.
+//!
+//! # Locks and order
+//!
+//! A user's lock, then a room's (two rooms by address), then nothing. A user's seat changes only under the user's lock
+//! *and* the room's, hence "the user sits in room r" and "r lists the session" are one fact. No guard of a map is alive
+//! while a lock is taken: get, clone the `Arc`, drop the guard. Nothing here waits: the registry is synchronous.
+//!
+//! Whoever empties a room (or takes a user's last connection) marks it dead under its lock and then removes it from the
+//! map if it is still that one; whoever finds a dead one does likewise and tries again.
+
+use std::{
+    hash::BuildHasher,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use dashmap::DashMap;
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use tokio::sync::{Notify, broadcast};
+use united_voice_proto::voice::{VoiceLeaveReason, VoiceParticipant};
+
+use crate::{
+    ChannelId, CloseReason, SessionId, SignalSink, UserId,
+    error::ConnectError,
+    events::{VoiceEvent, VoiceEvents},
+    fanout::Overflow,
+    room::RoomState,
+    session::VoiceSession,
+    stats::{Counters, Stats},
+};
+
+/// All voice channels of a server, and who is in which.
+///
+/// Cloning copies a pointer. Every method may be called from any thread, none waits for anything but short locks, and
+/// none may be called from inside a [`SignalSink`].
+#[derive(Clone)]
+pub struct VoiceRoomRegistry {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    rooms: DashMap<ChannelId, Arc<Room>, RandomState>,
+    users: DashMap<UserId, Arc<User>, RandomState>,
+    hasher: RandomState,
+    epoch: u64,
+    /// The next session's and connection's number.
+    counter: AtomicU64,
+    policy: AtomicU64,
+    shutting_down: AtomicBool,
+    connections_per_user: usize,
+    pub(crate) events: broadcast::Sender<VoiceEvent>,
+    pub(crate) counters: Counters,
+    leases: AtomicUsize,
+    drained: Notify,
+}
+
+/// What `drained` waits for: held by every session, and by a connection until its close is through.
+pub(crate) struct Lease(Arc<Inner>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.0.leases.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.drained.notify_waiters();
+        }
+    }
+}
+
+pub(crate) struct Room {
+    pub(crate) id: ChannelId,
+    pub(crate) state: Mutex<RoomCell>,
+}
+
+#[derive(Default)]
+pub(crate) struct RoomCell {
+    /// Out of the map, or about to be: not to be joined.
+    pub(crate) dead: bool,
+    pub(crate) members: RoomState<Link>,
+}
+
+/// A member's way out, and which of the user's connections it is.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) sink: Arc<dyn SignalSink>,
+    pub(crate) connection: u64,
+}
+
+pub(crate) struct User {
+    pub(crate) id: UserId,
+    pub(crate) hash: u64,
+    pub(crate) state: Mutex<UserCell>,
+}
+
+#[derive(Default)]
+pub(crate) struct UserCell {
+    dead: bool,
+    /// The open connections. One that was closed is not among them and can't join.
+    pub(crate) connections: SmallVec<[Link; 1]>,
+    pub(crate) seat: Option<Seat>,
+}
+
+pub(crate) struct Seat {
+    pub(crate) room: Arc<Room>,
+    pub(crate) session: SessionId,
+    pub(crate) connection: u64,
+}
+
+/// A state of the host's limits and bans: see [`VoiceRoomRegistry::policy_changed`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyEpoch(u64);
+
+impl VoiceRoomRegistry {
+    /// An empty registry in which a user may have `connections_per_user` connections at the same time.
+    pub fn new(connections_per_user: usize) -> Self {
+        let hasher = RandomState::default();
+        let epoch = getrandom::u64().unwrap_or_else(|_| hasher.hash_one(0));
+        Self {
+            inner: Arc::new(Inner {
+                rooms: DashMap::with_hasher(hasher.clone()),
+                users: DashMap::with_hasher(hasher.clone()),
+                hasher,
+                epoch,
+                counter: AtomicU64::new(1),
+                policy: AtomicU64::new(0),
+                shutting_down: AtomicBool::new(false),
+                connections_per_user,
+                events: broadcast::Sender::new(VoiceEvents::CAPACITY),
+                counters: Counters::default(),
+                leases: AtomicUsize::new(0),
+                drained: Notify::new(),
+            }),
+        }
+    }
+
+    /// Registers a connection of `user`, whose signals go to `sink`. Dropping the session is the disconnect.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::ShuttingDown`] after [`shutdown`](Self::shutdown), [`ConnectError::TooManyConnections`] where the
+    /// user has as many as one may.
+    ///
+    /// # Locking
+    ///
+    /// The user's lock.
+    pub fn connect(
+        &self,
+        user: UserId,
+        sink: Arc<dyn SignalSink>,
+    ) -> Result<VoiceSession, ConnectError> {
+        let connection = self.inner.next_number();
+        loop {
+            let user = self.inner.user_or_new(&user);
+            let mut cell = user.state.lock();
+            // Under the user's lock: `shutdown` visits every user after it has raised the flag.
+            if self.inner.shutting_down.load(Ordering::SeqCst) {
+                drop(cell);
+                self.inner.forget_user_if_idle(&user);
+                return Err(ConnectError::ShuttingDown);
+            }
+            if cell.dead {
+                drop(cell);
+                self.inner.remove_user(&user);
+                continue;
+            }
+            if cell.connections.len() >= self.inner.connections_per_user {
+                return Err(ConnectError::TooManyConnections);
+            }
+            let sink = Arc::clone(&sink);
+            cell.connections.push(Link { sink, connection });
+            drop(cell);
+            self.inner.counters.connected();
+            return Ok(VoiceSession::new(self.clone(), user, connection));
+        }
+    }
+
+    /// Who is in a channel, in the order in which they joined. Nobody is in a channel that doesn't exist.
+    ///
+    /// # Locking
+    ///
+    /// The room's lock.
+    pub fn participants(&self, channel: &ChannelId) -> Vec<VoiceParticipant> {
+        let Some(room) = self.inner.room(channel) else {
+            return Vec::new();
+        };
+        let cell = room.state.lock();
+        let members = cell.members.members();
+        members.map(|member| member.participant.to_proto()).collect()
+    }
+
+    /// How many are in a channel.
+    ///
+    /// # Locking
+    ///
+    /// The room's lock.
+    pub fn participant_count(&self, channel: &ChannelId) -> usize {
+        let room = self.inner.room(channel);
+        room.map_or(0, |room| room.state.lock().members.len())
+    }
+
+    /// How many channels somebody is in.
+    ///
+    /// # Locking
+    ///
+    /// Each shard of the map of rooms in turn.
+    pub fn room_count(&self) -> usize {
+        self.inner.rooms.len()
+    }
+
+    /// The present state of the host's limits and bans: take it before asking the directory, hand it to
+    /// [`VoiceSession::join`] with the answer.
+    pub fn policy_epoch(&self) -> PolicyEpoch {
+        PolicyEpoch(self.inner.policy.load(Ordering::SeqCst))
+    }
+
+    /// Tells that the limit of `channel` or who may join it has changed, after the change was stored.
+    ///
+    /// When it returns, no join that asked the directory before can take a seat any more: it asks again. Nobody who is
+    /// in the channel is removed.
+    ///
+    /// # Locking
+    ///
+    /// The room's lock.
+    pub fn policy_changed(&self, channel: &ChannelId) {
+        self.inner.policy.fetch_add(1, Ordering::SeqCst);
+        // A join that has checked the epoch already is through when the room's lock is free.
+        if let Some(room) = self.inner.room(channel) {
+            drop(room.state.lock());
+        }
+    }
+
+    pub(crate) fn is_current(&self, epoch: PolicyEpoch) -> bool {
+        self.policy_epoch() == epoch
+    }
+
+    /// Takes a user out of voice, wherever they are: says whether they were anywhere. The user's connections stay open
+    /// and may join again unless the directory refuses it. All members, the user included, get a leave event `KICKED`.
+    ///
+    /// # Locking
+    ///
+    /// The user's lock, then the room's; those of members that turn out to be too slow follow.
+    pub fn kick(&self, user: &UserId) -> bool {
+        let Some(user) = self.inner.user(user) else {
+            return false;
+        };
+        let mut overflow = Overflow::default();
+        let mut cell = user.state.lock();
+        let kicked = self.vacate(&user, &mut cell, VoiceLeaveReason::Kicked, &mut overflow);
+        drop(cell);
+        self.evict_all(overflow);
+        kicked
+    }
+
+    /// Takes everybody out of a channel that is about to disappear: says how many were in it. Make the directory refuse
+    /// it first, and call [`policy_changed`](Self::policy_changed).
+    ///
+    /// # Locking
+    ///
+    /// The room's lock, then those of each member's user and the room in turn.
+    pub fn close_channel(&self, channel: &ChannelId) -> usize {
+        let Some(room) = self.inner.room(channel) else {
+            return 0;
+        };
+        let members: Vec<(UserId, SessionId)> = {
+            let cell = room.state.lock();
+            let members = cell.members.members();
+            members
+                .map(|member| (member.participant.user.clone(), member.participant.session))
+                .collect()
+        };
+        let mut removed = 0;
+        let mut overflow = Overflow::default();
+        for (user, session) in members {
+            let Some(user) = self.inner.user(&user) else {
+                continue;
+            };
+            let mut cell = user.state.lock();
+            if cell.seat.as_ref().is_some_and(|seat| seat.session == session)
+                && self.vacate(&user, &mut cell, VoiceLeaveReason::Kicked, &mut overflow)
+            {
+                removed += 1;
+            }
+        }
+        self.evict_all(overflow);
+        removed
+    }
+
+    /// What happens from now on, for the host's own logic.
+    pub fn events(&self) -> VoiceEvents {
+        VoiceEvents::new(self.inner.events.subscribe())
+    }
+
+    /// Waits until there is no session left, and no connection whose close is still under way.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn drained(&self) {
+        loop {
+            let notified = self.inner.drained.notified();
+            if self.inner.leases.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Numbers for the host's metrics.
+    pub fn stats(&self) -> Stats {
+        self.inner.counters.stats(self.inner.rooms.len(), self.inner.users.len())
+    }
+
+    /// How many sessions there are.
+    pub fn connections(&self) -> usize {
+        self.inner.counters.connections() as usize
+    }
+
+    /// Ends every connection ([`CloseReason::GoingAway`]) and lets no new one in.
+    ///
+    /// # Locking
+    ///
+    /// Each user's lock in turn.
+    pub fn shutdown(&self) {
+        self.inner.shutting_down.store(true, Ordering::SeqCst);
+        let users: Vec<Arc<User>> = self
+            .inner
+            .users
+            .iter()
+            .map(|entry| Arc::clone(entry.value()))
+            .collect();
+        for user in users {
+            for link in &user.state.lock().connections {
+                link.sink.close(CloseReason::GoingAway);
+            }
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn lease(self: &Arc<Self>) -> Lease {
+        self.leases.fetch_add(1, Ordering::SeqCst);
+        Lease(Arc::clone(self))
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.counter.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn next_session(&self) -> SessionId {
+        SessionId::new(self.epoch, self.next_number())
+    }
+
+    pub(crate) fn hash(&self, user: &str) -> u64 {
+        self.hasher.hash_one(user)
+    }
+
+    pub(crate) fn room(&self, channel: &ChannelId) -> Option<Arc<Room>> {
+        self.rooms.get(channel).map(|room| Arc::clone(&room))
+    }
+
+    pub(crate) fn room_or_new(&self, channel: &ChannelId) -> Arc<Room> {
+        if let Some(room) = self.room(channel) {
+            return room;
+        }
+        let new = || {
+            Arc::new(Room {
+                id: channel.clone(),
+                state: Mutex::default(),
+            })
+        };
+        let entry = self.rooms.entry(channel.clone());
+        Arc::clone(&entry.or_insert_with(new))
+    }
+
+    /// Marks an empty room dead. The caller removes it from the map once its lock is free.
+    pub(crate) fn retire_if_empty(cell: &mut RoomCell) -> bool {
+        cell.dead |= cell.members.is_empty();
+        cell.dead
+    }
+
+    pub(crate) fn remove_room(&self, room: &Arc<Room>) {
+        self.rooms
+            .remove_if(&room.id, |_, present| Arc::ptr_eq(present, room));
+    }
+
+    pub(crate) fn user(&self, user: &UserId) -> Option<Arc<User>> {
+        self.users.get(user).map(|user| Arc::clone(&user))
+    }
+
+    fn user_or_new(&self, user: &UserId) -> Arc<User> {
+        if let Some(user) = self.user(user) {
+            return user;
+        }
+        let new = || {
+            Arc::new(User {
+                hash: self.hash(user.as_str()),
+                id: user.clone(),
+                state: Mutex::default(),
+            })
+        };
+        let entry = self.users.entry(user.clone());
+        Arc::clone(&entry.or_insert_with(new))
+    }
+
+    pub(crate) fn forget_user_if_idle(&self, user: &Arc<User>) {
+        let mut cell = user.state.lock();
+        if cell.connections.is_empty() {
+            cell.dead = true;
+            drop(cell);
+            self.remove_user(user);
+        }
+    }
+
+    fn remove_user(&self, user: &Arc<User>) {
+        self.users
+            .remove_if(&user.id, |_, present| Arc::ptr_eq(present, user));
+    }
+}
+
+impl std::fmt::Debug for VoiceRoomRegistry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VoiceRoomRegistry")
+            .field("rooms", &self.inner.rooms.len())
+            .field("users", &self.inner.users.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,178 @@
+//! The state of one room: who is in it, in which order, and what each told about itself.
+//!
+//! Pure: no lock, no clock, no sink. It decides and says what happened; the registry locks, tells and sends.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use united_voice_proto::voice::VoiceParticipant;
+
+use crate::{Profile, SessionId, UserId};
+
+/// The number of participants from which on a full mesh is warned about: the join that makes one more succeeds with
+/// `quality_warning`.
+pub const SOFT_CAP: usize = 8;
+
+/// Somebody in a room.
+#[derive(Debug, Clone)]
+pub struct Participant {
+    /// Who it is.
+    pub user: UserId,
+    /// This stay of this connection.
+    pub session: SessionId,
+    /// How the host introduces them.
+    pub profile: Arc<Profile>,
+    /// The microphone is off.
+    pub muted: bool,
+    /// The headphones are off.
+    pub deafened: bool,
+}
+
+impl Participant {
+    /// A participant as they start: neither muted nor deafened.
+    pub fn new(user: UserId, session: SessionId, profile: Arc<Profile>) -> Self {
+        Self {
+            user,
+            session,
+            profile,
+            muted: false,
+            deafened: false,
+        }
+    }
+
+    /// The wire form.
+    pub fn to_proto(&self) -> VoiceParticipant {
+        VoiceParticipant {
+            user_id: self.user.as_str().into(),
+            display_name: self.profile.display_name.clone(),
+            pubkey: self.profile.pubkey.clone(),
+            muted: self.muted,
+            deafened: self.deafened,
+            session_id: self.session.to_string(),
+        }
+    }
+}
+
+/// A participant, and what the owner of the room keeps with them.
+#[derive(Debug, Clone)]
+pub struct Member<H> {
+    /// A hash of the user's id, equal for equal ids: compared before the id is.
+    pub hash: u64,
+    /// Who it is and what they told.
+    pub participant: Participant,
+    /// The owner's: in the registry, the way to the member's connection.
+    pub handle: H,
+}
+
+/// The room has no seat left for somebody new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the channel is full")]
+pub struct RoomFull;
+
+/// The members of one room, in the order in which they joined.
+///
+/// A user is in it at most once, and all that changes or removes a member names the session as well.
+#[derive(Debug, Clone)]
+pub struct RoomState<H> {
+    members: Vec<Member<H>>,
+}
+
+impl<H> Default for RoomState<H> {
+    fn default() -> Self {
+        Self {
+            members: Vec::new(),
+        }
+    }
+}
+
+impl<H> RoomState<H> {
+    /// How many are in the room.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether nobody is in the room.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The members in the order in which they joined.
+    pub fn members(&self) -> impl ExactSizeIterator<Item = &Member<H>> {
+        self.members.iter()
+    }
+
+    /// The member who is this user.
+    pub fn find(&self, hash: u64, user: &str) -> Option<&Member<H>> {
+        self.members.get(self.position(hash, user)?)
+    }
+
+    /// Whether `user` may take or keep a seat under `limit`: whoever is in the room already always may.
+    ///
+    /// # Errors
+    ///
+    /// [`RoomFull`] where there are `limit` members or more.
+    pub fn check_seat(
+        &self,
+        hash: u64,
+        user: &str,
+        limit: Option<NonZeroU32>,
+    ) -> Result<(), RoomFull> {
+        let has_seat = limit.is_none_or(|limit| self.len() < limit.get() as usize);
+        if has_seat || self.position(hash, user).is_some() {
+            Ok(())
+        } else {
+            Err(RoomFull)
+        }
+    }
+
+    /// Seats a member behind all others. A member who is the same user gives up the seat and is handed back.
+    pub fn seat(&mut self, member: Member<H>) -> Option<Member<H>> {
+        let replaced = self
+            .position(member.hash, member.participant.user.as_str())
+            .map(|position| self.members.remove(position));
+        self.members.push(member);
+        replaced
+    }
+
+    /// Takes this session of this user out. Nothing happens where the user is in the room by another session.
+    pub fn unseat(&mut self, hash: u64, user: &str, session: SessionId) -> Option<Member<H>> {
+        let position = self.position(hash, user)?;
+        (self.members[position].participant.session == session)
+            .then(|| self.members.remove(position))
+    }
+
+    /// Records what this session told about itself; says whether it is in the room.
+    pub fn set_state(
+        &mut self,
+        hash: u64,
+        user: &str,
+        session: SessionId,
+        muted: bool,
+        deafened: bool,
+    ) -> bool {
+        let position = self.position(hash, user);
+        let Some(member) = position.map(|position| &mut self.members[position]) else {
+            return false;
+        };
+        if member.participant.session != session {
+            return false;
+        }
+        member.participant.muted = muted;
+        member.participant.deafened = deafened;
+        true
+    }
+
+    /// The wire form of everybody but `user`, in the order in which they joined.
+    pub fn others(&self, user: &str) -> Vec<VoiceParticipant> {
+        let others = self.members.iter().map(|member| &member.participant);
+        others
+            .filter(|participant| participant.user.as_str() != user)
+            .map(Participant::to_proto)
+            .collect()
+    }
+
+    fn position(&self, hash: u64, user: &str) -> Option<usize> {
+        self.members
+            .iter()
+            .position(|member| member.hash == hash && member.participant.user.as_str() == user)
+    }
+}

@@ -1,0 +1,431 @@
+//! One connection of one user: all that a client can do.
+
+use std::{
+    fmt,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::MutexGuard;
+use united_voice_proto::{
+    voice::{VoiceLeaveReason, VoiceParticipant, VoiceSpeakingEvent, VoiceStateUpdate},
+    ws::envelope::Payload,
+};
+
+use crate::{
+    ChannelId, Profile, Relayed, SessionId, Signal, SinkError, Urgency, UserId, VoiceRoomRegistry,
+    error::{JoinError, NotInChannel, RelayError, RelayFailure},
+    events::VoiceEvent,
+    fanout::{Overflow, left_signal},
+    join::Join,
+    registry::{Inner, Lease, Link, PolicyEpoch, Room, RoomCell, Seat, User, UserCell},
+};
+
+/// One connection of one user.
+///
+/// Dropping it is the disconnect: a seat taken over it is given up and the others are told `DISCONNECTED`, unless the
+/// seat has gone to another connection meanwhile. A user may have several; at most one of them has a seat.
+///
+/// Methods take a `request_id` where the client is answered: the answer goes through the connection's own sink, so that
+/// it stands in order with the events.
+pub struct VoiceSession {
+    registry: VoiceRoomRegistry,
+    user: Arc<User>,
+    connection: u64,
+    ice_grants: AtomicU64,
+    _lease: Lease,
+}
+
+/// What a join found: the material of the response.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct JoinSnapshot {
+    /// The others, in the order in which they joined.
+    pub participants: Vec<VoiceParticipant>,
+    /// More than [`SOFT_CAP`](crate::SOFT_CAP) are in the channel now.
+    pub quality_warning: bool,
+    /// The joiner's session.
+    pub session: SessionId,
+}
+
+/// How a client wants to join.
+#[derive(Debug, Clone)]
+pub struct JoinTerms {
+    /// The policy under which the directory was asked.
+    pub policy: PolicyEpoch,
+    /// How the others see the user. Ignored on a rejoin over the same connection.
+    pub profile: Arc<Profile>,
+    /// The hard limit.
+    pub max_participants: Option<NonZeroU32>,
+}
+
+impl VoiceSession {
+    pub(crate) fn new(registry: VoiceRoomRegistry, user: Arc<User>, connection: u64) -> Self {
+        Self {
+            _lease: registry.inner.lease(),
+            registry,
+            user,
+            connection,
+            ice_grants: AtomicU64::new(0),
+        }
+    }
+
+    /// Whose connection it is.
+    pub fn user(&self) -> &UserId {
+        &self.user.id
+    }
+
+    pub(crate) fn user_hash(&self) -> u64 {
+        self.user.hash
+    }
+
+    /// The channel in which this connection has a seat, and the session's name.
+    ///
+    /// # Locking
+    ///
+    /// The user's lock.
+    pub fn seat(&self) -> Option<(ChannelId, SessionId)> {
+        let cell = self.user.state.lock();
+        let seat = cell.seat.as_ref()?;
+        (seat.connection == self.connection).then(|| (seat.room.id.clone(), seat.session))
+    }
+
+    /// Joins a channel, or moves there, or takes the seat over from another connection of the same user, or takes a
+    /// fresh snapshot where this connection sits there already. One step: it is checked first, then changed, then told,
+    /// and a join that is refused changes nothing.
+    ///
+    /// `respond` makes the response out of the snapshot; it is delivered before any event of the channel. It is called
+    /// under locks and must be quick.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`].
+    ///
+    /// # Locking
+    ///
+    /// The user's lock, then the room's or both rooms' by address; those of members that turn out to be too slow follow.
+    pub fn join(
+        &self,
+        channel: &ChannelId,
+        terms: &JoinTerms,
+        respond: impl FnOnce(JoinSnapshot) -> Signal,
+    ) -> Result<SessionId, JoinError> {
+        let mut overflow = Overflow::default();
+        let result = self.join_under_lock(channel, terms, respond, &mut overflow);
+        self.registry.evict_all(overflow);
+        result
+    }
+
+    fn join_under_lock(
+        &self,
+        channel: &ChannelId,
+        terms: &JoinTerms,
+        respond: impl FnOnce(JoinSnapshot) -> Signal,
+        overflow: &mut Overflow,
+    ) -> Result<SessionId, JoinError> {
+        let mut user = self.user.state.lock();
+        let link = user
+            .link(self.connection)
+            .ok_or(JoinError::SessionClosed)?
+            .clone();
+        let inner = &*self.registry.inner;
+        loop {
+            let room = inner.room_or_new(channel);
+            let old_room = user.seat.as_ref().map(|seat| Arc::clone(&seat.room));
+            let (mut cell, mut old_cell) = lock_both(&room, old_room.as_ref());
+            if cell.dead {
+                drop((cell, old_cell));
+                inner.remove_room(&room);
+                continue;
+            }
+            let mut join = Join {
+                session: self,
+                room: &room,
+                cell: &mut cell,
+                old_cell: old_cell.as_deref_mut(),
+                user: &mut user,
+                overflow,
+            };
+            let result = join.run(&link, terms, respond);
+            let dead = Inner::retire_if_empty(&mut cell);
+            let old_dead = old_cell.as_deref_mut().is_some_and(Inner::retire_if_empty);
+            drop((cell, old_cell));
+            if dead {
+                inner.remove_room(&room);
+            }
+            if let Some(old_room) = old_room.filter(|_| old_dead) {
+                inner.remove_room(&old_room);
+            }
+            return result;
+        }
+    }
+
+    /// Gives up the seat. The others get the leave event, this connection the same with `request_id`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotInChannel`] where this connection has no seat in `channel`.
+    ///
+    /// # Locking
+    ///
+    /// The user's lock, then the room's.
+    pub fn leave(&self, channel: &str, request_id: &str) -> Result<(), NotInChannel> {
+        let mut overflow = Overflow::default();
+        {
+            let mut user = self.user.state.lock();
+            self.seat_in(&user, channel)?;
+            let link = user.link(self.connection).cloned();
+            let seat = user.seat.as_ref().ok_or(NotInChannel)?;
+            let answer = {
+                let room = seat.room.state.lock();
+                let me = room.members.find(self.user.hash, self.user.id.as_str());
+                me.map(|me| left_signal(&seat.room, &me.participant, VoiceLeaveReason::Left))
+            };
+            let reason = VoiceLeaveReason::Left;
+            self.registry
+                .vacate(&self.user, &mut user, reason, &mut overflow);
+            if let (Some(answer), Some(link)) = (answer, link) {
+                overflow.deliver(&self.user.id, &link, &answer.answering(request_id));
+            }
+        }
+        self.registry.evict_all(overflow);
+        Ok(())
+    }
+
+    /// Sends one message to one other participant; its content is neither read nor changed. Messages from one connection
+    /// to one target arrive in the order of the calls.
+    ///
+    /// Its cost depends on nothing but this room: no map is touched.
+    ///
+    /// # Errors
+    ///
+    /// [`RelayError`]. A target that is too slow or gone counts as not in the channel; the others will see it leave.
+    ///
+    /// # Locking
+    ///
+    /// The user's lock, then the room's; those of a target that turns out to be too slow follow.
+    pub fn relay(&self, message: impl Relayed) -> Result<(), RelayError> {
+        let hash = self.registry.inner.hash(message.target_user());
+        let mut overflow = Overflow::default();
+        let undelivered = {
+            let user = self.user.state.lock();
+            let Ok(seat) = self.seat_in(&user, message.channel()) else {
+                return Err(RelayError::new(RelayFailure::NotInChannel, message.channel()));
+            };
+            let channel = &seat.room.id;
+            let refused = |reason| RelayError::new(reason, channel.as_str());
+            let room = seat.room.state.lock();
+            let target = room
+                .members
+                .find(hash, message.target_user())
+                .filter(|target| target.handle.connection != self.connection)
+                .ok_or_else(|| refused(RelayFailure::TargetNotInChannel))?;
+            let meant = message.target_session();
+            if !meant.is_empty() && meant.parse() != Ok(target.participant.session) {
+                return Err(refused(RelayFailure::StaleSession));
+            }
+            let payload = message.from_sender(&self.user.id, seat.session);
+            let signal = Signal::new("", payload, Urgency::Event);
+            if overflow.deliver(&target.participant.user, &target.handle, &signal) {
+                return Ok(());
+            }
+            refused(RelayFailure::TargetNotInChannel)
+        };
+        self.registry.evict_all(overflow);
+        Err(undelivered)
+    }
+
+    /// Records whether the microphone and the headphones are off, and tells all participants; this connection's copy
+    /// carries `request_id`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotInChannel`] where this connection has no seat in `channel`.
+    ///
+    /// # Locking
+    ///
+    /// The user's lock, then the room's.
+    pub fn update_state(
+        &self,
+        channel: &str,
+        muted: bool,
+        deafened: bool,
+        request_id: &str,
+    ) -> Result<(), NotInChannel> {
+        let mut overflow = Overflow::default();
+        {
+            let user = self.user.state.lock();
+            let seat = self.seat_in(&user, channel)?;
+            let payload = Payload::VoiceStateUpdate(VoiceStateUpdate {
+                channel_id: channel.into(),
+                user_id: self.user.id.as_str().into(),
+                muted,
+                deafened,
+            });
+            let signal = Signal::new("", payload, Urgency::Event);
+            let mut room = seat.room.state.lock();
+            let id = self.user.id.as_str();
+            room.members
+                .set_state(self.user.hash, id, seat.session, muted, deafened);
+            self.tell_self(&room, &signal.answering(request_id), &mut overflow);
+            overflow.broadcast(&room, &signal, Some(self.connection));
+            self.registry.inner.publish(|| VoiceEvent::StateChanged {
+                channel: seat.room.id.clone(),
+                user: self.user.id.clone(),
+                muted,
+                deafened,
+            });
+        }
+        self.registry.evict_all(overflow);
+        Ok(())
+    }
+
+    /// Tells the others that the user began or stopped speaking; this connection is told too where it gave a
+    /// `request_id`. Others that read slowly may miss it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotInChannel`] where this connection has no seat in `channel`.
+    ///
+    /// # Locking
+    ///
+    /// The user's lock, then the room's.
+    pub fn speaking(
+        &self,
+        channel: &str,
+        speaking: bool,
+        request_id: &str,
+    ) -> Result<(), NotInChannel> {
+        let mut overflow = Overflow::default();
+        {
+            let user = self.user.state.lock();
+            let seat = self.seat_in(&user, channel)?;
+            let payload = Payload::VoiceSpeakingEvent(VoiceSpeakingEvent {
+                channel_id: channel.into(),
+                user_id: self.user.id.as_str().into(),
+                speaking,
+            });
+            let signal = Signal::new("", payload, Urgency::Droppable);
+            let room = seat.room.state.lock();
+            if !request_id.is_empty() {
+                self.tell_self(&room, &signal.answering(request_id), &mut overflow);
+            }
+            overflow.broadcast(&room, &signal, Some(self.connection));
+        }
+        self.registry.evict_all(overflow);
+        Ok(())
+    }
+
+    /// Answers a request of this connection.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkError`] of the connection's sink; `Closed` also where the library closed the connection.
+    ///
+    /// # Locking
+    ///
+    /// The user's lock.
+    pub fn reply(&self, request_id: &str, payload: Payload) -> Result<(), SinkError> {
+        let signal = Signal::new(request_id, payload, Urgency::Reply);
+        let user = self.user.state.lock();
+        let link = user.link(self.connection).ok_or(SinkError::Closed)?;
+        link.sink.deliver(&signal)
+    }
+
+    /// Sends something unasked to this connection; one that can't take it is evicted.
+    pub(crate) fn notify(&self, payload: Payload) {
+        let signal = Signal::new("", payload, Urgency::Event);
+        let mut overflow = Overflow::default();
+        if let Some(link) = self.user.state.lock().link(self.connection) {
+            overflow.deliver(&self.user.id, link, &signal);
+        }
+        self.registry.evict_all(overflow);
+    }
+
+    /// How often this connection was given TURN credentials: when it changes, their clock starts anew.
+    pub fn ice_grants(&self) -> u64 {
+        self.ice_grants.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn granted_ice(&self) {
+        self.ice_grants.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn registry(&self) -> &VoiceRoomRegistry {
+        &self.registry
+    }
+
+    fn seat_in<'a>(
+        &self,
+        user: &'a MutexGuard<'_, UserCell>,
+        channel: &str,
+    ) -> Result<&'a Seat, NotInChannel> {
+        let seat = user.seat.as_ref().ok_or(NotInChannel)?;
+        let mine = seat.connection == self.connection && seat.room.id.as_str() == channel;
+        mine.then_some(seat).ok_or(NotInChannel)
+    }
+
+    fn tell_self(&self, room: &RoomCell, signal: &Signal, overflow: &mut Overflow) {
+        let me = room.members.find(self.user.hash, self.user.id.as_str());
+        if let Some(me) = me {
+            overflow.deliver(&self.user.id, &me.handle, signal);
+        }
+    }
+}
+
+impl Drop for VoiceSession {
+    fn drop(&mut self) {
+        let mut overflow = Overflow::default();
+        {
+            let mut user = self.user.state.lock();
+            user.connections
+                .retain(|link| link.connection != self.connection);
+            if user.sits_with(self.connection) {
+                let reason = VoiceLeaveReason::Disconnected;
+                self.registry
+                    .vacate(&self.user, &mut user, reason, &mut overflow);
+            }
+        }
+        self.registry.inner.forget_user_if_idle(&self.user);
+        self.registry.inner.counters.disconnected();
+        self.registry.evict_all(overflow);
+    }
+}
+
+impl fmt::Debug for VoiceSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VoiceSession")
+            .field("user", &self.user.id)
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
+}
+
+impl UserCell {
+    fn link(&self, connection: u64) -> Option<&Link> {
+        let mut links = self.connections.iter();
+        links.find(|link| link.connection == connection)
+    }
+}
+
+type RoomGuards<'a> = (MutexGuard<'a, RoomCell>, Option<MutexGuard<'a, RoomCell>>);
+
+/// Locks the room to join and, where it is another, the room to leave: by address, so that two moves in opposite
+/// directions can't wait for each other.
+fn lock_both<'a>(room: &'a Arc<Room>, old: Option<&'a Arc<Room>>) -> RoomGuards<'a> {
+    match old {
+        Some(old) if !Arc::ptr_eq(old, room) => {
+            if Arc::as_ptr(old) < Arc::as_ptr(room) {
+                let old = old.state.lock();
+                (room.state.lock(), Some(old))
+            } else {
+                let room = room.state.lock();
+                (room, Some(old.state.lock()))
+            }
+        }
+        _ => (room.state.lock(), None),
+    }
+}

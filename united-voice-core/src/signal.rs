@@ -1,0 +1,168 @@
+//! What the library sends: one envelope, encoded at most once per codec and shared by all who receive it.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+#[cfg(feature = "json")]
+use bytestring::ByteString;
+use prost::Message;
+use united_voice_proto::{
+    encode_protobuf,
+    ws::{Envelope, envelope::Payload},
+};
+
+/// How a signal is to be treated where its recipient reads too slowly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Urgency {
+    /// The answer to the recipient's own request. A sink takes it even when it is full; whoever reads requests for that
+    /// recipient stops reading until it fits, so that at most a few stand beyond the limit.
+    Reply,
+    /// Something that others caused and that must not be lost. A full sink refuses it, which ends the connection.
+    Event,
+    /// Something that others caused and that may be lost: who is speaking. A full sink refuses it, and that is all.
+    Droppable,
+}
+
+/// One message to one or many clients.
+///
+/// Cloning copies a pointer. The first recipient that asks for a form pays for the encoding, all others share it.
+#[derive(Clone)]
+pub struct Signal {
+    shared: Arc<Shared>,
+    urgency: Urgency,
+}
+
+struct Shared {
+    envelope: Envelope,
+    size: usize,
+    protobuf: OnceLock<Bytes>,
+    #[cfg(feature = "json")]
+    json: OnceLock<ByteString>,
+}
+
+impl Signal {
+    /// A signal that carries `payload` under `request_id` (empty for everything unsolicited).
+    pub fn new(request_id: impl Into<String>, payload: Payload, urgency: Urgency) -> Self {
+        let envelope = Envelope {
+            request_id: request_id.into(),
+            payload: Some(payload),
+        };
+        Self {
+            shared: Arc::new(Shared {
+                size: envelope.encoded_len(),
+                envelope,
+                protobuf: OnceLock::new(),
+                #[cfg(feature = "json")]
+                json: OnceLock::new(),
+            }),
+            urgency,
+        }
+    }
+
+    /// The same message under another urgency; shares the encodings.
+    #[must_use]
+    pub fn with_urgency(&self, urgency: Urgency) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            urgency,
+        }
+    }
+
+    /// The same message as the answer to the recipient's own request.
+    pub(crate) fn answering(&self, request_id: &str) -> Self {
+        if request_id.is_empty() {
+            return self.with_urgency(Urgency::Reply);
+        }
+        Self::new(request_id, self.payload().clone(), Urgency::Reply)
+    }
+
+    /// How to treat the signal under pressure.
+    pub fn urgency(&self) -> Urgency {
+        self.urgency
+    }
+
+    /// The message itself, for transports that don't send bytes.
+    pub fn envelope(&self) -> &Envelope {
+        &self.shared.envelope
+    }
+
+    /// The payload, for hosts that wrap it into an envelope of their own.
+    ///
+    /// # Panics
+    ///
+    /// Never: a signal is made with a payload.
+    pub fn payload(&self) -> &Payload {
+        let payload = self.shared.envelope.payload.as_ref();
+        payload.expect("a signal is made with a payload")
+    }
+
+    /// The size of the protobuf form in bytes: what the signal counts for in a queue, in whichever form it is sent.
+    pub fn size(&self) -> usize {
+        self.shared.size
+    }
+
+    /// The protobuf form: one binary WebSocket message.
+    pub fn as_protobuf(&self) -> Bytes {
+        self.shared
+            .protobuf
+            .get_or_init(|| encode_protobuf(&self.shared.envelope))
+            .clone()
+    }
+
+    /// The proto3 JSON form: one text WebSocket message.
+    #[cfg(feature = "json")]
+    pub fn as_json(&self) -> ByteString {
+        self.shared
+            .json
+            .get_or_init(|| united_voice_proto::encode_json(&self.shared.envelope).into())
+            .clone()
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The messages redact what is private themselves.
+        f.debug_struct("Signal")
+            .field("urgency", &self.urgency)
+            .field("envelope", self.envelope())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use united_voice_proto::voice::VoiceLeaveRequest;
+
+    use super::*;
+
+    fn signal() -> Signal {
+        let request = VoiceLeaveRequest {
+            channel_id: "general".into(),
+        };
+        Signal::new("7", Payload::VoiceLeaveRequest(request), Urgency::Event)
+    }
+
+    #[test]
+    fn encodes_once_for_all_clones() {
+        let signal = signal();
+        let other = signal.with_urgency(Urgency::Reply);
+        assert_eq!(signal.as_protobuf().as_ptr(), other.as_protobuf().as_ptr());
+        assert_eq!(signal.size(), signal.as_protobuf().len());
+        assert_eq!(other.urgency(), Urgency::Reply);
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn json_is_shared_too() {
+        let signal = signal();
+        let first = signal.as_json();
+        assert_eq!(first.as_ptr(), signal.clone().as_json().as_ptr());
+        assert_eq!(
+            first,
+            r#"{"requestId":"7","voiceLeaveRequest":{"channelId":"general"}}"#
+        );
+    }
+}

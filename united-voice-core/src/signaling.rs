@@ -1,0 +1,398 @@
+//! What each message of a client does: one handler a payload, and [`dispatch`] for a whole envelope.
+//!
+//! A host that reads messages itself calls the handlers with typed payloads; what they answer and what they tell others
+//! goes through the sinks. A handler's error is the client's answer ([`reply_error`]).
+
+use std::sync::Arc;
+
+use united_voice_proto::{
+    DecodeError,
+    voice::{
+        VoiceError, VoiceErrorCode as Code, VoiceIceCandidate, VoiceIceServersRequest,
+        VoiceIceServersResponse, VoiceJoinRequest, VoiceJoinResponse, VoiceLeaveRequest,
+        VoiceSdpAnswer, VoiceSdpOffer, VoiceSpeakingEvent, VoiceStateUpdate,
+    },
+    ws::{Envelope, envelope::Payload},
+};
+
+use crate::{
+    AdmitError, Admission, ChannelId, JoinError, JoinTerms, Limits, MAX_ID_BYTES, Relayed, RequestError, Signal,
+    Urgency, VoiceDirectory, VoiceServer, VoiceSession, id::check_id,
+};
+
+/// How often a join asks the directory again because the policy changed while it was asked.
+const JOIN_ATTEMPTS: usize = 5;
+
+type Handled = Result<(), RequestError>;
+
+/// A request that can't be answered at once: it has to ask the directory.
+#[derive(Debug)]
+pub struct PendingJoin {
+    /// The request's id.
+    pub request_id: String,
+    /// The request.
+    pub request: VoiceJoinRequest,
+}
+
+/// Handles one envelope of a client to its end and answers what is wrong with it.
+///
+/// # Cancel safety
+///
+/// Where the future is dropped before it is done, a join has either happened or changed nothing; no other message waits.
+pub async fn dispatch<D: VoiceDirectory>(
+    server: &VoiceServer<D>,
+    session: &VoiceSession,
+    envelope: Envelope,
+) {
+    if let Some(join) = dispatch_now(server, session, envelope) {
+        finish_join(server, session, join).await;
+    }
+}
+
+/// Handles one envelope at once, unless it is a join, which is handed back for [`finish_join`].
+#[must_use = "a join is not done yet"]
+pub fn dispatch_now<D: VoiceDirectory>(
+    server: &VoiceServer<D>,
+    session: &VoiceSession,
+    envelope: Envelope,
+) -> Option<PendingJoin> {
+    let mut request_id = envelope.request_id;
+    let handled = if request_id.len() > MAX_ID_BYTES {
+        request_id.clear();
+        Err(RequestError::malformed("request id is too long"))
+    } else {
+        match envelope.payload {
+            Some(Payload::VoiceJoinRequest(request)) => {
+                return Some(PendingJoin {
+                    request_id,
+                    request,
+                });
+            }
+            Some(payload) => handle(server, session, &request_id, payload),
+            None => Err(RequestError::malformed("no payload")),
+        }
+    };
+    if let Err(error) = handled {
+        reply_error(session, &request_id, &error);
+    }
+    None
+}
+
+/// Does what [`dispatch_now`] left to do.
+///
+/// # Cancel safety
+///
+/// Where the future is dropped before it is done, the join has changed nothing.
+pub async fn finish_join<D: VoiceDirectory>(
+    server: &VoiceServer<D>,
+    session: &VoiceSession,
+    join: PendingJoin,
+) {
+    let handled = handle_voice_join(server, session, &join.request_id, join.request).await;
+    if let Err(error) = handled {
+        reply_error(session, &join.request_id, &error);
+    }
+}
+
+fn handle<D: VoiceDirectory>(
+    server: &VoiceServer<D>,
+    session: &VoiceSession,
+    request_id: &str,
+    payload: Payload,
+) -> Handled {
+    match payload {
+        Payload::VoiceLeaveRequest(request) => handle_voice_leave(session, request_id, &request),
+        Payload::VoiceSdpOffer(offer) => handle_voice_sdp_offer(server, session, offer),
+        Payload::VoiceSdpAnswer(answer) => handle_voice_sdp_answer(server, session, answer),
+        Payload::VoiceIceCandidate(candidate) => {
+            handle_voice_ice_candidate(server, session, candidate)
+        }
+        Payload::VoiceStateUpdate(update) => {
+            handle_voice_state_update(session, request_id, &update)
+        }
+        Payload::VoiceSpeakingEvent(event) => handle_voice_speaking(session, request_id, &event),
+        Payload::VoiceIceServersRequest(request) => {
+            handle_voice_ice_servers(server, session, request_id, &request)
+        }
+        _ => Err(RequestError::new(
+            Code::Unsupported,
+            "a payload that only a server sends",
+        )),
+    }
+}
+
+/// Joins a channel, as [`VoiceSession::join`] does, after asking the directory.
+///
+/// # Errors
+///
+/// [`RequestError`] with `MALFORMED`, `CHANNEL_NOT_FOUND`, `NOT_A_VOICE_CHANNEL`, `FORBIDDEN`, `CHANNEL_FULL` or
+/// `UNAVAILABLE`; nothing has changed.
+///
+/// # Cancel safety
+///
+/// Where the future is dropped before it is done, the join has changed nothing.
+pub async fn handle_voice_join<D: VoiceDirectory>(
+    server: &VoiceServer<D>,
+    session: &VoiceSession,
+    request_id: &str,
+    request: VoiceJoinRequest,
+) -> Handled {
+    let channel = ChannelId::new(checked(&request.channel_id)?)
+        .map_err(|_| RequestError::malformed("channel id is empty or too long"))?;
+    for _ in 0..JOIN_ATTEMPTS {
+        let policy = server.registry().policy_epoch();
+        let admission = server
+            .directory()
+            .admit(session.user(), &channel)
+            .await
+            .map_err(|error| refusal(error).in_channel(channel.as_str()))?;
+        let Admission {
+            profile,
+            max_participants,
+        } = admission;
+        let profile = Arc::new(profile);
+        let terms = JoinTerms {
+            policy,
+            profile,
+            max_participants,
+        };
+        match join(server, session, request_id, &channel, &terms) {
+            Err(JoinError::PolicyChanged) => {}
+            result => {
+                return result.map_err(|error| RequestError::from(error).in_channel(channel.as_str()));
+            }
+        }
+    }
+    Err(RequestError::from(JoinError::PolicyChanged).in_channel(channel.as_str()))
+}
+
+fn join<D: VoiceDirectory>(
+    server: &VoiceServer<D>,
+    session: &VoiceSession,
+    request_id: &str,
+    channel: &ChannelId,
+    terms: &JoinTerms,
+) -> Result<(), JoinError> {
+    let ice_servers = server.ice_servers(session.user());
+    session.join(channel, terms, |snapshot| {
+        let response = VoiceJoinResponse {
+            participants: snapshot.participants,
+            ice_servers,
+            quality_warning: snapshot.quality_warning,
+            channel_id: channel.as_str().into(),
+            session_id: snapshot.session.to_string(),
+        };
+        let payload = Payload::VoiceJoinResponse(response);
+        Signal::new(request_id, payload, Urgency::Reply)
+    })?;
+    session.granted_ice();
+    Ok(())
+}
+
+fn refusal(error: AdmitError) -> RequestError {
+    match error {
+        AdmitError::ChannelNotFound => {
+            RequestError::new(Code::ChannelNotFound, "no such channel")
+        }
+        AdmitError::NotAVoiceChannel => {
+            RequestError::new(Code::NotAVoiceChannel, "not a voice channel")
+        }
+        AdmitError::Forbidden => {
+            RequestError::new(Code::Forbidden, "not allowed to join this channel")
+        }
+        AdmitError::Unavailable(source) => {
+            tracing::warn!(error = source, "the voice directory is unavailable");
+            unavailable().because(source)
+        }
+    }
+}
+
+pub(crate) fn unavailable() -> RequestError {
+    RequestError::new(Code::Unavailable, "temporarily unavailable, try again")
+}
+
+/// Gives up the seat, as [`VoiceSession::leave`] does.
+///
+/// # Errors
+///
+/// [`RequestError`] with `MALFORMED` or `NOT_IN_CHANNEL`.
+pub fn handle_voice_leave(
+    session: &VoiceSession,
+    request_id: &str,
+    request: &VoiceLeaveRequest,
+) -> Handled {
+    let channel = checked(&request.channel_id)?;
+    session
+        .leave(channel, request_id)
+        .map_err(|error| RequestError::from(error).in_channel(channel))
+}
+
+fn relay<D: VoiceDirectory>(
+    server: &VoiceServer<D>,
+    session: &VoiceSession,
+    message: impl Relayed,
+) -> Handled {
+    checked(message.channel())?;
+    check_relayed(server.limits(), &message)
+        .map_err(|error| error.in_channel(message.channel()))?;
+    Ok(session.relay(message)?)
+}
+
+fn check_relayed(limits: &Limits, message: &impl Relayed) -> Handled {
+    check_id(message.target_user())
+        .map_err(|_| RequestError::malformed("target user id is empty or too long"))?;
+    if message.target_session().len() > MAX_ID_BYTES {
+        return Err(RequestError::malformed("target session id is too long"));
+    }
+    let (size, limit) = message.size_and_limit(limits);
+    if size > limit {
+        return Err(RequestError::new(
+            Code::TooLarge,
+            "the content is too large",
+        ));
+    }
+    Ok(())
+}
+
+macro_rules! relay_handler {
+    ($(#[$doc:meta])* $name:ident, $message:ident) => {
+        $(#[$doc])*
+        ///
+        /// The sender's fields are written by the server, whatever the client put there; the content is neither read
+        /// nor changed.
+        ///
+        /// # Errors
+        ///
+        /// [`RequestError`] with `MALFORMED`, `TOO_LARGE`, `NOT_IN_CHANNEL`, `TARGET_NOT_IN_CHANNEL` or
+        /// `STALE_SESSION`; nothing was delivered.
+        pub fn $name<D: VoiceDirectory>(
+            server: &VoiceServer<D>,
+            session: &VoiceSession,
+            message: $message,
+        ) -> Handled {
+            relay(server, session, message)
+        }
+    };
+}
+
+relay_handler! {
+    /// Passes an SDP offer to one other participant.
+    handle_voice_sdp_offer, VoiceSdpOffer
+}
+
+relay_handler! {
+    /// Passes an SDP answer to one other participant.
+    handle_voice_sdp_answer, VoiceSdpAnswer
+}
+
+relay_handler! {
+    /// Passes an ICE candidate to one other participant.
+    handle_voice_ice_candidate, VoiceIceCandidate
+}
+
+/// Records and tells whether microphone and headphones are off, as [`VoiceSession::update_state`] does.
+///
+/// # Errors
+///
+/// [`RequestError`] with `MALFORMED` or `NOT_IN_CHANNEL`.
+pub fn handle_voice_state_update(
+    session: &VoiceSession,
+    request_id: &str,
+    update: &VoiceStateUpdate,
+) -> Handled {
+    let channel = checked(&update.channel_id)?;
+    session
+        .update_state(channel, update.muted, update.deafened, request_id)
+        .map_err(|error| RequestError::from(error).in_channel(channel))
+}
+
+/// Tells the others that the user began or stopped speaking, as [`VoiceSession::speaking`] does.
+///
+/// # Errors
+///
+/// [`RequestError`] with `MALFORMED` or `NOT_IN_CHANNEL`.
+pub fn handle_voice_speaking(
+    session: &VoiceSession,
+    request_id: &str,
+    event: &VoiceSpeakingEvent,
+) -> Handled {
+    let channel = checked(&event.channel_id)?;
+    session
+        .speaking(channel, event.speaking, request_id)
+        .map_err(|error| RequestError::from(error).in_channel(channel))
+}
+
+/// Answers with fresh TURN credentials for a member.
+///
+/// # Errors
+///
+/// [`RequestError`] with `MALFORMED` or `NOT_IN_CHANNEL`.
+pub fn handle_voice_ice_servers<D: VoiceDirectory>(
+    server: &VoiceServer<D>,
+    session: &VoiceSession,
+    request_id: &str,
+    request: &VoiceIceServersRequest,
+) -> Handled {
+    let channel = checked(&request.channel_id)?;
+    match session.seat() {
+        Some((seat, _)) if seat.as_str() == channel => {}
+        _ => return Err(RequestError::from(crate::NotInChannel).in_channel(channel)),
+    }
+    let response = VoiceIceServersResponse {
+        ice_servers: server.ice_servers(session.user()),
+        channel_id: channel.into(),
+    };
+    // Where the sink is closed there is nobody left to answer.
+    let _ = session.reply(request_id, Payload::VoiceIceServersResponse(response));
+    session.granted_ice();
+    Ok(())
+}
+
+/// Answers a request with what was wrong with it.
+pub fn reply_error(session: &VoiceSession, request_id: &str, error: &RequestError) {
+    tracing::debug!(code = error.code().as_str_name(), "request refused");
+    session.registry().inner.counters.error();
+    let channel = error.channel().unwrap_or_default();
+    let payload = Payload::VoiceError(VoiceError {
+        code: error.code().into(),
+        message: error.message().into(),
+        channel_id: channel.into(),
+    });
+    // Where the sink is closed there is nobody left to answer.
+    let _ = session.reply(request_id, payload);
+}
+
+/// What a frame that is no envelope of ours is answered: `UNSUPPORTED` where it may be the host's, else `MALFORMED`.
+pub fn decode_error(error: &DecodeError) -> RequestError {
+    match error {
+        DecodeError::Foreign { .. } => {
+            RequestError::new(Code::Unsupported, "a payload this server does not know")
+        }
+        DecodeError::Empty { .. } => RequestError::malformed("no payload"),
+        _ => RequestError::malformed("not a message of this protocol"),
+    }
+}
+
+/// A channel id that is one.
+fn checked(channel: &str) -> Result<&str, RequestError> {
+    check_id(channel)
+        .map(|()| channel)
+        .map_err(|_| RequestError::malformed("channel id is empty or too long"))
+}
+
+/// The channel that a request names, where it names one that may be given back.
+#[cfg(feature = "connection")]
+pub(crate) fn named_channel(envelope: &Envelope) -> Option<&str> {
+    let channel = match envelope.payload.as_ref()? {
+        Payload::VoiceJoinRequest(request) => &request.channel_id,
+        Payload::VoiceLeaveRequest(request) => &request.channel_id,
+        Payload::VoiceSdpOffer(offer) => &offer.channel_id,
+        Payload::VoiceSdpAnswer(answer) => &answer.channel_id,
+        Payload::VoiceIceCandidate(candidate) => &candidate.channel_id,
+        Payload::VoiceStateUpdate(update) => &update.channel_id,
+        Payload::VoiceSpeakingEvent(event) => &event.channel_id,
+        Payload::VoiceIceServersRequest(request) => &request.channel_id,
+        _ => return None,
+    };
+    checked(channel).ok()
+}

@@ -1,0 +1,271 @@
+//! ICE servers and time-limited TURN credentials.
+//!
+//! Credentials follow the TURN REST draft (draft-uberti-behave-turn-rest-00), which coturn implements as
+//! `use-auth-secret`: the user name is `{unix expiry}:{user id}`, the credential is the standard base64 of its
+//! HMAC-SHA1 (RFC 2104) under a secret that the TURN server (RFC 8656) knows too. They are minted by each join, from the
+//! newest secret only; to rotate it, let coturn know both for one lifetime.
+
+use std::{
+    fmt,
+    net::Ipv6Addr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha1::Sha1;
+use united_voice_proto::voice::IceServer;
+
+use crate::UserId;
+
+/// The STUN server of a configuration that names none.
+pub const DEFAULT_STUN_URL: &str = "stun:stun.l.google.com:19302";
+
+/// The longest life of a credential: 30 days, in seconds.
+pub const MAX_CREDENTIAL_TTL_SECS: u64 = 30 * 24 * 60 * 60;
+
+/// All that coturn must not meet in a user name; what remains is `A-Z a-z 0-9 . _ ~ @ : -`.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'@')
+    .remove(b':')
+    .remove(b'-');
+
+/// A user name and its password, both good until the user name's time.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TurnCredentials {
+    /// `{unix expiry}:{user id}`; a user id with other characters than `A-Z a-z 0-9 . _ ~ @ : -` is percent-encoded,
+    /// since coturn answers 400 to spaces, quotes and backslashes.
+    pub username: String,
+    /// Base64 of 20 bytes: 28 characters.
+    pub credential: String,
+}
+
+impl fmt::Debug for TurnCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TurnCredentials").finish_non_exhaustive()
+    }
+}
+
+/// Mints credentials that expire `ttl_secs` from the system's present time.
+///
+/// [`SharedSecret::mint`] does the same at a time of the caller's and with the key prepared once.
+///
+/// ```
+/// let credentials = united_voice_core::generate_turn_credentials("alice", "north", 3600);
+/// assert!(credentials.username.ends_with(":alice"));
+/// ```
+pub fn generate_turn_credentials(
+    username: &str,
+    shared_secret: &str,
+    ttl_secs: u64,
+) -> TurnCredentials {
+    let ttl = Duration::from_secs(ttl_secs);
+    SharedSecret::new(shared_secret).mint(username, ttl, SystemTime::now())
+}
+
+/// A secret shared with a TURN server, kept as a prepared key. Neither `Debug` nor anything else shows it.
+#[derive(Clone)]
+pub struct SharedSecret {
+    key: Hmac<Sha1>,
+    is_empty: bool,
+}
+
+impl SharedSecret {
+    /// Prepares the key.
+    pub fn new(secret: impl AsRef<[u8]>) -> Self {
+        let secret = secret.as_ref();
+        Self {
+            key: Hmac::new_from_slice(secret).expect("HMAC takes keys of any length"),
+            is_empty: secret.is_empty(),
+        }
+    }
+
+    /// Mints credentials for `user` that expire `ttl` after `now`.
+    ///
+    /// The expiry is a number of whole seconds, rounded down; a time before 1970 counts as 1970.
+    pub fn mint(&self, user: &str, ttl: Duration, now: SystemTime) -> TurnCredentials {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let expiry = now.as_secs().saturating_add(ttl.as_secs());
+        let username = format!("{expiry}:{}", utf8_percent_encode(user, ENCODED));
+        let mut mac = self.key.clone();
+        mac.update(username.as_bytes());
+        let credential = BASE64_STANDARD.encode(mac.finalize().into_bytes());
+        TurnCredentials {
+            username,
+            credential,
+        }
+    }
+}
+
+impl From<&str> for SharedSecret {
+    fn from(secret: &str) -> Self {
+        Self::new(secret)
+    }
+}
+
+impl From<String> for SharedSecret {
+    fn from(secret: String) -> Self {
+        Self::new(secret)
+    }
+}
+
+impl fmt::Debug for SharedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedSecret(..)")
+    }
+}
+
+/// A TURN server and how to make credentials for it.
+#[derive(Debug, Clone)]
+pub struct TurnConfig {
+    urls: Vec<String>,
+    host: String,
+    secret: SharedSecret,
+    ttl: Duration,
+}
+
+/// Why a TURN configuration is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TurnConfigError {
+    /// The host is empty or has characters that no host name or address has.
+    #[error("turn host is not a host name or an address")]
+    Host,
+    /// A port is 0.
+    #[error("turn port must not be 0")]
+    Port,
+    /// The shared secret is empty.
+    #[error("turn shared secret must not be empty")]
+    EmptySecret,
+    /// The life of a credential is 0 or longer than [`MAX_CREDENTIAL_TTL_SECS`].
+    #[error("turn credential ttl must be 1 to {MAX_CREDENTIAL_TTL_SECS} seconds")]
+    Ttl,
+}
+
+impl TurnConfig {
+    /// A TURN server at `host` (a name or an address; IPv6 with or without brackets) that listens on `port` by UDP and
+    /// TCP.
+    ///
+    /// # Errors
+    ///
+    /// [`TurnConfigError`] says which of the values can't be.
+    pub fn new(
+        host: &str,
+        port: u16,
+        shared_secret: impl Into<SharedSecret>,
+        credential_ttl_secs: u64,
+    ) -> Result<Self, TurnConfigError> {
+        let host = url_host(host).ok_or(TurnConfigError::Host)?;
+        let secret = shared_secret.into();
+        if port == 0 {
+            return Err(TurnConfigError::Port);
+        }
+        if secret.is_empty {
+            return Err(TurnConfigError::EmptySecret);
+        }
+        if !(1..=MAX_CREDENTIAL_TTL_SECS).contains(&credential_ttl_secs) {
+            return Err(TurnConfigError::Ttl);
+        }
+        Ok(Self {
+            urls: vec![
+                format!("turn:{host}:{port}?transport=udp"),
+                format!("turn:{host}:{port}?transport=tcp"),
+            ],
+            host,
+            secret,
+            ttl: Duration::from_secs(credential_ttl_secs),
+        })
+    }
+
+    /// Adds `turns:` over TCP on `port`.
+    ///
+    /// # Errors
+    ///
+    /// [`TurnConfigError::Port`] where `port` is 0.
+    pub fn with_tls_port(mut self, port: u16) -> Result<Self, TurnConfigError> {
+        if port == 0 {
+            return Err(TurnConfigError::Port);
+        }
+        self.urls
+            .push(format!("turns:{}:{port}?transport=tcp", self.host));
+        Ok(self)
+    }
+
+    /// How long a credential lives.
+    pub fn credential_ttl(&self) -> Duration {
+        self.ttl
+    }
+}
+
+/// `host` as it stands in a URL, where it can stand in one.
+fn url_host(host: &str) -> Option<String> {
+    let unbracketed = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    if let Ok(address) = unbracketed.unwrap_or(host).parse::<Ipv6Addr>() {
+        return Some(format!("[{address}]"));
+    }
+    let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    (!host.is_empty() && host.len() <= 253 && host.bytes().all(is_name_byte)).then(|| host.into())
+}
+
+/// What clients get for `RTCConfiguration.iceServers`.
+#[derive(Debug, Clone)]
+pub struct IceConfig {
+    stun_urls: Vec<String>,
+    turn: Option<Arc<TurnConfig>>,
+}
+
+impl Default for IceConfig {
+    /// [`DEFAULT_STUN_URL`] and no TURN server.
+    fn default() -> Self {
+        Self {
+            stun_urls: vec![DEFAULT_STUN_URL.into()],
+            turn: None,
+        }
+    }
+}
+
+impl IceConfig {
+    /// Replaces the STUN servers; an empty list offers none.
+    #[must_use]
+    pub fn with_stun_urls(mut self, urls: Vec<String>) -> Self {
+        self.stun_urls = urls;
+        self
+    }
+
+    /// Adds a TURN server.
+    #[must_use]
+    pub fn with_turn(mut self, turn: TurnConfig) -> Self {
+        self.turn = Some(Arc::new(turn));
+        self
+    }
+
+    /// How long after getting its credentials a member is to be sent new ones: three quarters of their life. `None`
+    /// where there are no credentials.
+    pub fn refresh_after(&self) -> Option<Duration> {
+        self.turn.as_ref().map(|turn| turn.ttl * 3 / 4)
+    }
+
+    /// The list for one user at one time: STUN first, then TURN with fresh credentials.
+    pub fn ice_servers(&self, user: &UserId, now: SystemTime) -> Vec<IceServer> {
+        let stun = (!self.stun_urls.is_empty()).then(|| IceServer {
+            urls: self.stun_urls.clone(),
+            ..IceServer::default()
+        });
+        let turn = self.turn.as_ref().map(|turn| {
+            let credentials = turn.secret.mint(user.as_str(), turn.ttl, now);
+            IceServer {
+                urls: turn.urls.clone(),
+                username: credentials.username,
+                credential: credentials.credential,
+            }
+        });
+        stun.into_iter().chain(turn).collect()
+    }
+}
