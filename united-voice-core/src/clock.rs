@@ -1,11 +1,6 @@
 //! When a connection has to do something by itself: ping, give up, answer late, hand out credentials.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    task::Context,
-    time::Duration,
-};
+use std::{future::Future, pin::Pin, task::Context, time::Duration};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 

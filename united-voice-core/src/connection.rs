@@ -13,8 +13,9 @@ use united_voice_proto::{DecodeError, decode, ws::Envelope};
 
 use crate::{
     CloseFrame, CloseReason, Codec, ConnectError, Frame, QueueStream, RequestError, Signal,
-    TransportError, UserId, VoiceDirectory, VoiceServer, VoiceSession, outbound_queue,
+    TransportError, UserId, VoiceDirectory, VoiceServer, VoiceSession,
     clock::Clock,
+    outbound_queue,
     rate::{RateLimiter, Verdict},
     signaling::{self, decode_error, dispatch_now, finish_join, reply_error, unavailable},
 };
@@ -112,10 +113,9 @@ where
     let _lease = server.registry().inner.lease();
     let limits = server.limits();
     let (sink, signals) = outbound_queue(limits.outbound_queue, limits.outbound_queue_bytes);
-    let disconnect = match server.connect(user, Arc::new(sink)) {
+    let disconnect = match server.connect(&user, Arc::new(sink)) {
         Ok(session) => {
-            let mut connection =
-                Connection::new(server, &session, &mut transport, signals, codec);
+            let mut connection = Connection::new(server, &session, &mut transport, signals, codec);
             poll_fn(|cx| connection.poll(cx)).await
             // The session ends here, the join under way with it.
         }
@@ -268,7 +268,7 @@ where
                 return Ok(false);
             }
             if let Some(frame) = self.held.take() {
-                self.message(frame, now)?;
+                self.message(&frame, now)?;
                 // Polled at once, so that a directory that needs no waiting holds nothing up.
                 self.poll_join(cx, now);
                 continue;
@@ -290,14 +290,19 @@ where
         Ok(true)
     }
 
-    fn message(&mut self, frame: Frame, now: Instant) -> Result<(), Disconnect> {
+    fn message(&mut self, frame: &Frame, now: Instant) -> Result<(), Disconnect> {
         self.tally.received += 1;
         let limit = self.server.limits().max_message_bytes;
-        let (decoded, kind_fits) = match &frame {
+        let (decoded, kind_fits) = match frame {
             Frame::Binary(bytes) => self.decode(Codec::Protobuf, bytes, limit),
             #[cfg(feature = "json")]
             Frame::Text(text) => self.decode(Codec::Json, text.as_bytes(), limit),
-            _ => (Err(DecodeError::Empty { request_id: String::new() }), false),
+            _ => (
+                Err(DecodeError::Empty {
+                    request_id: String::new(),
+                }),
+                false,
+            ),
         };
         if matches!(decoded, Err(DecodeError::TooLarge { .. })) {
             return Err(Disconnect::MessageTooLarge);
@@ -342,7 +347,10 @@ where
 
     fn refuse_rate(&self, decoded: &Result<Envelope, DecodeError>) {
         let (request_id, channel) = match decoded {
-            Ok(envelope) => (envelope.request_id.as_str(), signaling::named_channel(envelope)),
+            Ok(envelope) => (
+                envelope.request_id.as_str(),
+                signaling::named_channel(envelope),
+            ),
             Err(error) => (error.request_id(), None),
         };
         // One that asks for no answer gets none.

@@ -27,11 +27,7 @@ pub trait VoiceDirectory: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`AdmitError`]; each variant says what the client is told.
-    async fn admit(
-        &self,
-        user: &UserId,
-        channel: &ChannelId,
-    ) -> Result<Admission, AdmitError>;
+    async fn admit(&self, user: &UserId, channel: &ChannelId) -> Result<Admission, AdmitError>;
 }
 
 /// The answer to a join that may go on.
@@ -115,11 +111,7 @@ impl AdmitError {
 
 #[async_trait]
 impl<T: VoiceDirectory + ?Sized> VoiceDirectory for std::sync::Arc<T> {
-    async fn admit(
-        &self,
-        user: &UserId,
-        channel: &ChannelId,
-    ) -> Result<Admission, AdmitError> {
+    async fn admit(&self, user: &UserId, channel: &ChannelId) -> Result<Admission, AdmitError> {
         (**self).admit(user, channel).await
     }
 }
@@ -130,11 +122,7 @@ pub struct OpenDirectory;
 
 #[async_trait]
 impl VoiceDirectory for OpenDirectory {
-    async fn admit(
-        &self,
-        user: &UserId,
-        _channel: &ChannelId,
-    ) -> Result<Admission, AdmitError> {
+    async fn admit(&self, user: &UserId, _channel: &ChannelId) -> Result<Admission, AdmitError> {
         Ok(Admission::new(Profile::new(user.as_str())))
     }
 }

@@ -147,12 +147,14 @@ impl From<RelayError> for RequestError {
         use VoiceErrorCode as Code;
         let request = match error.reason {
             RelayFailure::NotInChannel => NotInChannel.into(),
-            RelayFailure::TargetNotInChannel => {
-                Self::new(Code::TargetNotInChannel, "the target is not in this channel")
-            }
-            RelayFailure::StaleSession => {
-                Self::new(Code::StaleSession, "the target's session is another one now")
-            }
+            RelayFailure::TargetNotInChannel => Self::new(
+                Code::TargetNotInChannel,
+                "the target is not in this channel",
+            ),
+            RelayFailure::StaleSession => Self::new(
+                Code::StaleSession,
+                "the target's session is another one now",
+            ),
         };
         request.in_channel(&error.channel)
     }

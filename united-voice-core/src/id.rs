@@ -163,7 +163,16 @@ mod tests {
         let id = SessionId::new(u64::MAX, 10);
         assert_eq!(id.to_string(), "ffffffffffffffff-a");
         assert_eq!(id.to_string().parse(), Ok(id));
-        for bad in ["", "-", "1", "1-", "-1", "1-g", "1-1-1", "10000000000000000-0"] {
+        for bad in [
+            "",
+            "-",
+            "1",
+            "1-",
+            "-1",
+            "1-g",
+            "1-1-1",
+            "10000000000000000-0",
+        ] {
             assert!(bad.parse::<SessionId>().is_err(), "{bad:?}");
         }
     }

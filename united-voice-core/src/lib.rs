@@ -25,6 +25,8 @@ mod signal;
 pub mod signaling;
 mod sink;
 mod stats;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 mod turn;
 
 pub use united_voice_proto::{self as proto, Codec};

@@ -94,7 +94,11 @@ mod tests {
     }
 
     /// Sends 20 messages each 100 ms, twice the rate, and says after how long it was closed.
-    fn closed_after(limiter: &mut RateLimiter, start: Instant, pause_at: Option<u32>) -> Option<u32> {
+    fn closed_after(
+        limiter: &mut RateLimiter,
+        start: Instant,
+        pause_at: Option<u32>,
+    ) -> Option<u32> {
         let mut now = start;
         for step in 0..300 {
             if pause_at == Some(step) {

@@ -148,12 +148,13 @@ impl VoiceRoomRegistry {
     /// The user's lock.
     pub fn connect(
         &self,
-        user: UserId,
+        user: &UserId,
         sink: Arc<dyn SignalSink>,
     ) -> Result<VoiceSession, ConnectError> {
         let connection = self.inner.next_number();
+        let link = Link { sink, connection };
         loop {
-            let user = self.inner.user_or_new(&user);
+            let user = self.inner.user_or_new(user);
             let mut cell = user.state.lock();
             // Under the user's lock: `shutdown` visits every user after it has raised the flag.
             if self.inner.shutting_down.load(Ordering::SeqCst) {
@@ -169,8 +170,7 @@ impl VoiceRoomRegistry {
             if cell.connections.len() >= self.inner.connections_per_user {
                 return Err(ConnectError::TooManyConnections);
             }
-            let sink = Arc::clone(&sink);
-            cell.connections.push(Link { sink, connection });
+            cell.connections.push(link.clone());
             drop(cell);
             self.inner.counters.connected();
             return Ok(VoiceSession::new(self.clone(), user, connection));
@@ -188,7 +188,9 @@ impl VoiceRoomRegistry {
         };
         let cell = room.state.lock();
         let members = cell.members.members();
-        members.map(|member| member.participant.to_proto()).collect()
+        members
+            .map(|member| member.participant.to_proto())
+            .collect()
     }
 
     /// How many are in a channel.
@@ -278,7 +280,10 @@ impl VoiceRoomRegistry {
                 continue;
             };
             let mut cell = user.state.lock();
-            if cell.seat.as_ref().is_some_and(|seat| seat.session == session)
+            if cell
+                .seat
+                .as_ref()
+                .is_some_and(|seat| seat.session == session)
                 && self.vacate(&user, &mut cell, VoiceLeaveReason::Kicked, &mut overflow)
             {
                 removed += 1;
@@ -310,7 +315,9 @@ impl VoiceRoomRegistry {
 
     /// Numbers for the host's metrics.
     pub fn stats(&self) -> Stats {
-        self.inner.counters.stats(self.inner.rooms.len(), self.inner.users.len())
+        self.inner
+            .counters
+            .stats(self.inner.rooms.len(), self.inner.users.len())
     }
 
     /// How many sessions there are.

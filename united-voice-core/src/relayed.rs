@@ -22,7 +22,7 @@ pub trait Relayed {
     fn size_and_limit(&self, limits: &Limits) -> (usize, usize);
 
     /// The payload as the target gets it, with the sender written over whatever the client put there.
-    fn from_sender(self, user: &UserId, session: SessionId) -> Payload;
+    fn sent_by(self, user: &UserId, session: SessionId) -> Payload;
 }
 
 macro_rules! relayed {
@@ -44,7 +44,7 @@ macro_rules! relayed {
                 (self.$content.len(), limits.$limit)
             }
 
-            fn from_sender(mut self, user: &UserId, session: SessionId) -> Payload {
+            fn sent_by(mut self, user: &UserId, session: SessionId) -> Payload {
                 self.sender_user_id = user.as_str().into();
                 self.sender_session_id = session.to_string();
                 Payload::$message(self)

@@ -55,7 +55,7 @@ impl<D: VoiceDirectory> VoiceServer<D> {
     /// [`ConnectError`].
     pub fn connect(
         &self,
-        user: UserId,
+        user: &UserId,
         sink: Arc<dyn SignalSink>,
     ) -> Result<VoiceSession, ConnectError> {
         self.registry().connect(user, sink)

@@ -213,7 +213,10 @@ impl VoiceSession {
         let undelivered = {
             let user = self.user.state.lock();
             let Ok(seat) = self.seat_in(&user, message.channel()) else {
-                return Err(RelayError::new(RelayFailure::NotInChannel, message.channel()));
+                return Err(RelayError::new(
+                    RelayFailure::NotInChannel,
+                    message.channel(),
+                ));
             };
             let channel = &seat.room.id;
             let refused = |reason| RelayError::new(reason, channel.as_str());
@@ -227,7 +230,7 @@ impl VoiceSession {
             if !meant.is_empty() && meant.parse() != Ok(target.participant.session) {
                 return Err(refused(RelayFailure::StaleSession));
             }
-            let payload = message.from_sender(&self.user.id, seat.session);
+            let payload = message.sent_by(&self.user.id, seat.session);
             let signal = Signal::new("", payload, Urgency::Event);
             if overflow.deliver(&target.participant.user, &target.handle, &signal) {
                 return Ok(());

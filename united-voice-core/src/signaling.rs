@@ -16,8 +16,8 @@ use united_voice_proto::{
 };
 
 use crate::{
-    AdmitError, Admission, ChannelId, JoinError, JoinTerms, Limits, MAX_ID_BYTES, Relayed, RequestError, Signal,
-    Urgency, VoiceDirectory, VoiceServer, VoiceSession, id::check_id,
+    Admission, AdmitError, ChannelId, JoinError, JoinTerms, Limits, MAX_ID_BYTES, Relayed,
+    RequestError, Signal, Urgency, VoiceDirectory, VoiceServer, VoiceSession, id::check_id,
 };
 
 /// How often a join asks the directory again because the policy changed while it was asked.
@@ -159,7 +159,8 @@ pub async fn handle_voice_join<D: VoiceDirectory>(
         match join(server, session, request_id, &channel, &terms) {
             Err(JoinError::PolicyChanged) => {}
             result => {
-                return result.map_err(|error| RequestError::from(error).in_channel(channel.as_str()));
+                return result
+                    .map_err(|error| RequestError::from(error).in_channel(channel.as_str()));
             }
         }
     }
@@ -191,9 +192,7 @@ fn join<D: VoiceDirectory>(
 
 fn refusal(error: AdmitError) -> RequestError {
     match error {
-        AdmitError::ChannelNotFound => {
-            RequestError::new(Code::ChannelNotFound, "no such channel")
-        }
+        AdmitError::ChannelNotFound => RequestError::new(Code::ChannelNotFound, "no such channel"),
         AdmitError::NotAVoiceChannel => {
             RequestError::new(Code::NotAVoiceChannel, "not a voice channel")
         }

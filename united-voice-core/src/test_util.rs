@@ -1,0 +1,178 @@
+//! For tests of hosts: a sink that records, and what every sink must do (feature `test-util`).
+
+use parking_lot::Mutex;
+use united_voice_proto::{
+    voice::VoiceLeaveRequest,
+    ws::{Envelope, envelope::Payload},
+};
+
+use crate::{CloseReason, Signal, SignalSink, SinkError, Urgency};
+
+/// A sink that keeps what it is given, up to a limit, until it is taken.
+#[derive(Debug)]
+pub struct RecordingSink {
+    capacity: usize,
+    state: Mutex<Recorded>,
+}
+
+#[derive(Debug, Default)]
+struct Recorded {
+    signals: Vec<Signal>,
+    overflowed: bool,
+    closed: Option<CloseReason>,
+}
+
+impl Default for RecordingSink {
+    /// A sink that holds a million signals.
+    fn default() -> Self {
+        Self::with_capacity(1_000_000)
+    }
+}
+
+impl RecordingSink {
+    /// A sink that holds `capacity` signals, and beyond that only replies.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            capacity,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Takes what was recorded so far.
+    pub fn take(&self) -> Vec<Envelope> {
+        self.take_signals()
+            .iter()
+            .map(|signal| signal.envelope().clone())
+            .collect()
+    }
+
+    /// Takes the signals themselves.
+    pub fn take_signals(&self) -> Vec<Signal> {
+        std::mem::take(&mut self.state.lock().signals)
+    }
+
+    /// Why the library closed the connection, where it did.
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.state.lock().closed
+    }
+}
+
+impl SignalSink for RecordingSink {
+    fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
+        let mut state = self.state.lock();
+        if state.closed.is_some() {
+            return Err(SinkError::Closed);
+        }
+        let full = state.overflowed || state.signals.len() >= self.capacity;
+        if full && signal.urgency() != Urgency::Reply {
+            state.overflowed |= signal.urgency() == Urgency::Event;
+            return Err(SinkError::Full);
+        }
+        state.signals.push(signal.clone());
+        Ok(())
+    }
+
+    fn close(&self, reason: CloseReason) {
+        self.state.lock().closed.get_or_insert(reason);
+    }
+}
+
+/// A signal that a test can tell from others by its number.
+pub fn numbered_signal(number: usize, urgency: Urgency) -> Signal {
+    let request = VoiceLeaveRequest {
+        channel_id: number.to_string(),
+    };
+    Signal::new("", Payload::VoiceLeaveRequest(request), urgency)
+}
+
+/// The number of a [`numbered_signal`] from what arrived of it.
+///
+/// # Panics
+///
+/// Where the envelope is not one of those.
+pub fn number_of(envelope: &Envelope) -> usize {
+    match &envelope.payload {
+        Some(Payload::VoiceLeaveRequest(request)) => {
+            request.channel_id.parse().expect("a numbered signal")
+        }
+        other => panic!("not a numbered signal: {other:?}"),
+    }
+}
+
+/// What the conformance suite needs of a sink under test.
+pub trait SinkUnderTest {
+    /// The sink.
+    type Sink: SignalSink;
+
+    /// A fresh sink that holds `capacity` signals.
+    fn sink(&mut self, capacity: usize) -> Self::Sink;
+
+    /// Takes all that has arrived at the other end of the sink made last, in order.
+    fn arrived(&mut self) -> Vec<Envelope>;
+}
+
+/// Checks what [`SignalSink`] promises: order, capacity, replies beyond the limit, nothing after a refused event, close.
+///
+/// # Panics
+///
+/// Where the sink breaks a promise; the message says which.
+pub fn conformance(under_test: &mut impl SinkUnderTest) {
+    keeps_order(under_test);
+    refuses_events_when_full(under_test);
+    survives_dropped_signals(under_test);
+    takes_replies_when_full(under_test);
+    refuses_after_close(under_test);
+}
+
+fn numbers(under_test: &mut impl SinkUnderTest) -> Vec<usize> {
+    under_test.arrived().iter().map(number_of).collect()
+}
+
+fn keeps_order(under_test: &mut impl SinkUnderTest) {
+    let sink = under_test.sink(8);
+    for number in 0..8 {
+        let signal = numbered_signal(number, Urgency::Event);
+        assert_eq!(sink.deliver(&signal), Ok(()), "a sink takes its capacity");
+    }
+    let expected: Vec<usize> = (0..8).collect();
+    assert_eq!(numbers(under_test), expected, "a sink keeps the order");
+}
+
+fn refuses_events_when_full(under_test: &mut impl SinkUnderTest) {
+    let sink = under_test.sink(2);
+    for number in 0..2 {
+        let _ = sink.deliver(&numbered_signal(number, Urgency::Event));
+    }
+    let third = sink.deliver(&numbered_signal(2, Urgency::Event));
+    assert_eq!(third, Err(SinkError::Full), "a full sink refuses an event");
+    assert_eq!(numbers(under_test), [0, 1], "a refused event never arrives");
+    let fourth = sink.deliver(&numbered_signal(3, Urgency::Event));
+    assert!(fourth.is_err(), "no event follows one that was refused");
+}
+
+fn survives_dropped_signals(under_test: &mut impl SinkUnderTest) {
+    let sink = under_test.sink(1);
+    assert_eq!(sink.deliver(&numbered_signal(0, Urgency::Event)), Ok(()));
+    let dropped = sink.deliver(&numbered_signal(1, Urgency::Droppable));
+    assert_eq!(dropped, Err(SinkError::Full), "a full sink drops");
+    assert_eq!(numbers(under_test), [0]);
+    let next = sink.deliver(&numbered_signal(2, Urgency::Event));
+    assert_eq!(next, Ok(()), "a dropped signal ends nothing");
+    assert_eq!(numbers(under_test), [2]);
+}
+
+fn takes_replies_when_full(under_test: &mut impl SinkUnderTest) {
+    let sink = under_test.sink(1);
+    assert_eq!(sink.deliver(&numbered_signal(0, Urgency::Event)), Ok(()));
+    let reply = sink.deliver(&numbered_signal(1, Urgency::Reply));
+    assert_eq!(reply, Ok(()), "a full sink takes a reply");
+    assert_eq!(numbers(under_test), [0, 1]);
+}
+
+fn refuses_after_close(under_test: &mut impl SinkUnderTest) {
+    let sink = under_test.sink(4);
+    sink.close(CloseReason::GoingAway);
+    sink.close(CloseReason::SlowConsumer);
+    let late = sink.deliver(&numbered_signal(0, Urgency::Reply));
+    assert_eq!(late, Err(SinkError::Closed), "a closed sink takes nothing");
+}
