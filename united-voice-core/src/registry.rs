@@ -170,7 +170,7 @@ impl VoiceRoomRegistry {
             if cell.connections.len() >= self.inner.connections_per_user {
                 return Err(ConnectError::TooManyConnections);
             }
-            cell.connections.push(link.clone());
+            cell.connections.push(link);
             drop(cell);
             self.inner.counters.connected();
             return Ok(VoiceSession::new(self.clone(), user, connection));

@@ -35,7 +35,7 @@ pub enum DecodeError {
     /// The only payload is a field or JSON key that this crate does not know: the host server's own.
     #[error("envelope with a payload that is not voice")]
     Foreign {
-        /// The request id; empty where there is none or it is over 128 bytes.
+        /// The request id; empty where there is none.
         request_id: String,
     },
 }
@@ -67,9 +67,11 @@ impl DecodeError {
     }
 
     pub(crate) fn foreign(request_id: String) -> Self {
-        Self::Foreign {
-            request_id: short(request_id),
+        // A host's payload too is answered under its request id, so the id has to be one.
+        if request_id.len() > MAX_REQUEST_ID_BYTES {
+            return Self::malformed(request_id, MalformedReason::RequestIdTooLong);
         }
+        Self::Foreign { request_id }
     }
 }
 
@@ -80,6 +82,9 @@ pub enum MalformedReason {
     /// It is not protobuf, or not that of an envelope.
     #[error(transparent)]
     Protobuf(prost::DecodeError),
+    /// The request id of a payload that is not voice is over 128 bytes.
+    #[error("request id is over {MAX_REQUEST_ID_BYTES} bytes")]
+    RequestIdTooLong,
     /// It is not JSON, or not that of an envelope.
     ///
     /// The parser's own message is left out: it quotes the text it stumbled over.
