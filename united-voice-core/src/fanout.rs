@@ -50,7 +50,7 @@ pub(crate) fn left_signal(room: &Room, who: &Participant, reason: VoiceLeaveReas
         user_id: who.user.as_str().into(),
         display_name: who.profile.display_name.clone(),
         reason: reason.into(),
-        session_id: who.session.to_string(),
+        session_id: who.session.to_text(),
     };
     Signal::new("", Payload::VoiceLeaveEvent(event), Urgency::Event)
 }

@@ -46,7 +46,7 @@ macro_rules! relayed {
 
             fn sent_by(mut self, user: &UserId, session: SessionId) -> Payload {
                 self.sender_user_id = user.as_str().into();
-                self.sender_session_id = session.to_string();
+                self.sender_session_id = session.to_text();
                 Payload::$message(self)
             }
         }

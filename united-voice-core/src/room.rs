@@ -47,7 +47,7 @@ impl Participant {
             pubkey: self.profile.pubkey.clone(),
             muted: self.muted,
             deafened: self.deafened,
-            session_id: self.session.to_string(),
+            session_id: self.session.to_text(),
         }
     }
 }

@@ -181,7 +181,7 @@ fn join<D: VoiceDirectory>(
             ice_servers,
             quality_warning: snapshot.quality_warning,
             channel_id: channel.as_str().into(),
-            session_id: snapshot.session.to_string(),
+            session_id: snapshot.session.to_text(),
         };
         let payload = Payload::VoiceJoinResponse(response);
         Signal::new(request_id, payload, Urgency::Reply)

@@ -1,0 +1,62 @@
+//! One message to one other participant, and one to a whole room, beside their floors.
+
+#![allow(missing_docs)]
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use united_voice_benches::{
+    Hall, broadcast_floor, candidate_frame, channel, offer_frame, relay_floor, state_frame,
+};
+
+fn relay(c: &mut Criterion) {
+    type MakeFrame = fn(&str, &str) -> bytes::Bytes;
+    let messages: [(&str, MakeFrame); 2] = [("candidate", candidate_frame), ("offer", offer_frame)];
+    for (name, make_frame) in messages {
+        let mut group = c.benchmark_group(format!("relay/{name}"));
+        for members in [2, 4, 8, 25, 100] {
+            let hall = Hall::new(1, members);
+            let target = members / 2;
+            let frame = make_frame(&channel(0), &format!("u-0-{target}"));
+            let sender = &hall.seated[0].session;
+            let queue = &hall.seated[target].queue;
+            group.bench_function(BenchmarkId::new("floor", members), |b| {
+                b.iter(|| relay_floor(black_box(&frame), "u-0-0", "0123456789abcdef-1", queue));
+            });
+            group.bench_function(BenchmarkId::new("relay", members), |b| {
+                b.iter(|| hall.handle(sender, black_box(&frame)));
+            });
+        }
+        group.finish();
+    }
+}
+
+fn broadcast(c: &mut Criterion) {
+    for (name, speaking) in [("state", false), ("speaking", true)] {
+        let mut group = c.benchmark_group(format!("broadcast/{name}"));
+        for members in [2, 8, 25, 100] {
+            let hall = Hall::new(1, members);
+            let sender = &hall.seated[0].session;
+            let room = channel(0);
+            let frame = state_frame(&room);
+            let queues: Vec<_> = hall.seated.iter().map(|seated| &*seated.queue).collect();
+            group.throughput(Throughput::Elements(members as u64));
+            group.bench_function(BenchmarkId::new("floor", members), |b| {
+                b.iter(|| broadcast_floor(black_box(&frame), queues.iter().copied()));
+            });
+            group.bench_function(BenchmarkId::new("broadcast", members), |b| {
+                b.iter(|| {
+                    if speaking {
+                        sender.speaking(black_box(&room), true, "")
+                    } else {
+                        sender.update_state(black_box(&room), true, false, "")
+                    }
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, relay, broadcast);
+criterion_main!(benches);

@@ -1,0 +1,217 @@
+//! Ratios of operations to their floors, measured in alternation in one process: what a gate can stand on.
+//!
+//! `cargo run --release -p united-voice-benches --bin ratios` prints one JSON object a line and exits with 1 where a gate
+//! is missed. Absolute times move with the machine's mood; the median of paired ratios hardly does.
+
+#![allow(clippy::print_stdout)]
+
+use std::{
+    hint::black_box,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::FutureExt;
+use serde_json::json;
+use united_voice_benches::{
+    Hall, Seated, broadcast_floor, candidate_frame, channel, offer_frame, relay_floor, state_frame,
+};
+use united_voice_core::{
+    OpenDirectory, Signal, SignalSink, SinkError, UserId, VoiceServer,
+    proto::voice::VoiceJoinRequest, signaling,
+};
+
+/// Pairs of measurements; the median of their ratios counts.
+const PAIRS: usize = 301;
+
+/// How long one side of a pair runs, about.
+const SIDE: Duration = Duration::from_micros(500);
+
+fn main() -> ExitCode {
+    let mut report = Report { passed: true };
+    relays(&mut report);
+    broadcasts(&mut report);
+    flatness(&mut report);
+    memory(&mut report);
+    if report.passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+struct Report {
+    passed: bool,
+}
+
+impl Report {
+    fn line(&mut self, op: &str, ratio: f64, gate: f64) {
+        let pass = ratio <= gate;
+        self.passed &= pass;
+        let ratio = (ratio * 1000.0).round() / 1000.0;
+        println!(
+            "{}",
+            json!({ "op": op, "ratio": ratio, "gate": gate, "pass": pass })
+        );
+    }
+}
+
+fn relays(report: &mut Report) {
+    type MakeFrame = fn(&str, &str) -> bytes::Bytes;
+    let cases: [(&str, usize, MakeFrame, f64); 3] = [
+        ("relay/candidate/room4", 4, candidate_frame, 1.35),
+        ("relay/offer/room4", 4, offer_frame, 1.20),
+        ("relay/candidate/room100", 100, candidate_frame, 1.45),
+    ];
+    for (op, members, make_frame, gate) in cases {
+        let hall = Hall::new(1, members);
+        let target = format!("u-0-{}", members / 2);
+        let frame = make_frame(&channel(0), &target);
+        let sender = &hall.seated[0].session;
+        let (_, session) = sender.seat().expect("seated");
+        let session = session.to_string();
+        let queue = &hall.seated[members / 2].queue;
+        let ratio = paired(
+            || relay_floor(black_box(&frame), "u-0-0", &session, queue),
+            || hall.handle(sender, black_box(&frame)),
+        );
+        report.line(op, ratio, gate);
+    }
+}
+
+fn broadcasts(report: &mut Report) {
+    for (members, gate) in [(8, 1.70), (25, 1.30), (100, 1.15)] {
+        let hall = Hall::new(1, members);
+        let sender = &hall.seated[0].session;
+        let room = channel(0);
+        let frame = state_frame(&room);
+        let queues: Vec<_> = hall.seated.iter().map(|seated| &*seated.queue).collect();
+        let ratio = paired(
+            || broadcast_floor(black_box(&frame), queues.iter().copied()),
+            || {
+                let updated = sender.update_state(black_box(&room), true, false, "");
+                updated.expect("seated");
+            },
+        );
+        report.line(&format!("broadcast/state/room{members}"), ratio, gate);
+    }
+}
+
+/// Rooms that the flatness cases touch, however many there are.
+const TOUCHED: usize = 64;
+
+fn flatness(report: &mut Report) {
+    let (few, many) = (Hall::new(1_000, 1), Hall::new(1_000_000, 1));
+    let rooms: Vec<String> = (0..TOUCHED).map(channel).collect();
+    let visitors = [few.connect("visitor"), many.connect("visitor")];
+    let tour = |hall: &Hall, visitor: &Seated| {
+        for room in &rooms {
+            hall.join(&visitor.session, room);
+            visitor.session.leave(room, "").expect("seated");
+        }
+    };
+    let ratio = paired(|| tour(&few, &visitors[0]), || tour(&many, &visitors[1]));
+    report.line("join+leave/1M-rooms-over-1k", ratio, 1.10);
+
+    let disconnect = |hall: &Hall| {
+        let guests: Vec<Seated> = (0..TOUCHED)
+            .map(|number| {
+                let guest = hall.connect(&format!("guest-{number}"));
+                hall.join(&guest.session, &rooms[number]);
+                guest
+            })
+            .collect();
+        let start = Instant::now();
+        drop(guests);
+        start.elapsed()
+    };
+    let ratio = median_ratio(|| disconnect(&few), || disconnect(&many));
+    report.line("disconnect/1M-rooms-over-1k", ratio, 1.75);
+}
+
+/// Resident memory of 100 000 rooms of 4 in bytes a participant, sinks shared so that they don't count.
+fn memory(report: &mut Report) {
+    let server = VoiceServer::builder(OpenDirectory)
+        .build()
+        .expect("valid limits");
+    let sink: Arc<dyn SignalSink> = Arc::new(NoSink);
+    let (rooms, members) = (100_000, 4);
+    let mut sessions = Vec::with_capacity(rooms * members);
+    let before = resident_bytes();
+    for seat in 0..rooms * members {
+        let user = UserId::new(format!("user-{seat}")).expect("a user id");
+        let session = server.connect(&user, Arc::clone(&sink)).expect("connected");
+        let request = VoiceJoinRequest {
+            channel_id: channel(seat / members),
+        };
+        signaling::handle_voice_join(&server, &session, "", request)
+            .now_or_never()
+            .expect("needs no waiting")
+            .expect("joined");
+        sessions.push(session);
+    }
+    let bytes = (resident_bytes() - before) as f64 / (rooms * members) as f64;
+    report.line("memory/bytes-per-participant", bytes, 300.0);
+}
+
+struct NoSink;
+
+impl SignalSink for NoSink {
+    fn deliver(&self, _signal: &Signal) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux says it here");
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.map_or(0, |pages: u64| pages * 4096)
+}
+
+/// The median of `operation` over `floor`, each repeated until it is long enough to be timed.
+fn paired(mut floor: impl FnMut(), mut operation: impl FnMut()) -> f64 {
+    let repeats = repeats(&mut floor).max(repeats(&mut operation));
+    median_ratio(
+        || time(repeats, &mut floor),
+        || time(repeats, &mut operation),
+    )
+}
+
+fn repeats(work: &mut impl FnMut()) -> u32 {
+    let mut repeats = 1;
+    while time(repeats, work) < SIDE {
+        repeats *= 2;
+    }
+    repeats
+}
+
+fn time(repeats: u32, work: &mut impl FnMut()) -> Duration {
+    let start = Instant::now();
+    for _ in 0..repeats {
+        work();
+    }
+    start.elapsed()
+}
+
+fn median_ratio(
+    mut floor: impl FnMut() -> Duration,
+    mut operation: impl FnMut() -> Duration,
+) -> f64 {
+    let mut ratios: Vec<f64> = (0..PAIRS)
+        .map(|pair| {
+            // Who goes first changes, so that neither always finds the caches warm.
+            let (below, above);
+            if pair % 2 == 0 {
+                below = floor();
+                above = operation();
+            } else {
+                above = operation();
+                below = floor();
+            }
+            above.as_secs_f64() / below.as_secs_f64()
+        })
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[PAIRS / 2]
+}

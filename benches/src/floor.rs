@@ -1,0 +1,38 @@
+//! What any server has to do.
+
+use bytes::Bytes;
+use united_voice_core::{
+    Codec,
+    proto::{self, ws::envelope::Payload},
+};
+
+use crate::FrameQueue;
+
+/// Decodes a frame, writes the sender, encodes and pushes: a relay without any rule.
+///
+/// # Panics
+///
+/// Where the frame is not an offer or a candidate.
+pub fn relay_floor(frame: &[u8], sender: &str, session: &str, target: &FrameQueue) {
+    let mut envelope = proto::decode(Codec::Protobuf, frame, 128 << 10).expect("an envelope");
+    envelope.request_id.clear();
+    match &mut envelope.payload {
+        Some(Payload::VoiceIceCandidate(candidate)) => {
+            candidate.sender_user_id = sender.into();
+            candidate.sender_session_id = session.into();
+        }
+        Some(Payload::VoiceSdpOffer(offer)) => {
+            offer.sender_user_id = sender.into();
+            offer.sender_session_id = session.into();
+        }
+        other => panic!("not a relayed message: {other:?}"),
+    }
+    target.push(proto::encode_protobuf(&envelope));
+}
+
+/// Clones one encoded frame into each queue: a broadcast without any rule.
+pub fn broadcast_floor<'a>(frame: &Bytes, queues: impl Iterator<Item = &'a FrameQueue>) {
+    for queue in queues {
+        queue.push(frame.clone());
+    }
+}

@@ -1,0 +1,173 @@
+//! A server full of rooms, and a sink that costs as little as a sink can.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use parking_lot::Mutex;
+use united_voice_core::{
+    Codec, OpenDirectory, Signal, SignalSink, SinkError, UserId, VoiceServer, VoiceSession,
+    proto::{
+        self,
+        voice::{VoiceIceCandidate, VoiceJoinRequest, VoiceSdpOffer, VoiceStateUpdate},
+        ws::{Envelope, envelope::Payload},
+    },
+    signaling,
+};
+
+use crate::channel;
+
+/// The largest frame that the benches decode.
+const MAX_FRAME: usize = 128 << 10;
+
+/// A queue of encoded frames: a lock, a push, and at its limit the oldest frame goes, so that it needs no reader.
+#[derive(Debug, Default)]
+pub struct FrameQueue(Mutex<VecDeque<Bytes>>);
+
+impl FrameQueue {
+    const CAPACITY: usize = 64;
+
+    /// Pushes a frame.
+    pub fn push(&self, frame: Bytes) {
+        let mut frames = self.0.lock();
+        if frames.len() == Self::CAPACITY {
+            frames.pop_front();
+        }
+        frames.push_back(frame);
+    }
+
+    /// How many frames wait.
+    pub fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// Whether no frame waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl SignalSink for FrameQueue {
+    fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
+        self.push(signal.as_protobuf());
+        Ok(())
+    }
+}
+
+/// Somebody in a room, and the way to them.
+#[derive(Debug)]
+pub struct Seated {
+    /// The connection.
+    pub session: VoiceSession,
+    /// Where its signals go.
+    pub queue: Arc<FrameQueue>,
+}
+
+/// A server and the people in its rooms.
+#[derive(Debug)]
+pub struct Hall {
+    /// The server.
+    pub server: VoiceServer<OpenDirectory>,
+    /// Everybody, room by room, in the order in which they joined.
+    pub seated: Vec<Seated>,
+}
+
+impl Hall {
+    /// `rooms` rooms with `members` people each; user `u-R-M` sits in `channel-R`.
+    ///
+    /// # Panics
+    ///
+    /// Where the server can't be built, which its defaults exclude.
+    pub fn new(rooms: usize, members: usize) -> Self {
+        let server = VoiceServer::builder(OpenDirectory)
+            .build()
+            .expect("the default limits are valid");
+        let mut hall = Self {
+            server,
+            seated: Vec::with_capacity(rooms * members),
+        };
+        for room in 0..rooms {
+            for member in 0..members {
+                let seated = hall.connect(&format!("u-{room}-{member}"));
+                hall.join(&seated.session, &channel(room));
+                hall.seated.push(seated);
+            }
+        }
+        hall
+    }
+
+    /// A connection that sits nowhere.
+    ///
+    /// # Panics
+    ///
+    /// Where `user` is not a user id, or has too many connections.
+    pub fn connect(&self, user: &str) -> Seated {
+        let queue = Arc::new(FrameQueue::default());
+        let user = UserId::new(user).expect("a user id");
+        let sink: Arc<dyn SignalSink> = Arc::clone(&queue) as _;
+        let session = self.server.connect(&user, sink).expect("a connection");
+        Seated { session, queue }
+    }
+
+    /// Joins a channel through the handler, as a client's request would.
+    ///
+    /// # Panics
+    ///
+    /// Where the join does not succeed at once.
+    pub fn join(&self, session: &VoiceSession, channel: &str) {
+        let request = VoiceJoinRequest {
+            channel_id: channel.into(),
+        };
+        signaling::handle_voice_join(&self.server, session, "r", request)
+            .now_or_never()
+            .expect("this directory needs no waiting")
+            .expect("everybody may join");
+    }
+
+    /// Decodes a frame and handles it, as a connection would.
+    ///
+    /// # Panics
+    ///
+    /// Where the frame is not an envelope.
+    pub fn handle(&self, session: &VoiceSession, frame: &[u8]) {
+        let envelope = proto::decode(Codec::Protobuf, frame, MAX_FRAME).expect("an envelope");
+        let pending = signaling::dispatch_now(&self.server, session, envelope);
+        assert!(pending.is_none(), "joins have a way of their own");
+    }
+}
+
+fn frame(payload: Payload) -> Bytes {
+    proto::encode_protobuf(&Envelope {
+        request_id: "42".into(),
+        payload: Some(payload),
+    })
+}
+
+/// A candidate of 200 bytes for user `target` in `channel`.
+pub fn candidate_frame(channel: &str, target: &str) -> Bytes {
+    frame(Payload::VoiceIceCandidate(VoiceIceCandidate {
+        target_user_id: target.into(),
+        candidate_json: "c".repeat(200),
+        channel_id: channel.into(),
+        ..VoiceIceCandidate::default()
+    }))
+}
+
+/// An offer of 3 KB for user `target` in `channel`.
+pub fn offer_frame(channel: &str, target: &str) -> Bytes {
+    frame(Payload::VoiceSdpOffer(VoiceSdpOffer {
+        target_user_id: target.into(),
+        sdp: "s".repeat(3000),
+        channel_id: channel.into(),
+        ..VoiceSdpOffer::default()
+    }))
+}
+
+/// A state update in `channel`.
+pub fn state_frame(channel: &str) -> Bytes {
+    frame(Payload::VoiceStateUpdate(VoiceStateUpdate {
+        channel_id: channel.into(),
+        muted: true,
+        ..VoiceStateUpdate::default()
+    }))
+}

@@ -1,0 +1,316 @@
+//! Joining, leaving, moving and taking over: what each party sees, in which order, and nothing else.
+//!
+//! Two invariants are at home here. A user has one seat at most, it belongs to a connection, and nothing that an older
+//! connection does late removes a newer one. A move is one step: the response comes first, nobody sees the user in two
+//! channels, and a join that is refused changes nothing.
+
+mod support;
+
+use support::{
+    channel,
+    client::{Client, registry, roster},
+};
+use united_voice_core::{
+    JoinError, NotInChannel, SessionId, SinkError,
+    proto::{
+        voice::{VoiceErrorCode, VoiceParticipant},
+        ws::envelope::Payload,
+    },
+};
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn a_joiner_gets_the_others_in_joining_order_and_they_get_the_joiner() {
+    let registry = registry();
+    let [bob, alice, carol] = ["bob", "alice", "carol"].map(|name| Client::new(&registry, name));
+    for client in [&bob, &alice, &carol] {
+        client.join("a").expect("joined");
+    }
+    assert_eq!(bob.lines(), ["#join response a []", "joined a alice", "joined a carol"]);
+    assert_eq!(alice.lines(), ["#join response a [bob]", "joined a carol"]);
+    assert_eq!(carol.lines(), ["#join response a [bob alice]"]);
+    assert_eq!(roster(&registry, "a"), ["bob", "alice", "carol"]);
+    assert_eq!(registry.participant_count(&channel("a")), 3);
+}
+
+#[test]
+fn a_participant_is_described_in_full_everywhere() {
+    let registry = registry();
+    let bob = Client::joined(&registry, "bob", "a");
+    let alice = Client::new(&registry, "alice");
+    let session = alice.join("a").expect("joined");
+    let expected = VoiceParticipant {
+        user_id: "alice".into(),
+        display_name: "ALICE".into(),
+        pubkey: "key".into(),
+        muted: false,
+        deafened: false,
+        session_id: session.to_string(),
+    };
+    let Some(Payload::VoiceParticipantJoinedEvent(event)) = &bob.take()[0].payload else {
+        panic!("a joined event");
+    };
+    assert_eq!(event.participant.as_ref(), Some(&expected));
+    assert_eq!(registry.participants(&channel("a"))[1], expected);
+    alice.session.leave("a", "").expect("left");
+    let Some(Payload::VoiceLeaveEvent(event)) = &bob.take()[0].payload else {
+        panic!("a leave event");
+    };
+    assert_eq!(event.display_name, "ALICE");
+    assert_eq!(event.session_id, expected.session_id);
+}
+
+#[test]
+fn a_leaver_gets_its_own_leave_under_its_request_id() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let bob = Client::joined(&registry, "bob", "a");
+    alice.take();
+    alice.session.leave("a", "7").expect("left");
+    assert_eq!(alice.lines(), ["#7 left a alice LEFT"]);
+    assert_eq!(bob.lines(), ["left a alice LEFT"]);
+    assert_eq!(alice.session.leave("a", "8"), Err(NotInChannel));
+    assert_eq!(alice.session.leave("nowhere", "9"), Err(NotInChannel));
+    assert_eq!(alice.lines(), NOTHING);
+    assert_eq!(alice.session.seat(), None);
+    assert_eq!(roster(&registry, "a"), ["bob"]);
+}
+
+#[test]
+fn leaving_another_channel_than_ones_own_changes_nothing() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let bob = Client::joined(&registry, "bob", "b");
+    assert_eq!(alice.session.leave("b", "1"), Err(NotInChannel));
+    assert_eq!(alice.session.leave("A", "1"), Err(NotInChannel));
+    assert_eq!(alice.lines(), NOTHING);
+    assert_eq!(bob.lines(), NOTHING);
+    assert_eq!(roster(&registry, "a"), ["alice"]);
+}
+
+#[test]
+fn a_rejoin_is_silent_and_keeps_session_state_and_place() {
+    let registry = registry();
+    let alice = Client::new(&registry, "alice");
+    let session = alice.join("a").expect("joined");
+    let bob = Client::joined(&registry, "bob", "a");
+    alice.session.update_state("a", true, false, "").expect("told");
+    alice.take();
+    bob.take();
+    assert_eq!(alice.join("a"), Ok(session));
+    assert_eq!(alice.lines(), ["#join response a [bob]"]);
+    assert_eq!(bob.lines(), NOTHING);
+    let participants = registry.participants(&channel("a"));
+    assert_eq!(participants[0].user_id, "alice", "the place in the order is kept");
+    assert!(participants[0].muted, "the state is kept");
+    assert_eq!(alice.session.seat(), Some((channel("a"), session)));
+}
+
+#[test]
+fn a_mover_gets_only_the_response_and_the_rest_is_told_once() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let ann = Client::joined(&registry, "ann", "a");
+    let ben = Client::joined(&registry, "ben", "b");
+    alice.session.update_state("a", true, true, "").expect("told");
+    alice.take();
+    ann.take();
+    alice.join("b").expect("moved");
+    assert_eq!(alice.lines(), ["#join response b [ben]"]);
+    assert_eq!(ann.lines(), ["left a alice MOVED"]);
+    assert_eq!(ben.lines(), ["joined b alice"], "a mover starts unmuted");
+    assert_eq!(roster(&registry, "a"), ["ann"]);
+    assert_eq!(roster(&registry, "b"), ["ben", "alice"]);
+}
+
+#[test]
+fn a_take_over_of_the_same_channel_replaces() {
+    let registry = registry();
+    let old = Client::joined(&registry, "alice", "a");
+    let bob = Client::joined(&registry, "bob", "a");
+    old.session.update_state("a", true, false, "").expect("told");
+    old.take();
+    bob.take();
+    let new = Client::new(&registry, "alice");
+    new.join("a").expect("taken over");
+    assert_eq!(new.lines(), ["#join response a [bob]"]);
+    assert_eq!(old.lines(), ["error SESSION_REPLACED a"]);
+    assert_eq!(bob.lines(), ["left a alice REPLACED", "joined a alice"]);
+    assert_eq!(roster(&registry, "a"), ["bob", "alice"]);
+    assert_eq!(old.sink.close_reason(), None, "the old connection stays open");
+    assert_eq!(old.session.seat(), None);
+}
+
+#[test]
+fn a_take_over_from_another_channel_moves() {
+    let registry = registry();
+    let old = Client::joined(&registry, "alice", "a");
+    let ann = Client::joined(&registry, "ann", "a");
+    let ben = Client::joined(&registry, "ben", "b");
+    old.take();
+    let new = Client::new(&registry, "alice");
+    new.join("b").expect("taken over");
+    assert_eq!(new.lines(), ["#join response b [ben]"]);
+    assert_eq!(old.lines(), ["error SESSION_REPLACED a"]);
+    assert_eq!(ann.lines(), ["left a alice MOVED"]);
+    assert_eq!(ben.lines(), ["joined b alice"]);
+}
+
+#[test]
+fn the_error_of_a_lost_seat_names_it_and_answers_no_request() {
+    let registry = registry();
+    let old = Client::joined(&registry, "alice", "a");
+    Client::joined(&registry, "alice", "b");
+    let told = old.take();
+    let Some(Payload::VoiceError(error)) = &told[0].payload else {
+        panic!("an error");
+    };
+    assert_eq!(error.code(), VoiceErrorCode::SessionReplaced);
+    assert_eq!(error.channel_id, "a");
+    assert_eq!(told[0].request_id, "");
+}
+
+#[test]
+fn what_an_old_connection_does_late_changes_nothing() {
+    let registry = registry();
+    let old = Client::joined(&registry, "alice", "a");
+    let new = Client::joined(&registry, "alice", "a");
+    let bob = Client::joined(&registry, "bob", "a");
+    new.take();
+    old.take();
+    assert_eq!(old.session.leave("a", "1"), Err(NotInChannel));
+    assert_eq!(old.session.update_state("a", true, true, "2"), Err(NotInChannel));
+    assert_eq!(old.session.speaking("a", true, "3"), Err(NotInChannel));
+    assert!(old.send("a", "bob", "x").is_err());
+    drop(old);
+    assert_eq!(bob.lines(), NOTHING);
+    assert_eq!(new.lines(), NOTHING);
+    assert_eq!(roster(&registry, "a"), ["alice", "bob"]);
+    drop(new);
+    assert_eq!(bob.lines(), ["left a alice DISCONNECTED"]);
+}
+
+#[test]
+fn an_old_connection_may_take_the_seat_back() {
+    let registry = registry();
+    let old = Client::joined(&registry, "alice", "a");
+    let new = Client::joined(&registry, "alice", "a");
+    old.take();
+    old.join("a").expect("taken back");
+    assert_eq!(old.lines(), ["#join response a []"]);
+    assert_eq!(new.lines(), ["error SESSION_REPLACED a"]);
+    drop(new);
+    assert_eq!(roster(&registry, "a"), ["alice"]);
+}
+
+#[test]
+fn a_disconnect_tells_the_others_once() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let bob = Client::joined(&registry, "bob", "a");
+    drop(alice);
+    assert_eq!(bob.lines(), ["left a alice DISCONNECTED"]);
+    assert_eq!(roster(&registry, "a"), ["bob"]);
+    drop(bob);
+    assert_eq!(registry.room_count(), 0);
+    assert_eq!(registry.stats().users, 0);
+    assert_eq!(registry.connections(), 0);
+}
+
+#[test]
+fn a_refused_move_changes_nothing() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let ann = Client::joined(&registry, "ann", "a");
+    let ben = Client::joined(&registry, "ben", "b");
+    let seat = alice.session.seat();
+    alice.session.update_state("a", true, false, "").expect("told");
+    alice.take();
+    ann.take();
+    assert_eq!(alice.join_limited("b", 1), Err(JoinError::ChannelFull));
+    for client in [&alice, &ann, &ben] {
+        assert_eq!(client.lines(), NOTHING, "{}", client.name);
+    }
+    assert_eq!(alice.session.seat(), seat);
+    assert!(registry.participants(&channel("a"))[0].muted);
+    // Nor does a take-over that is refused take anything.
+    let other = Client::new(&registry, "alice");
+    assert_eq!(other.join_limited("b", 1), Err(JoinError::ChannelFull));
+    assert_eq!(alice.lines(), NOTHING);
+    assert_eq!(alice.session.seat(), seat);
+}
+
+#[test]
+fn a_response_that_cannot_be_delivered_refuses_the_join() {
+    let registry = registry();
+    let bob = Client::joined(&registry, "bob", "a");
+    let alice = Client::joined(&registry, "alice", "b");
+    united_voice_core::SignalSink::close(&*alice.sink, united_voice_core::CloseReason::GoingAway);
+    let refused = alice.join("a");
+    assert_eq!(refused, Err(JoinError::Undeliverable(SinkError::Closed)));
+    assert_eq!(bob.lines(), NOTHING);
+    assert_eq!(roster(&registry, "b"), ["alice"]);
+}
+
+#[test]
+fn sessions_are_new_for_each_stay_and_say_nothing_of_the_user() {
+    let registry = registry();
+    let alice = Client::new(&registry, "alice");
+    let first = alice.join("a").expect("joined");
+    let moved = alice.join("b").expect("moved");
+    let back = alice.join("a").expect("moved");
+    alice.session.leave("a", "").expect("left");
+    let again = alice.join("a").expect("joined");
+    let other = Client::new(&registry, "alice").join("a").expect("taken over");
+    let mut all = [first, moved, back, again, other].to_vec();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 5, "each is new");
+    assert_eq!(other.to_string().parse::<SessionId>(), Ok(other));
+    // Another registry's sessions are others, or a restart would confuse them.
+    let elsewhere = Client::new(&support::client::registry(), "alice").join("a");
+    assert!(!all.contains(&elsewhere.expect("joined")));
+}
+
+#[test]
+fn the_response_names_the_joiners_session() {
+    let registry = registry();
+    let alice = Client::new(&registry, "alice");
+    let session = alice.join("a").expect("joined");
+    let Some(Payload::VoiceJoinResponse(response)) = &alice.take()[0].payload else {
+        panic!("a response");
+    };
+    assert_eq!(response.session_id, session.to_string());
+    assert_eq!(alice.session.seat(), Some((channel("a"), session)));
+}
+
+#[test]
+fn state_goes_to_all_and_the_senders_copy_carries_its_request_id() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let bob = Client::joined(&registry, "bob", "a");
+    alice.take();
+    alice.session.update_state("a", true, false, "7").expect("told");
+    alice.session.update_state("a", true, true, "").expect("told");
+    assert_eq!(alice.lines(), ["#7 state a alice(m)", "state a alice(md)"]);
+    assert_eq!(bob.lines(), ["state a alice(m)", "state a alice(md)"]);
+    let carol = Client::new(&registry, "carol");
+    carol.join("a").expect("joined");
+    assert_eq!(carol.lines(), ["#join response a [alice(md) bob]"]);
+    assert_eq!(alice.session.update_state("b", false, false, "8"), Err(NotInChannel));
+    assert_eq!(carol.lines(), NOTHING);
+}
+
+#[test]
+fn speaking_goes_to_the_others_and_to_the_sender_on_request() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let bob = Client::joined(&registry, "bob", "a");
+    alice.take();
+    alice.session.speaking("a", true, "").expect("told");
+    alice.session.speaking("a", false, "7").expect("told");
+    assert_eq!(alice.lines(), ["#7 speaking a alice off"]);
+    assert_eq!(bob.lines(), ["speaking a alice on", "speaking a alice off"]);
+    assert_eq!(bob.session.speaking("b", true, ""), Err(NotInChannel));
+}

@@ -1,0 +1,234 @@
+//! Clients that read too slowly: what is dropped, who is evicted, and that nobody else pays for it.
+
+mod support;
+
+use support::client::{Client, registry, roster};
+use united_voice_core::{
+    CloseReason, JoinError, NotInChannel, OpenDirectory, RelayFailure, SinkError, VoiceServer,
+    proto::{voice::VoiceError, ws::envelope::Payload},
+    test_util::RecordingSink,
+};
+
+const NOTHING: [&str; 0] = [];
+const EVICTED: Option<CloseReason> = Some(CloseReason::SlowConsumer);
+
+/// One that has joined and not read the response: its sink is full with it.
+fn stalled(registry: &united_voice_core::VoiceRoomRegistry, name: &str) -> Client {
+    let client = Client::slow(registry, name, 1);
+    client.join("a").expect("joined");
+    client
+}
+
+#[test]
+fn an_event_for_a_full_sink_evicts() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let bob = Client::joined(&registry, "bob", "a");
+    let slow = stalled(&registry, "slow");
+    alice.take();
+    bob.take();
+    alice.session.update_state("a", true, false, "7").expect("told");
+    assert_eq!(slow.sink.close_reason(), EVICTED);
+    assert_eq!(slow.lines(), ["#join response a [alice bob]"]);
+    assert_eq!(alice.lines(), ["#7 state a alice(m)", "left a slow EVICTED"]);
+    assert_eq!(bob.lines(), ["state a alice(m)", "left a slow EVICTED"]);
+    assert_eq!(roster(&registry, "a"), ["alice", "bob"]);
+    assert_eq!(registry.stats().evictions, 1);
+}
+
+#[test]
+fn eviction_is_told_once() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let slow = stalled(&registry, "slow");
+    alice.take();
+    for _ in 0..3 {
+        alice.session.update_state("a", true, false, "").expect("told");
+        assert!(alice.send("a", "slow", "x").is_err());
+    }
+    drop(slow);
+    let told = alice.lines();
+    let evictions = told.iter().filter(|line| line.starts_with("left a slow"));
+    assert_eq!(evictions.collect::<Vec<_>>(), ["left a slow EVICTED"]);
+    assert_eq!(registry.stats().evictions, 1);
+}
+
+#[test]
+fn an_evicted_connection_does_nothing_any_more_and_a_new_one_does() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let slow = stalled(&registry, "slow");
+    alice.session.update_state("a", true, false, "").expect("told");
+    slow.take();
+    assert_eq!(slow.join("a"), Err(JoinError::SessionClosed));
+    assert_eq!(slow.join("b"), Err(JoinError::SessionClosed));
+    assert_eq!(slow.session.leave("a", "1"), Err(NotInChannel));
+    let reply = slow.session.reply("2", Payload::VoiceError(VoiceError::default()));
+    assert_eq!(reply, Err(SinkError::Closed));
+    assert_eq!(slow.lines(), NOTHING);
+    let again = Client::new(&registry, "slow");
+    again.join("a").expect("joined");
+    drop(slow);
+    assert_eq!(roster(&registry, "a"), ["alice", "slow"]);
+}
+
+#[test]
+fn speaking_is_dropped_and_evicts_nobody() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let slow = stalled(&registry, "slow");
+    for _ in 0..10 {
+        alice.session.speaking("a", true, "").expect("told");
+    }
+    assert_eq!(slow.sink.close_reason(), None);
+    assert_eq!(slow.lines(), ["#join response a [alice]"]);
+    alice.session.speaking("a", false, "").expect("told");
+    assert_eq!(slow.lines(), ["speaking a alice off"], "what fits again arrives");
+    assert_eq!(registry.stats().evictions, 0);
+}
+
+#[test]
+fn replies_go_beyond_the_limit_and_evict_nobody() {
+    let registry = registry();
+    let slow = stalled(&registry, "slow");
+    for number in 0..10 {
+        slow.session.update_state("a", true, false, &number.to_string()).expect("told");
+        slow.session.speaking("a", true, &number.to_string()).expect("told");
+        slow.join("a").expect("rejoined");
+    }
+    slow.session.leave("a", "leave").expect("left");
+    assert_eq!(slow.sink.close_reason(), None);
+    assert_eq!(slow.lines().len(), 32);
+}
+
+#[test]
+fn a_relay_to_a_full_sink_evicts_the_target_and_tells_the_sender() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let slow = stalled(&registry, "slow");
+    alice.take();
+    let refused = alice.send("a", "slow", "x").expect_err("undeliverable");
+    assert_eq!(refused.reason(), RelayFailure::TargetNotInChannel);
+    assert_eq!(slow.sink.close_reason(), EVICTED);
+    assert_eq!(alice.lines(), ["left a slow EVICTED"]);
+}
+
+#[test]
+fn evictions_cascade_to_the_end() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    // With all five there the first is full, the second too, and each further has room for one event more: the leave
+    // event of each makes the next overflow.
+    let slow: Vec<Client> = [5, 4, 4, 4, 4]
+        .into_iter()
+        .enumerate()
+        .map(|(number, capacity)| {
+            let client = Client::slow(&registry, &format!("slow-{number}"), capacity);
+            client.join("a").expect("joined");
+            client
+        })
+        .collect();
+    alice.take();
+    assert!(slow.iter().all(|client| client.sink.close_reason().is_none()));
+    assert!(alice.send("a", "slow-0", "x").is_err());
+    assert!(slow.iter().all(|client| client.sink.close_reason() == EVICTED));
+    let expected: Vec<String> =
+        (0..5).map(|number| format!("left a slow-{number} EVICTED")).collect();
+    assert_eq!(alice.lines(), expected);
+    assert_eq!(slow[4].lines()[1..], expected[..3], "all that fitted arrived");
+    assert_eq!(roster(&registry, "a"), ["alice"]);
+}
+
+#[test]
+fn a_whole_room_of_stalled_clients_is_evicted_at_once() {
+    let registry = registry();
+    let clients: Vec<Client> = (0..20)
+        .map(|number| {
+            let client = Client::slow(&registry, &format!("slow-{number}"), 20 - number);
+            client.join("a").expect("joined");
+            client
+        })
+        .collect();
+    assert!(clients.iter().all(|client| client.sink.close_reason().is_none()));
+    clients[0].session.update_state("a", true, false, "").expect("told");
+    assert!(clients.iter().all(|client| client.sink.close_reason() == EVICTED));
+    assert_eq!(registry.room_count(), 0);
+    assert_eq!(registry.stats().evictions, 20);
+}
+
+#[test]
+fn a_join_that_evicts_members_is_complete_for_the_rest() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let slow = stalled(&registry, "slow");
+    alice.take();
+    let bob = Client::new(&registry, "bob");
+    bob.join("a").expect("joined");
+    assert_eq!(bob.lines(), ["#join response a [alice slow]", "left a slow EVICTED"]);
+    assert_eq!(alice.lines(), ["joined a bob", "left a slow EVICTED"]);
+    assert_eq!(slow.sink.close_reason(), EVICTED);
+}
+
+#[test]
+fn a_leave_a_disconnect_a_kick_and_a_closing_evict_too() {
+    let leave = |bob: Client| bob.session.leave("a", "").expect("left");
+    let disconnect = |bob: Client| drop(bob);
+    let registry = registry();
+    let kicked = registry.clone();
+    let kick = move |bob: Client| {
+        assert!(kicked.kick(bob.session.user()));
+    };
+    let closed = registry.clone();
+    let close = move |_: Client| {
+        closed.close_channel(&support::channel("a"));
+    };
+    let ways: [Box<dyn Fn(Client)>; 4] =
+        [Box::new(leave), Box::new(disconnect), Box::new(kick), Box::new(close)];
+    for way in ways {
+        let bob = Client::joined(&registry, "bob", "a");
+        let slow = stalled(&registry, "slow");
+        way(bob);
+        assert_eq!(slow.sink.close_reason(), EVICTED);
+        assert_eq!(registry.room_count(), 0);
+    }
+}
+
+#[test]
+fn an_old_connection_that_cannot_be_told_of_its_loss_is_closed_and_the_seat_stays() {
+    let registry = registry();
+    let bob = Client::joined(&registry, "bob", "a");
+    let old = stalled(&registry, "alice");
+    bob.take();
+    let new = Client::new(&registry, "alice");
+    new.join("a").expect("taken over");
+    assert_eq!(old.sink.close_reason(), EVICTED);
+    assert_eq!(bob.lines(), ["left a alice REPLACED", "joined a alice"]);
+    assert_eq!(new.lines(), ["#join response a [bob]"]);
+    drop(old);
+    assert_eq!(roster(&registry, "a"), ["bob", "alice"]);
+}
+
+#[test]
+fn credentials_that_do_not_fit_evict() {
+    let server = VoiceServer::builder(OpenDirectory).build().expect("built");
+    let slow = Client::slow(server.registry(), "slow", 1);
+    assert!(!server.push_ice_servers(&slow.session), "one without a seat is sent none");
+    assert_eq!(slow.lines(), NOTHING);
+    slow.join("a").expect("joined");
+    server.push_ice_servers(&slow.session);
+    assert_eq!(slow.sink.close_reason(), EVICTED);
+    assert_eq!(server.registry().room_count(), 0);
+}
+
+#[test]
+fn a_sink_that_is_closed_loses_events_and_is_not_evicted() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let bob = Client::joined(&registry, "bob", "a");
+    united_voice_core::SignalSink::close(&*bob.sink, CloseReason::GoingAway);
+    alice.session.update_state("a", true, false, "").expect("told");
+    assert_eq!(roster(&registry, "a"), ["alice", "bob"], "its own end removes it");
+    assert_eq!(registry.stats().evictions, 0);
+    assert_eq!(bob.sink.close_reason(), Some(CloseReason::GoingAway));
+    assert!(RecordingSink::default().close_reason().is_none());
+}

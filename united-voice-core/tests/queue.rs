@@ -1,0 +1,299 @@
+//! The ready-made queue, and the suite that every sink must pass.
+
+mod support;
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use futures::{Stream, StreamExt, task::ArcWake};
+use united_voice_core::{
+    CloseReason, QueueSink, QueueStream, Signal, SignalSink, SinkError, Urgency, outbound_queue,
+    proto::ws::Envelope,
+    test_util::{RecordingSink, SinkUnderTest, conformance, number_of, numbered_signal},
+};
+
+fn event(number: usize) -> Signal {
+    numbered_signal(number, Urgency::Event)
+}
+
+fn numbers(stream: &mut QueueStream) -> Vec<usize> {
+    let signals = std::iter::from_fn(|| stream.pop());
+    signals.map(|signal| number_of(signal.envelope())).collect()
+}
+
+#[derive(Default)]
+struct WakeCount(AtomicUsize);
+
+impl ArcWake for WakeCount {
+    fn wake_by_ref(arc_self: &Arc<Self>) {
+        arc_self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Polls once, with a waker that counts.
+fn poll(stream: &mut QueueStream, count: &Arc<WakeCount>) -> Poll<Option<Signal>> {
+    let waker = futures::task::waker(Arc::clone(count));
+    pin!(stream).poll_next(&mut Context::from_waker(&waker))
+}
+
+fn wakes(count: &WakeCount) -> usize {
+    count.0.load(Ordering::SeqCst)
+}
+
+struct Queues(Option<QueueStream>);
+
+impl SinkUnderTest for Queues {
+    type Sink = QueueSink;
+
+    fn sink(&mut self, capacity: usize) -> QueueSink {
+        let (sink, stream) = outbound_queue(capacity, usize::MAX);
+        self.0 = Some(stream);
+        sink
+    }
+
+    fn arrived(&mut self) -> Vec<Envelope> {
+        let stream = self.0.as_mut().expect("a sink was made");
+        std::iter::from_fn(|| stream.pop()).map(|signal| signal.envelope().clone()).collect()
+    }
+}
+
+struct Recordings(Arc<RecordingSink>);
+
+impl SinkUnderTest for Recordings {
+    type Sink = Arc<RecordingSink>;
+
+    fn sink(&mut self, capacity: usize) -> Arc<RecordingSink> {
+        self.0 = Arc::new(RecordingSink::with_capacity(capacity));
+        Arc::clone(&self.0)
+    }
+
+    fn arrived(&mut self) -> Vec<Envelope> {
+        self.0.take()
+    }
+}
+
+#[test]
+fn the_librarys_sinks_conform() {
+    conformance(&mut Queues(None));
+    conformance(&mut Recordings(Arc::default()));
+}
+
+/// A sink with one fault, to see that the suite finds it.
+struct Faulty {
+    inner: Recordings,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    Unbounded,
+    RefusesReplies,
+    LosesSignals,
+    NeverCloses,
+    Reorders,
+    GoesOnAfterOverflow,
+}
+
+struct FaultySink {
+    inner: Arc<RecordingSink>,
+    fault: Fault,
+    capacity: usize,
+    delivered: AtomicUsize,
+}
+
+impl SignalSink for FaultySink {
+    fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
+        let before = self.delivered.fetch_add(1, Ordering::SeqCst);
+        match self.fault {
+            Fault::Unbounded => self.inner.deliver(&signal.with_urgency(Urgency::Reply)),
+            Fault::RefusesReplies if before >= self.capacity => Err(SinkError::Full),
+            Fault::LosesSignals if before == 1 => Ok(()),
+            Fault::GoesOnAfterOverflow if before == self.capacity => Err(SinkError::Full),
+            Fault::GoesOnAfterOverflow => self.inner.deliver(&signal.with_urgency(Urgency::Reply)),
+            _ => self.inner.deliver(signal),
+        }
+    }
+
+    fn close(&self, reason: CloseReason) {
+        if self.fault != Fault::NeverCloses {
+            self.inner.close(reason);
+        }
+    }
+}
+
+impl SinkUnderTest for Faulty {
+    type Sink = FaultySink;
+
+    fn sink(&mut self, capacity: usize) -> FaultySink {
+        let (inner, fault) = (self.inner.sink(capacity), self.fault);
+        FaultySink { inner, fault, capacity, delivered: AtomicUsize::new(0) }
+    }
+
+    fn arrived(&mut self) -> Vec<Envelope> {
+        let mut arrived = self.inner.arrived();
+        if self.fault == Fault::Reorders {
+            arrived.reverse();
+        }
+        arrived
+    }
+}
+
+#[test]
+fn the_suite_finds_what_is_wrong_with_a_sink() {
+    let faults = [
+        Fault::Unbounded,
+        Fault::RefusesReplies,
+        Fault::LosesSignals,
+        Fault::NeverCloses,
+        Fault::Reorders,
+        Fault::GoesOnAfterOverflow,
+    ];
+    for (number, fault) in faults.into_iter().enumerate() {
+        let mut faulty = Faulty { inner: Recordings(Arc::default()), fault };
+        let run = std::panic::AssertUnwindSafe(|| conformance(&mut faulty));
+        assert!(std::panic::catch_unwind(run).is_err(), "fault {number} was not found");
+    }
+}
+
+#[test]
+fn messages_are_limited() {
+    let (sink, mut stream) = outbound_queue(2, usize::MAX);
+    assert!(!stream.is_over_limit());
+    assert_eq!(sink.deliver(&event(0)), Ok(()));
+    assert!(!stream.is_over_limit());
+    assert_eq!(sink.deliver(&event(1)), Ok(()));
+    assert!(stream.is_over_limit());
+    assert_eq!(sink.deliver(&event(2)), Err(SinkError::Full));
+    assert_eq!(numbers(&mut stream), [0, 1]);
+    assert!(!stream.is_over_limit());
+}
+
+#[test]
+fn bytes_are_limited() {
+    let size = event(0).size();
+    let (sink, mut stream) = outbound_queue(1000, 3 * size);
+    for number in 0..3 {
+        assert_eq!(sink.deliver(&event(number)), Ok(()));
+    }
+    assert!(stream.is_over_limit());
+    let droppable = numbered_signal(3, Urgency::Droppable);
+    assert_eq!(sink.deliver(&droppable), Err(SinkError::Full));
+    stream.pop().expect("the first");
+    assert!(!stream.is_over_limit());
+    assert_eq!(sink.deliver(&event(4)), Ok(()), "what was taken counts no more");
+    assert_eq!(sink.deliver(&event(5)), Err(SinkError::Full));
+}
+
+#[test]
+fn one_signal_larger_than_the_limit_fits_into_an_empty_queue() {
+    let (sink, mut stream) = outbound_queue(10, 1);
+    assert_eq!(sink.deliver(&event(0)), Ok(()));
+    assert!(stream.is_over_limit());
+    assert_eq!(sink.deliver(&event(1)), Err(SinkError::Full));
+    assert_eq!(numbers(&mut stream), [0]);
+}
+
+#[test]
+fn no_event_follows_one_that_was_refused_even_when_there_is_room_again() {
+    let (sink, mut stream) = outbound_queue(1, usize::MAX);
+    assert_eq!(sink.deliver(&event(0)), Ok(()));
+    assert_eq!(sink.deliver(&event(1)), Err(SinkError::Full));
+    assert_eq!(numbers(&mut stream), [0]);
+    assert_eq!(sink.deliver(&event(2)), Err(SinkError::Full));
+    let droppable = numbered_signal(3, Urgency::Droppable);
+    assert_eq!(sink.deliver(&droppable), Err(SinkError::Full));
+    let reply = numbered_signal(4, Urgency::Reply);
+    assert_eq!(sink.deliver(&reply), Ok(()), "a reply still may");
+}
+
+#[test]
+fn a_signal_wakes_the_reader_and_a_second_one_does_not_need_to() {
+    let (sink, mut stream) = outbound_queue(10, usize::MAX);
+    let count = Arc::new(WakeCount::default());
+    assert!(poll(&mut stream, &count).is_pending());
+    sink.deliver(&event(0)).expect("taken");
+    assert_eq!(wakes(&count), 1);
+    sink.deliver(&event(1)).expect("taken");
+    assert_eq!(wakes(&count), 1, "the reader is awake already");
+    assert!(poll(&mut stream, &count).is_ready());
+    assert!(poll(&mut stream, &count).is_ready());
+    assert!(poll(&mut stream, &count).is_pending());
+    sink.deliver(&event(2)).expect("taken");
+    assert_eq!(wakes(&count), 2);
+}
+
+#[test]
+fn the_last_waker_counts() {
+    let (sink, mut stream) = outbound_queue(10, usize::MAX);
+    let [first, second] = [(); 2].map(|()| Arc::new(WakeCount::default()));
+    assert!(poll(&mut stream, &first).is_pending());
+    assert!(poll(&mut stream, &second).is_pending());
+    sink.deliver(&event(0)).expect("taken");
+    assert_eq!((wakes(&first), wakes(&second)), (0, 1));
+}
+
+#[test]
+fn a_close_wakes_ends_the_stream_and_keeps_the_first_reason() {
+    let (sink, mut stream) = outbound_queue(10, usize::MAX);
+    let count = Arc::new(WakeCount::default());
+    assert!(poll(&mut stream, &count).is_pending());
+    sink.close(CloseReason::SlowConsumer);
+    sink.close(CloseReason::GoingAway);
+    assert_eq!(wakes(&count), 1);
+    assert!(matches!(poll(&mut stream, &count), Poll::Ready(None)));
+    assert_eq!(stream.close_reason(), Some(CloseReason::SlowConsumer));
+    assert_eq!(sink.deliver(&event(0)), Err(SinkError::Closed));
+}
+
+#[test]
+fn a_close_drops_what_waits() {
+    let (sink, mut stream) = outbound_queue(10, usize::MAX);
+    let signal = event(0);
+    sink.deliver(&signal).expect("taken");
+    sink.close(CloseReason::SlowConsumer);
+    assert!(stream.pop().is_none());
+    assert!(!stream.is_over_limit());
+}
+
+#[test]
+fn a_queue_without_a_reader_is_closed() {
+    let (sink, stream) = outbound_queue(10, usize::MAX);
+    drop(stream);
+    assert_eq!(sink.deliver(&event(0)), Err(SinkError::Closed));
+    let reply = numbered_signal(0, Urgency::Reply);
+    assert_eq!(sink.deliver(&reply), Err(SinkError::Closed));
+}
+
+/// Across threads nothing is lost, doubled or reordered, and no wake-up is missed: the reader would wait for ever.
+#[test]
+fn nothing_is_lost_between_threads() {
+    const COUNT: usize = 20_000;
+    let (sink, mut stream) = outbound_queue(64, usize::MAX);
+    let writer = std::thread::spawn(move || {
+        for number in 0..COUNT {
+            // Droppable, so that a full queue may be tried again.
+            let signal = numbered_signal(number, Urgency::Droppable);
+            while sink.deliver(&signal) == Err(SinkError::Full) {
+                std::thread::yield_now();
+            }
+        }
+        sink
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let read = async {
+        for number in 0..COUNT {
+            let signal = stream.next().await.expect("open");
+            assert_eq!(number_of(signal.envelope()), number);
+        }
+    };
+    let limit = std::time::Duration::from_secs(20);
+    let done = runtime.expect("a runtime").block_on(async { tokio::time::timeout(limit, read).await });
+    done.expect("a wake-up was missed");
+    drop(writer.join().expect("written"));
+}

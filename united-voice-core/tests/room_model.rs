@@ -1,0 +1,169 @@
+//! `RoomState` does what a plain list does: one seat a user, joining order, sessions that are not the present one change
+//! nothing, and nobody new beyond a limit.
+
+mod support;
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use proptest::{collection::vec, prelude::*};
+use support::{ops::RoomOp, user};
+use united_voice_core::{
+    Member, Participant, Profile, RoomFull, RoomState, SessionId, UserId, VoiceRoomRegistry,
+};
+
+/// Who is in the room: user, session, muted, deafened, handle.
+type Row = (u8, SessionId, bool, bool, usize);
+
+/// The obvious implementation. `latest` holds the last session of each user, seated or not.
+#[derive(Default)]
+struct Model {
+    rows: Vec<Row>,
+}
+
+impl Model {
+    fn contains(&self, user: u8) -> bool {
+        self.rows.iter().any(|row| row.0 == user)
+    }
+
+    fn session(&self, user: u8) -> Option<SessionId> {
+        self.rows.iter().find(|row| row.0 == user).map(|row| row.1)
+    }
+
+    fn may_sit(&self, user: u8, limit: u32) -> bool {
+        limit == 0 || self.contains(user) || self.rows.len() < limit as usize
+    }
+
+    fn remove(&mut self, user: u8) -> Option<Row> {
+        let position = self.rows.iter().position(|row| row.0 == user)?;
+        Some(self.rows.remove(position))
+    }
+}
+
+/// The system under test beside its model.
+struct Pair {
+    room: RoomState<usize>,
+    model: Model,
+    sessions: Vec<SessionId>,
+    next: usize,
+}
+
+/// All users share two hashes, so that the comparison of ids after that of hashes matters.
+fn hash(user: u8) -> u64 {
+    u64::from(user % 2)
+}
+
+fn id(number: u8) -> UserId {
+    user(&format!("user-{number}"))
+}
+
+impl Pair {
+    fn apply(&mut self, op: &RoomOp) {
+        match *op {
+            RoomOp::CheckSeat { user, limit } => {
+                let checked =
+                    self.room.check_seat(hash(user), id(user).as_str(), NonZeroU32::new(limit));
+                let expected = self.model.may_sit(user, limit).then_some(()).ok_or(RoomFull);
+                assert_eq!(checked, expected);
+            }
+            RoomOp::Seat { user } => self.seat(user),
+            RoomOp::Unseat { user, stale } => self.unseat(user, stale),
+            RoomOp::SetState { user, stale, muted, deafened } => {
+                let session = self.session(user, stale);
+                let is_set =
+                    self.room.set_state(hash(user), id(user).as_str(), session, muted, deafened);
+                let row = self.model.rows.iter_mut().find(|row| row.0 == user && row.1 == session);
+                assert_eq!(is_set, row.is_some());
+                if let Some(row) = row {
+                    (row.2, row.3) = (muted, deafened);
+                }
+            }
+        }
+        self.compare();
+    }
+
+    fn seat(&mut self, user: u8) {
+        let session = self.sessions[self.next];
+        let handle = self.next;
+        self.next += 1;
+        let participant = Participant::new(id(user), session, Arc::new(Profile::default()));
+        let member = Member { hash: hash(user), participant, handle };
+        let replaced = self.room.seat(member).map(|member| member.handle);
+        let expected = self.model.remove(user).map(|row| row.4);
+        assert_eq!(replaced, expected);
+        self.model.rows.push((user, session, false, false, handle));
+    }
+
+    fn unseat(&mut self, user: u8, stale: bool) {
+        let session = self.session(user, stale);
+        let gone = self.room.unseat(hash(user), id(user).as_str(), session);
+        let is_meant = self.model.session(user) == Some(session);
+        let expected = is_meant.then(|| self.model.remove(user)).flatten();
+        assert_eq!(gone.map(|member| member.handle), expected.map(|row| row.4));
+    }
+
+    /// The user's present session, or one that isn't.
+    fn session(&self, user: u8, stale: bool) -> SessionId {
+        let unused = *self.sessions.last().expect("sessions");
+        self.model.session(user).filter(|_| !stale).unwrap_or(unused)
+    }
+
+    fn compare(&self) {
+        let rows = |member: &Member<usize>| {
+            let who = &member.participant;
+            (who.user.clone(), who.session, who.muted, who.deafened, member.handle)
+        };
+        let members: Vec<_> = self.room.members().map(rows).collect();
+        let expected = self.model.rows.iter();
+        let expected: Vec<_> =
+            expected.map(|row| (id(row.0), row.1, row.2, row.3, row.4)).collect();
+        assert_eq!(members, expected);
+        assert_eq!(self.room.len(), expected.len());
+        assert_eq!(self.room.is_empty(), expected.is_empty());
+        self.compare_views();
+    }
+
+    fn compare_views(&self) {
+        for number in 0..8 {
+            let name = id(number);
+            let found = self.room.find(hash(number), name.as_str());
+            assert_eq!(
+                found.map(|member| member.participant.session),
+                self.model.session(number)
+            );
+            let others = self.room.others(name.as_str());
+            let others: Vec<String> = others.into_iter().map(|who| who.user_id).collect();
+            let rows = self.model.rows.iter().filter(|row| row.0 != number);
+            let expected: Vec<String> = rows.map(|row| id(row.0).to_string()).collect();
+            assert_eq!(others, expected);
+        }
+    }
+}
+
+/// Only a registry makes sessions.
+fn sessions(count: usize) -> Vec<SessionId> {
+    let registry = VoiceRoomRegistry::new(1);
+    let client = support::client::Client::new(&registry, "maker");
+    let session = |_| {
+        let session = client.join("room").expect("joined");
+        client.session.leave("room", "").expect("left");
+        session
+    };
+    (0..count).map(session).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn does_what_a_list_does(ops in vec(RoomOp::any(8), 0..60)) {
+        let mut pair = Pair {
+            room: RoomState::default(),
+            model: Model::default(),
+            sessions: sessions(ops.len() + 1),
+            next: 0,
+        };
+        for op in &ops {
+            pair.apply(op);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! A client without a transport: a session whose sink records.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use united_voice_core::{
+    JoinError, JoinSnapshot, JoinTerms, Profile, RelayError, SessionId, Signal, Urgency,
+    VoiceRoomRegistry, VoiceSession,
+    proto::{
+        voice::{VoiceIceCandidate, VoiceJoinResponse},
+        ws::{Envelope, envelope::Payload},
+    },
+    test_util::RecordingSink,
+};
+
+use super::{channel, lines::line, user};
+
+pub(crate) fn registry() -> VoiceRoomRegistry {
+    VoiceRoomRegistry::new(64)
+}
+
+pub(crate) struct Client {
+    pub(crate) name: String,
+    pub(crate) session: VoiceSession,
+    pub(crate) sink: Arc<RecordingSink>,
+    registry: VoiceRoomRegistry,
+}
+
+impl Client {
+    pub(crate) fn new(registry: &VoiceRoomRegistry, name: &str) -> Self {
+        Self::with_sink(registry, name, RecordingSink::default())
+    }
+
+    /// A client whose sink holds `capacity` signals.
+    pub(crate) fn slow(registry: &VoiceRoomRegistry, name: &str, capacity: usize) -> Self {
+        Self::with_sink(registry, name, RecordingSink::with_capacity(capacity))
+    }
+
+    fn with_sink(registry: &VoiceRoomRegistry, name: &str, sink: RecordingSink) -> Self {
+        let sink = Arc::new(sink);
+        let session = registry
+            .connect(&user(name), sink.clone())
+            .expect("connected");
+        Self {
+            name: name.into(),
+            session,
+            sink,
+            registry: registry.clone(),
+        }
+    }
+
+    /// A client that has joined, with what it was told so far taken.
+    pub(crate) fn joined(registry: &VoiceRoomRegistry, name: &str, channel: &str) -> Self {
+        let client = Self::new(registry, name);
+        client.join(channel).expect("joined");
+        client.sink.take();
+        client
+    }
+
+    pub(crate) fn join(&self, channel: &str) -> Result<SessionId, JoinError> {
+        self.join_limited(channel, 0)
+    }
+
+    /// Joins under a hard limit; 0 is none.
+    pub(crate) fn join_limited(&self, channel: &str, limit: u32) -> Result<SessionId, JoinError> {
+        self.join_under(channel, &self.terms(limit))
+    }
+
+    pub(crate) fn join_under(
+        &self,
+        name: &str,
+        terms: &JoinTerms,
+    ) -> Result<SessionId, JoinError> {
+        let channel = channel(name);
+        self.session
+            .join(&channel, terms, |snapshot| response(name, snapshot))
+    }
+
+    /// The terms of a directory asked just now.
+    pub(crate) fn terms(&self, limit: u32) -> JoinTerms {
+        JoinTerms {
+            policy: self.registry.policy_epoch(),
+            profile: Arc::new(Profile::new(self.name.to_uppercase()).with_pubkey("key")),
+            max_participants: NonZeroU32::new(limit),
+        }
+    }
+
+    /// Sends `content` to another participant.
+    pub(crate) fn send(&self, channel: &str, to: &str, content: &str) -> Result<(), RelayError> {
+        self.session.relay(VoiceIceCandidate {
+            channel_id: channel.into(),
+            target_user_id: to.into(),
+            candidate_json: content.into(),
+            ..VoiceIceCandidate::default()
+        })
+    }
+
+    /// What arrived since the last time.
+    pub(crate) fn take(&self) -> Vec<Envelope> {
+        self.sink.take()
+    }
+
+    /// What arrived since the last time, a line each.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.take().iter().map(line).collect()
+    }
+}
+
+fn response(channel: &str, snapshot: JoinSnapshot) -> Signal {
+    let response = VoiceJoinResponse {
+        participants: snapshot.participants,
+        quality_warning: snapshot.quality_warning,
+        channel_id: channel.into(),
+        session_id: snapshot.session.to_string(),
+        ..VoiceJoinResponse::default()
+    };
+    Signal::new("join", Payload::VoiceJoinResponse(response), Urgency::Reply)
+}
+
+/// The user ids in a channel, in joining order.
+pub(crate) fn roster(registry: &VoiceRoomRegistry, name: &str) -> Vec<String> {
+    let participants = registry.participants(&channel(name));
+    participants.into_iter().map(|who| who.user_id).collect()
+}

@@ -1,0 +1,21 @@
+//! What the tests share: clients that record, envelopes as short lines, a client's replica of a room.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+pub(crate) mod client;
+pub(crate) mod lines;
+pub(crate) mod ops;
+pub(crate) mod order;
+pub(crate) mod party;
+pub(crate) mod replica;
+pub(crate) mod transport;
+
+use united_voice_core::{ChannelId, UserId};
+
+pub(crate) fn user(id: &str) -> UserId {
+    UserId::new(id).expect("a test's user id")
+}
+
+pub(crate) fn channel(id: &str) -> ChannelId {
+    ChannelId::new(id).expect("a test's channel id")
+}

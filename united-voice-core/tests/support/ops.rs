@@ -1,0 +1,77 @@
+//! What can happen to a room and to a registry, as data: for property tests and fuzzing.
+
+use proptest::prelude::*;
+
+/// A call of `RoomState`. Users and sessions are named by small numbers.
+#[derive(Debug, Clone)]
+pub(crate) enum RoomOp {
+    CheckSeat { user: u8, limit: u32 },
+    Seat { user: u8 },
+    /// `stale` names a session of the user other than the present one.
+    Unseat { user: u8, stale: bool },
+    SetState { user: u8, stale: bool, muted: bool, deafened: bool },
+}
+
+impl RoomOp {
+    pub(crate) fn any(users: u8) -> impl Strategy<Value = Self> {
+        let user = 0..users;
+        prop_oneof![
+            1 => (user.clone(), 0..10_u32).prop_map(|(user, limit)| Self::CheckSeat { user, limit }),
+            3 => user.clone().prop_map(|user| Self::Seat { user }),
+            2 => (user.clone(), any::<bool>()).prop_map(|(user, stale)| Self::Unseat { user, stale }),
+            2 => (user, any::<[bool; 3]>()).prop_map(|(user, [stale, muted, deafened])| {
+                Self::SetState { user, stale, muted, deafened }
+            }),
+        ]
+    }
+}
+
+/// Something that a connection, or the host, does to a registry. Connections, users and channels are numbers; an
+/// implementation reduces them to those it has.
+#[derive(Debug, Clone)]
+pub(crate) enum VoiceOp {
+    Join { connection: u8, channel: u8, limit: u32 },
+    Leave { connection: u8, channel: u8 },
+    Mute { connection: u8, muted: bool },
+    Relay { connection: u8, target: u8, channel: u8 },
+    Reconnect { connection: u8 },
+    Kick { user: u8 },
+    CloseChannel { channel: u8 },
+}
+
+impl VoiceOp {
+    pub(crate) fn any(connections: u8, users: u8, channels: u8) -> impl Strategy<Value = Self> {
+        let connection = 0..connections;
+        let channel = 0..channels;
+        // Mostly no limit, else a small one, so that joins are refused too.
+        let limit = prop_oneof![2 => Just(0), 1 => 1..4_u32];
+        prop_oneof![
+            8 => (connection.clone(), channel.clone(), limit)
+                .prop_map(|(connection, channel, limit)| Self::Join { connection, channel, limit }),
+            2 => (connection.clone(), channel.clone())
+                .prop_map(|(connection, channel)| Self::Leave { connection, channel }),
+            2 => (connection.clone(), any::<bool>())
+                .prop_map(|(connection, muted)| Self::Mute { connection, muted }),
+            2 => (connection.clone(), 0..users, channel.clone())
+                .prop_map(|(connection, target, channel)| Self::Relay { connection, target, channel }),
+            2 => connection.prop_map(|connection| Self::Reconnect { connection }),
+            1 => (0..users).prop_map(|user| Self::Kick { user }),
+            1 => channel.prop_map(|channel| Self::CloseChannel { channel }),
+        ]
+    }
+
+    /// One at random, for tests that run longer than a property test may.
+    pub(crate) fn random(rng: &mut fastrand::Rng, connections: u8, users: u8, channels: u8) -> Self {
+        let connection = rng.u8(..connections);
+        let channel = rng.u8(..channels);
+        match rng.u8(..40) {
+            0..16 => Self::Join { connection, channel, limit: if rng.bool() { 0 } else { 4 } },
+            16..20 => Self::Leave { connection, channel },
+            20..25 => Self::Mute { connection, muted: rng.bool() },
+            25..32 => Self::Relay { connection, target: rng.u8(..users), channel },
+            32..37 => Self::Reconnect { connection },
+            37..39 => Self::Kick { user: rng.u8(..users) },
+            _ => Self::CloseChannel { channel },
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The one order of each channel's events, as the registry publishes it, and whether a connection saw just that.
+
+use std::collections::HashMap;
+
+use futures::FutureExt;
+use united_voice_core::{VoiceEvent, VoiceEvents, VoiceRoomRegistry};
+
+use super::replica::Stay;
+
+pub(crate) struct Order {
+    events: VoiceEvents,
+    channels: HashMap<String, Vec<String>>,
+}
+
+impl Order {
+    pub(crate) fn new(registry: &VoiceRoomRegistry) -> Self {
+        Self { events: registry.events(), channels: HashMap::new() }
+    }
+
+    /// Notes what has happened. To be called often enough: the registry keeps a limited number.
+    pub(crate) fn note(&mut self) {
+        while let Some(Some(event)) = self.events.recv().now_or_never() {
+            let (channel, key) = key(&event.expect("noted often enough"));
+            self.channels.entry(channel).or_default().push(key);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.channels.values().map(Vec::len).sum()
+    }
+
+    /// Whether a stay of `me` saw all that happened from its beginning to its end and in that order; where the connection
+    /// was `cut` off for being slow, all up to some point.
+    pub(crate) fn check(&self, me: &str, stay: &Stay, cut: bool) {
+        let Stay { channel, session, events } = stay;
+        let all = &self.channels[channel];
+        let joined = format!("joined {channel} {me} {session}");
+        let begin = all.iter().position(|event| *event == joined);
+        let rest = &all[begin.expect("the join was published") + 1..];
+        let ends_it = |event: &String| {
+            event.starts_with(&format!("left {channel} {me} ")) && event.ends_with(session)
+        };
+        let end = rest.iter().position(ends_it);
+        // Who leaves or is kicked is told, who is moved, replaced or disconnected is not.
+        let told = |end: &usize| rest[*end].contains(" LEFT ") || rest[*end].contains(" KICKED ");
+        let end = end.map_or(rest.len(), |end| end + usize::from(told(&end)));
+        if cut {
+            assert!(rest[..end].starts_with(events), "{me} in {channel} saw another order");
+        } else {
+            assert_eq!(events[..], rest[..end], "what {me} saw in {channel}");
+        }
+    }
+}
+
+/// In the words of `event_key`.
+fn key(event: &VoiceEvent) -> (String, String) {
+    match event {
+        VoiceEvent::Joined { channel, user, session } => {
+            (channel.to_string(), format!("joined {channel} {user} {session}"))
+        }
+        VoiceEvent::Left { channel, user, session, reason } => {
+            let reason = reason.as_str_name().trim_start_matches("VOICE_LEAVE_REASON_");
+            (channel.to_string(), format!("left {channel} {user} {reason} {session}"))
+        }
+        VoiceEvent::StateChanged { channel, user, muted, .. } => {
+            let flags = if *muted { "(m)" } else { "" };
+            (channel.to_string(), format!("state {channel} {user}{flags} "))
+        }
+        other => panic!("unknown: {other:?}"),
+    }
+}

@@ -1,0 +1,152 @@
+//! Connections that do what a `VoiceOp` says and believe what they are told.
+
+use std::collections::HashMap;
+
+use united_voice_core::{CloseReason, VoiceRoomRegistry, proto::voice::VoiceParticipant};
+
+use super::{
+    channel,
+    client::Client,
+    ops::VoiceOp,
+    order::Order,
+    replica::{Replica, Stay},
+    user,
+};
+
+pub(crate) fn user_name(number: u8) -> String {
+    format!("user-{number}")
+}
+
+pub(crate) fn channel_name(number: u8) -> String {
+    format!("room-{number}")
+}
+
+/// A connection and its view of the world.
+pub(crate) struct Guest {
+    registry: VoiceRoomRegistry,
+    capacity: usize,
+    pub(crate) client: Client,
+    pub(crate) replica: Replica,
+    past: Vec<Past>,
+}
+
+/// A connection that has ended.
+struct Past {
+    stays: Vec<Stay>,
+    cut: bool,
+}
+
+impl Guest {
+    pub(crate) fn new(registry: &VoiceRoomRegistry, name: &str, capacity: usize) -> Self {
+        Self {
+            registry: registry.clone(),
+            capacity,
+            client: Client::slow(registry, name, capacity),
+            replica: Replica::new(name),
+            past: Vec::new(),
+        }
+    }
+
+    pub(crate) fn apply(&mut self, op: &VoiceOp) {
+        // Whether it was allowed is not the point here: what is told afterwards must be right.
+        match *op {
+            VoiceOp::Join { channel, limit, .. } => {
+                let _ = self.client.join_limited(&channel_name(channel), limit);
+            }
+            VoiceOp::Leave { channel, .. } => {
+                let _ = self.client.session.leave(&channel_name(channel), "leave");
+            }
+            VoiceOp::Mute { muted, .. } => {
+                if let Some((channel, _)) = self.client.session.seat() {
+                    let session = &self.client.session;
+                    let _ = session.update_state(channel.as_str(), muted, false, "mute");
+                }
+            }
+            VoiceOp::Relay { target, channel, .. } => {
+                let _ = self.client.send(&channel_name(channel), &user_name(target), "x");
+            }
+            VoiceOp::Reconnect { .. } => self.reconnect(),
+            VoiceOp::Kick { user: number } => {
+                self.registry.kick(&user(&user_name(number)));
+            }
+            VoiceOp::CloseChannel { channel: number } => {
+                self.registry.close_channel(&channel(&channel_name(number)));
+            }
+        }
+    }
+
+    fn reconnect(&mut self) {
+        let name = self.client.name.clone();
+        let new = Client::slow(&self.registry, &name, self.capacity);
+        let old = std::mem::replace(&mut self.client, new);
+        let sink = old.sink.clone();
+        drop(old);
+        // Only now is it certain that nothing more comes.
+        self.replica.apply_all(&sink.take());
+        let replica = std::mem::replace(&mut self.replica, Replica::new(&name));
+        self.past.push(Past {
+            stays: replica.stays,
+            cut: sink.close_reason() == Some(CloseReason::SlowConsumer),
+        });
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.client.sink.close_reason().is_some()
+    }
+
+    /// Takes in what arrived.
+    pub(crate) fn settle(&mut self) {
+        self.replica.apply_all(&self.client.take());
+    }
+
+    pub(crate) fn check_order(&self, order: &Order) {
+        let me = &self.client.name;
+        let past = self.past.iter().flat_map(|past| past.stays.iter().map(|stay| (stay, past.cut)));
+        let present = self.replica.stays.iter().map(|stay| (stay, self.is_cut()));
+        for (stay, cut) in past.chain(present) {
+            order.check(me, stay, cut);
+        }
+    }
+
+    pub(crate) fn cuts(&self) -> usize {
+        self.past.iter().filter(|past| past.cut).count() + usize::from(self.is_cut())
+    }
+}
+
+/// When nothing is under way: all that the guests believe is what the registry says, nobody has two seats, and no empty
+/// room is left.
+pub(crate) fn check_all<'a>(
+    registry: &VoiceRoomRegistry,
+    channels: u8,
+    guests: impl Iterator<Item = &'a Guest>,
+) {
+    let rosters: HashMap<String, Vec<VoiceParticipant>> = (0..channels)
+        .map(channel_name)
+        .map(|name| (name.clone(), registry.participants(&channel(&name))))
+        .collect();
+    let mut users: Vec<&str> =
+        rosters.values().flatten().map(|who| who.user_id.as_str()).collect();
+    let participants = users.len();
+    users.sort_unstable();
+    users.dedup();
+    assert_eq!(users.len(), participants, "a user has two seats");
+    let mut seated = 0;
+    for guest in guests {
+        let seat = guest.client.session.seat();
+        if guest.is_cut() {
+            assert_eq!(seat, None, "an evicted connection has a seat");
+            continue;
+        }
+        let view = guest.replica.room.as_ref();
+        let believed = view.map(|view| (view.channel.clone(), view.session.clone()));
+        let seat = seat.map(|(channel, session)| (channel.to_string(), session.to_string()));
+        assert_eq!(believed, seat, "where {} believes to be", guest.client.name);
+        if let Some((channel, _)) = seat {
+            guest.replica.assert_equals(&rosters[&channel]);
+            seated += 1;
+        }
+    }
+    assert_eq!(seated, participants, "somebody is listed who has no connection");
+    let occupied = rosters.values().filter(|roster| !roster.is_empty()).count();
+    assert_eq!(registry.room_count(), occupied, "an empty room is left");
+}

@@ -1,0 +1,152 @@
+//! A client's view of its room, made of nothing but what it was sent, and strict about what it may be sent.
+
+use united_voice_core::proto::{
+    voice::{VoiceErrorCode, VoiceJoinResponse, VoiceParticipant},
+    ws::{Envelope, envelope::Payload},
+};
+
+use super::lines::line;
+
+/// What one connection knows. A connection is in one room at most, so an event of any other is a fault.
+pub(crate) struct Replica {
+    me: String,
+    pub(crate) room: Option<View>,
+    /// Every stay so far, the present one last.
+    pub(crate) stays: Vec<Stay>,
+}
+
+/// The room as the connection sees it.
+pub(crate) struct View {
+    pub(crate) channel: String,
+    pub(crate) session: String,
+    pub(crate) others: Vec<VoiceParticipant>,
+}
+
+/// What a connection was told of a channel from one session's response on.
+pub(crate) struct Stay {
+    pub(crate) channel: String,
+    pub(crate) session: String,
+    pub(crate) events: Vec<String>,
+}
+
+impl Replica {
+    pub(crate) fn new(me: &str) -> Self {
+        Self { me: me.into(), room: None, stays: Vec::new() }
+    }
+
+    pub(crate) fn apply_all(&mut self, envelopes: &[Envelope]) {
+        for envelope in envelopes {
+            self.apply(envelope);
+        }
+    }
+
+    /// # Panics
+    ///
+    /// Where the server should not have sent this now.
+    pub(crate) fn apply(&mut self, envelope: &Envelope) {
+        match envelope.payload.as_ref().expect("a payload") {
+            Payload::VoiceJoinResponse(response) => self.enter(response),
+            Payload::VoiceParticipantJoinedEvent(event) => {
+                let who = event.participant.clone().expect("a participant");
+                assert_ne!(who.user_id, self.me, "told of its own join");
+                let view = self.view(&event.channel_id, envelope);
+                let known = view.others.iter().any(|other| other.user_id == who.user_id);
+                assert!(!known, "{} joined twice", who.user_id);
+                view.others.push(who);
+            }
+            Payload::VoiceLeaveEvent(event) if event.user_id == self.me => {
+                let view = self.view(&event.channel_id, envelope);
+                assert_eq!(view.session, event.session_id, "told of another's own leave");
+                self.room = None;
+            }
+            Payload::VoiceLeaveEvent(event) => {
+                let view = self.view(&event.channel_id, envelope);
+                let who = |other: &VoiceParticipant| {
+                    other.user_id == event.user_id && other.session_id == event.session_id
+                };
+                let position = view.others.iter().position(who);
+                view.others.remove(position.expect("somebody left who was not there"));
+            }
+            Payload::VoiceStateUpdate(update) => {
+                let own = update.user_id == self.me;
+                let view = self.view(&update.channel_id, envelope);
+                let who = view.others.iter_mut().find(|other| other.user_id == update.user_id);
+                assert!(own != who.is_some(), "a state of somebody who is not there");
+                if let Some(who) = who {
+                    (who.muted, who.deafened) = (update.muted, update.deafened);
+                }
+            }
+            Payload::VoiceIceCandidate(candidate) => {
+                let view = self.view(&candidate.channel_id, envelope);
+                let known = view.others.iter().any(|other| {
+                    (&other.user_id, &other.session_id)
+                        == (&candidate.sender_user_id, &candidate.sender_session_id)
+                });
+                assert!(known, "relayed from somebody who is not there");
+            }
+            Payload::VoiceError(error) if error.code() == VoiceErrorCode::SessionReplaced => {
+                self.view(&error.channel_id, envelope);
+                self.room = None;
+            }
+            Payload::VoiceError(_) => {}
+            other => panic!("not expected here: {other:?}"),
+        }
+    }
+
+    fn enter(&mut self, response: &VoiceJoinResponse) {
+        let rejoined = self.room.as_ref().is_some_and(|view| view.session == response.session_id);
+        let participants = &response.participants;
+        assert!(participants.iter().all(|who| who.user_id != self.me), "the joiner itself is listed");
+        if let Some(view) = self.room.as_ref().filter(|_| rejoined) {
+            assert_eq!(&view.others, participants, "a rejoin's snapshot is another roster");
+        } else {
+            self.stays.push(Stay {
+                channel: response.channel_id.clone(),
+                session: response.session_id.clone(),
+                events: Vec::new(),
+            });
+        }
+        self.room = Some(View {
+            channel: response.channel_id.clone(),
+            session: response.session_id.clone(),
+            others: participants.clone(),
+        });
+    }
+
+    /// The view of `channel`, which must be where the connection is; notes the event.
+    fn view(&mut self, channel: &str, envelope: &Envelope) -> &mut View {
+        let event = envelope.payload.as_ref().expect("a payload");
+        // A relayed message is for one member alone, and the loss of the seat too: no part of the common order.
+        if !matches!(event, Payload::VoiceIceCandidate(_) | Payload::VoiceError(_)) {
+            let stay = self.stays.last_mut().expect("an event before any response");
+            stay.events.push(event_key(event));
+        }
+        match &mut self.room {
+            Some(view) if view.channel == channel => view,
+            _ => panic!("{} is not in {channel} and got: {}", self.me, line(envelope)),
+        }
+    }
+
+    /// Whether this is what the registry says: the same others in the same order, and the connection itself.
+    pub(crate) fn assert_equals(&self, participants: &[VoiceParticipant]) {
+        let view = self.room.as_ref().expect("in a room");
+        let mut others = participants.to_vec();
+        let me = others.iter().position(|who| who.user_id == self.me);
+        let me = others.remove(me.expect("the registry has the client, too"));
+        assert_eq!(me.session_id, view.session);
+        assert_eq!(others, view.others, "what {} sees", self.me);
+    }
+}
+
+/// An event without what differs between its recipients.
+pub(crate) fn event_key(payload: &Payload) -> String {
+    let session = match payload {
+        Payload::VoiceLeaveEvent(event) => &event.session_id,
+        Payload::VoiceParticipantJoinedEvent(event) => {
+            &event.participant.as_ref().expect("a participant").session_id
+        }
+        _ => "",
+    };
+    let envelope = Envelope { request_id: String::new(), payload: Some(payload.clone()) };
+    format!("{} {session}", line(&envelope))
+}
