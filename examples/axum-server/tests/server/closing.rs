@@ -1,0 +1,90 @@
+//! What the server says last arrives, even at a client that is still sending.
+
+use futures::{SinkExt as _, StreamExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::process::{PATIENCE, Server};
+
+/// Far more than the buffers of both sides' kernels hold.
+const TOO_MUCH: usize = 10 << 20;
+
+#[tokio::test]
+async fn a_message_of_10_mib_is_answered_by_close_1009() {
+    let server = Server::start();
+    let token = server.sign_in("Ada").await;
+    for _ in 0..5 {
+        let (mut sink, mut stream) = server.connect(&token).await.split();
+        let sender =
+            tokio::spawn(async move { sink.send(Message::binary(vec![7; TOO_MUCH])).await });
+        // A browser that fails to send reports that, and not the close code that may wait to be read.
+        let sent = timeout(PATIENCE, sender).await.unwrap();
+        sent.unwrap().expect("the server reads on");
+        match timeout(PATIENCE, stream.next()).await.expect("an answer") {
+            Some(Ok(Message::Close(Some(close)))) => assert_eq!(u16::from(close.code), 1009),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_10_mib_is_answered_by_413() {
+    let server = Server::start();
+    for _ in 0..5 {
+        let mut stream = TcpStream::connect(&server.address).await.unwrap();
+        let head = format!(
+            "POST /api/dev/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {TOO_MUCH}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let body = vec![b' '; TOO_MUCH];
+        let sent = timeout(PATIENCE, stream.write_all(&body)).await.unwrap();
+        sent.expect("the server reads on");
+        let mut answer = String::new();
+        let read = timeout(PATIENCE, stream.read_to_string(&mut answer))
+            .await
+            .unwrap();
+        read.expect("the connection ends in order");
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_never_stops_sending_is_cut_off() {
+    let server = Server::start();
+    let (mut sink, _stream) = server.connect(&server.sign_in("Ada").await).await.split();
+    let flood = async { while sink.send(Message::binary(vec![7; 1 << 20])).await.is_ok() {} };
+    timeout(PATIENCE, flood)
+        .await
+        .expect("the server closes the socket");
+}
+
+#[tokio::test]
+async fn sockets_that_ask_for_nothing_are_not_held() {
+    let server = Server::start();
+    let mut silent = TcpStream::connect(&server.address).await.unwrap();
+    let mut half = TcpStream::connect(&server.address).await.unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\nHost: loc")
+        .await
+        .unwrap();
+    let mut used = TcpStream::connect(&server.address).await.unwrap();
+    used.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await
+        .unwrap();
+    let mut read = Vec::new();
+    let all = async {
+        for socket in [&mut silent, &mut half, &mut used] {
+            socket.read_to_end(&mut read).await.unwrap();
+        }
+    };
+    timeout(PATIENCE, all)
+        .await
+        .expect("the server closes them all");
+    assert!(
+        read.starts_with(b"HTTP/1.1 ") && read.ends_with(b"ok\n"),
+        "{read:?}"
+    );
+}

@@ -1,0 +1,187 @@
+//! Starting the real binary, and ending it whatever happens.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// How long anything may take that should take milliseconds, on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A command that finds neither configuration nor data but what the test gives it.
+pub(crate) fn command(data_dir: &Path) -> Command {
+    let mut command = Command::new(crate::PROGRAM);
+    for name in ["BIND", "DATA_DIR", "CONFIG", "DEV_LOGIN", "NO_DEV_LOGIN"] {
+        command.env_remove(format!("UNITED_{name}"));
+    }
+    command
+        .env_remove("RUST_LOG")
+        .arg("--data-dir")
+        .arg(data_dir);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+pub(crate) struct Server {
+    child: Child,
+    /// As printed after `listening on http://`.
+    pub(crate) address: String,
+    lines: mpsc::Receiver<String>,
+    errors: Option<JoinHandle<String>>,
+    dir: TempDir,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    pub(crate) fn start_with(configure: impl FnOnce(&mut Command)) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), configure)
+    }
+
+    /// Starts on a free port of this machine, unless `configure` says otherwise.
+    pub(crate) fn start_in(dir: TempDir, configure: impl FnOnce(&mut Command)) -> Self {
+        let mut command = command(&data_dir(&dir));
+        command.env("UNITED_BIND", "127.0.0.1:0");
+        configure(&mut command);
+        let mut child = command.spawn().unwrap();
+        let lines = read_lines(child.stdout.take().unwrap());
+        let mut stderr = child.stderr.take().unwrap();
+        let errors = std::thread::spawn(move || {
+            let mut text = String::new();
+            stderr
+                .read_to_string(&mut text)
+                .map(|_| text)
+                .unwrap_or_default()
+        });
+        let mut server = Self {
+            child,
+            address: String::new(),
+            lines,
+            errors: Some(errors),
+            dir,
+        };
+        let Some(line) = server.line() else {
+            panic!("the server ended: {}", server.ended().1)
+        };
+        server.address = line
+            .strip_prefix("listening on http://")
+            .expect(&line)
+            .to_owned();
+        server
+    }
+
+    /// The next line on standard output; `None` where it has been closed.
+    pub(crate) fn line(&self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("no line on standard output"),
+        }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        data_dir(&self.dir)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for the end: how it ended, and all of standard error.
+    pub(crate) fn ended(&mut self) -> (ExitStatus, String) {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "the server does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        (status, self.errors.take().unwrap().join().unwrap())
+    }
+
+    /// Ends it as an operator would, and hands its folder back.
+    pub(crate) fn stop(mut self) -> TempDir {
+        self.signal(Signal::TERM);
+        let (status, errors) = self.ended();
+        assert!(status.success(), "{status}: {errors}");
+        std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap())
+    }
+
+    /// Signs in by name: a token.
+    pub(crate) async fn sign_in(&self, name: &str) -> String {
+        let response = self.try_sign_in(name).await;
+        assert_eq!(response.status(), 200);
+        let body: Value = response.json().await.unwrap();
+        body["token"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn try_sign_in(&self, name: &str) -> reqwest::Response {
+        let request = reqwest::Client::new().post(self.url("/api/dev/login"));
+        request
+            .json(&json!({ "displayName": name }))
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// The status of `GET /api/channels` with a token.
+    pub(crate) async fn channels_status(&self, token: &str) -> u16 {
+        let request = reqwest::Client::new()
+            .get(self.url("/api/channels"))
+            .bearer_auth(token);
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    pub(crate) async fn connect(&self, token: &str) -> Socket {
+        let url = format!("ws://{}/ws?access_token={token}", self.address);
+        connect_async(url).await.unwrap().0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A folder that isn't there yet.
+fn data_dir(dir: &TempDir) -> PathBuf {
+    dir.path().join("data")
+}
+
+fn read_lines(source: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(source).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}

@@ -1,0 +1,167 @@
+//! What the framework adds to the routes: the upgrade, body limits, and that each route is reached at all.
+
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio_tungstenite::{
+    connect_async,
+    tungstenite::{Error, client::IntoClientRequest as _, http::HeaderValue},
+};
+
+use crate::process::{PATIENCE, Server};
+
+async fn get(server: &Server, path: &str) -> (u16, String, String) {
+    let response = reqwest::get(server.url(path)).await.unwrap();
+    let status = response.status().as_u16();
+    let content_type = response.headers()["content-type"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    (status, content_type, response.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn the_page_and_its_files_are_served() {
+    let server = Server::start();
+    let (status, content_type, page) = get(&server, "/?name=Ada&channel=general").await;
+    assert_eq!(
+        (status, content_type.as_str()),
+        (200, "text/html; charset=utf-8")
+    );
+    let assets: Vec<_> = page
+        .split('"')
+        .filter(|part| part.starts_with("/assets/"))
+        .collect();
+    assert!(!assets.is_empty());
+    for asset in assets {
+        assert_eq!(
+            get(&server, asset.split('#').next().unwrap()).await.0,
+            200,
+            "{asset}"
+        );
+    }
+    assert_eq!(get(&server, "/assets/none.js").await.0, 404);
+}
+
+async fn metrics(server: &Server) -> String {
+    let (status, content_type, text) = get(server, "/metrics").await;
+    assert_eq!(status, 200);
+    assert!(
+        content_type.starts_with("text/plain; version=0.0.4"),
+        "{content_type}"
+    );
+    text
+}
+
+#[tokio::test]
+async fn liveness_and_metrics_need_no_token() {
+    let server = Server::start();
+    assert_eq!(get(&server, "/healthz").await.0, 200);
+    let socket = server.connect(&server.sign_in("Ada").await).await;
+    let deadline = Instant::now() + PATIENCE;
+    // The server counts a connection a moment after it answered the upgrade.
+    while !metrics(&server)
+        .await
+        .contains("\nunited_voice_connections 1\n")
+    {
+        assert!(Instant::now() < deadline, "the connection is not counted");
+    }
+    drop(socket);
+}
+
+#[tokio::test]
+async fn whoever_has_no_token_is_told_before_the_upgrade() {
+    let server = Server::start();
+    for query in ["", "?access_token=", "?access_token=a.b.c"] {
+        match connect_async(format!("ws://{}/ws{query}", server.address)).await {
+            Err(Error::Http(response)) => assert_eq!(response.status(), 401, "{query}"),
+            other => panic!("{query}: {other:?}"),
+        }
+    }
+    let (status, _, body) = get(&server, "/ws").await;
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (status, &body["error"]["code"]),
+        (401, &Value::from("unauthorized"))
+    );
+}
+
+#[tokio::test]
+async fn the_header_does_what_the_query_does() {
+    let server = Server::start();
+    let token = server.sign_in("Ada").await;
+    let mut request = format!("ws://{}/ws", server.address)
+        .into_client_request()
+        .unwrap();
+    request.headers_mut().insert(
+        "authorization",
+        HeaderValue::try_from(format!("Bearer {token}")).unwrap(),
+    );
+    let (_socket, response) = connect_async(request).await.unwrap();
+    assert_eq!(response.status(), 101);
+    assert!(
+        !response.headers().contains_key("sec-websocket-extensions"),
+        "no compression"
+    );
+
+    let plain = reqwest::Client::new()
+        .get(server.url("/ws"))
+        .bearer_auth(token)
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        plain.status().is_client_error(),
+        "no upgrade was asked for: {}",
+        plain.status()
+    );
+}
+
+#[tokio::test]
+async fn a_channel_goes_from_being_made_to_being_listed() {
+    let server = Server::start();
+    let token = server.sign_in("Ada").await;
+    let client = reqwest::Client::new();
+    let json = |request: reqwest::RequestBuilder, body: &'static str| {
+        request
+            .bearer_auth(&token)
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+    };
+    let made = json(
+        client.post(server.url("/api/channels")),
+        r#"{"name":"Den","kind":"voice"}"#,
+    )
+    .await
+    .unwrap();
+    assert_eq!(made.status(), 201);
+    let limited = json(
+        client.patch(server.url("/api/channels/den")),
+        r#"{"maxParticipants":2}"#,
+    )
+    .await
+    .unwrap();
+    assert_eq!(limited.status(), 200);
+    let listed = client
+        .get(server.url("/api/channels"))
+        .bearer_auth(&token)
+        .send()
+        .await
+        .unwrap();
+    let listed: Value = listed.json().await.unwrap();
+    assert_eq!(
+        (&listed[3]["id"], &listed[3]["maxParticipants"]),
+        (&Value::from("den"), &Value::from(2))
+    );
+    let inside = client
+        .get(server.url("/api/voice/den/participants"))
+        .bearer_auth(&token)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        inside.json::<Value>().await.unwrap(),
+        Value::Array(Vec::new())
+    );
+}

@@ -1,0 +1,91 @@
+//! Who a request comes from.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, Uri, header::AUTHORIZATION};
+use percent_encoding::percent_decode_str;
+use united_voice_core::UserId;
+
+use crate::{Host, Response, error::ApiError};
+
+impl Host {
+    /// Whose request this is, by the token in `Authorization: Bearer` or else in the query as `access_token`, which is there for
+    /// browsers, whose WebSockets can't set headers.
+    ///
+    /// # Errors
+    ///
+    /// The answer to give instead: 401 without a valid token of a user there is, 503 where the database can't tell.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
+    pub async fn authenticate(&self, headers: &HeaderMap, uri: &Uri) -> Result<UserId, Response> {
+        self.user(headers, uri)
+            .await
+            .map_err(ApiError::into_response)
+    }
+
+    pub(crate) async fn user(&self, headers: &HeaderMap, uri: &Uri) -> Result<UserId, ApiError> {
+        let token = bearer(headers)
+            .map(Cow::Borrowed)
+            .or_else(|| access_token(uri.query()?))
+            .ok_or(ApiError::Unauthorized)?;
+        let user = self
+            .tokens
+            .verify(&token)
+            .map_err(|_| ApiError::Unauthorized)?;
+        if self.store().has_user(&user).await? {
+            Ok(user)
+        } else {
+            Err(ApiError::Unauthorized)
+        }
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn access_token(query: &str) -> Option<Cow<'_, str>> {
+    let value = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("access_token="))?;
+    percent_decode_str(value).decode_utf8().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_header_is_read_by_scheme() {
+        let cases = [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Basic abc", None),
+            ("Bearer", None),
+            ("Bearerabc", None),
+        ];
+        for (value, expected) in cases {
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))]);
+            assert_eq!(bearer(&headers), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn the_query_is_read_by_key() {
+        let cases = [
+            ("access_token=a.b", Some("a.b")),
+            ("x=1&access_token=a%2Eb&y", Some("a.b")),
+            ("my_access_token=a", None),
+            ("access_token", None),
+            ("access_token=%ff", None),
+        ];
+        for (query, expected) in cases {
+            assert_eq!(access_token(query).as_deref(), expected, "{query}");
+        }
+    }
+}

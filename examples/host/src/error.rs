@@ -1,0 +1,74 @@
+//! Why a request is refused, and what the client is told.
+
+use http::{
+    HeaderValue, StatusCode,
+    header::{ALLOW, WWW_AUTHENTICATE},
+};
+use serde_json::json;
+
+use crate::{Response, response};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error("this request needs a valid token")]
+    Unauthorized,
+    #[error(
+        "signing in by name is open to pages of this machine only, unless the server is started with --dev-login"
+    )]
+    ForeignPage,
+    #[error("you may not see this channel")]
+    Banned,
+    #[error("there is nothing here")]
+    NotFound,
+    #[error("no such channel")]
+    UnknownChannel,
+    #[error("this route answers {0}")]
+    MethodNotAllowed(&'static str),
+    #[error("not a voice channel")]
+    NotAVoiceChannel,
+    #[error("the body is larger than {} KiB", crate::MAX_BODY_BYTES / 1024)]
+    TooLarge,
+    #[error("the body took too long")]
+    TooSlow,
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("the server can't answer this now")]
+    Unavailable(#[from] sqlx::Error),
+}
+
+impl ApiError {
+    fn status(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::ForeignPage | Self::Banned => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::UnknownChannel => (StatusCode::NOT_FOUND, "channel_not_found"),
+            Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::NotAVoiceChannel => (StatusCode::CONFLICT, "not_a_voice_channel"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too_slow"),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        }
+    }
+
+    /// `{"error": {"code", "message"}}`: the code is for programs, the message for people.
+    pub(crate) fn into_response(self) -> Response {
+        if let Self::Unavailable(error) = &self {
+            tracing::warn!(%error, "the database failed a request");
+        }
+        let (status, code) = self.status();
+        let body = json!({ "error": { "code": code, "message": self.to_string() } });
+        let mut response = response::json(status, &body);
+        match self {
+            Self::Unauthorized => response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Self::MethodNotAllowed(allowed) => response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static(allowed)),
+            _ => None,
+        };
+        response
+    }
+}

@@ -1,0 +1,62 @@
+//! Files that only their owner may read, written whole or not at all.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use tempfile::NamedTempFile;
+
+/// Creates a folder with its parents, for the owner only; one that exists stays as it is.
+pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Creates a file of mode 0600. A file that is already there wins and stays as it is.
+pub(crate) fn create_private(path: &Path, text: &str) -> io::Result<()> {
+    match staged(path, text)?.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(failed) => Err(failed.error),
+    }
+}
+
+/// Puts a file of mode 0600 in the place of the one that is there.
+pub(crate) fn replace_private(path: &Path, text: &str) -> io::Result<()> {
+    staged(path, text)?.persist(path)?;
+    Ok(())
+}
+
+/// Takes the access of everybody but the owner away from a file.
+#[cfg(unix)]
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if fs::metadata(path)?.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    tracing::warn!(path = %path.display(), "a file with secrets was open to others; its mode is now 0600");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+}
+
+/// Takes the access of everybody but the owner away from a file; here the folder's own rules have to do.
+#[cfg(not(unix))]
+pub(crate) fn make_private(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// The text in a file beside its destination, on the disk. Temporary files are made with mode 0600.
+fn staged(path: &Path, text: &str) -> io::Result<NamedTempFile> {
+    let dir = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(dir)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}

@@ -1,0 +1,88 @@
+//! The host server: the voice channels and all that surrounds them.
+
+use std::net::SocketAddr;
+
+use united_voice_core::VoiceServer;
+
+use crate::{DevLoginChoice, Store, Tokens};
+
+/// What every connection of the server shares.
+#[derive(Debug)]
+pub struct Host {
+    pub(crate) voice: VoiceServer<Store>,
+    pub(crate) tokens: Tokens,
+    pub(crate) dev_login: DevLogin,
+}
+
+/// Who may sign in without a password, which is for trying the server out.
+///
+/// Wherever somebody may, any signed-in user may also make channels and change their limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DevLogin {
+    /// Nobody: its routes don't exist.
+    Off,
+    /// Programs and pages of this machine. What is default on a loopback address must not serve a page from elsewhere
+    /// that reaches it through the visitor's browser (by DNS rebinding) or through a proxy.
+    Local,
+    /// Whoever can connect.
+    Anybody,
+}
+
+impl DevLogin {
+    /// What was asked for, and without a word the default for the address.
+    pub fn new(choice: DevLoginChoice, bound: SocketAddr) -> Self {
+        match choice {
+            DevLoginChoice::Allow => Self::Anybody,
+            DevLoginChoice::Unsaid if bound.ip().to_canonical().is_loopback() => Self::Local,
+            DevLoginChoice::Unsaid | DevLoginChoice::Refuse => Self::Off,
+        }
+    }
+}
+
+impl Host {
+    /// A host server with these voice channels, whose directory is also the store of users and channels.
+    pub fn new(voice: VoiceServer<Store>, tokens: Tokens, dev_login: DevLogin) -> Self {
+        Self {
+            voice,
+            tokens,
+            dev_login,
+        }
+    }
+
+    /// The voice channels.
+    pub fn voice(&self) -> &VoiceServer<Store> {
+        &self.voice
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.voice.directory()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signing_in_by_name_is_open_to_this_machine_unless_said_otherwise() {
+        use DevLoginChoice::{Allow, Refuse, Unsaid};
+        let cases = [
+            (Unsaid, "127.0.0.1:1", DevLogin::Local),
+            (Unsaid, "127.9.9.9:1", DevLogin::Local),
+            (Unsaid, "[::1]:1", DevLogin::Local),
+            (Unsaid, "[::ffff:127.0.0.1]:1", DevLogin::Local),
+            (Unsaid, "0.0.0.0:1", DevLogin::Off),
+            (Unsaid, "[::]:1", DevLogin::Off),
+            (Unsaid, "192.0.2.1:1", DevLogin::Off),
+            (Refuse, "127.0.0.1:1", DevLogin::Off),
+            (Allow, "0.0.0.0:1", DevLogin::Anybody),
+        ];
+        for (choice, bound, expected) in cases {
+            assert_eq!(
+                DevLogin::new(choice, bound.parse().unwrap()),
+                expected,
+                "{choice:?} on {bound}"
+            );
+        }
+    }
+}

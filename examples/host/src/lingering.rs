@@ -1,0 +1,157 @@
+//! Connections that say goodbye before they are closed.
+//!
+//! A socket that is closed while bytes from the client are still coming makes the kernel answer with a reset, which can
+//! destroy what the client had not read yet: the close frame, or an answer of 413. So the last owner of a connection hands it to
+//! a task that ends the sending half and drops what still comes, until the client closes too.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
+    net::TcpStream,
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+/// How long a client may go on sending.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How much it may send in that time.
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+
+/// How many connections may end like this at the same time; others are just closed. Each costs its socket and 8 KiB.
+const MAX_LINGERING: usize = 1024;
+
+/// Makes the connections of one server say goodbye, of which a limited number can do so at the same time. Clones share
+/// the limit.
+#[derive(Clone, Debug)]
+pub struct Lingering {
+    slots: Arc<Semaphore>,
+}
+
+impl Default for Lingering {
+    fn default() -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(MAX_LINGERING)),
+        }
+    }
+}
+
+impl Lingering {
+    /// A connection just accepted, which from now on sends without delay.
+    pub fn stream(&self, stream: TcpStream) -> LingeringStream {
+        // Signals are small and each is awaited: holding one back to fill a packet costs 40 ms.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot turn Nagle's algorithm off");
+        }
+        LingeringStream {
+            stream: Some(stream),
+            client_is_done: false,
+            slots: Arc::clone(&self.slots),
+        }
+    }
+}
+
+/// A connection that says goodbye when it is dropped.
+#[derive(Debug)]
+pub struct LingeringStream {
+    /// `None` only while being dropped.
+    stream: Option<TcpStream>,
+    client_is_done: bool,
+    slots: Arc<Semaphore>,
+}
+
+impl LingeringStream {
+    fn stream(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(self.stream.as_mut().expect("taken when dropped only"))
+    }
+}
+
+impl Drop for LingeringStream {
+    fn drop(&mut self) {
+        let (Some(stream), false) = (self.stream.take(), self.client_is_done) else {
+            return;
+        };
+        if let (Ok(runtime), Ok(slot)) = (
+            Handle::try_current(),
+            Arc::clone(&self.slots).try_acquire_owned(),
+        ) {
+            runtime.spawn(linger(stream, slot));
+        }
+    }
+}
+
+async fn linger(mut stream: TcpStream, _slot: OwnedSemaphorePermit) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut dropped = vec![0; 8 * 1024];
+    let mut allowance = MAX_BYTES;
+    let drain = async {
+        while let Ok(read @ 1..) = stream.read(&mut dropped).await {
+            let Some(left) = allowance.checked_sub(read) else {
+                return;
+            };
+            allowance = left;
+        }
+    };
+    // Late or not, the socket is closed now.
+    let _ = timeout(PATIENCE, drain).await;
+}
+
+impl AsyncRead for LingeringStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (filled, room) = (buf.filled().len(), buf.remaining());
+        let poll = self.stream().poll_read(cx, buf);
+        let nothing_came = buf.filled().len() == filled && room > 0;
+        match &poll {
+            Poll::Ready(Ok(())) => self.client_is_done |= nothing_came,
+            Poll::Ready(Err(_)) => self.client_is_done = true,
+            Poll::Pending => {}
+        }
+        poll
+    }
+}
+
+impl AsyncWrite for LingeringStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream().poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream().poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream
+            .as_ref()
+            .is_some_and(AsyncWrite::is_write_vectored)
+    }
+}

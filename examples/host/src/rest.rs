@@ -1,0 +1,158 @@
+//! The routes, and what is common to their answers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, header::CONTENT_TYPE, request::Parts};
+use percent_encoding::percent_decode_str;
+use serde::de::DeserializeOwned;
+
+use crate::{DevLogin, Host, error::ApiError, metrics, page, response};
+
+/// A request with its whole body, of at most [`MAX_BODY_BYTES`].
+pub type Request = http::Request<Bytes>;
+
+/// A whole answer.
+pub type Response = http::Response<Bytes>;
+
+/// The largest body of a request; the server refuses a larger one by [`Host::refuse_body`].
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// How long a client may take for the head of a request, and again for its body.
+pub const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Host {
+    /// Answers every request but that for `/ws`, which the server's framework has to upgrade. To `HEAD` it gives the
+    /// answer to `GET`, whose body the framework leaves out.
+    ///
+    /// # Cancel safety
+    ///
+    /// A write that was under way when the future is dropped happens wholly or not at all.
+    pub async fn respond(&self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let response = self
+            .route(&parts, &body)
+            .await
+            .unwrap_or_else(ApiError::into_response);
+        // Neither path nor query: they hold names that users chose, and tokens.
+        tracing::debug!(method = %parts.method, status = response.status().as_u16(), "answered");
+        response
+    }
+
+    /// The answer to a request whose body could not be read: too large (413), too slow (408), or broken off
+    /// (400, which any other status stands for).
+    pub fn refuse_body(status: StatusCode) -> Response {
+        let error = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
+            StatusCode::REQUEST_TIMEOUT => ApiError::TooSlow,
+            _ => ApiError::BadRequest("the body broke off".to_owned()),
+        };
+        error.into_response()
+    }
+
+    /// The answer to an authenticated request for `/ws` that is no good request for a WebSocket.
+    pub fn refuse_upgrade() -> Response {
+        ApiError::BadRequest("this route is for WebSockets, version 13".to_owned()).into_response()
+    }
+
+    async fn route(&self, parts: &Parts, body: &[u8]) -> Result<Response, ApiError> {
+        let path: Vec<&str> = parts.uri.path().split('/').skip(1).collect();
+        let method = if parts.method == Method::HEAD {
+            &Method::GET
+        } else {
+            &parts.method
+        };
+        match *path.as_slice() {
+            [""] => only(method, "GET").map(|()| page::index(&parts.headers)),
+            ["assets", name] => {
+                only(method, "GET").and_then(|()| page::asset(name, &parts.headers))
+            }
+            // Its upgrade is the framework's; what comes here asked for none, or not well.
+            ["ws"] => {
+                only(method, "GET")?;
+                self.user(&parts.headers, &parts.uri).await?;
+                Ok(Self::refuse_upgrade())
+            }
+            ["healthz"] => only(method, "GET").map(|()| healthy()),
+            ["metrics"] => only(method, "GET").map(|()| metrics::render(&self.voice.stats())),
+            ["api", "voice", channel, "participants"] => {
+                only(method, "GET")?;
+                self.participants(parts, &decoded(channel)?).await
+            }
+            ["api", "channels"] => match *method {
+                Method::GET => self.list_channels(parts).await,
+                Method::POST => self.create_channel(parts, body).await,
+                _ => Err(ApiError::MethodNotAllowed("GET, POST")),
+            },
+            ["api", "channels", channel] => {
+                self.dev_only()?;
+                only(method, "PATCH")?;
+                self.limit_channel(parts, &decoded(channel)?, body).await
+            }
+            ["api", "dev", "login"] => {
+                self.dev_only()?;
+                only(method, "POST")?;
+                self.sign_in(parts, body).await
+            }
+            _ => Err(ApiError::NotFound),
+        }
+    }
+
+    /// Lets requests to the routes of dev login through where it is on.
+    pub(crate) fn dev_only(&self) -> Result<(), ApiError> {
+        if self.dev_login == DevLogin::Off {
+            Err(ApiError::NotFound)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Reads a JSON body. Asking for its content type keeps pages of other origins out: a browser lets them send
+/// it only after asking a server, which gives none the permission.
+pub(crate) fn read<T: DeserializeOwned>(parts: &Parts, body: &[u8]) -> Result<T, ApiError> {
+    let content_type = parts
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(ApiError::BadRequest(
+            "the body must have the content type application/json".to_owned(),
+        ));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::BadRequest(format!("not the body expected: {error}")))
+}
+
+/// A name as people give it, without the space around it: 1 to 64 characters.
+pub(crate) fn name(text: &str) -> Result<&str, ApiError> {
+    let name = text.trim();
+    match name.chars().take(65).count() {
+        1..=64 => Ok(name),
+        _ => Err(ApiError::BadRequest(
+            "a name has 1 to 64 characters".to_owned(),
+        )),
+    }
+}
+
+fn only(method: &Method, allowed: &'static str) -> Result<(), ApiError> {
+    if method.as_str() == allowed {
+        Ok(())
+    } else {
+        Err(ApiError::MethodNotAllowed(allowed))
+    }
+}
+
+/// The text of a path's segment. One that is no text names nothing.
+fn decoded(segment: &str) -> Result<String, ApiError> {
+    let text = percent_decode_str(segment)
+        .decode_utf8()
+        .map_err(|_| ApiError::UnknownChannel)?;
+    Ok(text.into_owned())
+}
+
+fn healthy() -> Response {
+    response::new(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")
+}

@@ -1,0 +1,96 @@
+//! Signing in by name alone, for trying the server out.
+
+use std::{net::IpAddr, time::SystemTime};
+
+use http::{HeaderMap, StatusCode, Uri, header::ORIGIN, request::Parts};
+use serde::Deserialize;
+use serde_json::json;
+use united_voice_core::UserId;
+
+use crate::{DevLogin, Host, Response, error::ApiError, response, rest};
+
+/// Every participant is told it with the name.
+const MAX_PUBKEY_BYTES: usize = 4096;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SignIn {
+    display_name: String,
+    #[serde(default)]
+    pubkey: Option<String>,
+}
+
+impl Host {
+    pub(crate) async fn sign_in(&self, parts: &Parts, body: &[u8]) -> Result<Response, ApiError> {
+        if self.dev_login == DevLogin::Local && !from_this_machine(&parts.headers) {
+            return Err(ApiError::ForeignPage);
+        }
+        let request: SignIn = rest::read(parts, body)?;
+        let name = rest::name(&request.display_name)?;
+        let pubkey = request.pubkey.unwrap_or_default();
+        if pubkey.len() > MAX_PUBKEY_BYTES {
+            return Err(ApiError::BadRequest(format!(
+                "a pubkey has at most {MAX_PUBKEY_BYTES} bytes"
+            )));
+        }
+        let id = self.store().sign_in(name, &pubkey).await?;
+        // Only an id put into the database by other hands can be one that no token may have.
+        let user = UserId::new(&id).map_err(|_| ApiError::Unauthorized)?;
+        let token = self.tokens.issue(&user, SystemTime::now());
+        Ok(response::json(
+            StatusCode::OK,
+            &json!({ "userId": id, "token": token }),
+        ))
+    }
+}
+
+/// Whether no page sent this, or one that came from this machine. Browsers name the page's origin in every `POST`.
+fn from_this_machine(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else {
+        return true;
+    };
+    let Ok(uri) = Uri::try_from(origin.as_bytes()) else {
+        return false;
+    };
+    uri.host().is_some_and(|host| {
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_ascii_lowercase();
+        let loopback = host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback());
+        // Browsers take no answer of a name server for names under `localhost` (RFC 6761, section 6.3).
+        loopback || host == "localhost" || host.ends_with(".localhost")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn pages_of_this_machine_are_told_from_others() {
+        let cases = [
+            ("http://127.0.0.1:8080", true),
+            ("http://localhost:8080", true),
+            ("http://tab.localhost", true),
+            ("https://[::1]:8080", true),
+            ("http://rebound.example:8080", false),
+            ("http://127.0.0.1.example", false),
+            ("http://localhost.example", false),
+            ("http://192.0.2.7", false),
+            ("null", false),
+        ];
+        for (origin, expected) in cases {
+            let headers = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static(origin))]);
+            assert_eq!(from_this_machine(&headers), expected, "{origin}");
+        }
+        assert!(
+            from_this_machine(&HeaderMap::new()),
+            "programs name no origin"
+        );
+    }
+}

@@ -1,0 +1,93 @@
+/** Watches how well a call goes: quality for each person, and when the first sound came. */
+
+import { quality } from './voice-client.js';
+
+const INTERVAL_MS = 2_000;
+const FIRST_AUDIO_INTERVAL_MS = 100;
+const FIRST_AUDIO_PATIENCE_MS = 30_000;
+/** Less than this is a line that is open, not a sound. */
+const AUDIBLE_ENERGY = 1e-3;
+const ORDER = ['failed', 'none', 'interrupted', 'connecting', 'poor', 'fair', 'good'];
+
+export class CallMonitor {
+  /** Whether the server warned that the channel has more people than a full mesh is good for, and nobody left since. */
+  crowded = false;
+  joinedAt = null;
+  firstAudioAt = null;
+  #client;
+  #onChange;
+  #before = new Map();
+  #quality = new Map();
+  #firstAudioTimer = 0;
+
+  constructor(client, onChange) {
+    this.#client = client;
+    this.#onChange = onChange;
+    client.addEventListener('channel', ({ detail }) => this.#channelChanged(detail));
+    client.addEventListener('participantleft', () => { this.crowded = false; });
+    setInterval(() => this.#measure(), INTERVAL_MS);
+  }
+
+  qualityOf(userId) {
+    return this.#quality.get(userId);
+  }
+
+  /** The worst connection of all, as `[connection, quality]`. */
+  worst() {
+    const rank = ({ connection, userId }) => ORDER.indexOf(connection === 'connected' ? this.#quality.get(userId) ?? 'good' : connection);
+    const [worst] = this.#client.participants.sort((one, other) => rank(one) - rank(other));
+    return worst ? [worst.connection, this.#quality.get(worst.userId)] : ['connected', undefined];
+  }
+
+  /** What a test, or a curious person with the console open, can look at. Times are those of `performance.now()`. */
+  inspector() {
+    const monitor = this;
+    return {
+      client: this.#client,
+      stats: () => this.#client.stats(),
+      get joinedAt() { return monitor.joinedAt; },
+      get firstAudioAt() { return monitor.firstAudioAt; },
+    };
+  }
+
+  #channelChanged({ channelId, reason, qualityWarning = false }) {
+    this.crowded = channelId !== null && qualityWarning;
+    if (reason !== 'rejoined') clearInterval(this.#firstAudioTimer);
+    if (channelId === null) {
+      this.#before.clear();
+      this.#quality.clear();
+    } else if (reason === 'joined') {
+      this.#waitForFirstAudio();
+    }
+  }
+
+  #waitForFirstAudio() {
+    this.firstAudioAt = null;
+    this.joinedAt = performance.now();
+    performance.mark('voice-joined');
+    const until = this.joinedAt + FIRST_AUDIO_PATIENCE_MS;
+    this.#firstAudioTimer = setInterval(async () => {
+      const stats = await this.#client.stats();
+      if (this.firstAudioAt !== null) return;
+      if (stats.some(({ totalAudioEnergy }) => totalAudioEnergy > AUDIBLE_ENERGY)) {
+        this.firstAudioAt = performance.now();
+        performance.mark('voice-first-audio');
+        clearInterval(this.#firstAudioTimer);
+      } else if (performance.now() > until) {
+        clearInterval(this.#firstAudioTimer);
+      }
+    }, FIRST_AUDIO_INTERVAL_MS);
+  }
+
+  async #measure() {
+    if (this.#client.channelId === null) return;
+    const stats = await this.#client.stats();
+    const before = this.#before;
+    this.#before = new Map(stats.map((entry) => [entry.userId, entry]));
+    this.#quality = new Map(stats.map((entry) => {
+      const earlier = before.get(entry.userId);
+      return [entry.userId, quality(entry, earlier?.connectionId === entry.connectionId ? earlier : undefined)];
+    }));
+    this.#onChange();
+  }
+}

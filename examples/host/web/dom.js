@@ -1,0 +1,81 @@
+/** The few things about the DOM that every part of the page needs. */
+
+/** The element with this id. A wrong id is a mistake in the page, so it throws. */
+export function byId(id) {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`no element #${id}`);
+  return element;
+}
+
+/** Makes an element. `props` are properties, except `class`, `dataset` and those with a dash, which are attributes. */
+export function make(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (name === 'class') element.className = value;
+    else if (name === 'dataset') Object.assign(element.dataset, value);
+    else if (name.includes('-') || name === 'role' || name === 'for') element.setAttribute(name, value);
+    else element[name] = value;
+  }
+  element.append(...children);
+  return element;
+}
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+export function icon(name) {
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('class', 'icon');
+  svg.setAttribute('aria-hidden', 'true');
+  const use = document.createElementNS(SVG, 'use');
+  use.setAttribute('href', `/assets/icons.svg#${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** Writes text only where it changed, so that screen readers hear changes and nothing else. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Words and their colour. */
+export function setStatus(element, { words, tone }) {
+  setText(element, words);
+  element.dataset.tone = tone;
+}
+
+/** Puts initials and a colour of their own on an avatar. */
+export function paintAvatar(element, displayName) {
+  setText(element, initials(displayName));
+  element.style.setProperty('--hue', String(hueOf(displayName)));
+}
+
+function initials(name) {
+  const words = name.trim().split(/\s+/);
+  const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0] ?? ''];
+  return letters.map((word) => [...word][0] ?? '').join('').toUpperCase() || '?';
+}
+
+function hueOf(name) {
+  let hash = 2166136261;
+  for (const char of name) hash = Math.imul(hash ^ char.codePointAt(0), 16777619);
+  return ((hash >>> 0) >>> 8) % 360;
+}
+
+/** Makes the children of a list those of `items`, keeping elements by key: sliders being dragged and focus survive. */
+export function syncList(list, items, { keyOf, create, update }) {
+  const existing = new Map([...list.children].map((child) => [child.dataset.key, child]));
+  let position = list.firstElementChild;
+  for (const item of items) {
+    const key = keyOf(item);
+    let element = existing.get(key);
+    existing.delete(key);
+    if (!element) {
+      element = create(item);
+      element.dataset.key = key;
+    }
+    update(element, item);
+    if (element === position) position = position.nextElementSibling;
+    else list.insertBefore(element, position);
+  }
+  for (const element of existing.values()) element.remove();
+}

@@ -1,0 +1,88 @@
+/** What the page says, in one place. */
+
+const ERRORS = {
+  MALFORMED: 'The server did not understand this page. Reload it; if that does not help, page and server are of different versions.',
+  UNSUPPORTED: 'The server does not support this. Page and server may be of different versions.',
+  CHANNEL_NOT_FOUND: 'There is no such channel.',
+  NOT_A_VOICE_CHANNEL: 'This is a text channel. Pick a voice channel to talk.',
+  FORBIDDEN: 'You are not allowed to join this channel.',
+  CHANNEL_FULL: 'This channel is full. Try again when somebody has left.',
+  NOT_IN_CHANNEL: 'You are no longer in this channel. Join it again to talk.',
+  TARGET_NOT_IN_CHANNEL: 'The person is no longer in this channel.',
+  TOO_LARGE: 'A connection description was too large for the server, so one person may not hear you.',
+  RATE_LIMITED: 'That was too much at once. Wait a few seconds, then try again.',
+  SESSION_REPLACED: 'You joined from somewhere else, so this tab left the channel.',
+  UNAVAILABLE: 'The server cannot do this at the moment. Try again shortly.',
+  INTERNAL: 'Something went wrong on the server. Try again shortly.',
+  STALE_SESSION: 'The person has just reconnected. Your connection to them is being renewed.',
+  TIMEOUT: 'The server did not answer in time.',
+  OFFLINE: 'There is no connection to the server.',
+};
+
+/** A sentence or two for a `VoiceError`; names the channel where that helps. */
+export function errorText({ code, message, channelId }) {
+  const text = ERRORS[code] ?? `The server refused: ${message || code}`;
+  if (code === 'CHANNEL_NOT_FOUND' && channelId) return `There is no channel called “${channelId}”.`;
+  return text;
+}
+
+const LEFT = {
+  kicked: 'You were removed from the channel.',
+  evicted: 'Your connection was too slow to keep up, so the server took you out of the channel. Join again when it is better.',
+};
+
+/** Why one is out of a channel, or `''` where one knows or another message says so. */
+export function leftText(reason) {
+  return LEFT[reason] ?? '';
+}
+
+const MICROPHONE = {
+  NotAllowedError: 'The microphone is blocked. You can listen; to speak, allow it in your browser’s site settings.',
+  NotFoundError: 'No microphone was found. You can listen; plug one in to speak.',
+  NotReadableError: 'Another program may be using the microphone. You can listen meanwhile.',
+  SecurityError: 'Browsers allow the microphone only over HTTPS or on this very computer. You can listen.',
+};
+
+/** Why one can't be heard, from what `getUserMedia` threw. */
+export function microphoneText(error) {
+  return MICROPHONE[error?.name] ?? 'The microphone could not be started. You can listen.';
+}
+
+/**
+ * The connection to the server: `{ words, tone }`, tone one of `good`, `busy`, `bad`, `idle`. While it is being got back the words
+ * stay the same through all attempts; they are read out.
+ */
+export function signalingStatus(state, { cause = '', wasOnline = false } = {}) {
+  switch (state) {
+    case 'online': return { words: 'Connected', tone: 'good' };
+    case 'connecting':
+    case 'waiting': return wasOnline ? { words: 'Reconnecting…', tone: 'bad' } : { words: 'Connecting…', tone: 'busy' };
+    case 'refused': return { words: cause || 'Signed out', tone: 'bad' };
+    default: return { words: 'Not connected', tone: 'idle' };
+  }
+}
+
+const CONNECTION = {
+  none: { words: 'Connecting…', tone: 'busy' },
+  connecting: { words: 'Connecting…', tone: 'busy' },
+  interrupted: { words: 'Interrupted, reconnecting…', tone: 'bad' },
+  failed: { words: 'No connection, still trying…', tone: 'bad' },
+};
+const QUALITY = {
+  good: { words: 'Good connection', tone: 'good' },
+  fair: { words: 'Fair connection', tone: 'busy' },
+  poor: { words: 'Poor connection', tone: 'bad' },
+};
+
+/** The audio connection to one person: `{ words, tone }`. */
+export function connectionStatus(connection, quality) {
+  if (connection !== 'connected') return CONNECTION[connection] ?? CONNECTION.none;
+  return QUALITY[quality] ?? { words: 'Connected', tone: 'good' };
+}
+
+/** What a TURN server's refusal means, or `''` where it is nothing to worry about (a STUN server out of reach, say). */
+export function iceErrorText({ code }) {
+  if (code === 401 || code === 400 || code === 441) return 'The relay server refused our credentials, so people behind strict firewalls may not hear you.';
+  if (code === 486) return 'The relay server is at its limit, so people behind strict firewalls may not hear you.';
+  return '';
+}

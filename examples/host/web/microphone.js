@@ -1,0 +1,136 @@
+/**
+ * The microphone: captured once, metered always, and let through only when one means to be heard.
+ *
+ * What others get is a clone of the captured track that is enabled and disabled. Nothing but the meter passes through the audio graph, so
+ * audio is sent even where the browser holds audio graphs back until the first click.
+ */
+
+import { VoiceActivity } from './voice-activity.js';
+
+const PROCESSING = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+/** A meter that reported nothing for this long does not run. */
+const METER_SILENT_MS = 500;
+
+/**
+ * Events: `track` `{ track }` when another track is to be sent (`null` when there is none any more), `level` `{ db }`,
+ * `open` `{ open }` when one begins or ceases to be heard, `lost` when the device went away.
+ */
+export class Microphone extends EventTarget {
+  #context;
+  #captured = null;
+  #sent = null;
+  #nodes = [];
+  #activity = new VoiceActivity(-50);
+  #active = false;
+  #lastReport = -Infinity;
+  #muted = false;
+  #mode = 'activity';
+  #pressed = false;
+  #open = false;
+  #worklet = null;
+
+  /** @param {AudioContext} context the graph that the meter runs in */
+  constructor(context) {
+    super();
+    this.#context = context;
+  }
+
+  /** Whether there is a microphone to speak into. */
+  get present() { return this.#sent !== null; }
+
+  /** The device in use, `''` if unknown. */
+  get deviceId() { return this.#captured?.getSettings?.().deviceId ?? ''; }
+
+  /**
+   * Starts capturing, or changes the device.
+   * @throws {DOMException} `NotAllowedError`, `NotFoundError`, `NotReadableError`, …: what `getUserMedia` says
+   */
+  async start(deviceId = '') {
+    if (!globalThis.navigator?.mediaDevices) throw new DOMException('not a secure context', 'SecurityError');
+    const device = deviceId ? { deviceId: { ideal: deviceId } } : {};
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: { ...PROCESSING, ...device } });
+    this.stop();
+    this.#captured = stream.getAudioTracks()[0];
+    this.#captured.onended = () => {
+      this.stop();
+      this.#emit('lost');
+    };
+    this.#sent = this.#captured.clone();
+    this.#sent.enabled = this.#open = this.#shouldBeOpen();
+    this.#emit('track', { track: this.#sent });
+    await this.#meter(stream).catch(() => {}); // without a meter the microphone is simply open
+    this.#decide();
+  }
+
+  stop() {
+    for (const node of this.#nodes.splice(0)) node.disconnect();
+    this.#captured?.stop();
+    this.#sent?.stop();
+    const had = this.#sent !== null;
+    this.#captured = null;
+    this.#sent = null;
+    this.#active = false;
+    if (!had) return;
+    this.#decide();
+    this.#emit('track', { track: null });
+  }
+
+  set muted(muted) {
+    this.#muted = muted;
+    this.#decide();
+  }
+
+  /** `activity`: open while one speaks; `push`: open while {@link pressed}. */
+  set mode(mode) {
+    this.#mode = mode;
+    this.#decide();
+  }
+
+  set pressed(pressed) {
+    this.#pressed = pressed;
+    this.#decide();
+  }
+
+  set thresholdDb(thresholdDb) {
+    this.#activity.thresholdDb = thresholdDb;
+  }
+
+  async #meter(stream) {
+    this.#worklet ??= this.#context.audioWorklet.addModule(new URL('./voice-activity-worklet.js', import.meta.url));
+    await this.#worklet;
+    const source = this.#context.createMediaStreamSource(stream);
+    const meter = new AudioWorkletNode(this.#context, 'level-meter', { numberOfOutputs: 1, channelCount: 1, channelCountMode: 'explicit' });
+    meter.port.onmessage = ({ data }) => this.#measured(data.db);
+    // Its output is silence, but browsers run only what leads to the speakers.
+    source.connect(meter).connect(this.#context.destination);
+    this.#nodes.push(source, meter);
+  }
+
+  #measured(db) {
+    if (!this.present) return;
+    this.#lastReport = performance.now();
+    this.#active = this.#activity.update(db, this.#lastReport);
+    this.#decide();
+    this.#emit('level', { db });
+  }
+
+  #shouldBeOpen() {
+    if (!this.present || this.#muted) return false;
+    if (this.#mode === 'push') return this.#pressed;
+    const metered = this.#context.state === 'running' && performance.now() - this.#lastReport < METER_SILENT_MS;
+    // Heard too much rather than not at all.
+    return metered ? this.#active : true;
+  }
+
+  #decide() {
+    const open = this.#shouldBeOpen();
+    if (this.#sent) this.#sent.enabled = open;
+    if (open === this.#open) return;
+    this.#open = open;
+    this.#emit('open', { open });
+  }
+
+  #emit(type, detail = {}) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+import { LINGER_MS, MAX_RECOVERY_DELAY_MS, Mesh, OFFER_WAIT_MS, mayReturn, reconcile } from '../mesh.js';
+import { FakePeerConnection, sdpOf, settle } from '../testing/fakes.js';
+
+beforeEach(() => {
+  FakePeerConnection.made = [];
+  mock.timers.enable({ apis: ['setTimeout'] });
+});
+afterEach(() => mock.timers.reset());
+
+const THEIRS = 1;
+
+/** A mesh with a roster of its own, and what it sent. */
+function makeMesh() {
+  const world = { sent: [], roster: new Map(), online: true, errors: [] };
+  world.mesh = new Mesh({
+    RTCPeerConnection: FakePeerConnection,
+    relay: (name, payload, onError) => { world.sent.push([name, payload]); world.errors.push(onError); return true; },
+    online: () => world.online,
+    sessionId: () => 'own',
+    sessionOf: (userId) => world.roster.get(userId),
+    emit() {},
+    trouble() {},
+  });
+  world.join = (userId, sessionId) => {
+    world.roster.set(userId, sessionId);
+    world.mesh.joined({ userId, sessionId });
+  };
+  world.snapshot = (...participants) => {
+    world.roster = new Map(participants);
+    world.mesh.snapshot(participants.map(([userId, sessionId]) => ({ userId, sessionId })), false);
+  };
+  world.offers = () => world.sent.filter(([name]) => name === 'voiceSdpOffer').map(([, payload]) => payload);
+  /** Brings a connection up that we offered. */
+  world.connect = async (userId) => {
+    await settle();
+    world.mesh.answer(userId, sdpOf(THEIRS));
+    await settle();
+    FakePeerConnection.last.become('connected');
+  };
+  return world;
+}
+
+test('the snapshot decides about every connection', () => {
+  const peers = new Map(Object.entries({
+    kept: { sessionId: 'old', healthy: true },
+    broken: { sessionId: 'old', healthy: false },
+    late: { sessionId: 'old', healthy: true },
+    gone: { sessionId: 'old', healthy: false },
+  }));
+  const participants = ['kept', 'broken', 'new'].map((userId) => ({ userId, sessionId: 'now' }));
+  assert.deepEqual(reconcile(peers, participants), { keep: ['kept'], offer: ['broken', 'new'], linger: ['late'], close: ['gone'] });
+});
+
+test('in the same session a connection that is coming up is left alone', () => {
+  const peers = new Map([['u', { sessionId: 's', healthy: false }]]);
+  assert.deepEqual(reconcile(peers, [{ userId: 'u', sessionId: 's' }], true).keep, ['u']);
+  assert.deepEqual(reconcile(peers, [{ userId: 'u', sessionId: 's' }], false).offer, ['u']);
+  assert.deepEqual(reconcile(peers, [{ userId: 'u', sessionId: 'other' }], true).offer, ['u']);
+});
+
+test('who may be back in a moment', () => {
+  for (const reason of ['DISCONNECTED', 'REPLACED', 'EVICTED']) assert.equal(mayReturn(`VOICE_LEAVE_REASON_${reason}`), true, reason);
+  for (const reason of ['LEFT', 'MOVED', 'KICKED', 'UNSPECIFIED']) assert.equal(mayReturn(`VOICE_LEAVE_REASON_${reason}`), false, reason);
+});
+
+test('the newcomer offers to everyone in the snapshot, addressed to their sessions', async () => {
+  const world = makeMesh();
+  world.snapshot(['u', 'su'], ['v', 'sv']);
+  await settle();
+  assert.deepEqual(world.offers().map(({ targetUserId, targetSessionId }) => [targetUserId, targetSessionId]), [['u', 'su'], ['v', 'sv']]);
+});
+
+test('who was there waits for the offer, and answers it', async () => {
+  const world = makeMesh();
+  world.join('u', 'su');
+  await settle();
+  assert.equal(FakePeerConnection.made.length, 0);
+  world.mesh.offer('u', sdpOf(THEIRS));
+  await settle();
+  assert.deepEqual(world.sent.map(([name]) => name), ['voiceSdpAnswer']);
+  FakePeerConnection.last.become('connected');
+  mock.timers.tick(60_000);
+  await settle();
+  assert.equal(FakePeerConnection.made.length, 1);
+});
+
+test('where no offer comes, the one who waits offers', async () => {
+  const world = makeMesh();
+  world.join('u', 'su');
+  mock.timers.tick(OFFER_WAIT_MS);
+  await settle();
+  assert.equal(world.offers().length, 1);
+});
+
+test('candidates that come before the offer are kept for it', async () => {
+  const world = makeMesh();
+  world.join('u', 'su');
+  world.mesh.candidate('u', '{"candidate":"early","sdpMid":"0"}');
+  world.mesh.offer('u', sdpOf(THEIRS));
+  await settle();
+  assert.deepEqual(FakePeerConnection.last.candidates.map(({ candidate }) => candidate), ['early']);
+});
+
+test('after a restart of the server a healthy connection is kept by the one who is back later', async () => {
+  const world = makeMesh();
+  world.snapshot(['u', 'before']);
+  await world.connect('u');
+  world.snapshot(['u', 'after']);
+  await settle();
+  assert.equal(FakePeerConnection.made.length, 1);
+  assert.equal(world.offers().length, 1);
+  world.mesh.setIceServers([], { restart: true });
+  await settle();
+  assert.equal(world.offers().at(-1).targetSessionId, 'after', 'and speaks to the new session');
+});
+
+test('after a restart of the server a healthy connection is kept by the one who is back first', async () => {
+  const world = makeMesh();
+  world.snapshot(['u', 'before']);
+  await world.connect('u');
+  world.snapshot();
+  assert.deepEqual(world.mesh.lingering, ['u']);
+  mock.timers.tick(LINGER_MS - 1);
+  world.join('u', 'after');
+  mock.timers.tick(60_000);
+  await settle();
+  assert.deepEqual(world.mesh.lingering, []);
+  assert.equal(FakePeerConnection.last.connectionState, 'connected');
+  assert.equal(world.offers().length, 1);
+});
+
+test('who does not come back is cut off when the time is over', async () => {
+  const world = makeMesh();
+  world.snapshot(['u', 'su']);
+  await world.connect('u');
+  world.mesh.left('u', 'VOICE_LEAVE_REASON_DISCONNECTED');
+  assert.equal(FakePeerConnection.last.connectionState, 'connected');
+  mock.timers.tick(LINGER_MS);
+  assert.equal(FakePeerConnection.last.connectionState, 'closed');
+});
+
+test('who was about to come back but whose audio stops is cut off then', async () => {
+  const world = makeMesh();
+  world.snapshot(['u', 'su']);
+  await world.connect('u');
+  world.mesh.left('u', 'VOICE_LEAVE_REASON_DISCONNECTED');
+  FakePeerConnection.last.become('disconnected');
+  assert.equal(FakePeerConnection.last.connectionState, 'closed');
+  assert.deepEqual(world.mesh.lingering, []);
+});
+
+test('who left on purpose is cut off at once', async () => {
+  for (const reason of ['LEFT', 'MOVED', 'KICKED']) {
+    const world = makeMesh();
+    world.snapshot(['u', 'su']);
+    await world.connect('u');
+    world.mesh.left('u', `VOICE_LEAVE_REASON_${reason}`);
+    assert.equal(FakePeerConnection.last.connectionState, 'closed', reason);
+  }
+});
+
+test('an offer of another connection replaces ours, one of the same does not', async () => {
+  const world = makeMesh();
+  world.snapshot(['u', 'su']);
+  await world.connect('u');
+  world.mesh.offer('u', sdpOf(THEIRS));
+  await settle();
+  assert.equal(FakePeerConnection.made.length, 1);
+  world.mesh.offer('u', sdpOf(THEIRS + 1));
+  await settle();
+  assert.equal(FakePeerConnection.made.length, 2);
+  assert.equal(FakePeerConnection.made[0].connectionState, 'closed');
+});
+
+test('an answer of a connection that knows nothing of ours begins a new one', async () => {
+  const world = makeMesh();
+  world.snapshot(['u', 'su']);
+  await world.connect('u');
+  world.mesh.answer('u', sdpOf(THEIRS + 1));
+  await settle();
+  assert.equal(FakePeerConnection.made.length, 2);
+  assert.equal(world.offers().length, 2);
+});
+
+test('a failed connection restarts ICE, and is made anew if that does not help', async () => {
+  const world = makeMesh();
+  world.snapshot(['u', 'su']);
+  await world.connect('u');
+  FakePeerConnection.last.become('failed');
+  await settle();
+  assert.equal(FakePeerConnection.last.iceRestarts, 1);
+  FakePeerConnection.last.become('failed');
+  mock.timers.tick(MAX_RECOVERY_DELAY_MS);
+  await settle();
+  assert.equal(FakePeerConnection.made.length, 2);
+});
+
+test('nothing is done about a failed connection while nothing can be sent', async () => {
+  const world = makeMesh();
+  world.snapshot(['u', 'su']);
+  await world.connect('u');
+  world.online = false;
+  FakePeerConnection.last.become('failed');
+  mock.timers.tick(60_000);
+  await settle();
+  assert.equal(FakePeerConnection.made.length, 1);
+  assert.equal(FakePeerConnection.last.iceRestarts, 0);
+});
+
+test('new ICE servers reach every connection, with a restart only where asked for', async () => {
+  const world = makeMesh();
+  world.snapshot(['u', 'su']);
+  await world.connect('u');
+  const servers = [{ urls: ['turn:x'] }];
+  world.mesh.setIceServers(servers);
+  await settle();
+  assert.deepEqual(FakePeerConnection.last.configuration.iceServers, servers);
+  assert.equal(FakePeerConnection.last.iceRestarts, 0);
+  world.mesh.setIceServers(servers, { restart: true });
+  await settle();
+  assert.equal(FakePeerConnection.last.iceRestarts, 1);
+});
+
+test('a description the server was too busy for is said again, one it refused for good is not', async () => {
+  const world = makeMesh();
+  world.snapshot(['u', 'su']);
+  await settle();
+  world.errors[0]({ retryable: false });
+  mock.timers.tick(2_000);
+  assert.equal(world.offers().length, 1);
+  world.errors[0]({ retryable: true });
+  mock.timers.tick(2_000);
+  assert.equal(world.offers().length, 2);
+});

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+import { Signaling, SUBPROTOCOL, VoiceError, backoffDelay, closeReaction, parseEnvelope } from '../signaling.js';
+import { FakeWebSocket, settle } from '../testing/fakes.js';
+
+beforeEach(() => {
+  FakeWebSocket.made = [];
+  mock.timers.enable({ apis: ['setTimeout'] });
+});
+afterEach(() => mock.timers.reset());
+
+function start({ address = async () => 'ws://host/ws', onMessage = () => {}, random = () => 1 } = {}) {
+  const signaling = new Signaling({ address, onMessage, random, WebSocket: FakeWebSocket });
+  signaling.start();
+  return signaling;
+}
+
+test('the first delay is at most half a second, later ones grow, none passes ten seconds', () => {
+  const longest = [0, 1, 2, 3, 4, 5, 50].map((attempt) => backoffDelay(attempt, () => 1));
+  assert.deepEqual(longest, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+});
+
+test('delays spread over the whole window', () => {
+  assert.equal(backoffDelay(3, () => 0), 0);
+  assert.equal(backoffDelay(3, () => 0.5), 2000);
+});
+
+test('being thrown out for flooding or for being slow is not answered at once', () => {
+  assert.equal(closeReaction(1001).minDelayMs, 0);
+  assert.ok(closeReaction(1013).minDelayMs >= 1_000);
+  assert.ok(closeReaction(1008).minDelayMs >= 10_000);
+  assert.equal(new Set([1001, 1006, 1008, 1009, 1013].map((code) => closeReaction(code).cause)).size, 5);
+});
+
+test('envelopes', () => {
+  assert.deepEqual(parseEnvelope('{"requestId":"7","voiceError":{"code":"X"}}'), { requestId: '7', name: 'voiceError', payload: { code: 'X' } });
+  assert.equal(parseEnvelope('{"voiceError":{}}').requestId, '');
+  for (const text of ['', 'null', '[]', '1', '{"requestId":"7"}', '{"voiceError":null}']) assert.equal(parseEnvelope(text), null, text);
+});
+
+test('a request is settled by the reply with its id, and by no other', async () => {
+  const signaling = start();
+  await settle();
+  assert.deepEqual(FakeWebSocket.last.protocols, [SUBPROTOCOL]);
+  FakeWebSocket.last.open();
+  const one = signaling.request('voiceJoinRequest', { channelId: 'a' });
+  const two = signaling.request('voiceJoinRequest', { channelId: 'b' });
+  const [first, second] = FakeWebSocket.last.all('voiceJoinRequest');
+  assert.notEqual(first.requestId, second.requestId);
+  FakeWebSocket.last.receive({ requestId: '', voiceJoinResponse: { channelId: 'nobody asked' } });
+  FakeWebSocket.last.receive({ requestId: second.requestId, voiceJoinResponse: { channelId: 'b' } });
+  FakeWebSocket.last.receive({ requestId: first.requestId, voiceError: { code: 'VOICE_ERROR_CODE_CHANNEL_FULL', channelId: 'a' } });
+  assert.deepEqual(await two, { channelId: 'b' });
+  await assert.rejects(one, (error) => error instanceof VoiceError && error.code === 'CHANNEL_FULL' && error.channelId === 'a');
+});
+
+test('a message is handed on before the promise of its request settles', async () => {
+  const seen = [];
+  const signaling = start({ onMessage: ({ name, answersRequest }) => seen.push([name, answersRequest]) });
+  await settle();
+  FakeWebSocket.last.open();
+  const done = signaling.request('voiceJoinRequest', {}).then(() => seen.push('settled'));
+  FakeWebSocket.last.reply('voiceJoinRequest', 'voiceJoinResponse', {});
+  FakeWebSocket.last.receive({ voiceParticipantJoinedEvent: {} });
+  await done;
+  assert.deepEqual(seen, [['voiceJoinResponse', true], ['voiceParticipantJoinedEvent', false], 'settled']);
+});
+
+test('a request without a reply times out', async () => {
+  const signaling = start();
+  await settle();
+  FakeWebSocket.last.open();
+  const asked = assert.rejects(signaling.request('voiceJoinRequest', {}), { code: 'TIMEOUT' });
+  mock.timers.tick(10_000);
+  await asked;
+});
+
+test('what is pending when the connection is lost fails, and what is asked without one too', async () => {
+  const signaling = start();
+  await assert.rejects(signaling.request('voiceJoinRequest', {}), { code: 'OFFLINE' });
+  await settle();
+  FakeWebSocket.last.open();
+  const asked = assert.rejects(signaling.request('voiceJoinRequest', {}), { code: 'OFFLINE' });
+  FakeWebSocket.last.lose();
+  await asked;
+  assert.equal(signaling.relay('voiceSdpOffer', {}), false);
+});
+
+test('a silent message reports its refusal only', async () => {
+  const errors = [];
+  const signaling = start();
+  await settle();
+  FakeWebSocket.last.open();
+  assert.equal(signaling.relay('voiceSdpOffer', { sdp: 'x' }, (error) => errors.push(error.code)), true);
+  FakeWebSocket.last.reply('voiceSdpOffer', 'voiceError', { code: 'VOICE_ERROR_CODE_STALE_SESSION' });
+  assert.deepEqual(errors, ['STALE_SESSION']);
+});
+
+test('a silent message that is lost with its connection reports nothing', async () => {
+  const errors = [];
+  const signaling = start();
+  await settle();
+  FakeWebSocket.last.open();
+  signaling.relay('voiceSdpOffer', {}, (error) => errors.push(error.code));
+  FakeWebSocket.last.lose();
+  mock.timers.tick(60_000);
+  assert.deepEqual(errors, []);
+});
+
+test('a lost connection is opened again after the delay, with longer delays while it fails', async () => {
+  const delays = [];
+  const signaling = start();
+  signaling.addEventListener('state', ({ detail }) => { if (detail.state === 'waiting') delays.push(detail.retryInMs); });
+  await settle();
+  FakeWebSocket.last.open();
+  for (const attempt of [1, 2, 3]) {
+    FakeWebSocket.last.lose(1001);
+    mock.timers.tick(delays.at(-1) - 1);
+    await settle();
+    assert.equal(FakeWebSocket.made.length, attempt, 'not before the delay is over');
+    mock.timers.tick(1);
+    await settle();
+    assert.equal(FakeWebSocket.made.length, attempt + 1);
+  }
+  assert.deepEqual(delays, [500, 1000, 2000]);
+});
+
+test('a connection that lasted starts over at the shortest delay', async () => {
+  const delays = [];
+  const signaling = start();
+  signaling.addEventListener('state', ({ detail }) => { if (detail.state === 'waiting') delays.push(detail.retryInMs); });
+  await settle();
+  FakeWebSocket.last.lose();
+  mock.timers.tick(500);
+  await settle();
+  FakeWebSocket.last.open();
+  mock.timers.tick(5_000);
+  FakeWebSocket.last.lose();
+  assert.deepEqual(delays, [500, 500]);
+});
+
+test('the address is asked for again, and told when the last attempt never opened', async () => {
+  const contexts = [];
+  start({ address: async (context) => { contexts.push(context.refused); return 'ws://host/ws'; } });
+  await settle();
+  FakeWebSocket.last.lose();
+  mock.timers.tick(10_000);
+  await settle();
+  FakeWebSocket.last.open();
+  FakeWebSocket.last.lose(1001);
+  mock.timers.tick(10_000);
+  await settle();
+  assert.deepEqual(contexts, [false, true, false]);
+});
+
+test('a fatal error of the address ends the attempts, another does not', async () => {
+  const answers = [new Error('down'), Object.assign(new Error('no such user'), { fatal: true })];
+  const signaling = start({ address: async () => { throw answers.shift(); } });
+  await settle();
+  assert.equal(signaling.state, 'waiting');
+  mock.timers.tick(500);
+  await settle();
+  assert.equal(signaling.state, 'refused');
+});
+
+test('stopping closes the socket and opens no other', async () => {
+  const signaling = start();
+  await settle();
+  FakeWebSocket.last.open();
+  signaling.stop();
+  assert.equal(FakeWebSocket.last.closed, true);
+  FakeWebSocket.last.lose(1000);
+  mock.timers.tick(60_000);
+  await settle();
+  assert.equal(FakeWebSocket.made.length, 1);
+});

@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+import { VoiceClient } from '../voice-client.js';
+import { FakePeerConnection, FakeWebSocket, sdpOf, settle } from '../testing/fakes.js';
+
+beforeEach(() => {
+  FakePeerConnection.made = [];
+  FakeWebSocket.made = [];
+  mock.timers.enable({ apis: ['setTimeout'] });
+});
+afterEach(() => mock.timers.reset());
+
+const BOB = { userId: 'bob', displayName: 'Bob', sessionId: 'bob-1' };
+
+function makeClient() {
+  const client = new VoiceClient({
+    url: 'ws://host/ws',
+    token: async () => ({ token: 'secret', userId: 'me' }),
+    WebSocket: FakeWebSocket, RTCPeerConnection: FakePeerConnection, random: () => 1,
+  });
+  const events = [];
+  for (const type of ['channel', 'error', 'participantjoined', 'participantleft']) {
+    client.addEventListener(type, ({ detail }) => events.push([type, detail]));
+  }
+  client.connect();
+  return { client, events };
+}
+
+async function online() {
+  await settle();
+  FakeWebSocket.last.open();
+  await settle();
+}
+
+function admit(channelId, sessionId, participants = []) {
+  FakeWebSocket.last.reply('voiceJoinRequest', 'voiceJoinResponse', { channelId, sessionId, participants, iceServers: [], qualityWarning: false });
+}
+
+async function inChannel(participants = [BOB]) {
+  const made = makeClient();
+  await online();
+  const joined = made.client.join('general');
+  admit('general', 'me-1', participants);
+  await joined;
+  await settle();
+  return made;
+}
+
+/** The connection goes, and the next one is there. */
+async function reconnect(code = 1001) {
+  FakeWebSocket.last.lose(code);
+  mock.timers.tick(10_000);
+  await online();
+}
+
+test('the token goes into the address', async () => {
+  makeClient();
+  await settle();
+  assert.equal(FakeWebSocket.last.url, 'ws://host/ws?access_token=secret');
+});
+
+test('a join that is asked for without a connection is done when there is one', async () => {
+  const { client } = makeClient();
+  const joined = client.join('general');
+  await online();
+  admit('general', 'me-1');
+  assert.deepEqual(await joined, { channelId: 'general', qualityWarning: false });
+  assert.equal(client.channelId, 'general');
+  assert.equal(client.userId, 'me');
+});
+
+test('joined and left events keep the roster, in joining order', async () => {
+  const { client } = await inChannel();
+  FakeWebSocket.last.receive({ voiceParticipantJoinedEvent: { channelId: 'general', participant: { userId: 'cyd', displayName: 'Cyd', sessionId: 'cyd-1' } } });
+  assert.deepEqual(client.participants.map(({ userId }) => userId), ['bob', 'cyd']);
+  FakeWebSocket.last.receive({ voiceStateUpdate: { channelId: 'general', userId: 'cyd', muted: true } });
+  FakeWebSocket.last.receive({ voiceSpeakingEvent: { channelId: 'general', userId: 'bob', speaking: true } });
+  assert.deepEqual(client.participants.map(({ muted, speaking }) => [muted, speaking]), [[false, true], [true, false]]);
+  FakeWebSocket.last.receive({ voiceLeaveEvent: { channelId: 'general', userId: 'bob', sessionId: 'an older one' } });
+  assert.equal(client.participants.length, 2, 'the end of an older session is not the end of this one');
+  FakeWebSocket.last.receive({ voiceLeaveEvent: { channelId: 'general', userId: 'bob', sessionId: 'bob-1', reason: 'VOICE_LEAVE_REASON_LEFT' } });
+  assert.deepEqual(client.participants.map(({ userId }) => userId), ['cyd']);
+});
+
+test('a refused join leaves one where one was', async () => {
+  const { client } = await inChannel();
+  const refused = assert.rejects(client.join('lounge'), { code: 'CHANNEL_FULL' });
+  FakeWebSocket.last.reply('voiceJoinRequest', 'voiceError', { code: 'VOICE_ERROR_CODE_CHANNEL_FULL', channelId: 'lounge' });
+  await refused;
+  assert.equal(client.channelId, 'general');
+  await reconnect();
+  assert.equal(FakeWebSocket.last.all('voiceJoinRequest')[0].channelId, 'general', 'also after the connection is lost');
+});
+
+test('moving closes the connections of the channel before, however good', async () => {
+  const { client } = await inChannel();
+  FakePeerConnection.last.become('connected');
+  const moved = client.join('lounge');
+  admit('lounge', 'me-2');
+  await moved;
+  assert.deepEqual(client.participants, []);
+  assert.equal(FakePeerConnection.made[0].connectionState, 'closed');
+});
+
+test('after a lost connection the channel is joined again, and audio that flows is not touched', async () => {
+  const { client, events } = await inChannel();
+  FakeWebSocket.last.receive({ voiceSdpAnswer: { channelId: 'general', senderUserId: 'bob', senderSessionId: 'bob-1', targetSessionId: 'me-1', sdp: sdpOf(1) } });
+  await settle();
+  FakePeerConnection.last.become('connected');
+  await reconnect();
+  assert.equal(client.channelId, 'general');
+  admit('general', 'me-2', [{ ...BOB, sessionId: 'bob-2' }]);
+  await settle();
+  assert.equal(FakePeerConnection.made.length, 1);
+  assert.deepEqual(FakeWebSocket.last.all('voiceSdpOffer'), []);
+  assert.deepEqual(client.participants.map(({ sessionId, connection }) => [sessionId, connection]), [['bob-2', 'connected']]);
+  assert.deepEqual(events.map(([type, { reason }]) => [type, reason]), [['channel', 'joined'], ['channel', 'rejoined']]);
+});
+
+test('a channel that is refused on coming back is left, and it is said why', async () => {
+  const { client, events } = await inChannel();
+  await reconnect();
+  FakeWebSocket.last.reply('voiceJoinRequest', 'voiceError', { code: 'VOICE_ERROR_CODE_FORBIDDEN', channelId: 'general' });
+  await settle();
+  assert.equal(client.channelId, null);
+  assert.equal(events.find(([type]) => type === 'error')[1].error.code, 'FORBIDDEN');
+  assert.equal(FakePeerConnection.made[0].connectionState, 'closed');
+});
+
+test('who left, was kicked or was replaced does not come back by itself', async () => {
+  const own = { channelId: 'general', userId: 'me', sessionId: 'me-1' };
+  const ways = {
+    left: (client) => client.leave(),
+    kicked: () => FakeWebSocket.last.receive({ voiceLeaveEvent: { ...own, reason: 'VOICE_LEAVE_REASON_KICKED' } }),
+    replaced: () => FakeWebSocket.last.receive({ voiceError: { code: 'VOICE_ERROR_CODE_SESSION_REPLACED', channelId: 'general' } }),
+  };
+  for (const [reason, happen] of Object.entries(ways)) {
+    const { client, events } = await inChannel();
+    happen(client);
+    assert.equal(client.channelId, null, reason);
+    assert.equal(events.findLast(([type]) => type === 'channel')[1].reason, reason);
+    await reconnect();
+    assert.deepEqual(FakeWebSocket.last.all('voiceJoinRequest'), [], reason);
+  }
+});
+
+test('leaving before the join is answered stays left', async () => {
+  const { client } = makeClient();
+  await online();
+  client.join('general').catch(() => {});
+  client.leave();
+  admit('general', 'me-1', [BOB]);
+  await settle();
+  assert.equal(client.channelId, null);
+  assert.equal(FakePeerConnection.made.length, 0);
+  assert.equal(FakeWebSocket.last.all('voiceLeaveRequest').length, 1);
+});
+
+test('messages of another session, to another session, or from a stranger are ignored', async () => {
+  await inChannel([]);
+  FakeWebSocket.last.receive({ voiceParticipantJoinedEvent: { channelId: 'general', participant: BOB } });
+  const offer = { channelId: 'general', senderUserId: 'bob', senderSessionId: 'bob-1', targetSessionId: 'me-1', sdp: sdpOf(1) };
+  for (const wrong of [{ senderSessionId: 'bob-0' }, { targetSessionId: 'me-0' }, { senderUserId: 'eve' }, { channelId: 'lounge' }]) {
+    FakeWebSocket.last.receive({ voiceSdpOffer: { ...offer, ...wrong } });
+    await settle();
+    assert.equal(FakePeerConnection.made.length, 0, JSON.stringify(wrong));
+  }
+  FakeWebSocket.last.receive({ voiceSdpOffer: offer });
+  await settle();
+  assert.equal(FakeWebSocket.last.all('voiceSdpAnswer')[0].targetSessionId, 'bob-1');
+});
+
+test('mute and deafen are told, and told again after coming back', async () => {
+  const { client } = await inChannel([]);
+  client.setDeafened(true);
+  assert.deepEqual(FakeWebSocket.last.all('voiceStateUpdate').map(({ muted, deafened }) => [muted, deafened]), [[true, true]]);
+  FakeWebSocket.last.reply('voiceStateUpdate', 'voiceStateUpdate', { channelId: 'general', userId: 'me', muted: true, deafened: true });
+  await reconnect();
+  admit('general', 'me-2');
+  assert.equal(FakeWebSocket.last.all('voiceStateUpdate').length, 1);
+});
+
+test('an unmuted stay says nothing about it', async () => {
+  await inChannel([]);
+  assert.deepEqual(FakeWebSocket.last.all('voiceStateUpdate'), []);
+});
+
+test('a state that changed while it was being told is told once more', async () => {
+  const { client } = await inChannel([]);
+  client.setMuted(true);
+  client.setMuted(false);
+  client.setMuted(true);
+  client.setMuted(false);
+  FakeWebSocket.last.reply('voiceStateUpdate', 'voiceStateUpdate', {});
+  await settle();
+  mock.timers.tick(1);
+  assert.deepEqual(FakeWebSocket.last.all('voiceStateUpdate').map(({ muted }) => muted), [true, false]);
+});
+
+test('speaking is told on change only, and not more often than four times a second', async () => {
+  const { client } = await inChannel([]);
+  const told = () => FakeWebSocket.last.all('voiceSpeakingEvent').map(({ speaking }) => speaking);
+  for (const speaking of [true, true, false, true, false]) client.setSpeaking(speaking);
+  assert.deepEqual(told(), [true]);
+  mock.timers.tick(250);
+  assert.deepEqual(told(), [true, false]);
+  mock.timers.tick(1_000);
+  assert.deepEqual(told(), [true, false]);
+});
+
+test('ICE servers that come unasked restart ICE; those of an answer do not', async () => {
+  await inChannel();
+  const pc = FakePeerConnection.last;
+  const iceServers = [{ urls: ['turn:x'], username: 'u', credential: 'c' }];
+  FakeWebSocket.last.receive({ requestId: '', voiceIceServersResponse: { channelId: 'general', iceServers } });
+  await settle();
+  assert.equal(pc.iceRestarts, 1);
+  assert.deepEqual(pc.configuration.iceServers, iceServers);
+});
+
+test('a server that answers a join with silence is left for another connection', async () => {
+  const { client } = makeClient();
+  await online();
+  const asked = client.join('general');
+  asked.catch(() => {});
+  const silent = FakeWebSocket.last;
+  mock.timers.tick(10_000);
+  await settle();
+  assert.equal(silent.closed, true);
+});

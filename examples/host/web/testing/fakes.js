@@ -1,0 +1,120 @@
+/** Stand-ins for what a browser has. They do what they are told and remember what was done to them. */
+
+/** Lets everything that waits for a promise, but not for a timer, go on. */
+export async function settle() {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+export class FakeWebSocket {
+  static made = [];
+  static get last() { return FakeWebSocket.made.at(-1); }
+
+  constructor(url, protocols) {
+    this.url = url;
+    this.protocols = protocols;
+    this.sent = [];
+    this.closed = false;
+    FakeWebSocket.made.push(this);
+  }
+
+  send(text) { this.sent.push(JSON.parse(text)); }
+  close() { this.closed = true; }
+
+  open() { this.onopen(); }
+  receive(envelope) { this.onmessage({ data: JSON.stringify(envelope) }); }
+  lose(code = 1006) { this.onclose({ code }); }
+
+  /** The messages of one kind, payload and request id in one. */
+  all(name) {
+    return this.sent.filter((envelope) => name in envelope).map((envelope) => ({ requestId: envelope.requestId, ...envelope[name] }));
+  }
+
+  /** Answers the latest request of one kind. */
+  reply(name, replyName, payload) {
+    this.receive({ requestId: this.all(name).at(-1).requestId, [replyName]: payload });
+  }
+}
+
+/** As much of the negotiation as matters: signaling states, rollback, and descriptions that name their connection. */
+export class FakePeerConnection {
+  static made = [];
+  static get last() { return FakePeerConnection.made.at(-1); }
+
+  constructor(configuration) {
+    this.id = 1000 + FakePeerConnection.made.length;
+    this.configuration = configuration;
+    this.signalingState = 'stable';
+    this.connectionState = 'new';
+    this.iceConnectionState = 'new';
+    this.localDescription = null;
+    this.remoteDescription = null;
+    this.candidates = [];
+    this.transceivers = [];
+    this.iceRestarts = 0;
+    FakePeerConnection.made.push(this);
+  }
+
+  get sdp() { return sdpOf(this.id); }
+
+  addTransceiver() {
+    const transceiver = newTransceiver(null);
+    this.transceivers.push(transceiver);
+    queueMicrotask(() => this.onnegotiationneeded());
+    return transceiver;
+  }
+
+  getTransceivers() { return this.transceivers.filter(({ stopped }) => !stopped); }
+
+  async setLocalDescription() {
+    const type = this.signalingState === 'have-remote-offer' ? 'answer' : 'offer';
+    this.localDescription = { type, sdp: this.sdp };
+    this.signalingState = type === 'offer' ? 'have-local-offer' : 'stable';
+  }
+
+  async setRemoteDescription(description) {
+    this.remoteDescription = description;
+    if (description.type === 'offer') {
+      this.signalingState = 'have-remote-offer';
+      if (!this.transceivers.some(({ mid }) => mid !== null)) this.transceivers.push(newTransceiver('0'));
+    } else {
+      if (this.signalingState !== 'have-local-offer') throw new Error('InvalidStateError');
+      this.signalingState = 'stable';
+      for (const transceiver of this.transceivers) transceiver.mid ??= '0';
+    }
+  }
+
+  async addIceCandidate(candidate) {
+    if (!this.remoteDescription) throw new Error('InvalidStateError');
+    this.candidates.push(candidate);
+  }
+
+  setConfiguration(configuration) { this.configuration = configuration; }
+
+  restartIce() {
+    this.iceRestarts += 1;
+    queueMicrotask(() => this.onnegotiationneeded());
+  }
+
+  async getStats() { return new Map(); }
+  close() { this.connectionState = 'closed'; }
+
+  become(connectionState) {
+    this.connectionState = connectionState;
+    this.onconnectionstatechange();
+  }
+}
+
+/** The description of a remote connection with this number. */
+export function sdpOf(id) {
+  return `v=0\r\no=- ${id} 2 IN IP4 127.0.0.1\r\ns=-\r\na=fingerprint:sha-256 AA:${id}\r\n`;
+}
+
+function newTransceiver(mid) {
+  return {
+    mid,
+    stopped: false,
+    direction: 'recvonly',
+    sender: { track: undefined, async replaceTrack(track) { this.track = track; } },
+    stop() { this.stopped = true; },
+  };
+}
