@@ -39,7 +39,9 @@ fn one_beyond_a_hard_limit_is_refused_and_a_member_is_not() {
     assert_eq!(carol.join_limited("a", 2), Err(JoinError::ChannelFull));
     alice.join_limited("a", 2).expect("a member joins again");
     let other = Client::new(&registry, "alice");
-    other.join_limited("a", 2).expect("a member joins from another connection");
+    other
+        .join_limited("a", 2)
+        .expect("a member joins from another connection");
     assert_eq!(roster(&registry, "a"), ["bob", "alice"]);
     drop(bob);
     carol.join_limited("a", 2).expect("a seat became free");
@@ -51,7 +53,9 @@ fn a_lowered_limit_throws_nobody_out_and_lets_nobody_in() {
     let members = ["alice", "bob", "carol"].map(|name| Client::joined(&registry, name, "a"));
     let dave = Client::new(&registry, "dave");
     assert_eq!(dave.join_limited("a", 1), Err(JoinError::ChannelFull));
-    members[2].join_limited("a", 1).expect("a member joins again");
+    members[2]
+        .join_limited("a", 1)
+        .expect("a member joins again");
     assert_eq!(roster(&registry, "a").len(), 3);
     drop(members);
     dave.join_limited("a", 1).expect("all seats are free");
@@ -60,8 +64,10 @@ fn a_lowered_limit_throws_nobody_out_and_lets_nobody_in() {
 #[test]
 fn the_ninth_is_warned_and_nobody_before() {
     let registry = registry();
-    let clients: Vec<Client> =
-        names(10).iter().map(|name| Client::new(&registry, name)).collect();
+    let clients: Vec<Client> = names(10)
+        .iter()
+        .map(|name| Client::new(&registry, name))
+        .collect();
     let warnings: Vec<bool> = clients
         .iter()
         .map(|client| {
@@ -69,7 +75,12 @@ fn the_ninth_is_warned_and_nobody_before() {
             warned(client)
         })
         .collect();
-    assert_eq!(warnings, [false, false, false, false, false, false, false, false, true, true]);
+    assert_eq!(
+        warnings,
+        [
+            false, false, false, false, false, false, false, false, true, true
+        ]
+    );
     clients[0].join("a").expect("rejoined");
     assert!(warned(&clients[0]), "more than eight are there at a rejoin");
 }
@@ -77,8 +88,10 @@ fn the_ninth_is_warned_and_nobody_before() {
 #[test]
 fn a_rejoin_as_one_of_eight_is_not_warned() {
     let registry = registry();
-    let clients: Vec<Client> =
-        names(8).iter().map(|name| Client::joined(&registry, name, "a")).collect();
+    let clients: Vec<Client> = names(8)
+        .iter()
+        .map(|name| Client::joined(&registry, name, "a"))
+        .collect();
     clients[0].join("a").expect("rejoined");
     assert!(!warned(&clients[0]));
 }
@@ -86,8 +99,10 @@ fn a_rejoin_as_one_of_eight_is_not_warned() {
 #[test]
 fn a_hard_limit_above_the_soft_cap_keeps_its_warning() {
     let registry = registry();
-    let clients: Vec<Client> =
-        names(10).iter().map(|name| Client::new(&registry, name)).collect();
+    let clients: Vec<Client> = names(10)
+        .iter()
+        .map(|name| Client::new(&registry, name))
+        .collect();
     for client in &clients[..9] {
         client.join_limited("a", 9).expect("joined");
     }
@@ -162,7 +177,10 @@ fn a_user_has_so_many_connections_and_no_more() {
         let sink = Arc::new(RecordingSink::default());
         registry.connect(&user(name), sink)
     };
-    assert_eq!(connect("alice").err(), Some(ConnectError::TooManyConnections));
+    assert_eq!(
+        connect("alice").err(),
+        Some(ConnectError::TooManyConnections)
+    );
     drop(connect("bob").expect("another user is not concerned"));
     drop(first);
     drop(connect("alice").expect("one ended"));

@@ -27,7 +27,10 @@ fn a_joiner_gets_the_others_in_joining_order_and_they_get_the_joiner() {
     for client in [&bob, &alice, &carol] {
         client.join("a").expect("joined");
     }
-    assert_eq!(bob.lines(), ["#join response a []", "joined a alice", "joined a carol"]);
+    assert_eq!(
+        bob.lines(),
+        ["#join response a []", "joined a alice", "joined a carol"]
+    );
     assert_eq!(alice.lines(), ["#join response a [bob]", "joined a carol"]);
     assert_eq!(carol.lines(), ["#join response a [bob alice]"]);
     assert_eq!(roster(&registry, "a"), ["bob", "alice", "carol"]);
@@ -95,14 +98,20 @@ fn a_rejoin_is_silent_and_keeps_session_state_and_place() {
     let alice = Client::new(&registry, "alice");
     let session = alice.join("a").expect("joined");
     let bob = Client::joined(&registry, "bob", "a");
-    alice.session.update_state("a", true, false, "").expect("told");
+    alice
+        .session
+        .update_state("a", true, false, "")
+        .expect("told");
     alice.take();
     bob.take();
     assert_eq!(alice.join("a"), Ok(session));
     assert_eq!(alice.lines(), ["#join response a [bob]"]);
     assert_eq!(bob.lines(), NOTHING);
     let participants = registry.participants(&channel("a"));
-    assert_eq!(participants[0].user_id, "alice", "the place in the order is kept");
+    assert_eq!(
+        participants[0].user_id, "alice",
+        "the place in the order is kept"
+    );
     assert!(participants[0].muted, "the state is kept");
     assert_eq!(alice.session.seat(), Some((channel("a"), session)));
 }
@@ -113,7 +122,10 @@ fn a_mover_gets_only_the_response_and_the_rest_is_told_once() {
     let alice = Client::joined(&registry, "alice", "a");
     let ann = Client::joined(&registry, "ann", "a");
     let ben = Client::joined(&registry, "ben", "b");
-    alice.session.update_state("a", true, true, "").expect("told");
+    alice
+        .session
+        .update_state("a", true, true, "")
+        .expect("told");
     alice.take();
     ann.take();
     alice.join("b").expect("moved");
@@ -129,7 +141,9 @@ fn a_take_over_of_the_same_channel_replaces() {
     let registry = registry();
     let old = Client::joined(&registry, "alice", "a");
     let bob = Client::joined(&registry, "bob", "a");
-    old.session.update_state("a", true, false, "").expect("told");
+    old.session
+        .update_state("a", true, false, "")
+        .expect("told");
     old.take();
     bob.take();
     let new = Client::new(&registry, "alice");
@@ -138,7 +152,11 @@ fn a_take_over_of_the_same_channel_replaces() {
     assert_eq!(old.lines(), ["error SESSION_REPLACED a"]);
     assert_eq!(bob.lines(), ["left a alice REPLACED", "joined a alice"]);
     assert_eq!(roster(&registry, "a"), ["bob", "alice"]);
-    assert_eq!(old.sink.close_reason(), None, "the old connection stays open");
+    assert_eq!(
+        old.sink.close_reason(),
+        None,
+        "the old connection stays open"
+    );
     assert_eq!(old.session.seat(), None);
 }
 
@@ -180,7 +198,10 @@ fn what_an_old_connection_does_late_changes_nothing() {
     new.take();
     old.take();
     assert_eq!(old.session.leave("a", "1"), Err(NotInChannel));
-    assert_eq!(old.session.update_state("a", true, true, "2"), Err(NotInChannel));
+    assert_eq!(
+        old.session.update_state("a", true, true, "2"),
+        Err(NotInChannel)
+    );
     assert_eq!(old.session.speaking("a", true, "3"), Err(NotInChannel));
     assert!(old.send("a", "bob", "x").is_err());
     drop(old);
@@ -225,7 +246,10 @@ fn a_refused_move_changes_nothing() {
     let ann = Client::joined(&registry, "ann", "a");
     let ben = Client::joined(&registry, "ben", "b");
     let seat = alice.session.seat();
-    alice.session.update_state("a", true, false, "").expect("told");
+    alice
+        .session
+        .update_state("a", true, false, "")
+        .expect("told");
     alice.take();
     ann.take();
     assert_eq!(alice.join_limited("b", 1), Err(JoinError::ChannelFull));
@@ -262,7 +286,9 @@ fn sessions_are_new_for_each_stay_and_say_nothing_of_the_user() {
     let back = alice.join("a").expect("moved");
     alice.session.leave("a", "").expect("left");
     let again = alice.join("a").expect("joined");
-    let other = Client::new(&registry, "alice").join("a").expect("taken over");
+    let other = Client::new(&registry, "alice")
+        .join("a")
+        .expect("taken over");
     let mut all = [first, moved, back, again, other].to_vec();
     all.sort();
     all.dedup();
@@ -291,14 +317,23 @@ fn state_goes_to_all_and_the_senders_copy_carries_its_request_id() {
     let alice = Client::joined(&registry, "alice", "a");
     let bob = Client::joined(&registry, "bob", "a");
     alice.take();
-    alice.session.update_state("a", true, false, "7").expect("told");
-    alice.session.update_state("a", true, true, "").expect("told");
+    alice
+        .session
+        .update_state("a", true, false, "7")
+        .expect("told");
+    alice
+        .session
+        .update_state("a", true, true, "")
+        .expect("told");
     assert_eq!(alice.lines(), ["#7 state a alice(m)", "state a alice(md)"]);
     assert_eq!(bob.lines(), ["state a alice(m)", "state a alice(md)"]);
     let carol = Client::new(&registry, "carol");
     carol.join("a").expect("joined");
     assert_eq!(carol.lines(), ["#join response a [alice(md) bob]"]);
-    assert_eq!(alice.session.update_state("b", false, false, "8"), Err(NotInChannel));
+    assert_eq!(
+        alice.session.update_state("b", false, false, "8"),
+        Err(NotInChannel)
+    );
     assert_eq!(carol.lines(), NOTHING);
 }
 

@@ -24,11 +24,23 @@ fn drain(events: &mut VoiceEvents) -> Vec<String> {
     while let Some(Some(event)) = events.recv().now_or_never() {
         lines.push(match event.expect("none was missed") {
             VoiceEvent::Joined { channel, user, .. } => format!("joined {channel} {user}"),
-            VoiceEvent::Left { channel, user, reason, .. } => {
-                let reason = reason.as_str_name().trim_start_matches("VOICE_LEAVE_REASON_");
+            VoiceEvent::Left {
+                channel,
+                user,
+                reason,
+                ..
+            } => {
+                let reason = reason
+                    .as_str_name()
+                    .trim_start_matches("VOICE_LEAVE_REASON_");
                 format!("left {channel} {user} {reason}")
             }
-            VoiceEvent::StateChanged { channel, user, muted, deafened } => {
+            VoiceEvent::StateChanged {
+                channel,
+                user,
+                muted,
+                deafened,
+            } => {
                 format!("state {channel} {user} {muted} {deafened}")
             }
             other => panic!("unknown: {other:?}"),
@@ -47,7 +59,11 @@ fn a_kick_takes_the_user_out_and_tells_everybody() {
     assert!(registry.kick(&user("alice")));
     assert_eq!(alice.lines(), ["left a alice KICKED"]);
     assert_eq!(bob.lines(), ["left a alice KICKED"]);
-    assert_eq!(idle.lines(), NOTHING, "only the connection that had the seat is told");
+    assert_eq!(
+        idle.lines(),
+        NOTHING,
+        "only the connection that had the seat is told"
+    );
     assert_eq!(roster(&registry, "a"), ["bob"]);
     assert!(!registry.kick(&user("alice")), "nowhere any more");
     assert!(!registry.kick(&user("nobody")));
@@ -92,7 +108,10 @@ fn the_host_hears_what_happens_in_order() {
     let alice = Client::new(&registry, "alice");
     alice.join("a").expect("joined");
     alice.join("a").expect("rejoined, which is no event");
-    alice.session.update_state("a", true, false, "").expect("told");
+    alice
+        .session
+        .update_state("a", true, false, "")
+        .expect("told");
     alice.join("b").expect("moved");
     let second = Client::new(&registry, "alice");
     second.join("b").expect("taken over");
@@ -123,7 +142,10 @@ fn a_listener_that_is_too_slow_is_told_what_it_missed() {
     let mut events = registry.events();
     let alice = Client::joined(&registry, "alice", "a");
     for _ in 0..VoiceEvents::CAPACITY {
-        alice.session.update_state("a", true, false, "").expect("told");
+        alice
+            .session
+            .update_state("a", true, false, "")
+            .expect("told");
     }
     let first = events.recv().now_or_never().flatten().expect("an answer");
     assert_eq!(first.expect_err("too slow").missed, 1);
@@ -169,7 +191,11 @@ fn shutdown_closes_every_connection_and_admits_none() {
     let sink = Arc::new(RecordingSink::default());
     let refused = registry.connect(&user("carol"), sink).err();
     assert_eq!(refused, Some(ConnectError::ShuttingDown));
-    assert_eq!(registry.stats().users, 2, "one who was refused leaves nothing behind");
+    assert_eq!(
+        registry.stats().users,
+        2,
+        "one who was refused leaves nothing behind"
+    );
     assert!(registry.drained().now_or_never().is_none());
     drop((alice, bob));
     assert!(registry.drained().now_or_never().is_some());

@@ -27,10 +27,16 @@ fn an_event_for_a_full_sink_evicts() {
     let slow = stalled(&registry, "slow");
     alice.take();
     bob.take();
-    alice.session.update_state("a", true, false, "7").expect("told");
+    alice
+        .session
+        .update_state("a", true, false, "7")
+        .expect("told");
     assert_eq!(slow.sink.close_reason(), EVICTED);
     assert_eq!(slow.lines(), ["#join response a [alice bob]"]);
-    assert_eq!(alice.lines(), ["#7 state a alice(m)", "left a slow EVICTED"]);
+    assert_eq!(
+        alice.lines(),
+        ["#7 state a alice(m)", "left a slow EVICTED"]
+    );
     assert_eq!(bob.lines(), ["state a alice(m)", "left a slow EVICTED"]);
     assert_eq!(roster(&registry, "a"), ["alice", "bob"]);
     assert_eq!(registry.stats().evictions, 1);
@@ -43,7 +49,10 @@ fn eviction_is_told_once() {
     let slow = stalled(&registry, "slow");
     alice.take();
     for _ in 0..3 {
-        alice.session.update_state("a", true, false, "").expect("told");
+        alice
+            .session
+            .update_state("a", true, false, "")
+            .expect("told");
         assert!(alice.send("a", "slow", "x").is_err());
     }
     drop(slow);
@@ -58,12 +67,17 @@ fn an_evicted_connection_does_nothing_any_more_and_a_new_one_does() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let slow = stalled(&registry, "slow");
-    alice.session.update_state("a", true, false, "").expect("told");
+    alice
+        .session
+        .update_state("a", true, false, "")
+        .expect("told");
     slow.take();
     assert_eq!(slow.join("a"), Err(JoinError::SessionClosed));
     assert_eq!(slow.join("b"), Err(JoinError::SessionClosed));
     assert_eq!(slow.session.leave("a", "1"), Err(NotInChannel));
-    let reply = slow.session.reply("2", Payload::VoiceError(VoiceError::default()));
+    let reply = slow
+        .session
+        .reply("2", Payload::VoiceError(VoiceError::default()));
     assert_eq!(reply, Err(SinkError::Closed));
     assert_eq!(slow.lines(), NOTHING);
     let again = Client::new(&registry, "slow");
@@ -83,7 +97,11 @@ fn speaking_is_dropped_and_evicts_nobody() {
     assert_eq!(slow.sink.close_reason(), None);
     assert_eq!(slow.lines(), ["#join response a [alice]"]);
     alice.session.speaking("a", false, "").expect("told");
-    assert_eq!(slow.lines(), ["speaking a alice off"], "what fits again arrives");
+    assert_eq!(
+        slow.lines(),
+        ["speaking a alice off"],
+        "what fits again arrives"
+    );
     assert_eq!(registry.stats().evictions, 0);
 }
 
@@ -92,8 +110,12 @@ fn replies_go_beyond_the_limit_and_evict_nobody() {
     let registry = registry();
     let slow = stalled(&registry, "slow");
     for number in 0..10 {
-        slow.session.update_state("a", true, false, &number.to_string()).expect("told");
-        slow.session.speaking("a", true, &number.to_string()).expect("told");
+        slow.session
+            .update_state("a", true, false, &number.to_string())
+            .expect("told");
+        slow.session
+            .speaking("a", true, &number.to_string())
+            .expect("told");
         slow.join("a").expect("rejoined");
     }
     slow.session.leave("a", "leave").expect("left");
@@ -129,13 +151,24 @@ fn evictions_cascade_to_the_end() {
         })
         .collect();
     alice.take();
-    assert!(slow.iter().all(|client| client.sink.close_reason().is_none()));
+    assert!(
+        slow.iter()
+            .all(|client| client.sink.close_reason().is_none())
+    );
     assert!(alice.send("a", "slow-0", "x").is_err());
-    assert!(slow.iter().all(|client| client.sink.close_reason() == EVICTED));
-    let expected: Vec<String> =
-        (0..5).map(|number| format!("left a slow-{number} EVICTED")).collect();
+    assert!(
+        slow.iter()
+            .all(|client| client.sink.close_reason() == EVICTED)
+    );
+    let expected: Vec<String> = (0..5)
+        .map(|number| format!("left a slow-{number} EVICTED"))
+        .collect();
     assert_eq!(alice.lines(), expected);
-    assert_eq!(slow[4].lines()[1..], expected[..3], "all that fitted arrived");
+    assert_eq!(
+        slow[4].lines()[1..],
+        expected[..3],
+        "all that fitted arrived"
+    );
     assert_eq!(roster(&registry, "a"), ["alice"]);
 }
 
@@ -149,9 +182,20 @@ fn a_whole_room_of_stalled_clients_is_evicted_at_once() {
             client
         })
         .collect();
-    assert!(clients.iter().all(|client| client.sink.close_reason().is_none()));
-    clients[0].session.update_state("a", true, false, "").expect("told");
-    assert!(clients.iter().all(|client| client.sink.close_reason() == EVICTED));
+    assert!(
+        clients
+            .iter()
+            .all(|client| client.sink.close_reason().is_none())
+    );
+    clients[0]
+        .session
+        .update_state("a", true, false, "")
+        .expect("told");
+    assert!(
+        clients
+            .iter()
+            .all(|client| client.sink.close_reason() == EVICTED)
+    );
     assert_eq!(registry.room_count(), 0);
     assert_eq!(registry.stats().evictions, 20);
 }
@@ -164,7 +208,10 @@ fn a_join_that_evicts_members_is_complete_for_the_rest() {
     alice.take();
     let bob = Client::new(&registry, "bob");
     bob.join("a").expect("joined");
-    assert_eq!(bob.lines(), ["#join response a [alice slow]", "left a slow EVICTED"]);
+    assert_eq!(
+        bob.lines(),
+        ["#join response a [alice slow]", "left a slow EVICTED"]
+    );
     assert_eq!(alice.lines(), ["joined a bob", "left a slow EVICTED"]);
     assert_eq!(slow.sink.close_reason(), EVICTED);
 }
@@ -182,8 +229,12 @@ fn a_leave_a_disconnect_a_kick_and_a_closing_evict_too() {
     let close = move |_: Client| {
         closed.close_channel(&support::channel("a"));
     };
-    let ways: [Box<dyn Fn(Client)>; 4] =
-        [Box::new(leave), Box::new(disconnect), Box::new(kick), Box::new(close)];
+    let ways: [Box<dyn Fn(Client)>; 4] = [
+        Box::new(leave),
+        Box::new(disconnect),
+        Box::new(kick),
+        Box::new(close),
+    ];
     for way in ways {
         let bob = Client::joined(&registry, "bob", "a");
         let slow = stalled(&registry, "slow");
@@ -212,7 +263,10 @@ fn an_old_connection_that_cannot_be_told_of_its_loss_is_closed_and_the_seat_stay
 fn credentials_that_do_not_fit_evict() {
     let server = VoiceServer::builder(OpenDirectory).build().expect("built");
     let slow = Client::slow(server.registry(), "slow", 1);
-    assert!(!server.push_ice_servers(&slow.session), "one without a seat is sent none");
+    assert!(
+        !server.push_ice_servers(&slow.session),
+        "one without a seat is sent none"
+    );
     assert_eq!(slow.lines(), NOTHING);
     slow.join("a").expect("joined");
     server.push_ice_servers(&slow.session);
@@ -226,8 +280,15 @@ fn a_sink_that_is_closed_loses_events_and_is_not_evicted() {
     let alice = Client::joined(&registry, "alice", "a");
     let bob = Client::joined(&registry, "bob", "a");
     united_voice_core::SignalSink::close(&*bob.sink, CloseReason::GoingAway);
-    alice.session.update_state("a", true, false, "").expect("told");
-    assert_eq!(roster(&registry, "a"), ["alice", "bob"], "its own end removes it");
+    alice
+        .session
+        .update_state("a", true, false, "")
+        .expect("told");
+    assert_eq!(
+        roster(&registry, "a"),
+        ["alice", "bob"],
+        "its own end removes it"
+    );
     assert_eq!(registry.stats().evictions, 0);
     assert_eq!(bob.sink.close_reason(), Some(CloseReason::GoingAway));
     assert!(RecordingSink::default().close_reason().is_none());

@@ -59,7 +59,9 @@ impl SinkUnderTest for Queues {
 
     fn arrived(&mut self) -> Vec<Envelope> {
         let stream = self.0.as_mut().expect("a sink was made");
-        std::iter::from_fn(|| stream.pop()).map(|signal| signal.envelope().clone()).collect()
+        std::iter::from_fn(|| stream.pop())
+            .map(|signal| signal.envelope().clone())
+            .collect()
     }
 }
 
@@ -132,7 +134,12 @@ impl SinkUnderTest for Faulty {
 
     fn sink(&mut self, capacity: usize) -> FaultySink {
         let (inner, fault) = (self.inner.sink(capacity), self.fault);
-        FaultySink { inner, fault, capacity, delivered: AtomicUsize::new(0) }
+        FaultySink {
+            inner,
+            fault,
+            capacity,
+            delivered: AtomicUsize::new(0),
+        }
     }
 
     fn arrived(&mut self) -> Vec<Envelope> {
@@ -155,9 +162,15 @@ fn the_suite_finds_what_is_wrong_with_a_sink() {
         Fault::GoesOnAfterOverflow,
     ];
     for (number, fault) in faults.into_iter().enumerate() {
-        let mut faulty = Faulty { inner: Recordings(Arc::default()), fault };
+        let mut faulty = Faulty {
+            inner: Recordings(Arc::default()),
+            fault,
+        };
         let run = std::panic::AssertUnwindSafe(|| conformance(&mut faulty));
-        assert!(std::panic::catch_unwind(run).is_err(), "fault {number} was not found");
+        assert!(
+            std::panic::catch_unwind(run).is_err(),
+            "fault {number} was not found"
+        );
     }
 }
 
@@ -186,7 +199,11 @@ fn bytes_are_limited() {
     assert_eq!(sink.deliver(&droppable), Err(SinkError::Full));
     stream.pop().expect("the first");
     assert!(!stream.is_over_limit());
-    assert_eq!(sink.deliver(&event(4)), Ok(()), "what was taken counts no more");
+    assert_eq!(
+        sink.deliver(&event(4)),
+        Ok(()),
+        "what was taken counts no more"
+    );
     assert_eq!(sink.deliver(&event(5)), Err(SinkError::Full));
 }
 
@@ -285,7 +302,9 @@ fn nothing_is_lost_between_threads() {
         }
         sink
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
     let read = async {
         for number in 0..COUNT {
             let signal = stream.next().await.expect("open");
@@ -293,7 +312,9 @@ fn nothing_is_lost_between_threads() {
         }
     };
     let limit = std::time::Duration::from_secs(20);
-    let done = runtime.expect("a runtime").block_on(async { tokio::time::timeout(limit, read).await });
+    let done = runtime
+        .expect("a runtime")
+        .block_on(async { tokio::time::timeout(limit, read).await });
     done.expect("a wake-up was missed");
     drop(writer.join().expect("written"));
 }

@@ -6,8 +6,8 @@
 mod support;
 
 use support::{
-    client::{Client, registry, roster},
     channel,
+    client::{Client, registry, roster},
 };
 use united_voice_core::{
     RelayError, RelayFailure, Relayed, VoiceRoomRegistry,
@@ -63,7 +63,10 @@ fn each_kind_reaches_its_target_and_nobody_else() {
     };
     alice.relay(answer).expect("relayed");
     scene[0].send("a", "bob", "C").expect("relayed");
-    assert_eq!(scene[1].lines(), ["offer alice O", "answer alice A", "candidate alice C"]);
+    assert_eq!(
+        scene[1].lines(),
+        ["offer alice O", "answer alice A", "candidate alice C"]
+    );
     for other in [&scene[0], &scene[2], &scene[3], &witness] {
         assert_eq!(other.lines(), NOTHING, "{}", other.name);
     }
@@ -98,8 +101,15 @@ fn a_target_that_is_unknown_elsewhere_or_oneself_is_refused_in_the_same_words() 
     let registry = registry();
     let scene = scene(&registry);
     let refusal = |to: &str| {
-        let error = scene[0].session.relay(offer("a", to, "x")).expect_err("refused");
-        (error.to_string(), error.channel().to_owned(), format!("{error:?}"))
+        let error = scene[0]
+            .session
+            .relay(offer("a", to, "x"))
+            .expect_err("refused");
+        (
+            error.to_string(),
+            error.channel().to_owned(),
+            format!("{error:?}"),
+        )
     };
     let unknown = refusal("nobody");
     assert_eq!(refusal("carol"), unknown, "elsewhere");
@@ -118,8 +128,14 @@ fn oneself_is_no_target_by_ones_other_connection_either() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let other = Client::new(&registry, "alice");
-    assert_eq!(failure(alice.send("a", "alice", "x")), RelayFailure::TargetNotInChannel);
-    assert_eq!(failure(other.send("a", "alice", "x")), RelayFailure::NotInChannel);
+    assert_eq!(
+        failure(alice.send("a", "alice", "x")),
+        RelayFailure::TargetNotInChannel
+    );
+    assert_eq!(
+        failure(other.send("a", "alice", "x")),
+        RelayFailure::NotInChannel
+    );
     assert_eq!(alice.lines(), NOTHING);
     assert_eq!(other.lines(), NOTHING);
 }
@@ -141,7 +157,10 @@ fn a_message_to_an_earlier_session_is_stale() {
     };
     assert_eq!(to(&first.to_string()), Err(RelayFailure::StaleSession));
     assert_eq!(to("not a session"), Err(RelayFailure::StaleSession));
-    assert_eq!(to(&alice.session.seat().expect("seated").1.to_string()), Err(RelayFailure::StaleSession));
+    assert_eq!(
+        to(&alice.session.seat().expect("seated").1.to_string()),
+        Err(RelayFailure::StaleSession)
+    );
     assert_eq!(replaced.lines(), NOTHING);
     assert_eq!(to(&second.to_string()), Ok(()));
     assert_eq!(to(""), Ok(()));
@@ -169,7 +188,10 @@ fn the_sender_is_written_over_and_the_rest_is_not() {
         sender_session_id: alice.session.seat().expect("seated").1.to_string(),
         ..message
     };
-    assert_eq!(arrived[0].payload, Some(Payload::VoiceIceCandidate(expected)));
+    assert_eq!(
+        arrived[0].payload,
+        Some(Payload::VoiceIceCandidate(expected))
+    );
 }
 
 #[test]
@@ -186,12 +208,18 @@ fn content_arrives_byte_for_byte() {
         "é e\u{301}",
     ];
     for content in contents {
-        alice.session.relay(offer("a", "bob", content)).expect("relayed");
+        alice
+            .session
+            .relay(offer("a", "bob", content))
+            .expect("relayed");
         alice.send("a", "bob", content).expect("relayed");
         let signals = bob.sink.take_signals();
         let payloads: Vec<&Payload> = signals.iter().map(|signal| signal.payload()).collect();
         match payloads[..] {
-            [Payload::VoiceSdpOffer(offer), Payload::VoiceIceCandidate(candidate)] => {
+            [
+                Payload::VoiceSdpOffer(offer),
+                Payload::VoiceIceCandidate(candidate),
+            ] => {
                 assert_eq!(offer.sdp, content);
                 assert_eq!(candidate.candidate_json, content);
             }
@@ -205,7 +233,9 @@ fn messages_arrive_in_order_and_once() {
     let registry = registry();
     let [alice, bob, ..] = scene(&registry);
     for number in 0..10_000 {
-        alice.send("a", "bob", &number.to_string()).expect("relayed");
+        alice
+            .send("a", "bob", &number.to_string())
+            .expect("relayed");
     }
     let numbers = bob.lines();
     assert_eq!(numbers.len(), 10_000);
@@ -229,7 +259,9 @@ fn the_joined_event_comes_before_what_the_joiner_sends() {
     let alice = Client::joined(&registry, "alice", "a");
     let bob = Client::new(&registry, "bob");
     bob.join("a").expect("joined");
-    bob.session.relay(offer("a", "alice", "hello")).expect("relayed");
+    bob.session
+        .relay(offer("a", "alice", "hello"))
+        .expect("relayed");
     drop(bob);
     let expected = ["joined a bob", "offer bob hello", "left a bob DISCONNECTED"];
     assert_eq!(alice.lines(), expected);

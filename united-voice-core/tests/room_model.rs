@@ -61,17 +61,32 @@ impl Pair {
         match *op {
             RoomOp::CheckSeat { user, limit } => {
                 let checked =
-                    self.room.check_seat(hash(user), id(user).as_str(), NonZeroU32::new(limit));
-                let expected = self.model.may_sit(user, limit).then_some(()).ok_or(RoomFull);
+                    self.room
+                        .check_seat(hash(user), id(user).as_str(), NonZeroU32::new(limit));
+                let expected = self
+                    .model
+                    .may_sit(user, limit)
+                    .then_some(())
+                    .ok_or(RoomFull);
                 assert_eq!(checked, expected);
             }
             RoomOp::Seat { user } => self.seat(user),
             RoomOp::Unseat { user, stale } => self.unseat(user, stale),
-            RoomOp::SetState { user, stale, muted, deafened } => {
+            RoomOp::SetState {
+                user,
+                stale,
+                muted,
+                deafened,
+            } => {
                 let session = self.session(user, stale);
                 let is_set =
-                    self.room.set_state(hash(user), id(user).as_str(), session, muted, deafened);
-                let row = self.model.rows.iter_mut().find(|row| row.0 == user && row.1 == session);
+                    self.room
+                        .set_state(hash(user), id(user).as_str(), session, muted, deafened);
+                let row = self
+                    .model
+                    .rows
+                    .iter_mut()
+                    .find(|row| row.0 == user && row.1 == session);
                 assert_eq!(is_set, row.is_some());
                 if let Some(row) = row {
                     (row.2, row.3) = (muted, deafened);
@@ -86,7 +101,11 @@ impl Pair {
         let handle = self.next;
         self.next += 1;
         let participant = Participant::new(id(user), session, Arc::new(Profile::default()));
-        let member = Member { hash: hash(user), participant, handle };
+        let member = Member {
+            hash: hash(user),
+            participant,
+            handle,
+        };
         let replaced = self.room.seat(member).map(|member| member.handle);
         let expected = self.model.remove(user).map(|row| row.4);
         assert_eq!(replaced, expected);
@@ -104,18 +123,28 @@ impl Pair {
     /// The user's present session, or one that isn't.
     fn session(&self, user: u8, stale: bool) -> SessionId {
         let unused = *self.sessions.last().expect("sessions");
-        self.model.session(user).filter(|_| !stale).unwrap_or(unused)
+        self.model
+            .session(user)
+            .filter(|_| !stale)
+            .unwrap_or(unused)
     }
 
     fn compare(&self) {
         let rows = |member: &Member<usize>| {
             let who = &member.participant;
-            (who.user.clone(), who.session, who.muted, who.deafened, member.handle)
+            (
+                who.user.clone(),
+                who.session,
+                who.muted,
+                who.deafened,
+                member.handle,
+            )
         };
         let members: Vec<_> = self.room.members().map(rows).collect();
         let expected = self.model.rows.iter();
-        let expected: Vec<_> =
-            expected.map(|row| (id(row.0), row.1, row.2, row.3, row.4)).collect();
+        let expected: Vec<_> = expected
+            .map(|row| (id(row.0), row.1, row.2, row.3, row.4))
+            .collect();
         assert_eq!(members, expected);
         assert_eq!(self.room.len(), expected.len());
         assert_eq!(self.room.is_empty(), expected.is_empty());

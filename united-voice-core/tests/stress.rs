@@ -26,7 +26,7 @@ use support::{
 use united_voice_core::{JoinError, VoiceRoomRegistry};
 
 /// Far more than any of these takes.
-const WATCHDOG: Duration = Duration::from_secs(60);
+const WATCHDOG: Duration = Duration::from_secs(30);
 
 /// Runs `work` once on each thread and hands back what they return; a deadlock fails instead of hanging.
 fn on_threads<T: Send + 'static>(
@@ -40,7 +40,11 @@ fn on_threads<T: Send + 'static>(
         thread::spawn(move || done.send((number, work(number))));
     }
     drop(done);
-    let next = |_| results.recv_timeout(WATCHDOG).expect("a thread hangs or panicked");
+    let next = |_| {
+        results
+            .recv_timeout(WATCHDOG)
+            .expect("a thread hangs or panicked")
+    };
     let mut results: Vec<(usize, T)> = (0..threads).map(next).collect();
     results.sort_by_key(|(number, _)| *number);
     results.into_iter().map(|(_, result)| result).collect()
@@ -85,13 +89,24 @@ fn everybody_at_once_and_all_replicas_are_right() {
         guest.check_order(&order);
     }
     assert!(order.len() > OPS_PER_THREAD, "hardly anything happened");
-    assert!(guests.iter().map(Guest::cuts).sum::<usize>() > 0, "nobody was evicted");
+    assert!(
+        guests.iter().map(Guest::cuts).sum::<usize>() > 0,
+        "nobody was evicted"
+    );
     on_threads(1, {
         let guests = Mutex::new(guests);
         move |_| guests.lock().expect("no panic").clear()
     });
     let stats = registry.stats();
-    assert_eq!((stats.rooms, stats.users, stats.connections, stats.participants), (0, 0, 0, 0));
+    assert_eq!(
+        (
+            stats.rooms,
+            stats.users,
+            stats.connections,
+            stats.participants
+        ),
+        (0, 0, 0, 0)
+    );
 }
 
 #[test]
@@ -151,7 +166,10 @@ fn a_join_that_races_with_the_removal_of_the_room_is_not_lost() {
         let room = channel("a");
         for _ in 0..ROUNDS {
             client.join("a").expect("joined");
-            let listed = shared.participants(&room).iter().any(|who| who.user_id == name);
+            let listed = shared
+                .participants(&room)
+                .iter()
+                .any(|who| who.user_id == name);
             assert!(listed, "joined a room that nobody can find");
             client.session.leave("a", "").expect("left");
             client.sink.take_signals();
@@ -160,20 +178,30 @@ fn a_join_that_races_with_the_removal_of_the_room_is_not_lost() {
     assert_eq!(registry.room_count(), 0);
 }
 
-/// The same for the entry of a user, whose last connection goes while another comes.
+/// The same for the entry of a user, whose last connection goes while another comes. Two entries of one user would be two
+/// seats, and could not be told apart in the room.
 #[test]
 fn a_connection_that_races_with_the_removal_of_the_user_is_not_lost() {
     const ROUNDS: usize = 10_000;
     let registry = registry();
     let shared = registry.clone();
-    on_threads(4, move |number| {
+    on_threads(4, move |_| {
         for _ in 0..ROUNDS {
             let client = Client::new(&shared, "alice");
-            client.join(&format!("room-{number}")).expect("joined");
+            client.join("a").expect("joined");
+            assert!(shared.participant_count(&channel("a")) <= 1);
         }
     });
     let stats = registry.stats();
-    assert_eq!((stats.rooms, stats.users, stats.connections, stats.participants), (0, 0, 0, 0));
+    assert_eq!(
+        (
+            stats.rooms,
+            stats.users,
+            stats.connections,
+            stats.participants
+        ),
+        (0, 0, 0, 0)
+    );
 }
 
 #[test]
@@ -236,16 +264,17 @@ fn messages_keep_their_order_while_the_room_is_busy() {
     const COUNT: usize = 5_000;
     let registry = registry();
     let bob = Client::joined(&registry, "bob", "a");
-    let shared = registry.clone();
     on_threads(3, move |number| {
         let name = format!("user-{number}");
-        let client = Client::new(&shared, &name);
+        let client = Client::new(&registry, &name);
         client.join("a").expect("joined");
         for message in 0..COUNT {
             if number == 2 {
                 client.session.speaking("a", true, "").expect("told");
             } else {
-                client.send("a", "bob", &message.to_string()).expect("relayed");
+                client
+                    .send("a", "bob", &message.to_string())
+                    .expect("relayed");
             }
             if message % 64 == 0 {
                 client.sink.take_signals();
@@ -256,7 +285,9 @@ fn messages_keep_their_order_while_the_room_is_busy() {
     for sender in ["user-0", "user-1"] {
         let prefix = format!("candidate {sender} ");
         let numbers = lines.iter().filter_map(|line| line.strip_prefix(&prefix));
-        let numbers: Vec<usize> = numbers.map(|text| text.parse().expect("a number")).collect();
+        let numbers: Vec<usize> = numbers
+            .map(|text| text.parse().expect("a number"))
+            .collect();
         assert_eq!(numbers, (0..COUNT).collect::<Vec<_>>());
     }
 }

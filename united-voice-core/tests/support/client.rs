@@ -65,11 +65,7 @@ impl Client {
         self.join_under(channel, &self.terms(limit))
     }
 
-    pub(crate) fn join_under(
-        &self,
-        name: &str,
-        terms: &JoinTerms,
-    ) -> Result<SessionId, JoinError> {
+    pub(crate) fn join_under(&self, name: &str, terms: &JoinTerms) -> Result<SessionId, JoinError> {
         let channel = channel(name);
         self.session
             .join(&channel, terms, |snapshot| response(name, snapshot))

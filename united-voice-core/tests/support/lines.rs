@@ -38,10 +38,7 @@ fn describe(payload: &Payload) -> String {
         }
         Payload::VoiceSpeakingEvent(event) => {
             let speaking = if event.speaking { "on" } else { "off" };
-            format!(
-                "speaking {} {} {speaking}",
-                event.channel_id, event.user_id
-            )
+            format!("speaking {} {} {speaking}", event.channel_id, event.user_id)
         }
         Payload::VoiceSdpOffer(offer) => format!("offer {} {}", offer.sender_user_id, offer.sdp),
         Payload::VoiceSdpAnswer(answer) => {

@@ -2,12 +2,16 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod asker;
 pub(crate) mod client;
 pub(crate) mod lines;
 pub(crate) mod ops;
 pub(crate) mod order;
 pub(crate) mod party;
+pub(crate) mod payloads;
+pub(crate) mod peer;
 pub(crate) mod replica;
+pub(crate) mod server;
 pub(crate) mod transport;
 
 use united_voice_core::{ChannelId, UserId};

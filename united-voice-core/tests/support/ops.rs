@@ -5,11 +5,24 @@ use proptest::prelude::*;
 /// A call of `RoomState`. Users and sessions are named by small numbers.
 #[derive(Debug, Clone)]
 pub(crate) enum RoomOp {
-    CheckSeat { user: u8, limit: u32 },
-    Seat { user: u8 },
+    CheckSeat {
+        user: u8,
+        limit: u32,
+    },
+    Seat {
+        user: u8,
+    },
     /// `stale` names a session of the user other than the present one.
-    Unseat { user: u8, stale: bool },
-    SetState { user: u8, stale: bool, muted: bool, deafened: bool },
+    Unseat {
+        user: u8,
+        stale: bool,
+    },
+    SetState {
+        user: u8,
+        stale: bool,
+        muted: bool,
+        deafened: bool,
+    },
 }
 
 impl RoomOp {
@@ -30,13 +43,33 @@ impl RoomOp {
 /// implementation reduces them to those it has.
 #[derive(Debug, Clone)]
 pub(crate) enum VoiceOp {
-    Join { connection: u8, channel: u8, limit: u32 },
-    Leave { connection: u8, channel: u8 },
-    Mute { connection: u8, muted: bool },
-    Relay { connection: u8, target: u8, channel: u8 },
-    Reconnect { connection: u8 },
-    Kick { user: u8 },
-    CloseChannel { channel: u8 },
+    Join {
+        connection: u8,
+        channel: u8,
+        limit: u32,
+    },
+    Leave {
+        connection: u8,
+        channel: u8,
+    },
+    Mute {
+        connection: u8,
+        muted: bool,
+    },
+    Relay {
+        connection: u8,
+        target: u8,
+        channel: u8,
+    },
+    Reconnect {
+        connection: u8,
+    },
+    Kick {
+        user: u8,
+    },
+    CloseChannel {
+        channel: u8,
+    },
 }
 
 impl VoiceOp {
@@ -61,16 +94,37 @@ impl VoiceOp {
     }
 
     /// One at random, for tests that run longer than a property test may.
-    pub(crate) fn random(rng: &mut fastrand::Rng, connections: u8, users: u8, channels: u8) -> Self {
+    pub(crate) fn random(
+        rng: &mut fastrand::Rng,
+        connections: u8,
+        users: u8,
+        channels: u8,
+    ) -> Self {
         let connection = rng.u8(..connections);
         let channel = rng.u8(..channels);
         match rng.u8(..40) {
-            0..16 => Self::Join { connection, channel, limit: if rng.bool() { 0 } else { 4 } },
-            16..20 => Self::Leave { connection, channel },
-            20..25 => Self::Mute { connection, muted: rng.bool() },
-            25..32 => Self::Relay { connection, target: rng.u8(..users), channel },
+            0..16 => Self::Join {
+                connection,
+                channel,
+                limit: if rng.bool() { 0 } else { 4 },
+            },
+            16..20 => Self::Leave {
+                connection,
+                channel,
+            },
+            20..25 => Self::Mute {
+                connection,
+                muted: rng.bool(),
+            },
+            25..32 => Self::Relay {
+                connection,
+                target: rng.u8(..users),
+                channel,
+            },
             32..37 => Self::Reconnect { connection },
-            37..39 => Self::Kick { user: rng.u8(..users) },
+            37..39 => Self::Kick {
+                user: rng.u8(..users),
+            },
             _ => Self::CloseChannel { channel },
         }
     }

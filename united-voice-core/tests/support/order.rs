@@ -14,7 +14,10 @@ pub(crate) struct Order {
 
 impl Order {
     pub(crate) fn new(registry: &VoiceRoomRegistry) -> Self {
-        Self { events: registry.events(), channels: HashMap::new() }
+        Self {
+            events: registry.events(),
+            channels: HashMap::new(),
+        }
     }
 
     /// Notes what has happened. To be called often enough: the registry keeps a limited number.
@@ -32,7 +35,11 @@ impl Order {
     /// Whether a stay of `me` saw all that happened from its beginning to its end and in that order; where the connection
     /// was `cut` off for being slow, all up to some point.
     pub(crate) fn check(&self, me: &str, stay: &Stay, cut: bool) {
-        let Stay { channel, session, events } = stay;
+        let Stay {
+            channel,
+            session,
+            events,
+        } = stay;
         let all = &self.channels[channel];
         let joined = format!("joined {channel} {me} {session}");
         let begin = all.iter().position(|event| *event == joined);
@@ -45,7 +52,10 @@ impl Order {
         let told = |end: &usize| rest[*end].contains(" LEFT ") || rest[*end].contains(" KICKED ");
         let end = end.map_or(rest.len(), |end| end + usize::from(told(&end)));
         if cut {
-            assert!(rest[..end].starts_with(events), "{me} in {channel} saw another order");
+            assert!(
+                rest[..end].starts_with(events),
+                "{me} in {channel} saw another order"
+            );
         } else {
             assert_eq!(events[..], rest[..end], "what {me} saw in {channel}");
         }
@@ -55,16 +65,39 @@ impl Order {
 /// In the words of `event_key`.
 fn key(event: &VoiceEvent) -> (String, String) {
     match event {
-        VoiceEvent::Joined { channel, user, session } => {
-            (channel.to_string(), format!("joined {channel} {user} {session}"))
+        VoiceEvent::Joined {
+            channel,
+            user,
+            session,
+        } => (
+            channel.to_string(),
+            format!("joined {channel} {user} {session}"),
+        ),
+        VoiceEvent::Left {
+            channel,
+            user,
+            session,
+            reason,
+        } => {
+            let reason = reason
+                .as_str_name()
+                .trim_start_matches("VOICE_LEAVE_REASON_");
+            (
+                channel.to_string(),
+                format!("left {channel} {user} {reason} {session}"),
+            )
         }
-        VoiceEvent::Left { channel, user, session, reason } => {
-            let reason = reason.as_str_name().trim_start_matches("VOICE_LEAVE_REASON_");
-            (channel.to_string(), format!("left {channel} {user} {reason} {session}"))
-        }
-        VoiceEvent::StateChanged { channel, user, muted, .. } => {
+        VoiceEvent::StateChanged {
+            channel,
+            user,
+            muted,
+            ..
+        } => {
             let flags = if *muted { "(m)" } else { "" };
-            (channel.to_string(), format!("state {channel} {user}{flags} "))
+            (
+                channel.to_string(),
+                format!("state {channel} {user}{flags} "),
+            )
         }
         other => panic!("unknown: {other:?}"),
     }

@@ -62,8 +62,12 @@ impl Guest {
                     let _ = session.update_state(channel.as_str(), muted, false, "mute");
                 }
             }
-            VoiceOp::Relay { target, channel, .. } => {
-                let _ = self.client.send(&channel_name(channel), &user_name(target), "x");
+            VoiceOp::Relay {
+                target, channel, ..
+            } => {
+                let _ = self
+                    .client
+                    .send(&channel_name(channel), &user_name(target), "x");
             }
             VoiceOp::Reconnect { .. } => self.reconnect(),
             VoiceOp::Kick { user: number } => {
@@ -101,7 +105,10 @@ impl Guest {
 
     pub(crate) fn check_order(&self, order: &Order) {
         let me = &self.client.name;
-        let past = self.past.iter().flat_map(|past| past.stays.iter().map(|stay| (stay, past.cut)));
+        let past = self
+            .past
+            .iter()
+            .flat_map(|past| past.stays.iter().map(|stay| (stay, past.cut)));
         let present = self.replica.stays.iter().map(|stay| (stay, self.is_cut()));
         for (stay, cut) in past.chain(present) {
             order.check(me, stay, cut);
@@ -124,8 +131,11 @@ pub(crate) fn check_all<'a>(
         .map(channel_name)
         .map(|name| (name.clone(), registry.participants(&channel(&name))))
         .collect();
-    let mut users: Vec<&str> =
-        rosters.values().flatten().map(|who| who.user_id.as_str()).collect();
+    let mut users: Vec<&str> = rosters
+        .values()
+        .flatten()
+        .map(|who| who.user_id.as_str())
+        .collect();
     let participants = users.len();
     users.sort_unstable();
     users.dedup();
@@ -146,7 +156,10 @@ pub(crate) fn check_all<'a>(
             seated += 1;
         }
     }
-    assert_eq!(seated, participants, "somebody is listed who has no connection");
+    assert_eq!(
+        seated, participants,
+        "somebody is listed who has no connection"
+    );
     let occupied = rosters.values().filter(|roster| !roster.is_empty()).count();
     assert_eq!(registry.room_count(), occupied, "an empty room is left");
 }

@@ -31,7 +31,11 @@ pub(crate) struct Stay {
 
 impl Replica {
     pub(crate) fn new(me: &str) -> Self {
-        Self { me: me.into(), room: None, stays: Vec::new() }
+        Self {
+            me: me.into(),
+            room: None,
+            stays: Vec::new(),
+        }
     }
 
     pub(crate) fn apply_all(&mut self, envelopes: &[Envelope]) {
@@ -56,7 +60,10 @@ impl Replica {
             }
             Payload::VoiceLeaveEvent(event) if event.user_id == self.me => {
                 let view = self.view(&event.channel_id, envelope);
-                assert_eq!(view.session, event.session_id, "told of another's own leave");
+                assert_eq!(
+                    view.session, event.session_id,
+                    "told of another's own leave"
+                );
                 self.room = None;
             }
             Payload::VoiceLeaveEvent(event) => {
@@ -65,12 +72,16 @@ impl Replica {
                     other.user_id == event.user_id && other.session_id == event.session_id
                 };
                 let position = view.others.iter().position(who);
-                view.others.remove(position.expect("somebody left who was not there"));
+                view.others
+                    .remove(position.expect("somebody left who was not there"));
             }
             Payload::VoiceStateUpdate(update) => {
                 let own = update.user_id == self.me;
                 let view = self.view(&update.channel_id, envelope);
-                let who = view.others.iter_mut().find(|other| other.user_id == update.user_id);
+                let who = view
+                    .others
+                    .iter_mut()
+                    .find(|other| other.user_id == update.user_id);
                 assert!(own != who.is_some(), "a state of somebody who is not there");
                 if let Some(who) = who {
                     (who.muted, who.deafened) = (update.muted, update.deafened);
@@ -94,11 +105,20 @@ impl Replica {
     }
 
     fn enter(&mut self, response: &VoiceJoinResponse) {
-        let rejoined = self.room.as_ref().is_some_and(|view| view.session == response.session_id);
+        let rejoined = self
+            .room
+            .as_ref()
+            .is_some_and(|view| view.session == response.session_id);
         let participants = &response.participants;
-        assert!(participants.iter().all(|who| who.user_id != self.me), "the joiner itself is listed");
+        assert!(
+            participants.iter().all(|who| who.user_id != self.me),
+            "the joiner itself is listed"
+        );
         if let Some(view) = self.room.as_ref().filter(|_| rejoined) {
-            assert_eq!(&view.others, participants, "a rejoin's snapshot is another roster");
+            assert_eq!(
+                &view.others, participants,
+                "a rejoin's snapshot is another roster"
+            );
         } else {
             self.stays.push(Stay {
                 channel: response.channel_id.clone(),
@@ -117,13 +137,20 @@ impl Replica {
     fn view(&mut self, channel: &str, envelope: &Envelope) -> &mut View {
         let event = envelope.payload.as_ref().expect("a payload");
         // A relayed message is for one member alone, and the loss of the seat too: no part of the common order.
-        if !matches!(event, Payload::VoiceIceCandidate(_) | Payload::VoiceError(_)) {
+        if !matches!(
+            event,
+            Payload::VoiceIceCandidate(_) | Payload::VoiceError(_)
+        ) {
             let stay = self.stays.last_mut().expect("an event before any response");
             stay.events.push(event_key(event));
         }
         match &mut self.room {
             Some(view) if view.channel == channel => view,
-            _ => panic!("{} is not in {channel} and got: {}", self.me, line(envelope)),
+            _ => panic!(
+                "{} is not in {channel} and got: {}",
+                self.me,
+                line(envelope)
+            ),
         }
     }
 
@@ -143,10 +170,17 @@ pub(crate) fn event_key(payload: &Payload) -> String {
     let session = match payload {
         Payload::VoiceLeaveEvent(event) => &event.session_id,
         Payload::VoiceParticipantJoinedEvent(event) => {
-            &event.participant.as_ref().expect("a participant").session_id
+            &event
+                .participant
+                .as_ref()
+                .expect("a participant")
+                .session_id
         }
         _ => "",
     };
-    let envelope = Envelope { request_id: String::new(), payload: Some(payload.clone()) };
+    let envelope = Envelope {
+        request_id: String::new(),
+        payload: Some(payload.clone()),
+    };
     format!("{} {session}", line(&envelope))
 }

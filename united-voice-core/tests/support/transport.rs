@@ -1,1 +1,142 @@
+//! A connection in memory: what `drive` takes for a socket, and the client's end of it.
 
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use futures::{Sink, Stream};
+use parking_lot::Mutex;
+use united_voice_core::{Frame, TransportError};
+
+#[derive(Default)]
+struct Pipe {
+    to_server: VecDeque<Result<Frame, TransportError>>,
+    to_client: VecDeque<Frame>,
+    /// The transport takes nothing: the client doesn't read and all buffers are full.
+    stalled: bool,
+    client_gone: bool,
+    server_gone: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    client: Option<Waker>,
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}
+
+/// The server's end.
+pub(crate) struct ServerEnd(Arc<Mutex<Pipe>>);
+
+/// The client's end.
+pub(crate) struct ClientEnd(Arc<Mutex<Pipe>>);
+
+pub(crate) fn pair() -> (ServerEnd, ClientEnd) {
+    let pipe = Arc::new(Mutex::new(Pipe::default()));
+    (ServerEnd(Arc::clone(&pipe)), ClientEnd(pipe))
+}
+
+impl Stream for ServerEnd {
+    type Item = Result<Frame, TransportError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut pipe = self.0.lock();
+        if let Some(frame) = pipe.to_server.pop_front() {
+            return Poll::Ready(Some(frame));
+        }
+        if pipe.client_gone {
+            return Poll::Ready(None);
+        }
+        pipe.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Sink<Frame> for ServerEnd {
+    type Error = Infallible;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        let mut pipe = self.0.lock();
+        if pipe.stalled {
+            pipe.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), Infallible> {
+        let mut pipe = self.0.lock();
+        pipe.to_client.push_back(frame);
+        wake(&mut pipe.client);
+        Ok(())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.poll_ready(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for ServerEnd {
+    fn drop(&mut self) {
+        let mut pipe = self.0.lock();
+        pipe.server_gone = true;
+        wake(&mut pipe.client);
+    }
+}
+
+impl ClientEnd {
+    pub(crate) fn send(&self, frame: Result<Frame, TransportError>) {
+        let mut pipe = self.0.lock();
+        pipe.to_server.push_back(frame);
+        wake(&mut pipe.reader);
+    }
+
+    /// The connection ends without a close frame.
+    pub(crate) fn hang_up(&self) {
+        let mut pipe = self.0.lock();
+        pipe.client_gone = true;
+        wake(&mut pipe.reader);
+    }
+
+    pub(crate) fn stall(&self, stalled: bool) {
+        let mut pipe = self.0.lock();
+        pipe.stalled = stalled;
+        wake(&mut pipe.writer);
+    }
+
+    /// Frames that the server has not read yet.
+    pub(crate) fn unread(&self) -> usize {
+        self.0.lock().to_server.len()
+    }
+
+    pub(crate) fn try_next(&self) -> Option<Frame> {
+        self.0.lock().to_client.pop_front()
+    }
+
+    /// The next frame; `None` when the server has dropped its end.
+    pub(crate) async fn next(&self) -> Option<Frame> {
+        poll_fn(|cx| {
+            let mut pipe = self.0.lock();
+            if let Some(frame) = pipe.to_client.pop_front() {
+                return Poll::Ready(Some(frame));
+            }
+            if pipe.server_gone {
+                return Poll::Ready(None);
+            }
+            pipe.client = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+}

@@ -1,0 +1,235 @@
+//! What happens while somebody is inside a room's critical section: nothing. A sink, or the maker of a response, holds the
+//! section open here, so that another thread would get in between if it could.
+//!
+//! The invariant: all members see one order, because everything is told under the room's lock. And once
+//! `policy_changed` has returned, no join under the old policy is under way.
+
+mod support;
+
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use support::{
+    channel,
+    client::{Client, registry, roster},
+    lines::line,
+    user,
+};
+use united_voice_core::{
+    Signal, SignalSink, SinkError, Urgency, VoiceRoomRegistry, VoiceSession,
+    proto::{voice::VoiceJoinResponse, ws::envelope::Payload},
+    test_util::RecordingSink,
+};
+
+/// How long a section is held open for somebody who must not get in.
+const HELD: Duration = Duration::from_millis(50);
+
+/// A sink that once holds up whoever delivers to it, until it is let go or `HELD` has passed.
+#[derive(Default)]
+struct Gate {
+    recorded: RecordingSink,
+    armed: Mutex<Option<Hold>>,
+}
+
+struct Hold {
+    entered: mpsc::Sender<()>,
+    let_go: mpsc::Receiver<()>,
+}
+
+impl Hold {
+    fn wait(&self) -> bool {
+        self.entered.send(()).expect("the test waits for it");
+        self.let_go.recv_timeout(HELD).is_ok()
+    }
+}
+
+fn hold() -> (Hold, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let (entered, has_entered) = mpsc::channel();
+    let (go, let_go) = mpsc::channel();
+    (Hold { entered, let_go }, has_entered, go)
+}
+
+impl SignalSink for Gate {
+    fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
+        let delivered = self.recorded.deliver(signal);
+        let armed = self.armed.lock().take();
+        if let Some(hold) = armed {
+            hold.wait();
+        }
+        delivered
+    }
+}
+
+fn connect(registry: &VoiceRoomRegistry, name: &str, gate: &Arc<Gate>) -> VoiceSession {
+    let sink = Arc::clone(gate);
+    registry.connect(&user(name), sink).expect("connected")
+}
+
+/// Where `first` is told to the first member and not yet to the others, another member says something: whether the first
+/// and the last member saw both in the same order. `first` hands back the connections that must not end yet.
+fn one_order(first: impl FnOnce(&VoiceRoomRegistry, Client) -> Vec<Client> + Send + 'static) {
+    let registry = registry();
+    let gate = Arc::new(Gate::default());
+    let guard = connect(&registry, "guard", &gate);
+    let terms = Client::new(&registry, "guard").terms(0);
+    let respond = |_| {
+        let response = VoiceJoinResponse::default();
+        Signal::new("", Payload::VoiceJoinResponse(response), Urgency::Reply)
+    };
+    guard.join(&channel("a"), &terms, respond).expect("joined");
+    let witness = Client::joined(&registry, "witness", "a");
+    let bob = Client::joined(&registry, "bob", "a");
+    let alice = Client::joined(&registry, "alice", "a");
+    gate.recorded.take();
+    witness.take();
+
+    let (hold, has_entered, go) = hold();
+    *gate.armed.lock() = Some(hold);
+    let shared = registry.clone();
+    let acting = thread::spawn(move || first(&shared, alice));
+    has_entered.recv().expect("the first member is told");
+    bob.session.update_state("a", true, true, "").expect("told");
+    // Too late to be waited for, unless bob was not kept out.
+    let _ = go.send(());
+    let _connected = acting.join().expect("done");
+
+    let guard_saw: Vec<String> = gate.recorded.take().iter().map(line).collect();
+    let witness_saw = witness.lines();
+    assert_eq!(guard_saw, witness_saw);
+    assert_eq!(witness_saw.last().expect("told"), "state a bob(md)");
+    assert!(witness_saw.len() >= 2);
+}
+
+#[test]
+fn a_state_is_told_in_one_go() {
+    one_order(|_, alice| {
+        let told = alice.session.update_state("a", true, false, "");
+        told.expect("told");
+        vec![alice]
+    });
+}
+
+#[test]
+fn speaking_is_told_in_one_go() {
+    one_order(|_, alice| {
+        alice.session.speaking("a", true, "").expect("told");
+        vec![alice]
+    });
+}
+
+#[test]
+fn a_leave_is_told_in_one_go() {
+    one_order(|_, alice| {
+        alice.session.leave("a", "").expect("left");
+        vec![alice]
+    });
+}
+
+#[test]
+fn a_disconnect_is_told_in_one_go() {
+    one_order(|_, alice| {
+        drop(alice);
+        Vec::new()
+    });
+}
+
+#[test]
+fn a_kick_is_told_in_one_go() {
+    one_order(|registry, alice| {
+        assert!(registry.kick(&user("alice")));
+        vec![alice]
+    });
+}
+
+#[test]
+fn a_move_is_told_in_one_go() {
+    one_order(|_, alice| {
+        alice.join("b").expect("moved");
+        vec![alice]
+    });
+}
+
+#[test]
+fn a_take_over_is_told_in_one_go() {
+    one_order(|registry, alice| {
+        let other = Client::new(registry, "alice");
+        other.join("a").expect("taken over");
+        vec![alice, other]
+    });
+}
+
+#[test]
+fn a_join_is_told_in_one_go() {
+    one_order(|registry, alice| {
+        let carol = Client::new(registry, "carol");
+        carol.join("a").expect("joined");
+        vec![alice, carol]
+    });
+}
+
+/// Holds a join open after it was checked and says whether `other`, begun meanwhile, was through before it.
+fn overtakes_a_join(other: impl FnOnce(&VoiceRoomRegistry) + Send + 'static) -> bool {
+    let registry = registry();
+    let bob = Client::joined(&registry, "bob", "a");
+    let alice = Client::new(&registry, "alice");
+    let terms = alice.terms(0);
+    let (hold, has_entered, go) = hold();
+    let shared = registry.clone();
+    let other = thread::spawn(move || {
+        has_entered.recv().expect("the join is under way");
+        other(&shared);
+        // Too late to be waited for, unless the join did not keep it out.
+        let _ = go.send(());
+    });
+    let mut overtaken = false;
+    let joined = alice.session.join(&channel("a"), &terms, |_| {
+        overtaken = hold.wait();
+        let response = VoiceJoinResponse::default();
+        Signal::new("", Payload::VoiceJoinResponse(response), Urgency::Reply)
+    });
+    joined.expect("it was checked before");
+    other.join().expect("done");
+    drop(bob);
+    overtaken
+}
+
+#[test]
+fn a_changed_policy_waits_for_a_join_that_was_checked_before() {
+    assert!(!overtakes_a_join(
+        |registry| registry.policy_changed(&channel("a"))
+    ));
+}
+
+#[test]
+fn a_roster_is_not_read_in_the_middle_of_a_join() {
+    let overtaken = overtakes_a_join(|registry| {
+        assert_eq!(roster(registry, "a"), ["bob", "alice"]);
+    });
+    assert!(!overtaken);
+}
+
+#[test]
+fn a_kick_waits_for_a_join() {
+    let overtaken = overtakes_a_join(|registry| {
+        assert!(
+            registry.kick(&user("alice")),
+            "neither before nor in between"
+        );
+    });
+    assert!(!overtaken);
+}
+
+/// What goes on elsewhere is not kept waiting: without this the tests above would pass with one lock for everything.
+#[test]
+fn another_room_is_not_kept_waiting() {
+    let overtaken = overtakes_a_join(|registry| {
+        let carol = Client::joined(registry, "carol", "b");
+        assert_eq!(registry.participant_count(&channel("b")), 1);
+        drop(carol);
+    });
+    assert!(overtaken);
+}

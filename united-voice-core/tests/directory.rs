@@ -1,0 +1,140 @@
+//! Joins and the directory: what it refuses, and what becomes of a join where it is slow, failing or given up.
+
+mod support;
+
+use std::sync::atomic::Ordering;
+
+use futures::FutureExt;
+use support::{
+    asker::Asker,
+    channel,
+    payloads::{join, state},
+    server::turn_server,
+};
+use united_voice_core::{
+    proto::{voice::VoiceJoinRequest, ws::Envelope},
+    signaling,
+};
+
+#[test]
+fn what_the_directory_refuses_is_said_and_changes_nothing() {
+    let server = turn_server();
+    let alice = Asker::joined(&server, "alice", "a");
+    let _carol = Asker::joined(&server, "carol", "tiny");
+    let refusals = [
+        ("text", "NOT_A_VOICE_CHANNEL"),
+        ("unknown", "CHANNEL_NOT_FOUND"),
+        ("banned", "FORBIDDEN"),
+        ("broken", "UNAVAILABLE"),
+        ("tiny", "CHANNEL_FULL"),
+    ];
+    for (name, code) in refusals {
+        assert_eq!(alice.ask(join(name)), [format!("#7 error {code} {name}")]);
+        assert_eq!(alice.session.seat().expect("still there").0, channel("a"));
+    }
+    assert_eq!(server.registry().room_count(), 2);
+}
+
+#[test]
+fn a_client_is_not_told_why_the_directory_failed() {
+    let server = turn_server();
+    let alice = Asker::new(&server, "alice");
+    let request = VoiceJoinRequest {
+        channel_id: "broken".into(),
+    };
+    let handled = signaling::handle_voice_join(&server, &alice.session, "7", request);
+    let error = handled
+        .now_or_never()
+        .expect("at once")
+        .expect_err("refused");
+    let source = std::error::Error::source(&error).expect("kept for the host");
+    assert!(source.to_string().contains("disk on fire"));
+    signaling::reply_error(&alice.session, "7", &error);
+    assert!(!format!("{:?}", alice.sink.take()).contains("disk"));
+}
+
+#[test]
+fn a_join_that_is_given_up_changes_nothing() {
+    let server = turn_server();
+    let alice = Asker::joined(&server, "alice", "a");
+    let bob = Asker::joined(&server, "bob", "a");
+    alice.lines();
+    let envelope = Envelope {
+        request_id: "7".into(),
+        payload: Some(join("slow")),
+    };
+    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.session, envelope));
+    assert!(
+        dispatched.as_mut().now_or_never().is_none(),
+        "the directory is slow"
+    );
+    assert_eq!(server.registry().room_count(), 1);
+    drop(dispatched);
+    server.directory().gate.add_permits(1);
+    assert_eq!(alice.lines(), [""; 0]);
+    assert_eq!(bob.lines(), [""; 0]);
+    assert_eq!(alice.session.seat().expect("still there").0, channel("a"));
+}
+
+#[test]
+fn a_slow_directory_holds_nobody_else_up() {
+    let server = turn_server();
+    let alice = Asker::joined(&server, "alice", "a");
+    let bob = Asker::joined(&server, "bob", "a");
+    alice.lines();
+    let envelope = Envelope {
+        request_id: "7".into(),
+        payload: Some(join("slow")),
+    };
+    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.session, envelope));
+    assert!(dispatched.as_mut().now_or_never().is_none());
+    assert_eq!(bob.ask(state("a")), ["#7 state a bob"]);
+    assert_eq!(
+        alice.lines(),
+        ["state a bob"],
+        "it is still a member and told everything"
+    );
+    server.directory().gate.add_permits(1);
+    dispatched.as_mut().now_or_never().expect("through");
+    assert_eq!(alice.lines(), ["#7 response slow []"]);
+    assert_eq!(bob.lines(), ["left a alice MOVED"]);
+}
+
+#[test]
+fn a_join_asks_again_where_the_policy_changed_meanwhile() {
+    let server = turn_server();
+    let alice = Asker::new(&server, "alice");
+    let envelope = Envelope {
+        request_id: "7".into(),
+        payload: Some(join("slow")),
+    };
+    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.session, envelope));
+    assert!(dispatched.as_mut().now_or_never().is_none());
+    server.registry().policy_changed(&channel("slow"));
+    server.directory().gate.add_permits(1);
+    assert!(dispatched.as_mut().now_or_never().is_none(), "asks again");
+    server.directory().gate.add_permits(1);
+    dispatched.as_mut().now_or_never().expect("through");
+    assert_eq!(server.directory().asked.load(Ordering::SeqCst), 2);
+    assert_eq!(alice.lines(), ["#7 response slow []"]);
+}
+
+#[test]
+fn a_policy_that_never_rests_is_answered_too() {
+    let server = turn_server();
+    let alice = Asker::new(&server, "alice");
+    let envelope = Envelope {
+        request_id: "7".into(),
+        payload: Some(join("slow")),
+    };
+    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.session, envelope));
+    let mut rounds = 0;
+    while dispatched.as_mut().now_or_never().is_none() {
+        server.registry().policy_changed(&channel("slow"));
+        server.directory().gate.add_permits(1);
+        rounds += 1;
+        assert!(rounds < 100, "asks for ever");
+    }
+    assert_eq!(alice.lines(), ["#7 error UNAVAILABLE slow"]);
+    assert_eq!(server.registry().room_count(), 0);
+}

@@ -1,0 +1,370 @@
+//! `drive`: encodings, bad input, the rate limit, and how a connection ends.
+
+mod support;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use support::{
+    channel,
+    payloads::{join, leave, offer, speaking, state},
+    peer::{Peer, seconds_since, settle},
+    server::{server, server_with, turn_server},
+};
+use tokio::time::{Instant, sleep, timeout};
+use united_voice_core::{
+    CloseFrame, Codec, Disconnect, Frame, TransportError,
+    proto::{
+        encode_json, encode_protobuf,
+        ws::{Envelope, envelope::Payload},
+    },
+};
+
+const NOTHING: [&str; 0] = [];
+
+fn binary(request_id: &str, payload: Payload) -> Frame {
+    let request_id = request_id.into();
+    Frame::Binary(encode_protobuf(&Envelope {
+        request_id,
+        payload: Some(payload),
+    }))
+}
+
+fn text(request_id: &str, payload: Payload) -> Frame {
+    let request_id = request_id.into();
+    Frame::Text(
+        encode_json(&Envelope {
+            request_id,
+            payload: Some(payload),
+        })
+        .into(),
+    )
+}
+
+fn text_garbage() -> Frame {
+    Frame::Text("{".into())
+}
+
+fn binary_garbage() -> Frame {
+    Frame::Binary(Bytes::from_static(b"\xff"))
+}
+
+/// What the subprotocol settled, the first message, and how it is answered.
+#[tokio::test(start_paused = true)]
+async fn the_subprotocol_settles_the_encoding_and_else_the_first_message() {
+    let answered = "#1 response a []";
+    let foreign = "#1 error MALFORMED ";
+    let garbage = "error MALFORMED ";
+    let (proto, json) = (Codec::Protobuf, Codec::Json);
+    let table = [
+        (None, binary("1", join("a")), proto, answered),
+        (None, text("1", join("a")), json, answered),
+        (None, binary_garbage(), proto, garbage),
+        (None, text_garbage(), json, garbage),
+        (Some(proto), binary("1", join("a")), proto, answered),
+        (Some(proto), text("1", join("a")), proto, foreign),
+        (Some(proto), text_garbage(), proto, garbage),
+        (Some(json), text("1", join("a")), json, answered),
+        (Some(json), binary("1", join("a")), json, foreign),
+        (Some(json), binary_garbage(), json, garbage),
+    ];
+    for (settled, first, expected, answer) in table {
+        let case = format!("{settled:?} {first:?}");
+        let server = server();
+        let mut peer = Peer::with_codec(&server, "alice", settled);
+        peer.frame(first);
+        assert_eq!(peer.told().await, answer, "{case}");
+        assert_eq!(peer.arrived_as, Some(expected), "{case}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_message_of_the_other_kind_is_malformed_and_does_nothing() {
+    let server = server();
+    let mut peer = Peer::with_codec(&server, "alice", None);
+    peer.frame(text_garbage());
+    peer.told().await;
+    peer.frame(binary("1", join("a")));
+    assert_eq!(peer.told().await, "#1 error MALFORMED ");
+    assert_eq!(peer.arrived_as, Some(Codec::Json));
+    assert_eq!(server.registry().room_count(), 0);
+    peer.frame(text("2", join("a")));
+    assert_eq!(peer.told().await, "#2 response a []");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_frames_are_answered_and_close_nothing() {
+    let server = server();
+    let mut peer = Peer::joined(&server, "alice", "a").await;
+    let long_id = "x".repeat(129);
+    // Field 1 is the request id; 100 is no field of voice; 180 is a join request, here cut short.
+    let table: [(&[u8], &str); 6] = [
+        (b"", "error MALFORMED "),
+        (b"\x0a\x017", "#7 error MALFORMED "),
+        (b"\x0a\x017\xa2\x06\x00", "#7 error UNSUPPORTED "),
+        (b"\x0a\x017\xa2\x0b\x05", "#7 error MALFORMED "),
+        (b"\x0a\x017\xa2\x0b\x00", "#7 error MALFORMED "),
+        (b"\x08\x01", "error MALFORMED "),
+    ];
+    for (bytes, expected) in table {
+        peer.frame(Frame::Binary(Bytes::from_static(bytes)));
+        assert_eq!(peer.told().await, expected, "{bytes:?}");
+    }
+    peer.ask(&long_id, leave("a"));
+    assert_eq!(peer.told().await, "error MALFORMED ");
+    peer.frame(text(&long_id, leave("a")));
+    assert_eq!(peer.told().await, "error MALFORMED ");
+    peer.ask("7", leave("a"));
+    assert_eq!(peer.told().await, "#7 left a alice LEFT");
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_of_both_encodings_share_a_room() {
+    let server = server();
+    let mut alice = Peer::joined(&server, "alice", "a").await;
+    let mut bob = Peer::with_codec(&server, "bob", Some(Codec::Json));
+    bob.ask("1", join("a"));
+    assert_eq!(bob.told().await, "#1 response a [alice]");
+    assert_eq!(alice.told().await, "joined a bob");
+    alice.ask("", offer("a", "bob", "v=0\r\n\u{1f3a7}"));
+    assert_eq!(bob.told().await, "offer alice v=0\r\n\u{1f3a7}");
+    assert_eq!(bob.arrived_as, Some(Codec::Json));
+    bob.ask("", offer("a", "alice", "\"\\"));
+    assert_eq!(alice.told().await, "offer bob \"\\");
+    assert_eq!(alice.arrived_as, Some(Codec::Protobuf));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_passes_and_the_rest_is_refused_by_its_id() {
+    let server = server();
+    let mut peer = Peer::joined(&server, "alice", "a").await;
+    for number in 0..250 {
+        peer.ask(&number.to_string(), speaking("a"));
+    }
+    // One message of the burst was the join.
+    for number in 0..199 {
+        assert_eq!(peer.told().await, format!("#{number} speaking a alice off"));
+    }
+    for number in 199..250 {
+        assert_eq!(peer.told().await, format!("#{number} error RATE_LIMITED a"));
+    }
+    peer.ask("", state("a"));
+    assert_eq!(
+        peer.lines().await,
+        NOTHING,
+        "one without an id goes unanswered"
+    );
+    assert_eq!(server.stats().rate_limited, 52);
+    sleep(Duration::from_secs(1)).await;
+    peer.ask("later", speaking("a"));
+    assert_eq!(peer.told().await, "#later speaking a alice off");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_seconds_of_excess_close() {
+    let server = server();
+    let mut peer = Peer::joined(&server, "alice", "a").await;
+    let mut other = Peer::joined(&server, "bob", "a").await;
+    let start = Instant::now();
+    while !peer.is_done() && seconds_since(start) < 60 {
+        for _ in 0..20 {
+            peer.ask("", offer("a", "nobody", ""));
+        }
+        sleep(Duration::from_millis(100)).await;
+        if peer
+            .lines()
+            .await
+            .last()
+            .is_some_and(|line| line == "close 1008")
+        {
+            break;
+        }
+    }
+    // Twice the rate uses up the burst within two seconds; the excess begins then.
+    let after = seconds_since(start);
+    assert!((11..=14).contains(&after), "after {after} s");
+    assert_eq!(other.told().await, "left a alice DISCONNECTED");
+    assert_eq!(peer.disconnect().await, Disconnect::PolicyViolation);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bursts_with_calm_between_them_never_close() {
+    let server = server();
+    let mut peer = Peer::joined(&server, "alice", "a").await;
+    for _ in 0..20 {
+        for _ in 0..400 {
+            peer.ask("", speaking("a"));
+        }
+        peer.lines().await;
+        sleep(Duration::from_millis(1200)).await;
+    }
+    assert!(server.stats().rate_limited > 2_000, "no excess at all");
+    assert!(!peer.is_done());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_transport_cannot_read_closes_with_its_code() {
+    let table = [
+        (
+            TransportError::TooLarge,
+            "close 1009",
+            Disconnect::MessageTooLarge,
+        ),
+        (
+            TransportError::InvalidUtf8,
+            "close 1007",
+            Disconnect::InvalidUtf8,
+        ),
+        (
+            TransportError::Protocol,
+            "close 1002",
+            Disconnect::ProtocolError,
+        ),
+        (TransportError::Io("reset".into()), "end", Disconnect::Lost),
+    ];
+    for (error, told, disconnect) in table {
+        let server = server();
+        let mut other = Peer::joined(&server, "bob", "a").await;
+        let mut peer = Peer::joined(&server, "alice", "a").await;
+        other.told().await;
+        peer.fail(error);
+        assert_eq!(peer.told().await, told);
+        assert_eq!(
+            other.lines().await,
+            ["left a alice DISCONNECTED"],
+            "at once"
+        );
+        assert_eq!(peer.disconnect().await, disconnect);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_limited_to_the_byte_even_if_the_transport_lets_it_through() {
+    let server = server_with(|limits| limits.max_message_bytes = 1000);
+    let mut peer = Peer::joined(&server, "alice", "a").await;
+    peer.frame(Frame::Binary(vec![0xff; 1000].into()));
+    assert_eq!(peer.told().await, "error MALFORMED ");
+    peer.frame(Frame::Binary(vec![0xff; 1001].into()));
+    assert_eq!(peer.told().await, "close 1009");
+    assert_eq!(peer.disconnect().await, Disconnect::MessageTooLarge);
+}
+
+type Way = fn(&Peer);
+
+#[tokio::test(start_paused = true)]
+async fn a_client_may_end_it_in_every_way() {
+    let close = |peer: &Peer| {
+        let (code, reason) = (1000, "".into());
+        peer.frame(Frame::Close(Some(CloseFrame { code, reason })));
+    };
+    let ways: [(Way, Option<Disconnect>); 3] = [
+        (close, Some(Disconnect::Closed)),
+        (|peer| peer.wire.hang_up(), Some(Disconnect::Lost)),
+        (Peer::abort, None),
+    ];
+    for (way, disconnect) in ways {
+        let server = server();
+        let mut other = Peer::joined(&server, "bob", "a").await;
+        let peer = Peer::joined(&server, "alice", "a").await;
+        other.told().await;
+        way(&peer);
+        assert_eq!(
+            other.lines().await,
+            ["left a alice DISCONNECTED"],
+            "at once"
+        );
+        assert_eq!(server.registry().participant_count(&channel("a")), 1);
+        if let Some(expected) = disconnect {
+            assert_eq!(peer.disconnect().await, expected);
+        }
+        assert_eq!(server.connections(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_closes_everybody_and_waits_for_them() {
+    let server = server();
+    let mut alice = Peer::joined(&server, "alice", "a").await;
+    let mut bob = Peer::new(&server, "bob");
+    settle().await;
+    let start = Instant::now();
+    server.shutdown();
+    assert_eq!(alice.told().await, "close 1001");
+    assert_eq!(bob.told().await, "close 1001");
+    assert_eq!(
+        server.connections(),
+        0,
+        "the seats are free before the closing handshake is through"
+    );
+    let mut late = Peer::new(&server, "carol");
+    assert_eq!(late.told().await, "close 1001");
+    let drained = timeout(Duration::from_secs(1), server.drained()).await;
+    assert!(drained.is_err(), "nobody has hung up");
+    for peer in [&alice, &bob, &late] {
+        peer.wire.hang_up();
+    }
+    timeout(Duration::from_millis(10), server.drained())
+        .await
+        .expect("all have hung up");
+    assert_eq!(seconds_since(start), 1);
+    for peer in [alice, bob, late] {
+        assert_eq!(peer.disconnect().await, Disconnect::GoingAway);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_its_close_frame_the_server_reads_and_drops_for_two_seconds() {
+    let server = server();
+    let mut peer = Peer::joined(&server, "alice", "a").await;
+    server.shutdown();
+    assert_eq!(peer.told().await, "close 1001");
+    let start = Instant::now();
+    while !peer.is_done() {
+        peer.ask("1", join("a"));
+        sleep(Duration::from_millis(100)).await;
+        assert!(
+            peer.wire.unread() == 0 || peer.is_done(),
+            "it no longer reads"
+        );
+        assert!(seconds_since(start) < 10, "it reads for ever");
+    }
+    assert_eq!(seconds_since(start), 2);
+    assert_eq!(peer.told().await, "end", "it answers nothing more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_connection_too_many_is_closed() {
+    let server = server_with(|limits| limits.connections_per_user = 1);
+    let first = Peer::joined(&server, "alice", "a").await;
+    let mut second = Peer::new(&server, "alice");
+    assert_eq!(second.told().await, "close 1008");
+    assert!(!first.is_done());
+    assert_eq!(server.registry().participant_count(&channel("a")), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_take_over_leaves_the_old_connection_open() {
+    let server = server();
+    let mut old = Peer::joined(&server, "alice", "a").await;
+    let new = Peer::joined(&server, "alice", "a").await;
+    assert_eq!(old.told().await, "error SESSION_REPLACED a");
+    old.wire.hang_up();
+    assert_eq!(old.disconnect().await, Disconnect::Lost);
+    assert_eq!(server.registry().participant_count(&channel("a")), 1);
+    drop(new);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_are_counted() {
+    let server = turn_server();
+    let mut peer = Peer::joined(&server, "alice", "a").await;
+    peer.ask("1", speaking("a"));
+    peer.ask("2", speaking("b"));
+    peer.ask("", speaking("a"));
+    assert_eq!(peer.lines().await.len(), 2);
+    let stats = server.stats();
+    assert_eq!(
+        (stats.messages_received, stats.messages_sent, stats.errors),
+        (4, 3, 1)
+    );
+}

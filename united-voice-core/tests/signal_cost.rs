@@ -1,0 +1,278 @@
+//! What an operation costs, counted by an allocator: relay and broadcast allocate nothing for each recipient, a signal is
+//! encoded once for all of them, and neither other rooms nor other users make anything dearer.
+//!
+//! Two invariants: a broadcast encodes once and a recipient costs one clone and one push; relay touches only its room.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicPtr, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use allocation_counter::measure;
+use united_voice_core::{
+    ChannelId, JoinSnapshot, JoinTerms, Profile, QueueStream, Signal, SignalSink, SinkError,
+    Urgency, UserId, VoiceRoomRegistry, VoiceSession, outbound_queue,
+    proto::{
+        voice::{VoiceIceCandidate, VoiceJoinResponse},
+        ws::envelope::Payload,
+    },
+};
+
+/// Asks for the encoded form, as a transport does, and keeps nothing.
+#[derive(Default)]
+struct Encoding {
+    count: AtomicUsize,
+    last: AtomicPtr<u8>,
+}
+
+impl SignalSink for Encoding {
+    fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
+        let bytes = signal.as_protobuf();
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.last
+            .store(bytes.as_ptr().cast_mut(), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn respond(_: JoinSnapshot) -> Signal {
+    let response = VoiceJoinResponse::default();
+    Signal::new("", Payload::VoiceJoinResponse(response), Urgency::Reply)
+}
+
+fn join(
+    registry: &VoiceRoomRegistry,
+    name: &str,
+    room: &str,
+    sink: Arc<dyn SignalSink>,
+) -> VoiceSession {
+    let user = UserId::new(name).expect("an id");
+    let session = registry.connect(&user, sink).expect("connected");
+    let terms = JoinTerms {
+        policy: registry.policy_epoch(),
+        profile: Arc::new(Profile::new(name)),
+        max_participants: None,
+    };
+    session
+        .join(&ChannelId::new(room).expect("an id"), &terms, respond)
+        .expect("joined");
+    session
+}
+
+/// A room of `members` besides alice, who acts.
+struct Scene {
+    alice: VoiceSession,
+    _others: Vec<VoiceSession>,
+    sinks: Vec<Arc<Encoding>>,
+}
+
+fn scene(registry: &VoiceRoomRegistry, members: usize) -> Scene {
+    let sinks: Vec<Arc<Encoding>> = (0..members).map(|_| Arc::default()).collect();
+    let alice = join(registry, "alice", "room", Arc::new(Encoding::default()));
+    let other = |(number, sink): (usize, &Arc<Encoding>)| {
+        join(registry, &format!("member-{number}"), "room", sink.clone())
+    };
+    let others = sinks.iter().enumerate().map(other).collect();
+    Scene {
+        alice,
+        _others: others,
+        sinks,
+    }
+}
+
+/// Allocations of one call, after one that warms up.
+fn allocations(mut call: impl FnMut()) -> u64 {
+    call();
+    measure(call).count_total
+}
+
+fn state(scene: &Scene) -> u64 {
+    allocations(|| {
+        scene
+            .alice
+            .update_state("room", true, false, "")
+            .expect("told");
+    })
+}
+
+fn speaking(scene: &Scene) -> u64 {
+    allocations(|| {
+        let told = scene.alice.speaking("room", true, "");
+        told.expect("told");
+    })
+}
+
+/// The candidate itself is made outside of what is counted, as the decoder does.
+fn relay(scene: &Scene) -> u64 {
+    let candidate = || VoiceIceCandidate {
+        channel_id: "room".into(),
+        target_user_id: "member-0".into(),
+        candidate_json: "x".repeat(100),
+        ..VoiceIceCandidate::default()
+    };
+    let mut candidates = vec![candidate(), candidate()];
+    allocations(move || {
+        let candidate = candidates.pop().expect("two");
+        scene.alice.relay(candidate).expect("relayed");
+    })
+}
+
+#[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "the numbers are what one comes here for"
+)]
+fn a_recipient_more_is_no_allocation_more() {
+    let small = scene(&VoiceRoomRegistry::new(1), 1);
+    let large = scene(&VoiceRoomRegistry::new(1), 99);
+    let count = |scene: &Scene| [state(scene), speaking(scene), relay(scene)];
+    let (few, many) = (count(&small), count(&large));
+    println!(
+        "allocations of a state update, a speaking event, a relay: {few:?} for 1, {many:?} for 99 others"
+    );
+    assert_eq!(few, many);
+    assert!(many.iter().all(|count| *count <= 8), "{many:?}");
+}
+
+#[test]
+fn all_recipients_get_the_same_bytes() {
+    let scene = scene(&VoiceRoomRegistry::new(1), 20);
+    scene
+        .alice
+        .update_state("room", true, false, "")
+        .expect("told");
+    let first = scene.sinks[0].last.load(Ordering::Relaxed);
+    for sink in &scene.sinks {
+        assert_eq!(
+            sink.last.load(Ordering::Relaxed),
+            first,
+            "encoded once more"
+        );
+    }
+    // The joins of those behind it, and the state.
+    assert_eq!(scene.sinks[0].count.load(Ordering::Relaxed), 1 + 19 + 1);
+}
+
+#[test]
+fn other_rooms_and_users_cost_nothing() {
+    let alone = VoiceRoomRegistry::new(1);
+    let crowded = VoiceRoomRegistry::new(1);
+    let _crowd: Vec<VoiceSession> = (0..2_000)
+        .map(|number| {
+            let sink = Arc::new(Encoding::default());
+            join(
+                &crowded,
+                &format!("user-{number}"),
+                &format!("room-{}", number / 2),
+                sink,
+            )
+        })
+        .collect();
+    let count = |registry| {
+        let scene = scene(registry, 3);
+        [state(&scene), speaking(&scene), relay(&scene)]
+    };
+    assert_eq!(count(&alone), count(&crowded));
+}
+
+/// The shortest of many runs of one call, so that whatever else the machine does hardly matters.
+fn shortest(mut call: impl FnMut()) -> Duration {
+    let time = |_| {
+        let start = Instant::now();
+        call();
+        start.elapsed()
+    };
+    (0..200).map(time).min().expect("many runs")
+}
+
+/// Ten thousand rooms more make nothing ten times dearer, as looking through them would.
+#[test]
+fn nothing_looks_through_rooms_or_users() {
+    let alone = VoiceRoomRegistry::new(1);
+    let crowded = VoiceRoomRegistry::new(1);
+    let _crowd: Vec<VoiceSession> = (0..10_000)
+        .map(|number| {
+            let sink = Arc::new(Encoding::default());
+            let names = (format!("user-{number}"), format!("room-{number}"));
+            join(&crowded, &names.0, &names.1, sink)
+        })
+        .collect();
+    let times = |registry: &VoiceRoomRegistry| {
+        let scene = scene(registry, 3);
+        let relay = shortest(|| {
+            let candidate = VoiceIceCandidate {
+                channel_id: "room".into(),
+                target_user_id: "member-0".into(),
+                ..VoiceIceCandidate::default()
+            };
+            scene.alice.relay(candidate).expect("relayed");
+        });
+        // A connection, a join and a disconnect.
+        let visit = shortest(|| {
+            drop(join(
+                registry,
+                "visitor",
+                "room",
+                Arc::new(Encoding::default()),
+            ));
+        });
+        [relay, visit]
+    };
+    let (few, many) = (times(&alone), times(&crowded));
+    for (few, many) in few.into_iter().zip(many) {
+        assert!(
+            many < 10 * few + Duration::from_micros(50),
+            "{few:?} became {many:?}"
+        );
+    }
+}
+
+/// The queue's place is there already once it has held as much.
+#[test]
+fn the_librarys_queue_adds_nothing() {
+    let registry = VoiceRoomRegistry::new(1);
+    let mut streams: Vec<QueueStream> = Vec::new();
+    let mut sessions = Vec::new();
+    for number in 0..50 {
+        let (sink, stream) = outbound_queue(256, 1 << 20);
+        sessions.push(join(
+            &registry,
+            &format!("user-{number}"),
+            "room",
+            Arc::new(sink),
+        ));
+        streams.push(stream);
+    }
+    let mut drain = || {
+        for stream in &mut streams {
+            while stream.pop().is_some() {}
+        }
+    };
+    drain();
+    let mut call = || {
+        sessions[0].speaking("room", true, "").expect("told");
+        drain();
+    };
+    call();
+    let counted = measure(call).count_total;
+    assert!(counted <= 5, "{counted} allocations for 49 recipients");
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    let registry = VoiceRoomRegistry::new(1);
+    let mut kept = Vec::with_capacity(1_000);
+    let counted = measure(|| {
+        for number in 0..1_000 {
+            let (sink, stream) = outbound_queue(256, 4 << 20);
+            let user = UserId::new(number.to_string()).expect("an id");
+            let session = registry.connect(&user, Arc::new(sink)).expect("connected");
+            kept.push((session, stream));
+        }
+    });
+    let each = counted.bytes_current / 1_000;
+    assert!(each < 1_024, "{each} bytes for an idle connection");
+}

@@ -1,0 +1,59 @@
+//! A connection without a transport that sends whole envelopes.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use united_voice_core::{
+    VoiceSession,
+    proto::ws::{Envelope, envelope::Payload},
+    signaling,
+    test_util::RecordingSink,
+};
+
+use super::{lines::line, payloads::join, server::Server, user};
+
+pub(crate) struct Asker {
+    pub(crate) session: VoiceSession,
+    pub(crate) sink: Arc<RecordingSink>,
+    server: Server,
+}
+
+impl Asker {
+    pub(crate) fn new(server: &Server, name: &str) -> Self {
+        let sink = Arc::new(RecordingSink::default());
+        let session = server
+            .connect(&user(name), sink.clone())
+            .expect("connected");
+        Self {
+            session,
+            sink,
+            server: server.clone(),
+        }
+    }
+
+    pub(crate) fn joined(server: &Server, name: &str, channel: &str) -> Self {
+        let peer = Self::new(server, name);
+        let told = peer.ask(join(channel));
+        assert!(told[0].starts_with("#7 response"), "{told:?}");
+        peer
+    }
+
+    /// Sends under the request id 7 and says what came of it. Nothing here has to wait.
+    pub(crate) fn ask(&self, payload: Payload) -> Vec<String> {
+        self.ask_as("7", Some(payload))
+    }
+
+    pub(crate) fn ask_as(&self, request_id: &str, payload: Option<Payload>) -> Vec<String> {
+        let envelope = Envelope {
+            request_id: request_id.into(),
+            payload,
+        };
+        let dispatched = signaling::dispatch(&self.server, &self.session, envelope);
+        dispatched.now_or_never().expect("at once");
+        self.lines()
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.sink.take().iter().map(line).collect()
+    }
+}

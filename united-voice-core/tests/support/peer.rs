@@ -1,0 +1,166 @@
+//! A client of `drive`. The clock is tokio's, paused: waiting takes no time, and what is due happens in order.
+
+use std::time::Duration;
+
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use united_voice_core::{
+    Codec, Disconnect, Frame, TransportError, drive,
+    proto::{
+        decode, encode_json, encode_protobuf,
+        ws::{Envelope, envelope::Payload},
+    },
+};
+
+use super::{
+    lines::line,
+    payloads,
+    server::Server,
+    transport::{ClientEnd, pair},
+    user,
+};
+
+pub(crate) struct Peer {
+    pub(crate) wire: ClientEnd,
+    /// The encoding of what is sent, and of what arrived last.
+    pub(crate) codec: Codec,
+    pub(crate) arrived_as: Option<Codec>,
+    /// Pings that arrived.
+    pub(crate) pings: usize,
+    pub(crate) answers_pings: bool,
+    task: JoinHandle<Disconnect>,
+}
+
+impl Peer {
+    /// A connection whose subprotocol settled protobuf.
+    pub(crate) fn new(server: &Server, name: &str) -> Self {
+        Self::with_codec(server, name, Some(Codec::Protobuf))
+    }
+
+    /// `settled` is what the subprotocol settled.
+    pub(crate) fn with_codec(server: &Server, name: &str, settled: Option<Codec>) -> Self {
+        let (server_end, wire) = pair();
+        let (server, user) = (server.clone(), user(name));
+        let run = async move { drive(&server, server_end, user, settled).await };
+        Self {
+            wire,
+            codec: settled.unwrap_or(Codec::Protobuf),
+            arrived_as: None,
+            pings: 0,
+            answers_pings: true,
+            task: tokio::spawn(run),
+        }
+    }
+
+    /// A connection that has joined, with its response taken.
+    pub(crate) async fn joined(server: &Server, name: &str, channel: &str) -> Self {
+        let mut peer = Self::new(server, name);
+        peer.ask("join", payloads::join(channel));
+        let told = peer.told().await;
+        assert!(told.starts_with("#join response"), "{told}");
+        peer
+    }
+
+    pub(crate) fn ask(&self, request_id: &str, payload: Payload) {
+        let request_id = request_id.into();
+        self.send(&Envelope {
+            request_id,
+            payload: Some(payload),
+        });
+    }
+
+    pub(crate) fn send(&self, envelope: &Envelope) {
+        self.frame(match self.codec {
+            Codec::Protobuf => Frame::Binary(encode_protobuf(envelope)),
+            Codec::Json => Frame::Text(encode_json(envelope).into()),
+        });
+    }
+
+    pub(crate) fn frame(&self, frame: Frame) {
+        self.wire.send(Ok(frame));
+    }
+
+    pub(crate) fn fail(&self, error: TransportError) {
+        self.wire.send(Err(error));
+    }
+
+    /// The next message as a line, or `close CODE`, or `end`. Pings are answered meanwhile. Fails where nothing comes
+    /// for an hour.
+    pub(crate) async fn told(&mut self) -> String {
+        let hour = Duration::from_secs(3600);
+        timeout(hour, self.next_line())
+            .await
+            .expect("nothing came for an hour")
+    }
+
+    async fn next_line(&mut self) -> String {
+        loop {
+            match self.wire.next().await {
+                Some(Frame::Ping(content)) => {
+                    self.pings += 1;
+                    if self.answers_pings {
+                        self.frame(Frame::Pong(content));
+                    }
+                }
+                Some(frame) => return self.read(&frame),
+                None => return "end".into(),
+            }
+        }
+    }
+
+    fn read(&mut self, frame: &Frame) -> String {
+        let (codec, bytes) = match frame {
+            Frame::Binary(bytes) => (Codec::Protobuf, &bytes[..]),
+            Frame::Text(text) => (Codec::Json, str::as_bytes(text)),
+            Frame::Close(Some(close)) => return format!("close {}", close.code),
+            other => panic!("not expected: {other:?}"),
+        };
+        self.arrived_as = Some(codec);
+        line(&decode(codec, bytes, usize::MAX).expect("a server's message"))
+    }
+
+    /// All that has arrived when everything that can happen now has happened.
+    pub(crate) async fn lines(&mut self) -> Vec<String> {
+        settle().await;
+        let mut lines = Vec::new();
+        while let Some(frame) = self.wire.try_next() {
+            match frame {
+                Frame::Ping(_) => self.pings += 1,
+                frame => lines.push(self.read(&frame)),
+            }
+        }
+        lines
+    }
+
+    /// Answers pings for `time`, during which nothing else may come.
+    pub(crate) async fn idle(&mut self, time: Duration) {
+        let told = timeout(time, self.next_line()).await;
+        assert!(told.is_err(), "told {told:?}");
+    }
+
+    /// Waits until `drive` has returned, and hands back what it said.
+    pub(crate) async fn disconnect(self) -> Disconnect {
+        self.task.await.expect("drive does not panic")
+    }
+
+    /// Drops the future of `drive`.
+    pub(crate) fn abort(&self) {
+        self.task.abort();
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.task.is_finished()
+    }
+}
+
+/// Lets every task go on until it has nothing to do but wait. The clock moves on by a millisecond.
+pub(crate) async fn settle() {
+    sleep(Duration::from_millis(1)).await;
+}
+
+/// Virtual seconds since `start`, rounded.
+pub(crate) fn seconds_since(start: Instant) -> u64 {
+    (start.elapsed() + Duration::from_millis(500)).as_secs()
+}

@@ -1,0 +1,75 @@
+//! A server whose directory answers by the channel's name.
+
+use std::{
+    num::NonZeroU32,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+use united_voice_core::{
+    Admission, AdmitError, ChannelId, IceConfig, Limits, Profile, TurnConfig, UserId,
+    VoiceDirectory, VoiceServer,
+};
+
+/// Admits everybody, to a channel whose name begins with `slow` only when it is let, and to some never.
+#[derive(Debug)]
+pub(crate) struct Gated {
+    pub(crate) gate: Semaphore,
+    pub(crate) asked: AtomicUsize,
+}
+
+#[async_trait]
+impl VoiceDirectory for Gated {
+    async fn admit(&self, user: &UserId, channel: &ChannelId) -> Result<Admission, AdmitError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        match channel.as_str() {
+            "text" => return Err(AdmitError::NotAVoiceChannel),
+            "unknown" => return Err(AdmitError::ChannelNotFound),
+            "banned" => return Err(AdmitError::Forbidden),
+            "broken" => return Err(AdmitError::unavailable("disk on fire")),
+            name if name.starts_with("slow") => {
+                let permit = self.gate.acquire().await;
+                permit.map_err(AdmitError::unavailable)?.forget();
+            }
+            _ => {}
+        }
+        let limit = u32::from(channel.as_str() == "tiny");
+        let admission = Admission::new(Profile::new(user.as_str()));
+        Ok(admission.with_max_participants(NonZeroU32::new(limit)))
+    }
+}
+
+pub(crate) type Server = VoiceServer<Gated>;
+
+pub(crate) fn server() -> Server {
+    server_with(|_| {})
+}
+
+pub(crate) fn server_with(change: impl FnOnce(&mut Limits)) -> Server {
+    build(IceConfig::default(), change)
+}
+
+/// A server whose TURN credentials live for a minute.
+pub(crate) fn turn_server() -> Server {
+    let turn = TurnConfig::new("turn.example", 3478, "secret", 60).expect("valid");
+    with_ice(IceConfig::default().with_turn(turn))
+}
+
+pub(crate) fn with_ice(ice: IceConfig) -> Server {
+    build(ice, |_| {})
+}
+
+fn build(ice: IceConfig, change: impl FnOnce(&mut Limits)) -> Server {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    let directory = Gated {
+        gate: Semaphore::new(0),
+        asked: AtomicUsize::new(0),
+    };
+    VoiceServer::builder(directory)
+        .ice(ice)
+        .limits(limits)
+        .build()
+        .expect("built")
+}
