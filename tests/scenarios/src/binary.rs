@@ -1,0 +1,77 @@
+//! Finds the server's executable, building it first where needed.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
+};
+
+use crate::ServerKind;
+
+/// The executable of a server, built once a process with the profile and in the target directory of the running test.
+///
+/// # Panics
+/// If it can't be built; at once for every test but the first that asks.
+pub(crate) fn executable(kind: ServerKind) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<&str, Option<PathBuf>>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let package = kind.package();
+    let executable = built.entry(package).or_insert_with(|| build(package));
+    executable
+        .clone()
+        .unwrap_or_else(|| panic!("cargo could not build {package}, see above"))
+}
+
+fn build(package: &str) -> Option<PathBuf> {
+    let (target_dir, profile) = target_dir_and_profile();
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            package,
+            "--profile",
+            &profile,
+        ])
+        .args([
+            "--message-format",
+            "json-render-diagnostics",
+            "--target-dir",
+        ])
+        .arg(target_dir)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo can be started");
+    let messages = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
+    executable_among(&messages, package).filter(|_| output.status.success())
+}
+
+/// Where the running test was built, read from its own path: `{target dir}/{profile}/deps/{test}`.
+fn target_dir_and_profile() -> (PathBuf, String) {
+    let test = env::current_exe().expect("a test knows its path");
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .expect("a test lies in {profile}/deps");
+    let profile = folder
+        .file_name()
+        .and_then(|name| name.to_str())
+        .expect("a profile has a name");
+    let profile = if profile == "debug" { "dev" } else { profile };
+    let target_dir = folder
+        .parent()
+        .map(Path::to_path_buf)
+        .expect("a profile lies in a target directory");
+    (target_dir, profile.to_owned())
+}
+
+fn executable_among(messages: &str, package: &str) -> Option<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == package)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}

@@ -1,0 +1,198 @@
+//! What the scenarios ask the server over HTTP.
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+use crate::{Server, json::participant, soon, voice::VoiceParticipant};
+
+/// Somebody who has signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The id the server gave.
+    pub id: String,
+    /// The display name.
+    pub name: String,
+    /// The public key, or nothing.
+    pub pubkey: String,
+    /// The JWT.
+    pub token: String,
+}
+
+impl Server {
+    /// The URL of a path, which begins with a slash.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    /// Sends a request and gives the status and the body, `null` where that is not JSON.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    pub async fn http(
+        &self,
+        method: Method,
+        path: &str,
+        user: Option<&User>,
+        body: Option<Value>,
+    ) -> (u16, Value) {
+        let mut request = client().request(method, self.url(path));
+        if let Some(user) = user {
+            request = request.bearer_auth(&user.token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let (status, text) = send(request).await;
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// GET as a user.
+    pub async fn get(&self, path: &str, user: Option<&User>) -> (u16, Value) {
+        self.http(Method::GET, path, user, None).await
+    }
+
+    /// GET a text.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    pub async fn get_text(&self, path: &str) -> (u16, String) {
+        send(client().get(self.url(path))).await
+    }
+
+    /// A new user by dev login, with a public key of their own.
+    ///
+    /// # Panics
+    /// If the login is refused.
+    pub async fn user(&self, name: &str) -> User {
+        let pubkey = format!("key of {name} {:016x}", fastrand::u64(..));
+        self.sign_in(name, &pubkey).await
+    }
+
+    /// Dev login with a name and a public key.
+    ///
+    /// # Panics
+    /// If the login is refused.
+    pub async fn sign_in(&self, name: &str, pubkey: &str) -> User {
+        let body = json!({ "displayName": name, "pubkey": pubkey });
+        let (status, answer) = self
+            .http(Method::POST, "/api/dev/login", None, Some(body))
+            .await;
+        assert_eq!(status, 200, "dev login: {answer}");
+        User {
+            id: text(&answer, "userId"),
+            name: name.to_owned(),
+            pubkey: pubkey.to_owned(),
+            token: text(&answer, "token"),
+        }
+    }
+
+    /// A user with an id of one's choice, made by the `token` subcommand beside the running server.
+    ///
+    /// # Panics
+    /// If the subcommand fails.
+    pub async fn user_with_id(&self, id: &str) -> User {
+        let data_dir = self.data_dir().to_str().expect("a temporary path is UTF-8");
+        let output = Self::builder(self.kind())
+            .flag("token")
+            .flag(format!("--user={id}"))
+            .flag(format!("--name={id}"))
+            .flag("--data-dir")
+            .flag(data_dir)
+            .run_to_end()
+            .await;
+        assert!(
+            output.status.success(),
+            "token --user {id}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let token = String::from_utf8(output.stdout)
+            .expect("a JWT is text")
+            .trim_end()
+            .to_owned();
+        User {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            pubkey: String::new(),
+            token,
+        }
+    }
+
+    /// A new voice channel, without a hard limit where `limit` is `None`. Its id.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    pub async fn channel(&self, user: &User, name: &str, limit: Option<u32>) -> String {
+        let body = json!({ "name": name, "kind": "voice", "maxParticipants": limit });
+        let (status, answer) = self
+            .http(Method::POST, "/api/channels", Some(user), Some(body))
+            .await;
+        assert_eq!(status, 201, "a new channel: {answer}");
+        text(&answer, "id")
+    }
+
+    /// Sets or clears a channel's hard limit.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    pub async fn set_limit(&self, user: &User, channel: &str, limit: Option<u32>) {
+        let (path, body) = (
+            format!("/api/channels/{channel}"),
+            json!({ "maxParticipants": limit }),
+        );
+        let (status, answer) = self
+            .http(Method::PATCH, &path, Some(user), Some(body))
+            .await;
+        assert_eq!(status, 200, "a new limit: {answer}");
+    }
+
+    /// Who is in a channel, by the REST route.
+    ///
+    /// # Panics
+    /// If the server refuses or writes participants in another form than the contract's.
+    pub async fn participants(&self, user: &User, channel: &str) -> Vec<VoiceParticipant> {
+        let (status, answer) = self
+            .get(&format!("/api/voice/{channel}/participants"), Some(user))
+            .await;
+        assert_eq!(status, 200, "participants: {answer}");
+        let Value::Array(list) = answer else {
+            panic!("participants are not an array: {answer}")
+        };
+        list.into_iter().map(participant).collect()
+    }
+
+    /// The ids of those in a channel, in joining order.
+    pub async fn roster(&self, user: &User, channel: &str) -> Vec<String> {
+        self.participants(user, channel)
+            .await
+            .into_iter()
+            .map(|participant| participant.user_id)
+            .collect()
+    }
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client without TLS needs nothing")
+}
+
+async fn send(request: RequestBuilder) -> (u16, String) {
+    soon("an HTTP answer", async {
+        let response = request.send().await.expect("the server answers");
+        let status: StatusCode = response.status();
+        (
+            status.as_u16(),
+            response.text().await.expect("the answer is whole"),
+        )
+    })
+    .await
+}
+
+fn text(object: &Value, key: &str) -> String {
+    object[key]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {key} in {object}"))
+        .to_owned()
+}

@@ -1,0 +1,357 @@
+//! One running example server, started the way a user starts it.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use crate::{binary, eventually, soon};
+
+/// Which of the example servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServerKind {
+    /// `united-voice-axum`
+    Axum,
+    /// `united-voice-actix`
+    Actix,
+}
+
+impl ServerKind {
+    /// The name of its package, which is also that of its executable.
+    #[must_use]
+    pub const fn package(self) -> &'static str {
+        match self {
+            Self::Axum => "united-voice-axum",
+            Self::Actix => "united-voice-actix",
+        }
+    }
+}
+
+/// What a server is started with.
+#[derive(Debug)]
+pub struct ServerBuilder {
+    kind: ServerKind,
+    home: Arc<TempDir>,
+    bind: SocketAddr,
+    flags: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl ServerBuilder {
+    fn new(kind: ServerKind) -> Self {
+        let home = Arc::new(TempDir::new().expect("a temporary directory can be made"));
+        let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            kind,
+            home,
+            bind,
+            flags: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// The text of `united.toml`.
+    ///
+    /// # Panics
+    /// If it can't be written.
+    #[must_use]
+    pub fn config(self, toml: &str) -> Self {
+        fs::write(self.home.path().join("united.toml"), toml)
+            .expect("the data directory is writable");
+        self
+    }
+
+    /// One more command-line argument.
+    #[must_use]
+    pub fn flag(mut self, flag: impl Into<String>) -> Self {
+        self.flags.push(flag.into());
+        self
+    }
+
+    /// One more variable of its environment.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Listens there instead of on a free port of 127.0.0.1.
+    #[must_use]
+    pub const fn bind(mut self, address: SocketAddr) -> Self {
+        self.bind = address;
+        self
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Runs the program without `--bind` and `--data-dir`, for instance with a subcommand, and waits for its end.
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub async fn run_to_end(&self) -> Output {
+        let mut command = tokio::process::Command::from(self.command());
+        let ending = command
+            .args(&self.flags)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        soon("the program to end", ending)
+            .await
+            .expect("the server can be started")
+    }
+
+    /// Starts the server without `--bind` and `--data-dir`, in an empty working directory.
+    ///
+    /// # Panics
+    /// If it ends or is silent instead of listening.
+    pub async fn start_bare(self) -> Server {
+        let command = self.command();
+        self.spawn(command).await
+    }
+
+    /// Starts the server and waits until it listens.
+    ///
+    /// # Panics
+    /// If it ends or is silent instead.
+    pub async fn start(self) -> Server {
+        let mut command = self.command();
+        command
+            .arg("--bind")
+            .arg(self.bind.to_string())
+            .arg("--data-dir")
+            .arg(self.home.path());
+        self.spawn(command).await
+    }
+
+    async fn spawn(self, mut command: Command) -> Server {
+        let mut child = command
+            .args(&self.flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server can be started");
+        let log = Log::default();
+        log.collect(child.stderr.take().expect("stderr is a pipe"), None);
+        let (ready, listening) = oneshot::channel();
+        log.collect(child.stdout.take().expect("stdout is a pipe"), Some(ready));
+        // From here on the process is killed whatever happens.
+        let mut server = Server {
+            child,
+            address: self.bind,
+            log,
+            started_with: self,
+        };
+        server.address = soon("the line that says where the server listens", listening)
+            .await
+            .expect("the server ended before it listened");
+        server
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(binary::executable(self.kind));
+        command
+            .current_dir(self.home.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+/// A running server. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    log: Log,
+    started_with: ServerBuilder,
+}
+
+impl Server {
+    /// A server to be configured before it starts.
+    #[must_use]
+    pub fn builder(kind: ServerKind) -> ServerBuilder {
+        ServerBuilder::new(kind)
+    }
+
+    /// A server with default settings in a fresh data directory.
+    pub async fn start(kind: ServerKind) -> Self {
+        Self::builder(kind).start().await
+    }
+
+    /// A server with this `united.toml`.
+    pub async fn with_config(kind: ServerKind, toml: &str) -> Self {
+        Self::builder(kind).config(toml).start().await
+    }
+
+    /// Where it said it listens, with 127.0.0.1 in the place of an unspecified address.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where `united.toml`, `united.db` and `secrets.toml` are.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        self.started_with.data_dir()
+    }
+
+    /// Which server it is.
+    #[must_use]
+    pub const fn kind(&self) -> ServerKind {
+        self.started_with.kind
+    }
+
+    /// What it wrote so far, stdout and stderr.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// How many sockets the process has open.
+    ///
+    /// # Panics
+    /// If the process is gone.
+    #[must_use]
+    pub fn open_sockets(&self) -> usize {
+        let descriptors =
+            fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server runs");
+        let is_socket = |path: &Path| {
+            fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
+        };
+        descriptors
+            .filter_map(Result::ok)
+            .filter(|entry| is_socket(&entry.path()))
+            .count()
+    }
+
+    /// Sends SIGTERM.
+    ///
+    /// # Panics
+    /// If the process is gone.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends SIGINT.
+    ///
+    /// # Panics
+    /// If the process is gone.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// Waits for the process to end by itself.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub async fn exit(&mut self) -> ExitStatus {
+        eventually("the server to end", async || {
+            self.child.try_wait().expect("a child can be waited for")
+        })
+        .await
+    }
+
+    /// Ends the process with SIGTERM and starts another on the same port and data directory.
+    ///
+    /// # Panics
+    /// If either fails.
+    pub async fn restart(mut self) -> Self {
+        self.terminate();
+        assert!(
+            self.exit().await.success(),
+            "the server ended with a failure"
+        );
+        let again = ServerBuilder {
+            kind: self.kind(),
+            home: Arc::clone(&self.started_with.home),
+            bind: self.address,
+            flags: self.started_with.flags.clone(),
+            environment: self.started_with.environment.clone(),
+        };
+        drop(self);
+        again.start().await
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the server runs");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only where the process has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            self.log.show();
+        }
+    }
+}
+
+/// What the process writes, collected by a thread for each stream until it closes.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Log {
+    fn collect(
+        &self,
+        stream: impl Read + Send + 'static,
+        mut ready: Option<oneshot::Sender<SocketAddr>>,
+    ) {
+        let log = self.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                log.push(&line);
+                if let (Some(address), true) = (listening_on(&line), ready.is_some()) {
+                    let _ = ready.take().map(|ready| ready.send(address));
+                }
+            }
+        });
+    }
+
+    fn push(&self, line: &str) {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        text.push_str(line);
+        text.push('\n');
+    }
+
+    fn text(&self) -> String {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    #[expect(
+        clippy::print_stderr,
+        reason = "the harness of the failing test shows it"
+    )]
+    fn show(&self) {
+        eprintln!("--- what the server wrote ---\n{}---", self.text());
+    }
+}
+
+fn listening_on(line: &str) -> Option<SocketAddr> {
+    let mut address: SocketAddr = line
+        .strip_prefix("listening on http://")?
+        .trim_end_matches('/')
+        .parse()
+        .ok()?;
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    Some(address)
+}

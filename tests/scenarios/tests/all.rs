@@ -1,0 +1,58 @@
+//! The scenarios: what CONTRACT says a client or an administrator may rely on, checked on a running server.
+//!
+//! Each theme is a module. A scenario is a function of the server, and of the codec where that could matter; the macro
+//! [`scenarios!`] makes the tests, so that another server needs three lines here.
+
+/// Makes a test of each scenario for each server, and for each codec where the scenario asks for one.
+macro_rules! scenarios {
+    (each codec: $($coded:ident),* $(,)?; once: $($plain:ident),* $(,)?) => {
+        mod axum {
+            scenarios_of! { united_voice_scenarios::ServerKind::Axum; $($coded)*; $($plain)* }
+        }
+        mod actix {
+            scenarios_of! { united_voice_scenarios::ServerKind::Actix; $($coded)*; $($plain)* }
+        }
+    };
+}
+
+macro_rules! scenarios_of {
+    ($server:expr; $($coded:ident)*; $($plain:ident)*) => {
+        mod protobuf {
+            $(#[tokio::test]
+            async fn $coded() {
+                super::super::$coded($server, united_voice_scenarios::Codec::Protobuf).await;
+            })*
+        }
+        mod json {
+            $(#[tokio::test]
+            async fn $coded() {
+                super::super::$coded($server, united_voice_scenarios::Codec::Json).await;
+            })*
+        }
+        $(#[tokio::test]
+        async fn $plain() {
+            super::$plain($server).await;
+        })*
+    };
+}
+
+mod bad_input;
+mod codec;
+mod frame_size;
+mod http;
+mod lifecycle;
+mod limits;
+mod membership;
+mod native_audio;
+mod ordering;
+mod pipelining;
+mod privacy;
+mod program;
+mod rate_limit;
+mod relay;
+mod shutdown;
+mod sign_in;
+mod slow_consumer;
+mod state;
+mod takeover;
+mod turn;

@@ -1,0 +1,105 @@
+//! SIGTERM, SIGINT and what survives a restart: the last lines of section 4.
+
+use std::time::Duration;
+
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
+use united_voice_scenarios::{Client, Codec, Incoming, Server, ServerKind, request};
+
+scenarios! {
+    each codec:
+        sigterm_says_goodbye;
+    once:
+        sigint_says_goodbye,
+        stalled_clients_do_not_hold_it_up,
+        restart_keeps_users_and_channels,
+}
+
+/// What the contract allows, and some for starting the clock late.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+async fn sigterm_says_goodbye(kind: ServerKind, codec: Codec) {
+    let mut server = Server::start(kind).await;
+    let mut ann = Client::new(&server, "Ann", codec).await;
+    let mut bob = Client::new(&server, "Bob", codec).await;
+    let mut idle = Client::new(&server, "Idle", codec).await;
+    ann.join("general").await;
+    bob.join("general").await;
+    let started = Instant::now();
+    server.terminate();
+    for client in [&mut ann, &mut bob, &mut idle] {
+        assert_eq!(client.close_code().await, 1001);
+    }
+    assert!(server.exit().await.success());
+    assert!(started.elapsed() < DEADLINE, "{:?}", started.elapsed());
+    assert!(
+        TcpStream::connect(server.address()).await.is_err(),
+        "nobody listens"
+    );
+}
+
+async fn sigint_says_goodbye(kind: ServerKind) {
+    let mut server = Server::start(kind).await;
+    let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
+    server.interrupt();
+    assert_eq!(ann.incoming().await, Incoming::Closed(1001));
+    assert!(server.exit().await.success());
+}
+
+async fn stalled_clients_do_not_hold_it_up(kind: ServerKind) {
+    let limits = "[limits]\nmessages_per_second = 100000\nburst = 100000\n";
+    let mut server = Server::with_config(kind, limits).await;
+    let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
+    let mut stalled =
+        Client::connect_narrow(&server, &server.user("Stalled").await, Codec::Protobuf).await;
+    ann.join("general").await;
+    stalled.join("general").await;
+    ann.joined_event("general").await;
+    // Some of this stays in the queue or the buffers before it. Too little to be evicted.
+    let offer = request::offer("general", &stalled.user.id, &"s".repeat(60_000));
+    for _ in 0..40 {
+        ann.send(offer.clone()).await;
+    }
+    ann.expect_idle().await;
+    let mut half_sent = TcpStream::connect(server.address())
+        .await
+        .expect("the server accepts");
+    half_sent
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        .await
+        .expect("the server reads");
+
+    let started = Instant::now();
+    server.terminate();
+    assert_eq!(ann.close_code().await, 1001);
+    assert!(server.exit().await.success());
+    assert!(started.elapsed() < DEADLINE, "{:?}", started.elapsed());
+}
+
+async fn restart_keeps_users_and_channels(kind: ServerKind) {
+    let server = Server::start(kind).await;
+    let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
+    let bob = server.user("Bob").await;
+    let room = server.channel(&bob, "kept", Some(1)).await;
+    server.ban(&bob, Some("lounge")).await;
+    ann.join(&room).await;
+
+    let server = server.restart().await;
+    assert_eq!(
+        server.roster(&bob, &room).await,
+        [""; 0],
+        "nobody is in a channel of a new process"
+    );
+    let mut ann = Client::connect(&server, &ann.user, Codec::Protobuf).await;
+    let mut bob = Client::connect(&server, &bob, Codec::Protobuf).await;
+    ann.join(&room).await;
+    bob.join_refused(
+        &room,
+        united_voice_scenarios::voice::VoiceErrorCode::ChannelFull,
+    )
+    .await;
+    bob.join_refused(
+        "lounge",
+        united_voice_scenarios::voice::VoiceErrorCode::Forbidden,
+    )
+    .await;
+}
