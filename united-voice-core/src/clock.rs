@@ -24,6 +24,12 @@ pub(crate) struct Clock {
     timer: Pin<Box<Sleep>>,
 }
 
+/// A deadline; one that no clock can hold is a year away, and looked at again then.
+pub(crate) fn after(now: Instant, time: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    now.checked_add(time).unwrap_or(now + YEAR)
+}
+
 impl Clock {
     pub(crate) fn new(limits: &Limits, now: Instant) -> Self {
         Self {
@@ -35,7 +41,7 @@ impl Clock {
             join_deadline: None,
             ice_deadline: None,
             ice_grants: 0,
-            timer: Box::pin(sleep_until(now + limits.ping_interval)),
+            timer: Box::pin(sleep_until(after(now, limits.ping_interval))),
         }
     }
 
@@ -48,7 +54,7 @@ impl Clock {
     fn next_deadline(&self) -> Instant {
         let life = self
             .pong_deadline
-            .unwrap_or(self.heard_at + self.ping_interval);
+            .unwrap_or_else(|| after(self.heard_at, self.ping_interval));
         let others = [self.join_deadline, self.ice_deadline];
         others.into_iter().flatten().fold(life, Instant::min)
     }
@@ -78,9 +84,9 @@ impl Clock {
 
     /// Whether it is time for a ping, which is then under way.
     pub(crate) fn take_ping(&mut self, now: Instant) -> bool {
-        let due = self.pong_deadline.is_none() && self.heard_at + self.ping_interval <= now;
+        let due = self.pong_deadline.is_none() && after(self.heard_at, self.ping_interval) <= now;
         if due {
-            self.pong_deadline = Some(now + self.ping_timeout);
+            self.pong_deadline = Some(after(now, self.ping_timeout));
             self.ping_due = true;
         }
         due

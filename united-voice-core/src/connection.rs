@@ -8,87 +8,29 @@ use std::{
 };
 
 use futures::{Sink, SinkExt, Stream, StreamExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use united_voice_proto::{DecodeError, decode, ws::Envelope};
 
 use crate::{
-    CloseFrame, CloseReason, Codec, ConnectError, Frame, QueueStream, RequestError, Signal,
-    TransportError, UserId, VoiceDirectory, VoiceServer, VoiceSession,
-    clock::Clock,
+    Codec, Disconnect, Frame, QueueStream, RateLimiter, RequestError, Signal, TransportError,
+    UserId, Verdict, VoiceDirectory, VoiceServer, VoiceSession,
+    clock::{Clock, after},
+    disconnect::close,
     outbound_queue,
-    rate::{RateLimiter, Verdict},
     signaling::{self, decode_error, dispatch_now, finish_join, reply_error, unavailable},
 };
 
 /// Frames read and signals written before another task gets its turn.
 const BUDGET: usize = 64;
 
-/// How a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Disconnect {
-    /// The client closed it.
-    Closed,
-    /// The transport ended or failed.
-    Lost,
-    /// The client gave no sign of life.
-    TimedOut,
-    /// The client read too slowly: 1013.
-    SlowConsumer,
-    /// The server stops: 1001.
-    GoingAway,
-    /// The client exceeded its rate for too long, or the user has too many connections: 1008.
-    PolicyViolation,
-    /// A message was too large: 1009.
-    MessageTooLarge,
-    /// A text message was not UTF-8: 1007.
-    InvalidUtf8,
-    /// The client broke the transport's protocol: 1002.
-    ProtocolError,
-}
-
-impl Disconnect {
-    /// The close frame that the server sends: none where the client is gone or has closed by itself.
-    pub fn close_frame(self) -> Option<CloseFrame> {
-        let (code, reason) = match self {
-            Self::Closed | Self::Lost | Self::TimedOut => return None,
-            Self::SlowConsumer => (1013, "reading too slowly"),
-            Self::GoingAway => (1001, "server is stopping"),
-            Self::PolicyViolation => (1008, "sending too much"),
-            Self::MessageTooLarge => (1009, "message too large"),
-            Self::InvalidUtf8 => (1007, "text is not UTF-8"),
-            Self::ProtocolError => (1002, "protocol error"),
-        };
-        Some(CloseFrame {
-            code,
-            reason: reason.into(),
-        })
-    }
-}
-
-impl From<CloseReason> for Disconnect {
-    fn from(reason: CloseReason) -> Self {
-        match reason {
-            CloseReason::SlowConsumer => Self::SlowConsumer,
-            CloseReason::GoingAway => Self::GoingAway,
-        }
-    }
-}
-
-impl From<ConnectError> for Disconnect {
-    fn from(error: ConnectError) -> Self {
-        match error {
-            ConnectError::ShuttingDown => Self::GoingAway,
-            ConnectError::TooManyConnections => Self::PolicyViolation,
-        }
-    }
-}
-
 /// Runs one connection of an authenticated user to its end.
 ///
 /// `transport` is the framework's socket as a `Stream` and `Sink` of [`Frame`]s. It must answer pings, hand out whole
 /// messages and refuse those over [`Limits::max_message_bytes`](crate::Limits::max_message_bytes). `codec` is what the
 /// subprotocol settled; without one, the kind of the first message does.
+///
+/// After an error the transport should go on reading and dropping what comes, as far as it can: a socket that is closed
+/// with unread data resets the connection, and the close frame may not arrive.
 ///
 /// One task does all: it reads, answers, writes what the queue holds and flushes once for each wake-up. The seat is given
 /// up as soon as the connection is known to end, before the closing handshake.
@@ -124,27 +66,6 @@ where
     tracing::debug!(?disconnect, "connection ends");
     close(&mut transport, disconnect, limits).await;
     disconnect
-}
-
-/// The closing handshake: the server's frame within its time, then whatever still comes is read and dropped for a while,
-/// since closing a socket with unread data resets it and may destroy the frame on its way.
-async fn close<T>(transport: &mut T, disconnect: Disconnect, limits: &crate::Limits)
-where
-    T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame> + Unpin,
-{
-    let sent = match (disconnect, disconnect.close_frame()) {
-        (Disconnect::Closed, _) => timeout(limits.close_timeout, transport.flush()).await,
-        (_, Some(frame)) => {
-            let frame = transport.send(Frame::Close(Some(frame)));
-            timeout(limits.close_timeout, frame).await
-        }
-        (_, None) => return,
-    };
-    if let Ok(Ok(())) = sent {
-        let rest = async { while let Some(Ok(_)) = transport.next().await {} };
-        // Either way it is over.
-        let _ = timeout(limits.linger, rest).await;
-    }
 }
 
 type JoinUnderWay<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -194,7 +115,7 @@ where
     ) -> Self {
         let now = Instant::now();
         Self {
-            rate: RateLimiter::new(server.limits(), now),
+            rate: RateLimiter::new(server.limits(), now.into_std()),
             clock: Clock::new(server.limits(), now),
             server,
             session,
@@ -276,7 +197,10 @@ where
             match self.transport.poll_next_unpin(cx) {
                 Poll::Pending => return Ok(false),
                 Poll::Ready(None) => return Err(Disconnect::Lost),
-                Poll::Ready(Some(Err(error))) => return Err(read_failure(&error)),
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::debug!(%error, "transport failed");
+                    return Err((&error).into());
+                }
                 Poll::Ready(Some(Ok(frame))) => {
                     self.clock.heard(now);
                     match frame {
@@ -307,7 +231,7 @@ where
         if matches!(decoded, Err(DecodeError::TooLarge { .. })) {
             return Err(Disconnect::MessageTooLarge);
         }
-        match self.rate.check(now) {
+        match self.rate.check(now.into_std()) {
             Verdict::Pass => {}
             Verdict::Drop => {
                 self.tally.rate_limited += 1;
@@ -369,7 +293,7 @@ where
             request_id: join.request_id.clone(),
             channel: join.request.channel_id.clone(),
         };
-        self.clock.join_deadline = Some(now + self.server.limits().directory_timeout);
+        self.clock.join_deadline = Some(after(now, self.server.limits().directory_timeout));
         let join = finish_join(self.server, self.session, join);
         self.join = Some((Box::pin(join), reply));
     }
@@ -379,8 +303,8 @@ where
         let grants = self.session.ice_grants();
         if grants != self.clock.ice_grants {
             self.clock.ice_grants = grants;
-            let after = self.server.ice_refresh_after();
-            self.clock.ice_deadline = after.map(|after| now + after);
+            let delay = self.server.ice_refresh_after();
+            self.clock.ice_deadline = delay.map(|delay| after(now, delay));
         }
     }
 
@@ -473,15 +397,5 @@ fn short(request_id: &str) -> &str {
         ""
     } else {
         request_id
-    }
-}
-
-fn read_failure(error: &TransportError) -> Disconnect {
-    tracing::debug!(%error, "transport failed");
-    match error {
-        TransportError::TooLarge => Disconnect::MessageTooLarge,
-        TransportError::InvalidUtf8 => Disconnect::InvalidUtf8,
-        TransportError::Protocol => Disconnect::ProtocolError,
-        TransportError::Io(_) => Disconnect::Lost,
     }
 }

@@ -21,6 +21,9 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 pub trait VoiceDirectory: Send + Sync + 'static {
     /// Whether `user` may join `channel`, and under what name and limit.
     ///
+    /// Ids are compared byte by byte: a host that takes `7` and `07` for one channel must refuse one of the two spellings
+    /// here, lest they become two rooms.
+    ///
     /// When a limit changes later, call [`VoiceRoomRegistry::policy_changed`](crate::VoiceRoomRegistry::policy_changed):
     /// joins that asked before and are not through yet then ask again.
     ///

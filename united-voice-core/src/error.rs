@@ -16,6 +16,16 @@ pub enum ConnectError {
     TooManyConnections,
 }
 
+impl ConnectError {
+    /// The WebSocket close code (RFC 6455 section 7.4).
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::ShuttingDown => 1001,
+            Self::TooManyConnections => 1008,
+        }
+    }
+}
+
 /// Why a join changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -93,7 +103,8 @@ pub struct RequestError {
 }
 
 impl RequestError {
-    pub(crate) fn new(code: VoiceErrorCode, message: &'static str) -> Self {
+    /// A refusal, for hosts that refuse something themselves. `message` is for people who read logs.
+    pub fn new(code: VoiceErrorCode, message: &'static str) -> Self {
         Self {
             code,
             message,
@@ -106,12 +117,14 @@ impl RequestError {
         Self::new(VoiceErrorCode::Malformed, message)
     }
 
-    #[cfg(feature = "connection")]
-    pub(crate) fn rate_limited() -> Self {
+    /// The message was dropped by the rate limit.
+    pub fn rate_limited() -> Self {
         Self::new(VoiceErrorCode::RateLimited, "too many messages, slow down")
     }
 
-    pub(crate) fn in_channel(mut self, channel: &str) -> Self {
+    /// Names the channel that the request named.
+    #[must_use]
+    pub fn in_channel(mut self, channel: &str) -> Self {
         self.channel = Some(channel.into());
         self
     }
@@ -131,7 +144,8 @@ impl RequestError {
         self.channel.as_deref()
     }
 
-    pub(crate) fn message(&self) -> &'static str {
+    /// The message on the wire.
+    pub fn message(&self) -> &'static str {
         self.message
     }
 }

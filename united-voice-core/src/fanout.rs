@@ -142,6 +142,13 @@ impl VoiceRoomRegistry {
         }
     }
 
+    /// Ends one connection as too slow. No lock is held by the caller.
+    pub(crate) fn evict_connection(&self, user: &User, connection: u64) {
+        let mut overflow = Overflow::default();
+        self.evict(user, connection, &mut overflow);
+        self.evict_all(overflow);
+    }
+
     fn evict(&self, user: &User, connection: u64, overflow: &mut Overflow) {
         let mut cell = user.state.lock();
         let position = cell

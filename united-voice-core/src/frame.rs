@@ -12,7 +12,7 @@ pub enum Frame {
     Binary(Bytes),
     /// One JSON envelope.
     Text(ByteString),
-    /// A sign of life is asked for. What comes in is answered by the transport.
+    /// A sign of life is asked for. One that comes in is answered by the transport, and handed on as a sign of life itself.
     Ping(Bytes),
     /// A sign of life.
     Pong(Bytes),
@@ -57,4 +57,10 @@ pub enum TransportError {
     /// The connection is gone.
     #[error("connection lost")]
     Io(#[source] BoxError),
+}
+
+impl From<std::io::Error> for TransportError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error.into())
+    }
 }

@@ -111,6 +111,8 @@ mod clock;
 #[cfg(feature = "connection")]
 mod connection;
 mod directory;
+#[cfg(feature = "connection")]
+mod disconnect;
 mod error;
 mod events;
 mod fanout;
@@ -120,7 +122,6 @@ mod id;
 mod join;
 mod limits;
 mod queue;
-#[cfg(feature = "connection")]
 mod rate;
 mod registry;
 mod relayed;
@@ -139,7 +140,8 @@ pub use united_voice_proto::{self as proto, Codec};
 
 #[cfg(feature = "connection")]
 pub use crate::{
-    connection::{Disconnect, drive},
+    connection::drive,
+    disconnect::Disconnect,
     frame::{CloseFrame, Frame, TransportError},
 };
 pub use crate::{
@@ -149,6 +151,7 @@ pub use crate::{
     id::{ChannelId, IdError, MAX_ID_BYTES, SessionId, SessionIdError, UserId},
     limits::{Limits, LimitsError},
     queue::{QueueSink, QueueStream, outbound_queue},
+    rate::{RateLimiter, Verdict},
     registry::{PolicyEpoch, VoiceRoomRegistry},
     relayed::Relayed,
     room::{Member, Participant, RoomFull, RoomState, SOFT_CAP},

@@ -1,8 +1,6 @@
 //! The rate limit of one connection: a token bucket that is told the time.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::Limits;
 
@@ -10,17 +8,21 @@ use crate::Limits;
 const CALM: Duration = Duration::from_secs(1);
 
 /// What to do with a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Handle it.
     Pass,
+    /// Drop it and answer [`RequestError::rate_limited`](crate::RequestError::rate_limited).
     Drop,
-    /// The excess has lasted too long.
+    /// The excess has lasted too long: close with 1008.
     Close,
 }
 
-/// The bucket is kept as the instant at which it will be full again, so that it needs no refilling.
+/// The rate limit of one connection; `drive` has one, a host with a socket loop of its own brings one.
+///
+/// A token bucket, kept as the instant at which it will be full again, so that it needs no refilling.
 #[derive(Debug)]
-pub(crate) struct RateLimiter {
+pub struct RateLimiter {
     per_message: Duration,
     capacity: Duration,
     max_excess: Duration,
@@ -35,8 +37,9 @@ struct Excess {
 }
 
 impl RateLimiter {
-    pub(crate) fn new(limits: &Limits, now: Instant) -> Self {
-        let per_message = Duration::from_secs(1) / limits.messages_per_second;
+    /// A full bucket: [`Limits::burst`] messages at once, [`Limits::messages_per_second`] for long.
+    pub fn new(limits: &Limits, now: Instant) -> Self {
+        let per_message = Duration::from_secs(1) / limits.messages_per_second.max(1);
         Self {
             per_message,
             capacity: per_message * limits.burst,
@@ -46,7 +49,8 @@ impl RateLimiter {
         }
     }
 
-    pub(crate) fn check(&mut self, now: Instant) -> Verdict {
+    /// Counts a message that came at `now`, which does not go back.
+    pub fn check(&mut self, now: Instant) -> Verdict {
         let full_at = self.full_at.max(now) + self.per_message;
         if full_at - now <= self.capacity {
             self.full_at = full_at;

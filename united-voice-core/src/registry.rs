@@ -156,24 +156,31 @@ impl VoiceRoomRegistry {
         loop {
             let user = self.inner.user_or_new(user);
             let mut cell = user.state.lock();
-            // Under the user's lock: `shutdown` visits every user after it has raised the flag.
-            if self.inner.shutting_down.load(Ordering::SeqCst) {
-                drop(cell);
-                self.inner.forget_user_if_idle(&user);
-                return Err(ConnectError::ShuttingDown);
-            }
             if cell.dead {
                 drop(cell);
                 self.inner.remove_user(&user);
                 continue;
             }
-            if cell.connections.len() >= self.inner.connections_per_user {
-                return Err(ConnectError::TooManyConnections);
+            if let Err(error) = self.may_connect(&cell) {
+                drop(cell);
+                self.inner.forget_user_if_idle(&user);
+                return Err(error);
             }
             cell.connections.push(link);
             drop(cell);
             self.inner.counters.connected();
             return Ok(VoiceSession::new(self.clone(), user, connection));
+        }
+    }
+
+    /// Asked under the user's lock, since `shutdown` visits every user after it has raised the flag.
+    fn may_connect(&self, cell: &UserCell) -> Result<(), ConnectError> {
+        if self.inner.shutting_down.load(Ordering::SeqCst) {
+            Err(ConnectError::ShuttingDown)
+        } else if cell.connections.len() >= self.inner.connections_per_user {
+            Err(ConnectError::TooManyConnections)
+        } else {
+            Ok(())
         }
     }
 
@@ -245,12 +252,26 @@ impl VoiceRoomRegistry {
     ///
     /// The user's lock, then the room's; those of members that turn out to be too slow follow.
     pub fn kick(&self, user: &UserId) -> bool {
+        self.kick_if(user, |_| true)
+    }
+
+    /// Takes a user out of this channel and no other, as [`kick`](Self::kick) does.
+    ///
+    /// # Locking
+    ///
+    /// As [`kick`](Self::kick).
+    pub fn kick_from(&self, user: &UserId, channel: &ChannelId) -> bool {
+        self.kick_if(user, |seat| seat.room.id == *channel)
+    }
+
+    fn kick_if(&self, user: &UserId, meant: impl FnOnce(&Seat) -> bool) -> bool {
         let Some(user) = self.inner.user(user) else {
             return false;
         };
         let mut overflow = Overflow::default();
         let mut cell = user.state.lock();
-        let kicked = self.vacate(&user, &mut cell, VoiceLeaveReason::Kicked, &mut overflow);
+        let kicked = cell.seat.as_ref().is_some_and(meant)
+            && self.vacate(&user, &mut cell, VoiceLeaveReason::Kicked, &mut overflow);
         drop(cell);
         self.evict_all(overflow);
         kicked
@@ -261,7 +282,7 @@ impl VoiceRoomRegistry {
     ///
     /// # Locking
     ///
-    /// The room's lock, then those of each member's user and the room in turn.
+    /// The room's lock, then as [`kick`](Self::kick) for each member in turn.
     pub fn close_channel(&self, channel: &ChannelId) -> usize {
         let Some(room) = self.inner.room(channel) else {
             return 0;
@@ -273,24 +294,10 @@ impl VoiceRoomRegistry {
                 .map(|member| (member.participant.user.clone(), member.participant.session))
                 .collect()
         };
-        let mut removed = 0;
-        let mut overflow = Overflow::default();
-        for (user, session) in members {
-            let Some(user) = self.inner.user(&user) else {
-                continue;
-            };
-            let mut cell = user.state.lock();
-            if cell
-                .seat
-                .as_ref()
-                .is_some_and(|seat| seat.session == session)
-                && self.vacate(&user, &mut cell, VoiceLeaveReason::Kicked, &mut overflow)
-            {
-                removed += 1;
-            }
-        }
-        self.evict_all(overflow);
-        removed
+        let kicked = members
+            .iter()
+            .filter(|(user, session)| self.kick_if(user, |seat| seat.session == *session));
+        kicked.count()
     }
 
     /// What happens from now on, for the host's own logic.

@@ -338,6 +338,16 @@ impl VoiceSession {
         link.sink.deliver(&signal)
     }
 
+    /// Ends the connection as one that reads too slowly, for hosts whose own traffic found its queue full: the others are
+    /// told `EVICTED`, and the sink is closed with [`CloseReason::SlowConsumer`](crate::CloseReason::SlowConsumer).
+    ///
+    /// # Locking
+    ///
+    /// The user's lock, then the room's; those of members that turn out to be too slow follow.
+    pub fn evict(&self) {
+        self.registry.evict_connection(&self.user, self.connection);
+    }
+
     /// Sends something unasked to this connection; one that can't take it is evicted.
     pub(crate) fn notify(&self, payload: Payload) {
         let signal = Signal::new("", payload, Urgency::Event);

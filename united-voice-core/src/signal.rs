@@ -89,6 +89,11 @@ impl Signal {
         &self.shared.envelope
     }
 
+    /// The id of the request that this answers; empty for everything unsolicited.
+    pub fn request_id(&self) -> &str {
+        &self.shared.envelope.request_id
+    }
+
     /// The payload, for hosts that wrap it into an envelope of their own.
     ///
     /// # Panics

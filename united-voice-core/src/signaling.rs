@@ -62,20 +62,17 @@ pub fn dispatch_now<D: VoiceDirectory>(
         Err(RequestError::malformed("request id is too long"))
     } else {
         match envelope.payload {
-            Some(Payload::VoiceJoinRequest(request)) => {
-                return Some(PendingJoin {
-                    request_id,
-                    request,
-                });
-            }
-            Some(payload) => handle(server, session, &request_id, payload),
+            Some(payload) => handle_payload(server, session, &request_id, payload),
             None => Err(RequestError::malformed("no payload")),
         }
     };
-    if let Err(error) = handled {
-        reply_error(session, &request_id, &error);
+    match handled {
+        Ok(pending) => pending,
+        Err(error) => {
+            reply_error(session, &request_id, &error);
+            None
+        }
     }
-    None
 }
 
 /// Does what [`dispatch_now`] left to do.
@@ -94,13 +91,25 @@ pub async fn finish_join<D: VoiceDirectory>(
     }
 }
 
-fn handle<D: VoiceDirectory>(
+/// Handles one payload at once, unless it is a join, which is handed back for [`finish_join`]. For hosts with an envelope
+/// of their own, which then answer an error themselves or by [`reply_error`].
+///
+/// # Errors
+///
+/// [`RequestError`] with what the payload's own handler says, or `UNSUPPORTED` for one that only a server sends.
+pub fn handle_payload<D: VoiceDirectory>(
     server: &VoiceServer<D>,
     session: &VoiceSession,
     request_id: &str,
     payload: Payload,
-) -> Handled {
+) -> Result<Option<PendingJoin>, RequestError> {
     match payload {
+        Payload::VoiceJoinRequest(request) => {
+            return Ok(Some(PendingJoin {
+                request_id: request_id.into(),
+                request,
+            }));
+        }
         Payload::VoiceLeaveRequest(request) => handle_voice_leave(session, request_id, &request),
         Payload::VoiceSdpOffer(offer) => handle_voice_sdp_offer(server, session, offer),
         Payload::VoiceSdpAnswer(answer) => handle_voice_sdp_answer(server, session, answer),
@@ -119,9 +128,14 @@ fn handle<D: VoiceDirectory>(
             "a payload that only a server sends",
         )),
     }
+    .map(|()| None)
 }
 
 /// Joins a channel, as [`VoiceSession::join`] does, after asking the directory.
+///
+/// It waits for the directory as long as that takes. `drive` gives it
+/// [`Limits::directory_timeout`](crate::Limits::directory_timeout); a host with a socket loop of its own should too, and drop
+/// the future then.
 ///
 /// # Errors
 ///

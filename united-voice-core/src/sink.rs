@@ -49,25 +49,25 @@ use crate::Signal;
 /// ```
 /// # use united_voice_core::{Signal, SignalSink, SinkError, Urgency, proto::ws::envelope::Payload};
 /// # enum HostMessage { Voice(String, Payload) }
-/// use tokio::sync::mpsc::{Sender, error::TrySendError};
+/// use std::{collections::VecDeque, sync::{Arc, Mutex}};
 ///
 /// struct HostSink {
-///     outbox: Sender<HostMessage>,
-///     /// Room that events leave for replies.
-///     reserve: usize,
+///     /// One lock around the look and the push: two who deliver at once can't both take the last place.
+///     outbox: Arc<Mutex<VecDeque<HostMessage>>>,
+///     writer: Arc<tokio::sync::Notify>,
 /// }
 ///
 /// impl SignalSink for HostSink {
 ///     fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
-///         if signal.urgency() != Urgency::Reply && self.outbox.capacity() <= self.reserve {
+///         let message = HostMessage::Voice(signal.request_id().into(), signal.payload().clone());
+///         let mut outbox = self.outbox.lock().map_err(|_| SinkError::Closed)?;
+///         // Replies may exceed the limit; whoever reads this client's requests stops until they fit.
+///         if outbox.len() >= 256 && signal.urgency() != Urgency::Reply {
 ///             return Err(SinkError::Full);
 ///         }
-///         let envelope = signal.envelope();
-///         let message = HostMessage::Voice(envelope.request_id.clone(), signal.payload().clone());
-///         self.outbox.try_send(message).map_err(|error| match error {
-///             TrySendError::Full(_) => SinkError::Full,
-///             TrySendError::Closed(_) => SinkError::Closed,
-///         })
+///         outbox.push_back(message);
+///         self.writer.notify_one();
+///         Ok(())
 ///     }
 /// }
 /// ```

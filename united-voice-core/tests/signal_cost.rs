@@ -6,12 +6,14 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicPtr, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use allocation_counter::measure;
+use bytes::Bytes;
+use parking_lot::Mutex;
 use united_voice_core::{
     ChannelId, JoinSnapshot, JoinTerms, Profile, QueueStream, Signal, SignalSink, SinkError,
     Urgency, UserId, VoiceRoomRegistry, VoiceSession, outbound_queue,
@@ -25,15 +27,15 @@ use united_voice_core::{
 #[derive(Default)]
 struct Encoding {
     count: AtomicUsize,
-    last: AtomicPtr<u8>,
+    /// Kept, so that no later encoding can stand in the same place.
+    last: Mutex<Option<Bytes>>,
 }
 
 impl SignalSink for Encoding {
     fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
         let bytes = signal.as_protobuf();
         self.count.fetch_add(1, Ordering::Relaxed);
-        self.last
-            .store(bytes.as_ptr().cast_mut(), Ordering::Relaxed);
+        *self.last.lock() = Some(bytes);
         Ok(())
     }
 }
@@ -144,13 +146,11 @@ fn all_recipients_get_the_same_bytes() {
         .alice
         .update_state("room", true, false, "")
         .expect("told");
-    let first = scene.sinks[0].last.load(Ordering::Relaxed);
+    let address = |sink: &Arc<Encoding>| sink.last.lock().as_ref().map(|bytes| bytes.as_ptr());
+    let first = address(&scene.sinks[0]);
+    assert!(first.is_some());
     for sink in &scene.sinks {
-        assert_eq!(
-            sink.last.load(Ordering::Relaxed),
-            first,
-            "encoded once more"
-        );
+        assert_eq!(address(sink), first, "encoded once more");
     }
     // The joins of those behind it, and the state.
     assert_eq!(scene.sinks[0].count.load(Ordering::Relaxed), 1 + 19 + 1);

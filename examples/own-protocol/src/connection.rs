@@ -1,0 +1,229 @@
+//! One socket, from the handshake to the close.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use prost::Message as _;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    time::timeout,
+};
+use tokio_tungstenite::{
+    WebSocketStream, accept_async_with_config,
+    tungstenite::{
+        Bytes, Error, Message, Utf8Bytes,
+        protocol::{CloseFrame, WebSocketConfig},
+    },
+};
+
+use crate::{
+    Server,
+    chat::{Account, Presence},
+    outbox::{Kind, Outbox, Outgoing},
+    voice, // +voice
+    wire::{Envelope, Welcome, envelope::Payload, failure::Reason},
+};
+
+/// The largest message of a client. It has to hold the largest session description, 64 KiB.
+const MAX_MESSAGE_BYTES: usize = 128 << 10;
+/// How long a client may take to say who it is.
+const SIGN_IN_TIME: Duration = Duration::from_secs(5);
+/// A client that was silent for this long is pinged, and is dead after the same time again.
+const PING_INTERVAL: Duration = Duration::from_secs(12);
+/// How long the answers of a client may wait for it to read.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the close frame may take.
+const CLOSE_TIME: Duration = Duration::from_secs(5);
+/// How long what comes after the close frame is read and dropped, so that the frame arrives.
+const LINGER: Duration = Duration::from_secs(2);
+
+type Reader<S> = SplitStream<WebSocketStream<S>>;
+type Writer<S> = SplitSink<WebSocketStream<S>, Message>;
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// The client is gone, or has closed.
+    Gone,
+    /// The server closes with this code.
+    Close(u16),
+}
+
+pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(server: &Server, stream: S) {
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_MESSAGE_BYTES));
+    let handshake = accept_async_with_config(stream, Some(config));
+    let Ok(Ok(socket)) = timeout(SIGN_IN_TIME, handshake).await else {
+        return;
+    };
+    let (mut writer, mut reader) = socket.split();
+    let end = match timeout(SIGN_IN_TIME, sign_in(server, &mut reader)).await {
+        Ok(Ok((account, request))) => {
+            serve(server, account, request, &mut reader, &mut writer).await
+        }
+        Ok(Err(end)) => end,
+        Err(_) => End::Close(1008),
+    };
+    let socket = reader
+        .reunite(writer)
+        .expect("both halves are of one socket");
+    close(socket, end).await;
+}
+
+/// Waits for the first message, which says who the client is.
+async fn sign_in<'a, S: AsyncRead + AsyncWrite + Unpin>(
+    server: &'a Server,
+    reader: &mut Reader<S>,
+) -> Result<(&'a Account, u32), End> {
+    let message = loop {
+        if let Some(message) = read(reader).await? {
+            break message;
+        }
+    };
+    let envelope = Envelope::decode(message).map_err(|_| End::Close(1008))?;
+    let Some(Payload::SignIn(sign_in)) = envelope.payload else {
+        return Err(End::Close(1008));
+    };
+    let account = server.chat.account(&sign_in.token);
+    account
+        .map(|account| (account, envelope.request))
+        .ok_or(End::Close(1008))
+}
+
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    server: &Server,
+    account: &Account,
+    request: u32,
+    reader: &mut Reader<S>,
+    writer: &mut Writer<S>,
+) -> End {
+    let outbox = Arc::new(Outbox::new(server.limits));
+    let me = server.chat.connect(account.id, &outbox);
+    let voice = voice::Connection::open(&server.voice, account.id, &outbox); // +voice
+    let voice = match voice {
+        // +voice
+        Ok(voice) => voice,                   // +voice
+        Err(code) => return End::Close(code), // +voice
+    }; // +voice
+    me.answer(request, Payload::Welcome(Welcome { user: account.id }));
+    let mut connection = Connection {
+        server,
+        me,
+        outbox: &outbox,
+        voice, // +voice
+    };
+    tokio::select! {
+        biased;
+        code = outbox.closed() => End::Close(code),
+        end = connection.read_all(reader) => end,
+        end = write_all(&outbox, writer) => end,
+    }
+}
+
+struct Connection<'a> {
+    server: &'a Server,
+    me: Presence,
+    outbox: &'a Outbox,
+    voice: voice::Connection<'a>, // +voice
+}
+
+impl Connection<'_> {
+    async fn read_all<S: AsyncRead + AsyncWrite + Unpin>(&mut self, reader: &mut Reader<S>) -> End {
+        let mut pinged = false;
+        loop {
+            // Who doesn't read the answers may not ask more.
+            if timeout(PATIENCE, self.outbox.room()).await.is_err() {
+                return End::Close(1013);
+            }
+            tokio::select! {
+                () = self.voice.refresh() => {} // +voice
+                heard = timeout(PING_INTERVAL, read(reader)) => match heard {
+                    Ok(Ok(message)) => {
+                        pinged = false;
+                        if let Some(message) = message {
+                            self.handle(message).await;
+                        }
+                    }
+                    Ok(Err(end)) => return end,
+                    Err(_) if pinged => return End::Gone,
+                    Err(_) => {
+                        pinged = true;
+                        // Where there is no room, the client has enough to show that it is alive with.
+                        let _ = self.outbox.push(Outgoing::Ping, Kind::Hint);
+                    }
+                },
+            }
+        }
+    }
+
+    async fn handle(&mut self, message: Bytes) {
+        let Ok(Envelope { request, payload }) = Envelope::decode(message) else {
+            return self.me.fail(0, Reason::Malformed);
+        };
+        let Some(payload) = payload else {
+            return self.me.fail(request, Reason::Unsupported);
+        };
+        let payload = self.voice.handle(request, payload).await; // +voice
+        let Some(payload) = payload else { return }; // +voice
+        if !self.server.chat.handle(&self.me, request, payload) {
+            self.me.fail(request, Reason::Unsupported);
+        }
+    }
+}
+
+/// Reads a message, or (`None`) a mere sign of life. Cancel safe.
+async fn read<S: AsyncRead + AsyncWrite + Unpin>(
+    reader: &mut Reader<S>,
+) -> Result<Option<Bytes>, End> {
+    match reader.next().await {
+        Some(Ok(Message::Binary(message))) => Ok(Some(message)),
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
+        Some(Ok(Message::Text(_))) => Err(End::Close(1003)),
+        Some(Err(Error::Capacity(_))) => Err(End::Close(1009)),
+        Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::Gone),
+    }
+}
+
+async fn write_all<S: AsyncRead + AsyncWrite + Unpin>(
+    outbox: &Outbox,
+    writer: &mut Writer<S>,
+) -> End {
+    loop {
+        let message = match outbox.next().await {
+            Outgoing::Chat(envelope) => Message::binary(envelope.encode_to_vec()),
+            Outgoing::Ping => Message::Ping(Bytes::new()),
+            Outgoing::Voice(signal) => Message::binary(voice::envelope(&signal).encode_to_vec()), // +voice
+        };
+        if writer.send(message).await.is_err() {
+            return End::Gone;
+        }
+    }
+}
+
+/// The closing handshake. Closing a socket with unread data resets it, which may destroy the close frame on its way: so
+/// what still comes is read and dropped for a while, whatever it is.
+async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>, end: End) {
+    let End::Close(code) = end else {
+        // Answers the client's close frame, where it sent one; else there is nobody left to tell.
+        let _ = timeout(CLOSE_TIME, socket.close(None)).await;
+        return;
+    };
+    let frame = CloseFrame {
+        code: code.into(),
+        reason: Utf8Bytes::default(),
+    };
+    let sent = timeout(CLOSE_TIME, socket.send(Message::Close(Some(frame)))).await;
+    if let Ok(Ok(())) = sent {
+        let stream = socket.get_mut();
+        let rest = async {
+            stream.shutdown().await?;
+            tokio::io::copy(stream, &mut tokio::io::sink()).await
+        };
+        // Either way it is over.
+        let _ = timeout(LINGER, rest).await;
+    }
+}

@@ -1,0 +1,155 @@
+//! One connection's queue: what waits for a client that reads slower than it is written to.
+
+use std::collections::VecDeque;
+
+use parking_lot::Mutex;
+use prost::Message as _;
+use tokio::sync::Notify;
+use united_voice_core::Signal; // +voice
+
+use crate::wire::Envelope;
+
+/// The limits of a connection's queue.
+///
+/// Worst-case memory of a connection: `bytes` and one message of 128 KiB more.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Messages that may wait.
+    pub messages: usize,
+    /// Bytes that may wait.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            messages: 256,
+            bytes: 4 << 20,
+        }
+    }
+}
+
+/// Something to be written.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Chat(Envelope),
+    Ping,
+    Voice(Signal), // +voice
+}
+
+impl Outgoing {
+    fn size(&self) -> usize {
+        match self {
+            Self::Chat(envelope) => envelope.encoded_len(),
+            Self::Ping => 0,
+            Self::Voice(signal) => signal.size(), // +voice
+        }
+    }
+}
+
+/// How a message is treated when the queue is at its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The answer to the client's own request: taken all the same. No further request is read until there is room.
+    Answer,
+    /// Caused by others: refused, and so is every later one, for a stream must not have a hole.
+    Event,
+    /// Caused by others and of the moment: refused, and that is all.
+    Hint,
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Full,
+    Closed,
+}
+
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    limits: Limits,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Outgoing>,
+    size: usize,
+    has_hole: bool,
+    closed: Option<u16>,
+}
+
+impl State {
+    fn pop(&mut self) -> Option<Outgoing> {
+        let message = self.waiting.pop_front()?;
+        self.size -= message.size();
+        Some(message)
+    }
+}
+
+impl Outbox {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Takes a message, at once or not at all.
+    pub(crate) fn push(&self, message: Outgoing, kind: Kind) -> Result<(), Refused> {
+        let mut state = self.state.lock();
+        if state.closed.is_some() {
+            return Err(Refused::Closed);
+        }
+        let fits = !state.has_hole && self.has_room(&state);
+        if !fits && kind != Kind::Answer {
+            state.has_hole |= kind == Kind::Event;
+            return Err(Refused::Full);
+        }
+        state.size += message.size();
+        state.waiting.push_back(message);
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Ends the connection with a WebSocket close code. The first code stays.
+    pub(crate) fn close(&self, code: u16) {
+        self.state.lock().closed.get_or_insert(code);
+        self.changed.notify_waiters();
+    }
+
+    /// The next message to write. Cancel safe.
+    pub(crate) async fn next(&self) -> Outgoing {
+        let message = self.wait(State::pop).await;
+        self.changed.notify_waiters();
+        message
+    }
+
+    /// Waits until the queue is below its limit. Cancel safe.
+    pub(crate) async fn room(&self) {
+        self.wait(|state| self.has_room(state).then_some(())).await;
+    }
+
+    /// Waits for the code to close with. Cancel safe.
+    pub(crate) async fn closed(&self) -> u16 {
+        self.wait(|state| state.closed).await
+    }
+
+    fn has_room(&self, state: &State) -> bool {
+        state.waiting.len() < self.limits.messages && state.size < self.limits.bytes
+    }
+
+    async fn wait<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
+        loop {
+            // Made before the look, so that a change between the two is not missed.
+            let changed = self.changed.notified();
+            if let Some(value) = ready(&mut self.state.lock()) {
+                return value;
+            }
+            changed.await;
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What waits for a client.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use united_voice_core::{CloseReason, Signal, SignalSink, SinkError, Urgency};
+
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    messages: usize,
+    bytes: usize,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Signal>,
+    size: usize,
+    /// An event was refused: nothing may follow it.
+    has_hole: bool,
+    end: Option<End>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum End {
+    ClientLeft,
+    Closed(CloseReason),
+}
+
+impl Mailbox {
+    pub(crate) fn new(messages: usize, bytes: usize) -> Self {
+        Self {
+            messages,
+            bytes,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(crate) async fn next(&self) -> Result<Signal, CloseReason> {
+        self.wait(|state| match state.end {
+            Some(End::Closed(reason)) => Some(Err(reason)),
+            _ => state.pop().map(Ok),
+        })
+        .await
+    }
+
+    /// Waits until there is room for an event.
+    pub(crate) async fn room(&self) {
+        self.wait(|state| self.has_room(state).then_some(())).await;
+    }
+
+    /// Waits for the end, whoever wants it.
+    pub(crate) async fn closed(&self) {
+        self.wait(|state| state.end.map(drop)).await;
+    }
+
+    pub(crate) fn leave(&self) {
+        self.end(End::ClientLeft);
+    }
+
+    fn end(&self, end: End) {
+        let mut state = self.state.lock();
+        state.end.get_or_insert(end);
+        // Nobody reads it any more.
+        state.size = 0;
+        let dropped = std::mem::take(&mut state.waiting);
+        drop(state);
+        drop(dropped);
+        self.changed.notify_waiters();
+    }
+
+    fn has_room(&self, state: &State) -> bool {
+        state.waiting.len() < self.messages && state.size < self.bytes
+    }
+
+    async fn wait<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
+        loop {
+            // Made before the look, so that a change between the two is not missed.
+            let changed = self.changed.notified();
+            let value = ready(&mut self.state.lock());
+            if let Some(value) = value {
+                // Whatever was waited for, there may be room now.
+                self.changed.notify_waiters();
+                return value;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl State {
+    fn pop(&mut self) -> Option<Signal> {
+        let signal = self.waiting.pop_front()?;
+        self.size -= signal.size();
+        Some(signal)
+    }
+}
+
+/// The library's end of a mailbox.
+pub(crate) struct MailboxSink(pub(crate) Arc<Mailbox>);
+
+impl SignalSink for MailboxSink {
+    fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
+        let mut state = self.0.state.lock();
+        if state.end.is_some() {
+            return Err(SinkError::Closed);
+        }
+        let fits = !state.has_hole && self.0.has_room(&state);
+        if !fits && signal.urgency() != Urgency::Reply {
+            state.has_hole |= signal.urgency() == Urgency::Event;
+            return Err(SinkError::Full);
+        }
+        state.size += signal.size();
+        state.waiting.push_back(signal.clone());
+        drop(state);
+        self.0.changed.notify_waiters();
+        Ok(())
+    }
+
+    fn close(&self, reason: CloseReason) {
+        self.0.end(End::Closed(reason));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use united_voice_core::{
+        proto::ws::Envelope,
+        test_util::{SinkUnderTest, conformance},
+    };
+
+    use super::*;
+
+    struct UnderTest(Arc<Mailbox>);
+
+    impl SinkUnderTest for UnderTest {
+        type Sink = MailboxSink;
+
+        fn sink(&mut self, capacity: usize) -> MailboxSink {
+            self.0 = Arc::new(Mailbox::new(capacity, usize::MAX));
+            MailboxSink(Arc::clone(&self.0))
+        }
+
+        fn arrived(&mut self) -> Vec<Envelope> {
+            let next = || self.0.next().now_or_never()?.ok();
+            std::iter::from_fn(next)
+                .map(|signal| signal.envelope().clone())
+                .collect()
+        }
+    }
+
+    #[test]
+    fn the_sink_keeps_its_promises() {
+        conformance(&mut UnderTest(Arc::new(Mailbox::new(1, 1))));
+    }
+}
