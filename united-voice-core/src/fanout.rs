@@ -44,7 +44,7 @@ impl Overflow {
 }
 
 /// Somebody's stay ended.
-pub(crate) fn left_signal(room: &Room, who: &Participant, reason: VoiceLeaveReason) -> Signal {
+fn left_signal(room: &Room, who: &Participant, reason: VoiceLeaveReason) -> Signal {
     let event = VoiceLeaveEvent {
         channel_id: room.id.as_str().into(),
         user_id: who.user.as_str().into(),
@@ -87,34 +87,28 @@ impl Inner {
 }
 
 impl VoiceRoomRegistry {
-    /// Takes the user's present session out of its room and tells those who remain, and for `KICKED` the one who goes.
-    /// Says whether there was one. The user's lock is held by the caller.
+    /// Takes the user's present session out of its room and tells those who remain. Hands back the way to the one who
+    /// went, and what the others were told. The user's lock is held by the caller.
     pub(crate) fn vacate(
         &self,
         user: &User,
         cell: &mut UserCell,
         reason: VoiceLeaveReason,
         overflow: &mut Overflow,
-    ) -> bool {
-        let Some(seat) = cell.seat.take() else {
-            return false;
-        };
+    ) -> Option<(Link, Signal)> {
+        let seat = cell.seat.take()?;
         let mut room = seat.room.state.lock();
         let gone = room
             .members
             .unseat(user.hash, user.id.as_str(), seat.session)
             .expect("a seat and its room's list change together");
-        self.tell_left(&seat.room, &room, &gone, reason, overflow);
-        if reason == VoiceLeaveReason::Kicked {
-            let signal = left_signal(&seat.room, &gone.participant, reason);
-            overflow.deliver(&user.id, &gone.handle, &signal);
-        }
+        let signal = self.tell_left(&seat.room, &room, &gone, reason, overflow);
         let dead = Inner::retire_if_empty(&mut room);
         drop(room);
         if dead {
             self.inner.remove_room(&seat.room);
         }
-        true
+        Some((gone.handle, signal))
     }
 
     /// Tells the members of a room (and the host) that somebody is no longer in it.
@@ -125,12 +119,11 @@ impl VoiceRoomRegistry {
         gone: &Member<Link>,
         reason: VoiceLeaveReason,
         overflow: &mut Overflow,
-    ) {
-        if !cell.members.is_empty() {
-            let signal = left_signal(room, &gone.participant, reason);
-            overflow.broadcast(cell, &signal, None);
-        }
+    ) -> Signal {
+        let signal = left_signal(room, &gone.participant, reason);
+        overflow.broadcast(cell, &signal, None);
         self.inner.publish_left(room, &gone.participant, reason);
+        signal
     }
 
     /// Ends the connections of members that could not take an event. No lock is held by the caller.

@@ -270,11 +270,18 @@ impl VoiceRoomRegistry {
         };
         let mut overflow = Overflow::default();
         let mut cell = user.state.lock();
-        let kicked = cell.seat.as_ref().is_some_and(meant)
-            && self.vacate(&user, &mut cell, VoiceLeaveReason::Kicked, &mut overflow);
+        let gone = cell
+            .seat
+            .as_ref()
+            .is_some_and(meant)
+            .then(|| self.vacate(&user, &mut cell, VoiceLeaveReason::Kicked, &mut overflow))
+            .flatten();
+        if let Some((link, signal)) = &gone {
+            overflow.deliver(&user.id, link, signal);
+        }
         drop(cell);
         self.evict_all(overflow);
-        kicked
+        gone.is_some()
     }
 
     /// Takes everybody out of a channel that is about to disappear: says how many were in it. Make the directory refuse
@@ -294,10 +301,11 @@ impl VoiceRoomRegistry {
                 .map(|member| (member.participant.user.clone(), member.participant.session))
                 .collect()
         };
-        let kicked = members
-            .iter()
-            .filter(|(user, session)| self.kick_if(user, |seat| seat.session == *session));
-        kicked.count()
+        let mut kicked = 0;
+        for (user, session) in members {
+            kicked += usize::from(self.kick_if(&user, |seat| seat.session == session));
+        }
+        kicked
     }
 
     /// What happens from now on, for the host's own logic.

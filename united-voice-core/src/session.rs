@@ -19,7 +19,7 @@ use crate::{
     ChannelId, Profile, Relayed, SessionId, Signal, SinkError, Urgency, UserId, VoiceRoomRegistry,
     error::{JoinError, NotInChannel, RelayError, RelayFailure},
     events::VoiceEvent,
-    fanout::{Overflow, left_signal},
+    fanout::Overflow,
     join::Join,
     registry::{Inner, Lease, Link, PolicyEpoch, Room, RoomCell, Seat, User, UserCell},
 };
@@ -177,18 +177,12 @@ impl VoiceSession {
         {
             let mut user = self.user.state.lock();
             self.seat_in(&user, channel)?;
-            let link = user.link(self.connection).cloned();
-            let seat = user.seat.as_ref().ok_or(NotInChannel)?;
-            let answer = {
-                let room = seat.room.state.lock();
-                let me = room.members.find(self.user.hash, self.user.id.as_str());
-                me.map(|me| left_signal(&seat.room, &me.participant, VoiceLeaveReason::Left))
-            };
             let reason = VoiceLeaveReason::Left;
-            self.registry
+            let left = self
+                .registry
                 .vacate(&self.user, &mut user, reason, &mut overflow);
-            if let (Some(answer), Some(link)) = (answer, link) {
-                overflow.deliver(&self.user.id, &link, &answer.answering(request_id));
+            if let Some((link, signal)) = left {
+                overflow.deliver(&self.user.id, &link, &signal.answering(request_id));
             }
         }
         self.registry.evict_all(overflow);

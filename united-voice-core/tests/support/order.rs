@@ -52,8 +52,18 @@ impl Order {
         let told = |end: &usize| rest[*end].contains(" LEFT ") || rest[*end].contains(" KICKED ");
         let end = end.map_or(rest.len(), |end| end + usize::from(told(&end)));
         if cut {
+            // Until its end a full connection still gets the answers to what it asks itself.
+            let own = |event: &&String| {
+                let about_me = [
+                    format!("state {channel} {me}"),
+                    format!("left {channel} {me} "),
+                ];
+                about_me.iter().any(|prefix| event.starts_with(prefix))
+            };
+            let answers = events.iter().rev().take_while(own).count();
+            let seen = &events[..events.len() - answers];
             assert!(
-                rest[..end].starts_with(events),
+                rest[..end].starts_with(seen),
                 "{me} in {channel} saw another order"
             );
         } else {

@@ -36,13 +36,21 @@ struct Past {
     cut: bool,
 }
 
+fn replica(name: &str, capacity: usize) -> Replica {
+    if capacity < 1_000_000 {
+        Replica::slow(name)
+    } else {
+        Replica::new(name)
+    }
+}
+
 impl Guest {
     pub(crate) fn new(registry: &VoiceRoomRegistry, name: &str, capacity: usize) -> Self {
         Self {
             registry: registry.clone(),
             capacity,
             client: Client::slow(registry, name, capacity),
-            replica: Replica::new(name),
+            replica: replica(name, capacity),
             past: Vec::new(),
         }
     }
@@ -87,7 +95,7 @@ impl Guest {
         drop(old);
         // Only now is it certain that nothing more comes.
         self.replica.apply_all(&sink.take());
-        let replica = std::mem::replace(&mut self.replica, Replica::new(&name));
+        let replica = std::mem::replace(&mut self.replica, replica(&name, self.capacity));
         self.past.push(Past {
             stays: replica.stays,
             cut: sink.close_reason() == Some(CloseReason::SlowConsumer),
