@@ -17,7 +17,7 @@ use crate::{
     clock::{Clock, after},
     disconnect::close,
     outbound_queue,
-    signaling::{self, decode_error, dispatch_now, finish_join, reply_error, unavailable},
+    signaling::{decode_error, dispatch_now, finish_join, reply_error, unavailable},
 };
 
 /// Frames read and signals written before another task gets its turn.
@@ -242,17 +242,12 @@ where
         }
         match decoded {
             Ok(envelope) if kind_fits => self.dispatch(envelope, now),
-            Ok(envelope) => {
-                let error = RequestError::malformed("not in this connection's encoding");
-                reply_error(self.session, short(&envelope.request_id), &error);
+            Err(error) if kind_fits => {
+                reply_error(self.session, error.request_id(), &decode_error(&error));
             }
-            Err(error) => {
-                let answer = if kind_fits {
-                    decode_error(&error)
-                } else {
-                    RequestError::malformed("not in this connection's encoding")
-                };
-                reply_error(self.session, short(error.request_id()), &answer);
+            other => {
+                let what = "not in this connection's encoding";
+                self.refuse(&other, RequestError::malformed(what));
             }
         }
         Ok(())
@@ -270,18 +265,21 @@ where
     }
 
     fn refuse_rate(&self, decoded: &Result<Envelope, DecodeError>) {
-        let (request_id, channel) = match decoded {
-            Ok(envelope) => (
-                envelope.request_id.as_str(),
-                signaling::named_channel(envelope),
-            ),
-            Err(error) => (error.request_id(), None),
-        };
         // One that asks for no answer gets none.
-        if !request_id.is_empty() {
-            let error = RequestError::rate_limited().in_channel(channel.unwrap_or_default());
-            reply_error(self.session, short(request_id), &error);
+        if !request_id_of(decoded).is_empty() {
+            self.refuse(decoded, RequestError::rate_limited());
         }
+    }
+
+    fn refuse(&self, decoded: &Result<Envelope, DecodeError>, mut error: RequestError) {
+        if let Ok(Envelope {
+            payload: Some(payload),
+            ..
+        }) = decoded
+        {
+            error = error.about(payload);
+        }
+        reply_error(self.session, request_id_of(decoded), &error);
     }
 
     fn dispatch(&mut self, envelope: Envelope, now: Instant) {
@@ -370,7 +368,7 @@ where
                 && let Some((_, reply)) = self.join.take()
             {
                 let error = unavailable().in_channel(&reply.channel);
-                reply_error(self.session, short(&reply.request_id), &error);
+                reply_error(self.session, &reply.request_id, &error);
                 cx.waker().wake_by_ref();
             }
             if Clock::take(&mut self.clock.ice_deadline, now) {
@@ -391,11 +389,11 @@ fn encode(signal: &Signal, codec: Codec) -> Frame {
     }
 }
 
-/// A request id as it may be given back.
-fn short(request_id: &str) -> &str {
-    if request_id.len() > crate::MAX_ID_BYTES {
-        ""
-    } else {
-        request_id
+/// The request id, where it may be given back.
+fn request_id_of(decoded: &Result<Envelope, DecodeError>) -> &str {
+    match decoded {
+        Ok(envelope) if envelope.request_id.len() > crate::MAX_ID_BYTES => "",
+        Ok(envelope) => &envelope.request_id,
+        Err(error) => error.request_id(),
     }
 }

@@ -1,8 +1,8 @@
 //! One error enum an operation. Each says whose fault it was and what an adapter should do about it.
 
-use united_voice_proto::voice::VoiceErrorCode;
+use united_voice_proto::{voice::VoiceErrorCode, ws::envelope::Payload};
 
-use crate::{SinkError, directory::BoxError};
+use crate::{SinkError, directory::BoxError, signaling::named_channel};
 
 /// Why a connection was not registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -127,6 +127,14 @@ impl RequestError {
     pub fn in_channel(mut self, channel: &str) -> Self {
         self.channel = Some(channel.into());
         self
+    }
+
+    /// Names the channel that the payload names, if it does.
+    pub(crate) fn about(self, payload: &Payload) -> Self {
+        match named_channel(payload) {
+            Some(channel) => self.in_channel(channel),
+            None => self,
+        }
     }
 
     pub(crate) fn because(mut self, source: BoxError) -> Self {

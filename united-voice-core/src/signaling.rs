@@ -56,15 +56,18 @@ pub fn dispatch_now<D: VoiceDirectory>(
     session: &VoiceSession,
     envelope: Envelope,
 ) -> Option<PendingJoin> {
-    let mut request_id = envelope.request_id;
-    let handled = if request_id.len() > MAX_ID_BYTES {
-        request_id.clear();
-        Err(RequestError::malformed("request id is too long"))
+    let too_long = envelope.request_id.len() > MAX_ID_BYTES;
+    let request_id = if too_long {
+        String::new()
     } else {
-        match envelope.payload {
-            Some(payload) => handle_payload(server, session, &request_id, payload),
-            None => Err(RequestError::malformed("no payload")),
+        envelope.request_id
+    };
+    let handled = match envelope.payload {
+        None => Err(RequestError::malformed("no payload")),
+        Some(payload) if too_long => {
+            Err(RequestError::malformed("request id is too long").about(&payload))
         }
+        Some(payload) => handle_payload(server, session, &request_id, payload),
     };
     match handled {
         Ok(pending) => pending,
@@ -123,10 +126,10 @@ pub fn handle_payload<D: VoiceDirectory>(
         Payload::VoiceIceServersRequest(request) => {
             handle_voice_ice_servers(server, session, request_id, &request)
         }
-        _ => Err(RequestError::new(
-            Code::Unsupported,
-            "a payload that only a server sends",
-        )),
+        other => {
+            let what = "a payload that only a server sends";
+            Err(RequestError::new(Code::Unsupported, what).about(&other))
+        }
     }
     .map(|()| None)
 }
@@ -393,19 +396,22 @@ fn checked(channel: &str) -> Result<&str, RequestError> {
         .map_err(|_| RequestError::malformed("channel id is empty or too long"))
 }
 
-/// The channel that a request names, where it names one that may be given back.
-#[cfg(feature = "connection")]
-pub(crate) fn named_channel(envelope: &Envelope) -> Option<&str> {
-    let channel = match envelope.payload.as_ref()? {
+/// The channel that a payload names, where it names one that may be given back.
+pub(crate) fn named_channel(payload: &Payload) -> Option<&str> {
+    let channel = match payload {
         Payload::VoiceJoinRequest(request) => &request.channel_id,
+        Payload::VoiceJoinResponse(response) => &response.channel_id,
         Payload::VoiceLeaveRequest(request) => &request.channel_id,
+        Payload::VoiceLeaveEvent(event) => &event.channel_id,
         Payload::VoiceSdpOffer(offer) => &offer.channel_id,
         Payload::VoiceSdpAnswer(answer) => &answer.channel_id,
         Payload::VoiceIceCandidate(candidate) => &candidate.channel_id,
         Payload::VoiceStateUpdate(update) => &update.channel_id,
         Payload::VoiceSpeakingEvent(event) => &event.channel_id,
+        Payload::VoiceParticipantJoinedEvent(event) => &event.channel_id,
+        Payload::VoiceError(error) => &error.channel_id,
         Payload::VoiceIceServersRequest(request) => &request.channel_id,
-        _ => return None,
+        Payload::VoiceIceServersResponse(response) => &response.channel_id,
     };
     checked(channel).ok()
 }

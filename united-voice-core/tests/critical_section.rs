@@ -89,8 +89,7 @@ fn one_order(first: impl FnOnce(&VoiceRoomRegistry, Client) -> Vec<Client> + Sen
 
     let (hold, has_entered, go) = hold();
     *gate.armed.lock() = Some(hold);
-    let shared = registry.clone();
-    let acting = thread::spawn(move || first(&shared, alice));
+    let acting = thread::spawn(move || first(&registry, alice));
     has_entered.recv().expect("the first member is told");
     bob.session.update_state("a", true, true, "").expect("told");
     // Too late to be waited for, unless bob was not kept out.
@@ -178,10 +177,9 @@ fn overtakes_a_join(other: impl FnOnce(&VoiceRoomRegistry) + Send + 'static) -> 
     let alice = Client::new(&registry, "alice");
     let terms = alice.terms(0);
     let (hold, has_entered, go) = hold();
-    let shared = registry.clone();
     let other = thread::spawn(move || {
         has_entered.recv().expect("the join is under way");
-        other(&shared);
+        other(&registry);
         // Too late to be waited for, unless the join did not keep it out.
         let _ = go.send(());
     });

@@ -120,7 +120,7 @@ fn a_request_id_that_is_too_long_is_malformed_and_not_given_back() {
     let alice = Asker::new(&server, "alice");
     for request in requests("a") {
         let told = alice.ask_as(&"7".repeat(129), Some(request));
-        assert_eq!(told, ["error MALFORMED "]);
+        assert_eq!(told, ["error MALFORMED a"]);
     }
     assert_eq!(server.registry().room_count(), 0, "it was not carried out");
 }
@@ -153,6 +153,11 @@ fn what_only_a_server_sends_is_unsupported() {
     for payload in payloads {
         assert_eq!(alice.ask(payload), ["#7 error UNSUPPORTED "]);
     }
+    let about_a_channel = Payload::VoiceError(VoiceError {
+        channel_id: "a".into(),
+        ..VoiceError::default()
+    });
+    assert_eq!(alice.ask(about_a_channel), ["#7 error UNSUPPORTED a"]);
     assert_eq!(bob.lines(), [""; 0]);
 }
 

@@ -53,7 +53,7 @@ fn binary_garbage() -> Frame {
 #[tokio::test(start_paused = true)]
 async fn the_subprotocol_settles_the_encoding_and_else_the_first_message() {
     let answered = "#1 response a []";
-    let foreign = "#1 error MALFORMED ";
+    let foreign = "#1 error MALFORMED a";
     let garbage = "error MALFORMED ";
     let (proto, json) = (Codec::Protobuf, Codec::Json);
     let table = [
@@ -85,7 +85,7 @@ async fn a_later_message_of_the_other_kind_is_malformed_and_does_nothing() {
     peer.frame(text_garbage());
     peer.told().await;
     peer.frame(binary("1", join("a")));
-    assert_eq!(peer.told().await, "#1 error MALFORMED ");
+    assert_eq!(peer.told().await, "#1 error MALFORMED a");
     assert_eq!(peer.arrived_as, Some(Codec::Json));
     assert_eq!(server.registry().room_count(), 0);
     peer.frame(text("2", join("a")));
@@ -111,9 +111,9 @@ async fn bad_frames_are_answered_and_close_nothing() {
         assert_eq!(peer.told().await, expected, "{bytes:?}");
     }
     peer.ask(&long_id, leave("a"));
-    assert_eq!(peer.told().await, "error MALFORMED ");
+    assert_eq!(peer.told().await, "error MALFORMED a");
     peer.frame(text(&long_id, leave("a")));
-    assert_eq!(peer.told().await, "error MALFORMED ");
+    assert_eq!(peer.told().await, "error MALFORMED a");
     peer.ask("7", leave("a"));
     assert_eq!(peer.told().await, "#7 left a alice LEFT");
 }

@@ -203,11 +203,13 @@ async fn a_client_that_takes_little_at_a_time_is_not_taken_for_dead() {
 async fn a_time_longer_than_any_clock_holds_brings_nothing_down() {
     let changes: [(&str, Change); 3] = [
         ("ping_interval", |limits| {
-            limits.ping_interval = Duration::MAX
+            limits.ping_interval = Duration::MAX;
         }),
-        ("ping_timeout", |limits| limits.ping_timeout = Duration::MAX),
+        ("ping_timeout", |limits| {
+            limits.ping_timeout = Duration::MAX;
+        }),
         ("directory_timeout", |limits| {
-            limits.directory_timeout = Duration::MAX
+            limits.directory_timeout = Duration::MAX;
         }),
     ];
     for (name, change) in changes {

@@ -11,7 +11,7 @@
 //! What it had is in `chat` (accounts, channels, lines of text), `connection` (one socket) and `outbox` (one
 //! queue). What voice added is `voice`, and the lines of the others that are marked `+voice`.
 //!
-//! What this example leaves out, as a small chat server would: TLS, storage, and a limit on how fast a client may send.
+//! What this example leaves out, as a small chat server would: TLS and storage.
 
 mod chat;
 mod connection;

@@ -1,6 +1,6 @@
 //! Voice channels: all that Parley needed to have them.
 //!
-//! Lines of code: 169 in this file, 30 marked `+voice` in the others, 14 with `united` in `parley.proto`.
+//! Lines of code: 181 in this file, 30 marked `+voice` in the others, 14 with `united` in `parley.proto`.
 //!
 //! Three things meet the library here: [`Directory`] tells it who may join what, [`Sink`] is where it puts what a client is
 //! to be told, and [`Connection`] hands it what a client says.
@@ -13,8 +13,9 @@ use std::{future::pending, num::NonZeroU32, str::FromStr, sync::Arc};
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
 use united_voice_core::{
-    Admission, AdmitError, ChannelId, CloseReason, ConnectError, IceConfig, Profile, Signal,
-    SignalSink, SinkError, Urgency, UserId, VoiceDirectory, VoiceServer, VoiceSession,
+    Admission, AdmitError, ChannelId, CloseReason, ConnectError, IceConfig, Profile, RateLimiter,
+    RequestError, Signal, SignalSink, SinkError, Urgency, UserId, Verdict, VoiceDirectory,
+    VoiceServer, VoiceSession,
     proto::ws::envelope::Payload as Told,
     signaling::{
         handle_voice_ice_candidate, handle_voice_ice_servers, handle_voice_join,
@@ -112,6 +113,8 @@ impl SignalSink for Sink {
 pub(crate) struct Connection<'a> {
     server: &'a Voice,
     session: VoiceSession,
+    outbox: Arc<Outbox>,
+    rate: RateLimiter,
     grants: u64,
     refresh_at: Option<Instant>,
 }
@@ -122,13 +125,11 @@ impl<'a> Connection<'a> {
         let user = UserId::new(user.to_string()).expect("a number is short");
         let sink = Arc::new(Sink(Arc::clone(outbox)));
         let session = server.connect(&user, sink);
-        let session = session.map_err(|error| match error {
-            ConnectError::ShuttingDown => 1001_u16,
-            _ => 1008,
-        })?;
         Ok(Self {
             server,
-            session,
+            session: session.map_err(ConnectError::code)?,
+            outbox: Arc::clone(outbox),
+            rate: RateLimiter::new(server.limits(), Instant::now().into_std()),
             grants: 0,
             refresh_at: None,
         })
@@ -141,6 +142,17 @@ impl<'a> Connection<'a> {
             request => request.to_string(),
         };
         let (server, session) = (self.server, &self.session);
+        match self.rate.check(Instant::now().into_std()) {
+            Verdict::Pass => {}
+            Verdict::Drop => {
+                reply_error(session, &id, &RequestError::rate_limited());
+                return None;
+            }
+            Verdict::Close => {
+                self.outbox.close(1008);
+                return None;
+            }
+        }
         let handled = match payload {
             Payload::VoiceJoinRequest(join) => handle_voice_join(server, session, &id, join).await,
             Payload::VoiceLeaveRequest(leave) => handle_voice_leave(session, &id, &leave),

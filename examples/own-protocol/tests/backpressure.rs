@@ -57,9 +57,13 @@ async fn alice_and_slow_bob() -> (Client, Client) {
     (alice, bob)
 }
 
+/// As fast as a client may send for long.
+const PACE: std::time::Duration = std::time::Duration::from_millis(10);
+
 /// Sends state updates until Bob's leave event comes instead of an answer.
 async fn until_bob_is_evicted(alice: &mut Client) {
     for update in 1..500 {
+        tokio::time::advance(PACE).await;
         let request = alice.send(state(update % 2 == 0)).await;
         let heard = alice.next().await;
         match heard.payload.unwrap() {
@@ -88,6 +92,7 @@ async fn a_slow_consumer_is_evicted_and_closed_with_1013() {
 async fn speaking_events_to_a_slow_consumer_are_dropped() {
     let (mut alice, mut bob) = alice_and_slow_bob().await;
     for _ in 0..500 {
+        tokio::time::advance(PACE).await;
         alice.send(speaking()).await;
         let Payload::VoiceSpeakingEvent(_) = alice.next().await.payload.unwrap() else {
             panic!("the answer");

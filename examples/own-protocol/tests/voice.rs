@@ -223,3 +223,15 @@ async fn turn_credentials_are_renewed_before_they_expire() {
     let silence = tokio::time::timeout(std::time::Duration::from_secs(39), alice.message()).await;
     assert!(silence.is_err(), "{silence:?}");
 }
+
+/// The clock stands still, so that nothing is refilled.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_asks_too_fast_is_told_so() {
+    let mut alice = Client::signed_in(&default_server(), 1).await;
+    for _ in 0..200 {
+        let error = alice.voice_error(offer("2")).await;
+        assert_eq!(error.code(), Code::NotInChannel);
+    }
+    let error = alice.voice_error(offer("2")).await;
+    assert_eq!(error.code(), Code::RateLimited);
+}

@@ -1,4 +1,4 @@
-//! The scenarios: what CONTRACT says a client or an administrator may rely on, checked on a running server.
+//! The scenarios: what a client or an administrator may rely on, checked on a running server.
 //!
 //! Each theme is a module. A scenario is a function of the server, and of the codec where that could matter; the macro
 //! [`scenarios!`] makes the tests, so that another server needs three lines here.

@@ -32,6 +32,21 @@ async fn a_message_of_10_mib_is_answered_by_close_1009() {
 }
 
 #[tokio::test]
+async fn a_message_is_refused_by_the_length_that_it_announces() {
+    let server = Server::start();
+    let mut socket = server.connect(&server.sign_in("Ada").await).await;
+    // A final binary frame of 1 TiB with a mask of zeros, of which nothing follows.
+    let mut head = vec![0x82, 0xff];
+    head.extend((1_u64 << 40).to_be_bytes());
+    head.extend([0; 4]);
+    socket.get_mut().write_all(&head).await.unwrap();
+    match timeout(PATIENCE, socket.next()).await.expect("an answer") {
+        Some(Ok(Message::Close(Some(close)))) => assert_eq!(u16::from(close.code), 1009),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn a_body_of_10_mib_is_answered_by_413() {
     let server = Server::start();
     for _ in 0..5 {

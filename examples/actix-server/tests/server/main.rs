@@ -1,0 +1,17 @@
+//! The server as a user starts it: the tests of the Axum server, with this one in its place.
+
+#[path = "../../../axum-server/tests/server/closing.rs"]
+mod closing;
+#[path = "../../../axum-server/tests/server/flags.rs"]
+mod flags;
+#[path = "../../../axum-server/tests/server/logs.rs"]
+mod logs;
+#[path = "../../../axum-server/tests/server/process.rs"]
+mod process;
+#[path = "../../../axum-server/tests/server/routes.rs"]
+mod routes;
+#[path = "../../../axum-server/tests/server/shutdown.rs"]
+mod shutdown;
+
+/// The server under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_united-voice-actix");
