@@ -1,0 +1,156 @@
+//! One Chromium, and the logs it keeps.
+
+use std::panic::{AssertUnwindSafe, resume_unwind};
+
+use fantoccini::{Client, ClientBuilder, wd::Capabilities};
+use futures::FutureExt;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+use crate::{Tab, capture, commands::TakeLog, driver::Driver};
+
+/// What happens when a page asks for the microphone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Microphones {
+    /// It gets one that beeps.
+    Beep,
+    /// The user has forbidden it.
+    Forbidden,
+}
+
+/// Headless, silent, without anything that would call home, and as fast in the background as in front.
+const FLAGS: &[&str] = &[
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--mute-audio",
+    "--window-size=1280,800",
+    "--autoplay-policy=no-user-gesture-required",
+    "--allow-loopback-in-peer-connection",
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
+    "--use-fake-device-for-media-stream",
+];
+
+/// A running browser.
+#[derive(Debug)]
+pub struct Browser {
+    client: Client,
+    driver: Driver,
+}
+
+impl Browser {
+    /// Runs a test with a browser of its own and closes that however the test ends. When it fails, a picture and the text of
+    /// each tab are kept.
+    ///
+    /// # Panics
+    /// If Chromium or chromedriver is missing, or if the test does.
+    pub async fn run(microphones: Microphones, test: impl AsyncFnOnce(&Self)) {
+        let browser = Self::start(microphones).await;
+        let outcome = AssertUnwindSafe(test(&browser)).catch_unwind().await;
+        if outcome.is_err() {
+            // Whatever goes wrong here must not hide why the test failed.
+            let _ = AssertUnwindSafe(capture::failure(&browser))
+                .catch_unwind()
+                .await;
+        }
+        let Self { client, driver } = browser;
+        let closed = client.close().await;
+        drop(driver);
+        if let Err(panic) = outcome {
+            resume_unwind(panic);
+        }
+        closed.expect("the browser closes");
+    }
+
+    async fn start(microphones: Microphones) -> Self {
+        let driver = Driver::start().await;
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities(microphones))
+            .connect(driver.url())
+            .await
+            .expect("chromedriver starts Chromium (on Debian: apt-get install chromium)");
+        Self { client, driver }
+    }
+
+    /// Opens a new tab.
+    ///
+    /// # Panics
+    /// If the browser doesn't.
+    pub async fn tab(&self) -> Tab<'_> {
+        let opened = self.client.new_window(true).await;
+        Tab::new(self, opened.expect("a tab opens").handle)
+    }
+
+    /// What the tabs wrote to their consoles since the last call, as `LEVEL message`; includes violations of the content
+    /// security policy and requests that failed.
+    pub async fn take_console(&self) -> Vec<String> {
+        let entries = self.take_log("browser").await;
+        entries
+            .iter()
+            .map(|entry| format!("{} {}", text(&entry["level"]), text(&entry["message"])))
+            .collect()
+    }
+
+    /// The addresses that the tabs asked for since the last call, those of WebSockets included.
+    pub async fn take_requests(&self) -> Vec<String> {
+        let entries = self.take_log("performance").await;
+        entries.iter().filter_map(requested).collect()
+    }
+
+    async fn take_log(&self, kind: &'static str) -> Vec<Value> {
+        let log = self.client.issue_cmd(TakeLog(kind)).await;
+        match log.expect("chromedriver keeps logs") {
+            Value::Array(entries) => entries,
+            other => panic!("a log is a list, not {other}"),
+        }
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+fn requested(entry: &Value) -> Option<String> {
+    let message: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
+    let event = &message["message"];
+    let url = match event["method"].as_str()? {
+        "Network.requestWillBeSent" => &event["params"]["request"]["url"],
+        "Network.webSocketCreated" => &event["params"]["url"],
+        _ => return None,
+    };
+    url.as_str().map(str::to_owned)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn capabilities(microphones: Microphones) -> Capabilities {
+    let mut flags = FLAGS.to_vec();
+    let mut preferences = json!({});
+    match microphones {
+        Microphones::Beep => flags.push("--use-fake-ui-for-media-stream"),
+        // 2 is "block". Addresses are hidden from pages without the microphone behind names that only multicast resolves.
+        Microphones::Forbidden => {
+            preferences["profile.default_content_setting_values.media_stream_mic"] = json!(2);
+            flags.push("--disable-features=WebRtcHideLocalIpsWithMdns");
+        }
+    }
+    let capabilities = json!({
+        "goog:chromeOptions": { "args": flags, "prefs": preferences },
+        "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
+        "timeouts": { "script": 10_000, "pageLoad": 20_000 },
+    });
+    match capabilities {
+        Value::Object(capabilities) => capabilities,
+        _ => unreachable!("it is written as an object"),
+    }
+}

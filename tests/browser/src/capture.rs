@@ -1,0 +1,28 @@
+//! What a failed test leaves behind.
+
+use std::env;
+
+use crate::{Browser, Tab};
+
+/// Keeps a picture of each tab in the system's temporary directory and prints its text and the consoles.
+#[expect(clippy::print_stderr, reason = "the output of a failing test shows it")]
+pub(crate) async fn failure(browser: &Browser) {
+    let pid = std::process::id();
+    let handles = browser.client().windows().await.unwrap_or_default();
+    for (number, handle) in handles.into_iter().enumerate() {
+        let tab = Tab::new(browser, handle);
+        let text: String = tab
+            .evaluate("return document.body.innerText", Vec::new())
+            .await;
+        let picture = env::temp_dir().join(format!("united-voice-browser-{pid}-{number}.png"));
+        let kept = std::fs::write(&picture, tab.screenshot().await);
+        eprintln!(
+            "--- tab {number}, {}, {kept:?} ---\n{text}",
+            picture.display()
+        );
+    }
+    eprintln!(
+        "--- console ---\n{}",
+        browser.take_console().await.join("\n")
+    );
+}

@@ -1,0 +1,23 @@
+//! Without a microphone one is told so, and listens.
+
+use united_voice_browser::{Browser, Microphones, server};
+
+#[tokio::test]
+async fn who_forbids_the_microphone_still_hears() {
+    let server = server().await;
+    Browser::run(Microphones::Beep, async |talking| {
+        let ada = talking.tab().await;
+        ada.join(&server, "Ada", "general").await;
+        Browser::run(Microphones::Forbidden, async |listening| {
+            let bea = listening.tab().await;
+            bea.join(&server, "Bea", "general").await;
+            bea.says("microphone-problem", "blocked").await;
+            bea.says("microphone-problem", "You can listen").await;
+            bea.sees("Bea", "muted", |bea| bea.muted == "true").await;
+            ada.sees("Bea", "muted", |bea| bea.muted == "true").await;
+            bea.hears(&["Ada"]).await;
+        })
+        .await;
+    })
+    .await;
+}

@@ -1,0 +1,34 @@
+//! Relays only, where the server has none.
+
+use united_voice_browser::{Browser, Microphones, Tab, server};
+
+#[tokio::test]
+async fn a_link_for_relays_only_says_that_there_are_none() {
+    let server = server().await;
+    Browser::run(Microphones::Beep, async |browser| {
+        let ada = browser.tab().await;
+        ada.join(&server, "Ada", "general").await;
+        let bea = browser.tab().await;
+        let link = server.url("/?name=Bea&channel=general&relay=1");
+        bea.open(&link).await;
+        bea.shows(&["Ada", "Bea"]).await;
+        bea.says("info", "relay").await;
+        bea.says("call-status", "onnect").await;
+        ada.sees("Bea", "unconnected", |bea| bea.state != "connected")
+            .await;
+        sent_nothing(&bea).await;
+    })
+    .await;
+}
+
+/// No address of one's own was used: that is what such a link is for.
+async fn sent_nothing(tab: &Tab<'_>) {
+    let packets: u64 = tab
+        .evaluate(
+            "const links = await window.unitedVoice.stats();
+            return links.reduce((sum, { packetsSent, packetsReceived }) => sum + packetsSent + packetsReceived, 0)",
+            Vec::new(),
+        )
+        .await;
+    assert_eq!(packets, 0);
+}

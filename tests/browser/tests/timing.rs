@@ -1,0 +1,41 @@
+//! How long it takes from joining to hearing somebody.
+
+use united_voice_browser::{Browser, Microphones, Tab, server, until};
+
+const ROUNDS: usize = 5;
+/// The figure is for people to read; this only finds a call that waits for some time-out.
+const BOUND_MS: f64 = 5_000.0;
+
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "the figure is the point")]
+async fn join_to_audio() {
+    let server = server().await;
+    Browser::run(Microphones::Beep, async |browser| {
+        let ada = browser.tab().await;
+        ada.join(&server, "Ada", "general").await;
+        ada.shows(&["Ada"]).await;
+        let bea = browser.tab().await;
+        let mut times = Vec::new();
+        for _ in 0..ROUNDS {
+            bea.join(&server, "Bea", "general").await;
+            times.push(first_audio(&bea).await);
+            bea.click("leave").await;
+            ada.shows(&["Ada"]).await;
+        }
+        times.sort_by(f64::total_cmp);
+        let median = times[ROUNDS / 2];
+        println!("join to first audio: {median:.0} ms");
+        assert!(median < BOUND_MS, "{times:?} ms");
+    })
+    .await;
+}
+
+async fn first_audio(tab: &Tab<'_>) -> f64 {
+    let marks = "const { joinedAt, firstAudioAt } = window.unitedVoice ?? {};
+        return joinedAt && firstAudioAt ? firstAudioAt - joinedAt : null";
+    until("the first sound", async || {
+        let took: Option<f64> = tab.evaluate(marks, Vec::new()).await;
+        took.ok_or("nothing is heard")
+    })
+    .await
+}
