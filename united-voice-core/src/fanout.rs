@@ -1,5 +1,7 @@
 //! Telling a room: one signal to many, and what becomes of those who can't take it.
 
+use std::sync::atomic::Ordering;
+
 use smallvec::SmallVec;
 use united_voice_proto::{
     voice::{VoiceLeaveEvent, VoiceLeaveReason, VoiceParticipantJoinedEvent},
@@ -79,7 +81,7 @@ impl Inner {
 
     /// Makes the event only where somebody listens.
     pub(crate) fn publish(&self, event: impl FnOnce() -> VoiceEvent) {
-        if self.events.receiver_count() > 0 {
+        if self.observed.load(Ordering::Relaxed) {
             // Fails only where the last listener has just gone.
             let _ = self.events.send(event());
         }

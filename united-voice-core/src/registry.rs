@@ -54,6 +54,8 @@ pub(crate) struct Inner {
     shutting_down: AtomicBool,
     connections_per_user: usize,
     pub(crate) events: broadcast::Sender<VoiceEvent>,
+    /// Somebody has ever listened. Asking the channel for its listeners takes a lock that all rooms would share.
+    pub(crate) observed: AtomicBool,
     pub(crate) counters: Counters,
     leases: AtomicUsize,
     drained: Notify,
@@ -129,6 +131,7 @@ impl VoiceRoomRegistry {
                 shutting_down: AtomicBool::new(false),
                 connections_per_user,
                 events: broadcast::Sender::new(VoiceEvents::CAPACITY),
+                observed: AtomicBool::new(false),
                 counters: Counters::default(),
                 leases: AtomicUsize::new(0),
                 drained: Notify::new(),
@@ -310,7 +313,9 @@ impl VoiceRoomRegistry {
 
     /// What happens from now on, for the host's own logic.
     pub fn events(&self) -> VoiceEvents {
-        VoiceEvents::new(self.inner.events.subscribe())
+        let events = VoiceEvents::new(self.inner.events.subscribe());
+        self.inner.observed.store(true, Ordering::SeqCst);
+        events
     }
 
     /// Waits until there is no session left, and no connection whose close is still under way.

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -37,7 +40,8 @@ pub struct Signal {
 
 struct Shared {
     envelope: Envelope,
-    size: usize,
+    /// Zero until it is asked for: no signal is empty.
+    size: AtomicUsize,
     protobuf: OnceLock<Bytes>,
     #[cfg(feature = "json")]
     json: OnceLock<ByteString>,
@@ -52,8 +56,8 @@ impl Signal {
         };
         Self {
             shared: Arc::new(Shared {
-                size: envelope.encoded_len(),
                 envelope,
+                size: AtomicUsize::new(0),
                 protobuf: OnceLock::new(),
                 #[cfg(feature = "json")]
                 json: OnceLock::new(),
@@ -106,7 +110,14 @@ impl Signal {
 
     /// The size of the protobuf form in bytes: what the signal counts for in a queue, in whichever form it is sent.
     pub fn size(&self) -> usize {
-        self.shared.size
+        match self.shared.size.load(Ordering::Relaxed) {
+            0 => {
+                let size = self.shared.envelope.encoded_len();
+                self.shared.size.store(size, Ordering::Relaxed);
+                size
+            }
+            size => size,
+        }
     }
 
     /// The protobuf form: one binary WebSocket message.

@@ -55,7 +55,7 @@ function updateCard(card, person) {
     testid: `participant-${userId}`,
     userId,
     displayName,
-    self: String(self),
+    self: String(Boolean(self)),
     speaking: String(speaking),
     muted: String(muted),
     deafened: String(deafened),

@@ -19,9 +19,10 @@ pub use page::{Link, Person};
 pub use patience::{PATIENCE, until};
 pub use tab::Tab;
 
-use united_voice_scenarios::{Server, ServerKind};
+use united_voice_scenarios::Server;
+pub use united_voice_scenarios::ServerKind;
 
 /// A server as a fresh installation has it, except that its clients ask no STUN server on the internet.
-pub async fn server() -> Server {
-    Server::with_config(ServerKind::Axum, "[ice]\nstun_urls = []\n").await
+pub async fn server(kind: ServerKind) -> Server {
+    Server::with_config(kind, "[ice]\nstun_urls = []\n").await
 }

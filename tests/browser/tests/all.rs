@@ -1,4 +1,5 @@
-//! The page of the example servers in a real browser: one person alone, and several who talk to each other.
+//! The page of the example servers in a real browser: one person alone, and several who talk to each other. Every server has
+//! to pass.
 
 mod hygiene;
 mod layout;
@@ -9,3 +10,32 @@ mod relay;
 mod sign_in;
 mod speaking;
 mod timing;
+
+macro_rules! on_every_server {
+    ($($module:ident: $($test:ident),*;)*) => {
+        mod axum {
+            $($(#[tokio::test]
+            async fn $test() {
+                super::$module::$test(united_voice_browser::ServerKind::Axum).await;
+            })*)*
+        }
+        mod actix {
+            $($(#[tokio::test]
+            async fn $test() {
+                super::$module::$test(united_voice_browser::ServerKind::Actix).await;
+            })*)*
+        }
+    };
+}
+
+on_every_server! {
+    hygiene: the_console_stays_empty_and_requests_stay_at_home, a_foreign_script_is_blocked_and_logged;
+    layout: everything_fits_a_desk_and_a_phone;
+    mesh: four_people_hear_each_other;
+    microphone: who_forbids_the_microphone_still_hears;
+    reconnection: a_call_goes_on_while_the_server_restarts;
+    relay: a_link_for_relays_only_says_that_there_are_none;
+    sign_in: by_name_and_from_channel_to_channel, a_refusal_is_told_in_words;
+    speaking: who_speaks_has_a_ring_and_push_to_talk_gates_it, who_is_deafened_hears_nothing;
+    timing: join_to_audio;
+}

@@ -1,10 +1,9 @@
 //! Nothing goes wrong unseen: the console stays empty, and nothing is asked of anybody but the server.
 
-use united_voice_browser::{Browser, Microphones, server};
+use united_voice_browser::{Browser, Microphones, ServerKind, server};
 
-#[tokio::test]
-async fn the_console_stays_empty_and_requests_stay_at_home() {
-    let server = server().await;
+pub(crate) async fn the_console_stays_empty_and_requests_stay_at_home(kind: ServerKind) {
+    let server = server(kind).await;
     let home = server.address().to_string();
     Browser::run(Microphones::Beep, async |browser| {
         let [ada, bea] = [browser.tab().await, browser.tab().await];
@@ -48,9 +47,8 @@ async fn the_console_stays_empty_and_requests_stay_at_home() {
 }
 
 /// What the test above relies on: a policy that is broken, or a script that fails, is found on the console.
-#[tokio::test]
-async fn a_foreign_script_is_blocked_and_logged() {
-    let server = server().await;
+pub(crate) async fn a_foreign_script_is_blocked_and_logged(kind: ServerKind) {
+    let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
         let tab = browser.tab().await;
         tab.open(&server.url("/")).await;

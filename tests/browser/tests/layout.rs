@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use united_voice_browser::{Browser, Microphones, Tab, server};
+use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server};
 
 const NAMES: [&str; 4] = ["Ada", "Bea", "Cem", "Dot"];
 /// Widths of the screens, in CSS pixels.
@@ -10,9 +10,8 @@ const DESK: f64 = 1280.0;
 const PHONE: f64 = 390.0;
 const CONTROLS: [&str; 4] = ["mute", "deafen", "settings", "leave"];
 
-#[tokio::test]
-async fn everything_fits_a_desk_and_a_phone() {
-    let server = server().await;
+pub(crate) async fn everything_fits_a_desk_and_a_phone(kind: ServerKind) {
+    let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
         let alone = browser.tab().await;
         alone.join(&server, NAMES[0], "general").await;

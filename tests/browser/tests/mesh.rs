@@ -1,6 +1,6 @@
 //! Several people in a channel hear each other, and see who comes, goes and falls silent.
 
-use united_voice_browser::{Browser, Microphones, Tab, server};
+use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server};
 
 const NAMES: [&str; 4] = ["Ada", "Bea", "Cem", "Dot"];
 
@@ -9,9 +9,8 @@ const SILENCE: f64 = 1e-5;
 /// A second and a half of audio.
 const A_WHILE: u64 = 75;
 
-#[tokio::test]
-async fn four_people_hear_each_other() {
-    let server = server().await;
+pub(crate) async fn four_people_hear_each_other(kind: ServerKind) {
+    let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
         let mut tabs = Vec::new();
         for name in NAMES {

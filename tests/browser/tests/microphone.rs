@@ -1,10 +1,9 @@
 //! Without a microphone one is told so, and listens.
 
-use united_voice_browser::{Browser, Microphones, server};
+use united_voice_browser::{Browser, Microphones, ServerKind, server};
 
-#[tokio::test]
-async fn who_forbids_the_microphone_still_hears() {
-    let server = server().await;
+pub(crate) async fn who_forbids_the_microphone_still_hears(kind: ServerKind) {
+    let server = server(kind).await;
     Browser::run(Microphones::Beep, async |talking| {
         let ada = talking.tab().await;
         ada.join(&server, "Ada", "general").await;

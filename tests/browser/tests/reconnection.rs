@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use united_voice_browser::{Browser, Link, Microphones, Tab, server};
+use united_voice_browser::{Browser, Link, Microphones, ServerKind, Tab, server};
 
 const NAMES: [&str; 3] = ["Ada", "Bea", "Cem"];
 /// Fewer packets a second than the fifty of Opus, because some may be late, and far more than a call that was made anew could have.
@@ -10,9 +10,8 @@ const PACKETS_PER_SECOND: f64 = 35.0;
 /// Four seconds of audio: longer than a page waits for an offer before it makes one.
 const LONG_ENOUGH: u64 = 200;
 
-#[tokio::test]
-async fn a_call_goes_on_while_the_server_restarts() {
-    let server = server().await;
+pub(crate) async fn a_call_goes_on_while_the_server_restarts(kind: ServerKind) {
+    let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
         let mut tabs = Vec::new();
         for name in NAMES {

@@ -1,10 +1,9 @@
 //! Relays only, where the server has none.
 
-use united_voice_browser::{Browser, Microphones, Tab, server};
+use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server};
 
-#[tokio::test]
-async fn a_link_for_relays_only_says_that_there_are_none() {
-    let server = server().await;
+pub(crate) async fn a_link_for_relays_only_says_that_there_are_none(kind: ServerKind) {
+    let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
         let ada = browser.tab().await;
         ada.join(&server, "Ada", "general").await;

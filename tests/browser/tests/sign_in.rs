@@ -1,11 +1,10 @@
 //! Signing in, finding a channel, changing it, and being refused.
 
-use united_voice_browser::{Browser, Microphones, Tab, server, until};
+use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server, until};
 use united_voice_scenarios::{Client, Codec, Server};
 
-#[tokio::test]
-async fn by_name_and_from_channel_to_channel() {
-    let server = server().await;
+pub(crate) async fn by_name_and_from_channel_to_channel(kind: ServerKind) {
+    let server = server(kind).await;
     let host = server.user("Host").await;
     let mut in_lounge = Client::connect(&server, &host, Codec::Json).await;
     in_lounge.join("lounge").await;
@@ -47,9 +46,8 @@ async fn by_name_and_from_channel_to_channel() {
     .await;
 }
 
-#[tokio::test]
-async fn a_refusal_is_told_in_words() {
-    let server = server().await;
+pub(crate) async fn a_refusal_is_told_in_words(kind: ServerKind) {
+    let server = server(kind).await;
     let host = server.user("Host").await;
     server.set_limit(&host, "lounge", Some(1)).await;
     let mut in_lounge = Client::connect(&server, &host, Codec::Json).await;

@@ -1,14 +1,13 @@
 //! The ring around who speaks, push-to-talk, and not wanting to hear anything.
 
-use united_voice_browser::{Browser, Microphones, Tab, server, until};
+use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server, until};
 
 const SILENCE: f64 = 1e-5;
 /// A second and a half of audio.
 const A_WHILE: u64 = 75;
 
-#[tokio::test]
-async fn who_speaks_has_a_ring_and_push_to_talk_gates_it() {
-    let server = server().await;
+pub(crate) async fn who_speaks_has_a_ring_and_push_to_talk_gates_it(kind: ServerKind) {
+    let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
         let [ada, bea] = [browser.tab().await, browser.tab().await];
         // A key counts as released where the focus goes away.
@@ -40,9 +39,8 @@ async fn who_speaks_has_a_ring_and_push_to_talk_gates_it() {
     .await;
 }
 
-#[tokio::test]
-async fn who_is_deafened_hears_nothing() {
-    let server = server().await;
+pub(crate) async fn who_is_deafened_hears_nothing(kind: ServerKind) {
+    let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
         let [ada, bea] = [browser.tab().await, browser.tab().await];
         bea.prepare(REMEMBER_PLAYERS).await;

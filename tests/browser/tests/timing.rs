@@ -1,15 +1,14 @@
 //! How long it takes from joining to hearing somebody.
 
-use united_voice_browser::{Browser, Microphones, Tab, server, until};
+use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server, until};
 
 const ROUNDS: usize = 5;
 /// The figure is for people to read; this only finds a call that waits for some time-out.
 const BOUND_MS: f64 = 5_000.0;
 
-#[tokio::test]
 #[expect(clippy::print_stdout, reason = "the figure is the point")]
-async fn join_to_audio() {
-    let server = server().await;
+pub(crate) async fn join_to_audio(kind: ServerKind) {
+    let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
         let ada = browser.tab().await;
         ada.join(&server, "Ada", "general").await;
