@@ -121,6 +121,8 @@ mod frame;
 mod id;
 mod join;
 mod limits;
+mod messages;
+mod moderation;
 mod queue;
 mod rate;
 mod registry;

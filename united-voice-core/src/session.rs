@@ -11,14 +11,13 @@ use std::{
 
 use parking_lot::MutexGuard;
 use united_voice_proto::{
-    voice::{VoiceLeaveReason, VoiceParticipant, VoiceSpeakingEvent, VoiceStateUpdate},
+    voice::{VoiceLeaveReason, VoiceParticipant},
     ws::envelope::Payload,
 };
 
 use crate::{
-    ChannelId, Profile, Relayed, SessionId, Signal, SinkError, Urgency, UserId, VoiceRoomRegistry,
-    error::{JoinError, NotInChannel, RelayError, RelayFailure},
-    events::VoiceEvent,
+    ChannelId, Profile, SessionId, Signal, SinkError, Urgency, UserId, VoiceRoomRegistry,
+    error::{JoinError, NotInChannel},
     fanout::Overflow,
     join::Join,
     registry::{Inner, Lease, Link, PolicyEpoch, Room, RoomCell, Seat, User, UserCell},
@@ -32,9 +31,9 @@ use crate::{
 /// Methods take a `request_id` where the client is answered: the answer goes through the connection's own sink, so that
 /// it stands in order with the events.
 pub struct VoiceSession {
-    registry: VoiceRoomRegistry,
-    user: Arc<User>,
-    connection: u64,
+    pub(crate) registry: VoiceRoomRegistry,
+    pub(crate) user: Arc<User>,
+    pub(crate) connection: u64,
     ice_grants: AtomicU64,
     _lease: Lease,
 }
@@ -189,133 +188,6 @@ impl VoiceSession {
         Ok(())
     }
 
-    /// Sends one message to one other participant; its content is neither read nor changed. Messages from one connection
-    /// to one target arrive in the order of the calls.
-    ///
-    /// Its cost depends on nothing but this room: no map is touched.
-    ///
-    /// # Errors
-    ///
-    /// [`RelayError`]. A target that is too slow or gone counts as not in the channel; the others will see it leave.
-    ///
-    /// # Locking
-    ///
-    /// The user's lock, then the room's; those of a target that turns out to be too slow follow.
-    pub fn relay(&self, message: impl Relayed) -> Result<(), RelayError> {
-        let hash = self.registry.inner.hash(message.target_user());
-        let mut overflow = Overflow::default();
-        let undelivered = {
-            let user = self.user.state.lock();
-            let Ok(seat) = self.seat_in(&user, message.channel()) else {
-                return Err(RelayError::new(
-                    RelayFailure::NotInChannel,
-                    message.channel(),
-                ));
-            };
-            let channel = &seat.room.id;
-            let refused = |reason| RelayError::new(reason, channel.as_str());
-            let room = seat.room.state.lock();
-            let target = room
-                .members
-                .find(hash, message.target_user())
-                .filter(|target| target.handle.connection != self.connection)
-                .ok_or_else(|| refused(RelayFailure::TargetNotInChannel))?;
-            let meant = message.target_session();
-            if !meant.is_empty() && meant.parse() != Ok(target.participant.session) {
-                return Err(refused(RelayFailure::StaleSession));
-            }
-            let payload = message.sent_by(&self.user.id, seat.session);
-            let signal = Signal::new("", payload, Urgency::Event);
-            if overflow.deliver(&target.participant.user, &target.handle, &signal) {
-                return Ok(());
-            }
-            refused(RelayFailure::TargetNotInChannel)
-        };
-        self.registry.evict_all(overflow);
-        Err(undelivered)
-    }
-
-    /// Records whether the microphone and the headphones are off, and tells all participants; this connection's copy
-    /// carries `request_id`.
-    ///
-    /// # Errors
-    ///
-    /// [`NotInChannel`] where this connection has no seat in `channel`.
-    ///
-    /// # Locking
-    ///
-    /// The user's lock, then the room's.
-    pub fn update_state(
-        &self,
-        channel: &str,
-        muted: bool,
-        deafened: bool,
-        request_id: &str,
-    ) -> Result<(), NotInChannel> {
-        let mut overflow = Overflow::default();
-        {
-            let user = self.user.state.lock();
-            let seat = self.seat_in(&user, channel)?;
-            let payload = Payload::VoiceStateUpdate(VoiceStateUpdate {
-                channel_id: channel.into(),
-                user_id: self.user.id.as_str().into(),
-                muted,
-                deafened,
-            });
-            let signal = Signal::new("", payload, Urgency::Event);
-            let mut room = seat.room.state.lock();
-            let id = self.user.id.as_str();
-            room.members
-                .set_state(self.user.hash, id, seat.session, muted, deafened);
-            self.tell_self(&room, &signal.answering(request_id), &mut overflow);
-            overflow.broadcast(&room, &signal, Some(self.connection));
-            self.registry.inner.publish(|| VoiceEvent::StateChanged {
-                channel: seat.room.id.clone(),
-                user: self.user.id.clone(),
-                muted,
-                deafened,
-            });
-        }
-        self.registry.evict_all(overflow);
-        Ok(())
-    }
-
-    /// Tells the others that the user began or stopped speaking; this connection is told too where it gave a
-    /// `request_id`. Others that read slowly may miss it.
-    ///
-    /// # Errors
-    ///
-    /// [`NotInChannel`] where this connection has no seat in `channel`.
-    ///
-    /// # Locking
-    ///
-    /// The user's lock, then the room's.
-    pub fn speaking(
-        &self,
-        channel: &str,
-        speaking: bool,
-        request_id: &str,
-    ) -> Result<(), NotInChannel> {
-        let mut overflow = Overflow::default();
-        {
-            let user = self.user.state.lock();
-            let seat = self.seat_in(&user, channel)?;
-            let payload = Payload::VoiceSpeakingEvent(VoiceSpeakingEvent {
-                channel_id: channel.into(),
-                user_id: self.user.id.as_str().into(),
-                speaking,
-            });
-            let signal = Signal::new("", payload, Urgency::Droppable);
-            let room = seat.room.state.lock();
-            if !request_id.is_empty() {
-                self.tell_self(&room, &signal.answering(request_id), &mut overflow);
-            }
-            overflow.broadcast(&room, &signal, Some(self.connection));
-        }
-        self.registry.evict_all(overflow);
-        Ok(())
-    }
-
     /// Answers a request of this connection.
     ///
     /// # Errors
@@ -365,7 +237,7 @@ impl VoiceSession {
         &self.registry
     }
 
-    fn seat_in<'a>(
+    pub(crate) fn seat_in<'a>(
         &self,
         user: &'a MutexGuard<'_, UserCell>,
         channel: &str,
@@ -373,13 +245,6 @@ impl VoiceSession {
         let seat = user.seat.as_ref().ok_or(NotInChannel)?;
         let mine = seat.connection == self.connection && seat.room.id.as_str() == channel;
         mine.then_some(seat).ok_or(NotInChannel)
-    }
-
-    fn tell_self(&self, room: &RoomCell, signal: &Signal, overflow: &mut Overflow) {
-        let me = room.members.find(self.user.hash, self.user.id.as_str());
-        if let Some(me) = me {
-            overflow.deliver(&self.user.id, &me.handle, signal);
-        }
     }
 }
 
