@@ -50,6 +50,7 @@ mod privacy;
 mod program;
 mod rate_limit;
 mod relay;
+mod rust_client;
 mod shutdown;
 mod sign_in;
 mod slow_consumer;

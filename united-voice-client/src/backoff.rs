@@ -1,0 +1,180 @@
+//! How long to wait before the next attempt.
+
+use std::time::Duration;
+
+/// Exponential backoff with full jitter: attempt *n* follows after a random time between nothing and
+/// `min(max, first * 2^(n-1))`, so that the clients of a restarted server do not all come back in the same instant.
+///
+/// The default begins with 500 ms, ends at 10 s, and never gives up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    first: Duration,
+    max: Duration,
+    stable_after: Duration,
+    max_attempts: Option<u32>,
+    seed: Option<u64>,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(500),
+            max: Duration::from_secs(10),
+            stable_after: Duration::from_secs(5),
+            max_attempts: None,
+            seed: None,
+        }
+    }
+}
+
+impl Backoff {
+    /// The longest pause before the first attempt. Default 500 ms.
+    #[must_use]
+    pub const fn first(mut self, first: Duration) -> Self {
+        self.first = first;
+        self
+    }
+
+    /// The longest pause before any attempt. Default 10 s. The least pause that a close code asks for is kept all the same.
+    #[must_use]
+    pub const fn max(mut self, max: Duration) -> Self {
+        self.max = max;
+        self
+    }
+
+    /// A connection that lasted this long was a good one: the next loss begins with the shortest pause again. Default 5 s.
+    #[must_use]
+    pub const fn stable_after(mut self, stable_after: Duration) -> Self {
+        self.stable_after = stable_after;
+        self
+    }
+
+    /// Gives up after so many attempts without a good connection between them. Default: never.
+    #[must_use]
+    pub const fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = Some(attempts);
+        self
+    }
+
+    /// The same pauses each time, for tests. Default: a seed from the operating system.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    fn window(&self, attempt: u32) -> Duration {
+        let factor = 2_u32.saturating_pow(attempt.saturating_sub(1));
+        self.first.saturating_mul(factor).min(self.max)
+    }
+}
+
+/// The pauses of one client.
+#[derive(Debug)]
+pub(crate) struct Pauses {
+    policy: Backoff,
+    rng: fastrand::Rng,
+    attempt: u32,
+}
+
+impl Pauses {
+    pub(crate) fn new(policy: Backoff) -> Self {
+        let rng = policy
+            .seed
+            .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        Self {
+            policy,
+            rng,
+            attempt: 0,
+        }
+    }
+
+    /// A connection is over that lasted so long.
+    pub(crate) fn connection_lasted(&mut self, time: Duration) {
+        if time >= self.policy.stable_after {
+            self.attempt = 0;
+        }
+    }
+
+    /// The number of the next attempt and the pause before it, `None` where there is none left.
+    pub(crate) fn next(&mut self, at_least: Duration) -> Option<(u32, Duration)> {
+        if self
+            .policy
+            .max_attempts
+            .is_some_and(|max| self.attempt >= max)
+        {
+            return None;
+        }
+        self.attempt = self.attempt.saturating_add(1);
+        let pause = self.policy.window(self.attempt).mul_f64(self.rng.f64());
+        Some((self.attempt, pause.max(at_least)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_double_up_to_the_longest() {
+        let policy = Backoff::default();
+        let millis: Vec<_> = [1, 2, 3, 4, 5, 6, u32::MAX]
+            .map(|attempt| policy.window(attempt).as_millis())
+            .into();
+        assert_eq!(millis, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+    }
+
+    #[test]
+    fn pauses_spread_over_the_whole_window() {
+        let window = Duration::from_secs(10);
+        let policy = Backoff::default().first(window).seed(7);
+        let mut pauses = Pauses::new(policy);
+        let drawn: Vec<_> = (0..200)
+            .map(|_| pauses.next(Duration::ZERO).unwrap().1)
+            .collect();
+        assert!(drawn.iter().all(|pause| *pause < window));
+        for quarter in 0..4 {
+            let (from, to) = (window / 4 * quarter, window / 4 * (quarter + 1));
+            let inside = drawn
+                .iter()
+                .filter(|pause| (from..to).contains(*pause))
+                .count();
+            assert!((25..75).contains(&inside), "{inside} of 200 in {from:?}..");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_pauses() {
+        let draw = |seed| {
+            let mut pauses = Pauses::new(Backoff::default().seed(seed));
+            [(); 5].map(|()| pauses.next(Duration::ZERO))
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+
+    #[test]
+    fn a_close_code_sets_the_least_pause() {
+        let mut pauses = Pauses::new(Backoff::default());
+        let (_, pause) = pauses.next(Duration::from_secs(10)).unwrap();
+        assert_eq!(pause, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn only_a_good_connection_starts_over() {
+        let mut pauses = Pauses::new(Backoff::default().max_attempts(2));
+        let mut attempt = || pauses.next(Duration::ZERO).map(|(attempt, _)| attempt);
+        assert_eq!(attempt(), Some(1));
+        pauses.connection_lasted(Duration::from_millis(4999));
+        assert_eq!(
+            pauses.next(Duration::ZERO).map(|(attempt, _)| attempt),
+            Some(2)
+        );
+        assert_eq!(pauses.next(Duration::ZERO), None);
+        pauses.connection_lasted(Duration::from_secs(5));
+        assert_eq!(
+            pauses.next(Duration::ZERO).map(|(attempt, _)| attempt),
+            Some(1)
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! What the application asks.
+
+use tokio::time::Instant;
+use united_voice_proto::{
+    voice::{VoiceIceServersRequest, VoiceLeaveRequest, VoiceSpeakingEvent, VoiceStateUpdate},
+    ws::{Envelope, envelope::Payload},
+};
+
+use super::{Call, answer};
+use crate::{
+    ExitReason, IceServer, JoinError, Peer, RelayId, RequestError, SendError, Snapshot,
+    command::{Command, Content, Reply, State},
+    pending::Waiter,
+};
+
+impl Call {
+    pub(crate) fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Join { channel, reply } => self.join(channel, reply, now),
+            Command::Leave { reply } => self.leave(reply, now),
+            Command::State { state, reply } => self.set_state(state, reply, now),
+            Command::IceServers { reply } => self.ice_servers(reply, now),
+            Command::Relay { to, content, reply } => self.relay(to, content, reply),
+            Command::Speaking { speaking, reply } => self.speaking(speaking, reply),
+            // These are the driver's.
+            Command::RetryNow | Command::Close { .. } => {}
+        }
+    }
+
+    fn join(&mut self, channel: String, reply: Reply<Snapshot, JoinError>, now: Instant) {
+        self.supersede();
+        self.rejoin_at = None;
+        self.intent = Some(channel.clone());
+        if self.online {
+            self.request_join(channel, Some(reply), now);
+        } else {
+            self.waiter = Some(reply);
+        }
+    }
+
+    fn leave(&mut self, reply: Reply<(), RequestError>, now: Instant) {
+        self.supersede();
+        self.rejoin_at = None;
+        let Some(channel_id) = self.intent.take().or_else(|| self.channel.clone()) else {
+            return answer(reply, Err(RequestError::NotInChannel));
+        };
+        if self.seat.is_some() || self.pending.joins(&channel_id) {
+            let request = VoiceLeaveRequest { channel_id };
+            let waiter = Waiter::Leave { reply };
+            self.request(Payload::VoiceLeaveRequest(request), waiter, now);
+        } else {
+            self.exit(ExitReason::Left);
+            answer(reply, Ok(()));
+        }
+    }
+
+    fn set_state(&mut self, state: State, reply: Reply<(), RequestError>, now: Instant) {
+        self.state = state;
+        if self.seat.is_some() {
+            self.tell_state(Some(reply), now);
+        } else {
+            answer(reply, Ok(()));
+        }
+    }
+
+    pub(super) fn tell_state(&mut self, reply: Option<Reply<(), RequestError>>, now: Instant) {
+        let Some(seat) = &self.seat else { return };
+        let update = VoiceStateUpdate {
+            channel_id: seat.channel.clone(),
+            user_id: String::new(),
+            muted: self.state.muted,
+            deafened: self.state.deafened,
+        };
+        let waiter = Waiter::State { reply };
+        self.request(Payload::VoiceStateUpdate(update), waiter, now);
+    }
+
+    fn ice_servers(&mut self, reply: Reply<Vec<IceServer>, RequestError>, now: Instant) {
+        let Some(seat) = &self.seat else {
+            let error = if self.online {
+                RequestError::NotInChannel
+            } else {
+                RequestError::Offline
+            };
+            return answer(reply, Err(error));
+        };
+        let request = VoiceIceServersRequest {
+            channel_id: seat.channel.clone(),
+        };
+        let waiter = Waiter::IceServers { reply };
+        self.request(Payload::VoiceIceServersRequest(request), waiter, now);
+    }
+
+    fn relay(&mut self, to: Peer, content: Content, reply: Reply<RelayId, SendError>) {
+        let sent = self.seated().map(|channel| {
+            let id = self.send(content.payload(channel, to));
+            RelayId(id)
+        });
+        answer(reply, sent);
+    }
+
+    fn speaking(&mut self, speaking: bool, reply: Reply<(), SendError>) {
+        let sent = self.seated().map(|channel_id| {
+            let event = VoiceSpeakingEvent {
+                channel_id,
+                user_id: String::new(),
+                speaking,
+            };
+            // With an id the server would send a copy back.
+            self.outgoing.push_back(Envelope {
+                request_id: String::new(),
+                payload: Some(Payload::VoiceSpeakingEvent(event)),
+            });
+        });
+        answer(reply, sent);
+    }
+
+    fn seated(&self) -> Result<String, SendError> {
+        match &self.seat {
+            Some(seat) => Ok(seat.channel.clone()),
+            None if self.online => Err(SendError::NotInChannel),
+            None => Err(SendError::Offline),
+        }
+    }
+}

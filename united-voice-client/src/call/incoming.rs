@@ -1,0 +1,238 @@
+//! What the server says.
+
+use tokio::time::Instant;
+use united_voice_proto::{
+    voice::{
+        VoiceError, VoiceIceCandidate, VoiceIceServersResponse, VoiceJoinResponse, VoiceLeaveEvent,
+        VoiceParticipantJoinedEvent, VoiceSdpAnswer, VoiceSdpOffer, VoiceSpeakingEvent,
+        VoiceStateUpdate,
+    },
+    ws::{Envelope, envelope::Payload},
+};
+
+use super::{Call, Seat, answer};
+use crate::{
+    Candidate, Description, ErrorCode, Event, ExitReason, LeaveReason, Peer, Refusal, RelayId,
+    Snapshot, command::State, pending::Waiter,
+};
+
+impl Call {
+    /// The server sent this. What this version doesn't know, or nobody asked for, is ignored.
+    pub(crate) fn received(&mut self, envelope: Envelope, now: Instant) {
+        let id = envelope.request_id.parse().ok();
+        let asked = id.and_then(|id| self.pending.take(id));
+        match envelope.payload {
+            Some(Payload::VoiceError(error)) => self.error(asked, id, error, now),
+            Some(payload) => match asked {
+                Some(waiter) => self.answered(waiter, payload, now),
+                None => self.happened(payload),
+            },
+            None => {}
+        }
+    }
+
+    fn answered(&mut self, waiter: Waiter, payload: Payload, now: Instant) {
+        match (waiter, payload) {
+            (Waiter::Join { reply, .. }, Payload::VoiceJoinResponse(response)) => {
+                let snapshot = self.entered(response, now);
+                answer(reply, Ok(snapshot));
+            }
+            (Waiter::Leave { reply }, Payload::VoiceLeaveEvent(event)) => {
+                self.gone(&event, ExitReason::Left);
+                answer(reply, Ok(()));
+            }
+            (Waiter::State { reply }, Payload::VoiceStateUpdate(_)) => answer(reply, Ok(())),
+            (Waiter::IceServers { reply }, Payload::VoiceIceServersResponse(response)) => {
+                answer(reply, Ok(response.ice_servers));
+            }
+            // A server that answers something else is as good as one that does not answer.
+            (waiter, _) => {
+                self.unresponsive = true;
+                self.expire(waiter);
+            }
+        }
+    }
+
+    fn entered(&mut self, response: VoiceJoinResponse, now: Instant) -> Snapshot {
+        let snapshot = Snapshot::from(response);
+        let same_session = self
+            .seat
+            .as_ref()
+            .is_some_and(|seat| seat.session == snapshot.session_id);
+        let rejoined = self.seat.is_none() && self.channel.as_ref() == Some(&snapshot.channel_id);
+        self.seat = Some(Seat {
+            channel: snapshot.channel_id.clone(),
+            session: snapshot.session_id.clone(),
+        });
+        self.channel = Some(snapshot.channel_id.clone());
+        self.events.push_back(Event::Entered {
+            snapshot: snapshot.clone(),
+            rejoined,
+        });
+        // Every stay begins unmuted.
+        if !same_session && self.state != State::default() {
+            self.tell_state(None, now);
+        }
+        snapshot
+    }
+
+    fn happened(&mut self, payload: Payload) {
+        match payload {
+            Payload::VoiceLeaveEvent(event) => self.left(event),
+            Payload::VoiceParticipantJoinedEvent(event) => self.joined(event),
+            Payload::VoiceSdpOffer(offer) => self.offer(offer),
+            Payload::VoiceSdpAnswer(answer) => self.answer(answer),
+            Payload::VoiceIceCandidate(candidate) => self.candidate(candidate),
+            Payload::VoiceStateUpdate(update) => self.state(update),
+            Payload::VoiceSpeakingEvent(event) => self.spoke(event),
+            Payload::VoiceIceServersResponse(response) => self.fresh_ice_servers(response),
+            _ => {}
+        }
+    }
+
+    fn left(&mut self, event: VoiceLeaveEvent) {
+        let reason = event.reason();
+        let mine = self
+            .seat
+            .as_ref()
+            .is_some_and(|seat| seat.session == event.session_id && !seat.session.is_empty());
+        if mine {
+            let why = match reason {
+                LeaveReason::Kicked => ExitReason::Kicked,
+                LeaveReason::Evicted => ExitReason::Evicted,
+                _ => ExitReason::Left,
+            };
+            self.unwant(&event.channel_id);
+            return self.gone(&event, why);
+        }
+        self.tell(&event.channel_id, |channel_id| Event::Left {
+            channel_id,
+            peer: Peer {
+                user_id: event.user_id,
+                session_id: event.session_id,
+            },
+            display_name: event.display_name,
+            reason,
+        });
+    }
+
+    fn gone(&mut self, event: &VoiceLeaveEvent, reason: ExitReason) {
+        if self.is_here(&event.channel_id) {
+            self.exit(reason);
+        }
+    }
+
+    fn joined(&mut self, event: VoiceParticipantJoinedEvent) {
+        let Some(participant) = event.participant else {
+            return;
+        };
+        self.tell(&event.channel_id, |channel_id| Event::Joined {
+            channel_id,
+            participant,
+        });
+    }
+
+    fn offer(&mut self, offer: VoiceSdpOffer) {
+        let from = peer(offer.sender_user_id, offer.sender_session_id);
+        let sdp = offer.sdp;
+        self.tell(&offer.channel_id, |_| {
+            Event::Offer(Description { from, sdp })
+        });
+    }
+
+    fn answer(&mut self, answer: VoiceSdpAnswer) {
+        let from = peer(answer.sender_user_id, answer.sender_session_id);
+        let sdp = answer.sdp;
+        self.tell(&answer.channel_id, |_| {
+            Event::Answer(Description { from, sdp })
+        });
+    }
+
+    fn candidate(&mut self, candidate: VoiceIceCandidate) {
+        let from = peer(candidate.sender_user_id, candidate.sender_session_id);
+        let candidate_json = candidate.candidate_json;
+        self.tell(&candidate.channel_id, |_| {
+            Event::Candidate(Candidate {
+                from,
+                candidate_json,
+            })
+        });
+    }
+
+    fn state(&mut self, update: VoiceStateUpdate) {
+        self.tell(&update.channel_id, |_| Event::State {
+            user_id: update.user_id,
+            muted: update.muted,
+            deafened: update.deafened,
+        });
+    }
+
+    fn spoke(&mut self, event: VoiceSpeakingEvent) {
+        self.tell(&event.channel_id, |_| Event::Speaking {
+            user_id: event.user_id,
+            speaking: event.speaking,
+        });
+    }
+
+    fn fresh_ice_servers(&mut self, response: VoiceIceServersResponse) {
+        let ice_servers = response.ice_servers;
+        self.tell(&response.channel_id, |_| Event::IceServers { ice_servers });
+    }
+
+    fn error(&mut self, asked: Option<Waiter>, id: Option<u64>, error: VoiceError, now: Instant) {
+        let refusal = Refusal::from(error);
+        match asked {
+            Some(Waiter::Join { channel, reply }) => self.refused(&channel, refusal, reply, now),
+            Some(Waiter::Leave { reply }) => {
+                if self.intent.is_none() {
+                    self.intent = self.seat.as_ref().map(|seat| seat.channel.clone());
+                }
+                answer(reply, Err(refusal.into()));
+            }
+            Some(Waiter::State { reply: Some(reply) }) => answer(reply, Err(refusal.into())),
+            Some(Waiter::IceServers { reply }) => answer(reply, Err(refusal.into())),
+            None if id.is_none() && refusal.code == ErrorCode::SessionReplaced => {
+                self.replaced(&refusal.channel_id);
+            }
+            None | Some(Waiter::State { reply: None }) => {
+                // A state that the client told by itself is nobody's relayed message.
+                let relay = id.filter(|_| asked.is_none()).map(RelayId);
+                self.events.push_back(Event::Refused { relay, refusal });
+            }
+        }
+    }
+
+    fn replaced(&mut self, channel: &str) {
+        if self.is_here(channel) {
+            self.unwant(channel);
+            self.exit(ExitReason::Replaced);
+        }
+    }
+
+    /// Stays out of a channel that one was put out of, unless a join is under way that was asked for meanwhile.
+    fn unwant(&mut self, channel: &str) {
+        if self.intent.as_deref() == Some(channel) && !self.pending.joins(channel) {
+            self.intent = None;
+        }
+    }
+
+    fn is_here(&self, channel: &str) -> bool {
+        self.seat
+            .as_ref()
+            .is_some_and(|seat| seat.channel == channel)
+    }
+
+    /// Tells of something in the channel one is in. Anything else is stale.
+    fn tell(&mut self, channel: &str, event: impl FnOnce(String) -> Event) {
+        if self.is_here(channel) {
+            self.events.push_back(event(channel.to_owned()));
+        }
+    }
+}
+
+const fn peer(user_id: String, session_id: String) -> Peer {
+    Peer {
+        user_id,
+        session_id,
+    }
+}

@@ -1,0 +1,394 @@
+//! The protocol by itself: no socket, no runtime, and the time is an argument.
+
+use tokio::sync::oneshot;
+use united_voice_proto::voice::{
+    VoiceError, VoiceJoinResponse, VoiceLeaveEvent, VoiceSdpOffer, VoiceStateUpdate,
+};
+
+use super::*;
+use crate::{ErrorCode, LeaveReason};
+use crate::{
+    Peer, RelayId, SendError,
+    command::{Command, Content},
+};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+type Answer<T, E> = oneshot::Receiver<Result<T, E>>;
+
+struct Party {
+    call: Call,
+    now: Instant,
+}
+
+impl Party {
+    fn online() -> Self {
+        let mut party = Self {
+            call: Call::new(TIMEOUT),
+            now: Instant::now(),
+        };
+        party.call.opened(party.now);
+        party
+    }
+
+    fn join(&mut self, channel: &str) -> Answer<Snapshot, JoinError> {
+        let (reply, answer) = oneshot::channel();
+        let channel = channel.to_owned();
+        self.call
+            .command(Command::Join { channel, reply }, self.now);
+        answer
+    }
+
+    fn leave(&mut self) -> Answer<(), RequestError> {
+        let (reply, answer) = oneshot::channel();
+        self.call.command(Command::Leave { reply }, self.now);
+        answer
+    }
+
+    fn mute(&mut self) -> Answer<(), RequestError> {
+        let (reply, answer) = oneshot::channel();
+        let state = State {
+            muted: true,
+            deafened: false,
+        };
+        self.call.command(Command::State { state, reply }, self.now);
+        answer
+    }
+
+    fn offer(&mut self) -> Result<RelayId, SendError> {
+        let (reply, mut answer) = oneshot::channel();
+        let (to, content) = (Peer::user("bob"), Content::Offer("sdp".into()));
+        let command = Command::Relay { to, content, reply };
+        self.call.command(command, self.now);
+        answer.try_recv().expect("relays are answered at once")
+    }
+
+    /// The next envelope the client sends, as its id and payload.
+    fn sent(&mut self) -> (String, Payload) {
+        let envelope = self.call.pop_outgoing().expect("something was sent");
+        (envelope.request_id, envelope.payload.unwrap())
+    }
+
+    fn hear(&mut self, request_id: &str, payload: Payload) {
+        let envelope = Envelope {
+            request_id: request_id.to_owned(),
+            payload: Some(payload),
+        };
+        self.call.received(envelope, self.now);
+    }
+
+    /// Lets the join through that was just sent.
+    fn let_in(&mut self, session: &str) {
+        let (id, payload) = self.sent();
+        let Payload::VoiceJoinRequest(request) = payload else {
+            panic!("{payload:?}")
+        };
+        let response = VoiceJoinResponse {
+            channel_id: request.channel_id,
+            session_id: session.into(),
+            ..VoiceJoinResponse::default()
+        };
+        self.hear(&id, Payload::VoiceJoinResponse(response));
+    }
+
+    fn seated(channel: &str, session: &str) -> Self {
+        let mut party = Self::online();
+        let mut answer = party.join(channel);
+        party.let_in(session);
+        assert!(answer.try_recv().unwrap().is_ok());
+        assert!(matches!(
+            party.event(),
+            Event::Entered {
+                rejoined: false,
+                ..
+            }
+        ));
+        party
+    }
+
+    fn event(&mut self) -> Event {
+        self.call.pop_event().expect("something happened")
+    }
+
+    fn nothing_happened(&mut self) {
+        let (event, sent) = (self.call.pop_event(), self.call.pop_outgoing());
+        assert!(event.is_none() && sent.is_none(), "{event:?} {sent:?}");
+    }
+
+    fn reconnect(&mut self) {
+        self.call.lost();
+        self.call.opened(self.now);
+    }
+}
+
+fn error(code: ErrorCode, channel: &str) -> Payload {
+    Payload::VoiceError(VoiceError {
+        code: code.into(),
+        message: String::new(),
+        channel_id: channel.into(),
+    })
+}
+
+fn leave_event(channel: &str, user: &str, session: &str, reason: LeaveReason) -> Payload {
+    Payload::VoiceLeaveEvent(VoiceLeaveEvent {
+        channel_id: channel.into(),
+        user_id: user.into(),
+        display_name: user.into(),
+        reason: reason.into(),
+        session_id: session.into(),
+    })
+}
+
+#[test]
+fn answers_find_their_requests_in_any_order() {
+    let mut party = Party::online();
+    let (mut first, mut second) = (party.join("a"), party.join("b"));
+    let ((first_id, _), (second_id, _)) = (party.sent(), party.sent());
+    assert_ne!(first_id, second_id);
+    party.hear(&second_id, error(ErrorCode::Forbidden, "b"));
+    assert!(first.try_recv().is_err(), "not answered yet");
+    party.hear(&first_id, error(ErrorCode::ChannelFull, "a"));
+    assert_eq!(
+        first.try_recv().unwrap().unwrap_err().code(),
+        Some(ErrorCode::ChannelFull)
+    );
+    assert_eq!(
+        second.try_recv().unwrap().unwrap_err().code(),
+        Some(ErrorCode::Forbidden)
+    );
+    party.nothing_happened();
+}
+
+#[test]
+fn a_refused_join_changes_nothing() {
+    let mut party = Party::seated("a", "s1");
+    let mut answer = party.join("b");
+    let (id, _) = party.sent();
+    party.hear(&id, error(ErrorCode::ChannelFull, "b"));
+    assert!(answer.try_recv().unwrap().is_err());
+    assert!(party.offer().is_ok(), "still in a");
+    party.sent();
+    party.reconnect();
+    party.let_in("s2");
+    let Event::Entered { snapshot, rejoined } = party.event() else {
+        panic!()
+    };
+    assert_eq!((snapshot.channel_id.as_str(), rejoined), ("a", true));
+}
+
+#[test]
+fn the_last_join_is_repeated_on_the_next_connection() {
+    let mut party = Party::online();
+    let (mut first, mut last) = (party.join("a"), party.join("b"));
+    party.reconnect();
+    assert_eq!(first.try_recv().unwrap(), Err(JoinError::Superseded));
+    assert!(last.try_recv().is_err(), "not answered yet");
+    party.let_in("s");
+    assert_eq!(last.try_recv().unwrap().unwrap().channel_id, "b");
+}
+
+#[test]
+fn a_leave_ends_the_wish_to_be_there() {
+    let mut party = Party::seated("a", "s1");
+    let mut answer = party.leave();
+    party.call.lost();
+    assert_eq!(answer.try_recv().unwrap(), Ok(()));
+    assert!(matches!(
+        party.event(),
+        Event::Exited {
+            reason: ExitReason::Left,
+            ..
+        }
+    ));
+    party.call.opened(party.now);
+    party.nothing_happened();
+}
+
+#[test]
+fn leaving_while_offline_needs_no_server() {
+    let mut party = Party::seated("a", "s1");
+    party.call.lost();
+    assert_eq!(party.leave().try_recv().unwrap(), Ok(()));
+    assert!(matches!(party.event(), Event::Exited { .. }));
+    assert_eq!(
+        party.leave().try_recv().unwrap(),
+        Err(RequestError::NotInChannel)
+    );
+    party.call.opened(party.now);
+    party.nothing_happened();
+}
+
+#[test]
+fn a_leave_that_was_dropped_leaves_one_there() {
+    let mut party = Party::seated("a", "s1");
+    let mut answer = party.leave();
+    let (id, _) = party.sent();
+    party.hear(&id, error(ErrorCode::RateLimited, "a"));
+    assert!(answer.try_recv().unwrap().unwrap_err().is_retryable());
+    party.reconnect();
+    party.let_in("s2");
+}
+
+#[test]
+fn whoever_was_put_out_stays_out() {
+    let replaced = ("", error(ErrorCode::SessionReplaced, "a"));
+    let kicked = ("", leave_event("a", "me", "s1", LeaveReason::Kicked));
+    for (id, payload) in [replaced, kicked] {
+        let mut party = Party::seated("a", "s1");
+        party.hear(id, payload);
+        let Event::Exited { reason, .. } = party.event() else {
+            panic!()
+        };
+        assert!(matches!(reason, ExitReason::Replaced | ExitReason::Kicked));
+        assert_eq!(party.offer(), Err(SendError::NotInChannel));
+        party.reconnect();
+        party.nothing_happened();
+    }
+}
+
+#[test]
+fn taking_back_while_being_replaced_is_not_undone() {
+    let mut party = Party::seated("a", "s1");
+    party.join("a");
+    party.hear("", error(ErrorCode::SessionReplaced, "a"));
+    party.let_in("s2");
+    party.reconnect();
+    party.let_in("s3");
+}
+
+#[test]
+fn a_rejoin_that_the_server_cannot_carry_out_is_tried_again() {
+    let mut party = Party::seated("a", "s1");
+    party.reconnect();
+    let (id, _) = party.sent();
+    party.hear(&id, error(ErrorCode::Unavailable, "a"));
+    party.nothing_happened();
+    let at = party.call.deadline().expect("it is to be tried again");
+    assert_eq!(at - party.now, REJOIN_DELAY);
+    party.call.tick(at - Duration::from_millis(1));
+    party.nothing_happened();
+    party.now = at;
+    party.call.tick(at);
+    party.let_in("s2");
+    assert!(matches!(
+        party.event(),
+        Event::Entered { rejoined: true, .. }
+    ));
+}
+
+#[test]
+fn a_refused_rejoin_ends_the_stay() {
+    let mut party = Party::seated("a", "s1");
+    party.reconnect();
+    let (id, _) = party.sent();
+    party.hear(&id, error(ErrorCode::Forbidden, "a"));
+    let Event::Exited {
+        channel_id,
+        reason: ExitReason::Refused(error),
+    } = party.event()
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (channel_id.as_str(), error.code()),
+        ("a", Some(ErrorCode::Forbidden))
+    );
+    assert!(party.call.deadline().is_none(), "nothing is tried again");
+    party.reconnect();
+    party.nothing_happened();
+}
+
+#[test]
+fn state_is_told_again_to_a_new_session_only() {
+    let mut party = Party::seated("a", "s1");
+    let mut answer = party.mute();
+    let (id, update) = party.sent();
+    party.hear(&id, update);
+    assert_eq!(answer.try_recv().unwrap(), Ok(()));
+    party.nothing_happened();
+
+    let _again = party.join("a");
+    party.let_in("s1");
+    party.event();
+    party.nothing_happened();
+
+    party.reconnect();
+    party.let_in("s2");
+    let (_, payload) = party.sent();
+    let Payload::VoiceStateUpdate(VoiceStateUpdate {
+        muted, deafened, ..
+    }) = payload
+    else {
+        panic!("{payload:?}")
+    };
+    assert_eq!((muted, deafened), (true, false));
+}
+
+#[test]
+fn refusals_of_relayed_messages_name_them() {
+    let mut party = Party::seated("a", "s1");
+    let id = party.offer().unwrap();
+    let (request_id, _) = party.sent();
+    party.hear(&request_id, error(ErrorCode::StaleSession, "a"));
+    let Event::Refused { relay, refusal } = party.event() else {
+        panic!()
+    };
+    assert_eq!((relay, refusal.code), (Some(id), ErrorCode::StaleSession));
+}
+
+#[test]
+fn what_concerns_another_channel_is_not_told() {
+    let mut party = Party::seated("a", "s1");
+    let offer = |channel: &str| {
+        Payload::VoiceSdpOffer(VoiceSdpOffer {
+            channel_id: channel.into(),
+            sdp: "secret".into(),
+            ..VoiceSdpOffer::default()
+        })
+    };
+    party.hear("", offer("b"));
+    party.nothing_happened();
+    party.hear("", offer("a"));
+    let event = party.event();
+    assert!(matches!(&event, Event::Offer(offer) if offer.sdp == "secret"));
+    assert!(!format!("{event:?}").contains("secret"));
+}
+
+#[test]
+fn an_empty_session_is_nobodys() {
+    let mut party = Party::seated("a", "");
+    party.hear("", leave_event("a", "bob", "", LeaveReason::Left));
+    assert!(matches!(party.event(), Event::Left { .. }));
+}
+
+#[test]
+fn requests_expire_and_a_join_condemns_the_connection() {
+    let mut party = Party::seated("a", "s1");
+    let (mut mute, mut join) = (party.mute(), party.join("b"));
+    party
+        .call
+        .tick(party.now + TIMEOUT - Duration::from_millis(1));
+    assert!(mute.try_recv().is_err() && join.try_recv().is_err());
+    assert!(!party.call.is_unresponsive());
+    party.call.tick(party.now + TIMEOUT);
+    assert_eq!(mute.try_recv().unwrap(), Err(RequestError::TimedOut));
+    assert_eq!(join.try_recv().unwrap(), Err(JoinError::TimedOut));
+    assert!(party.call.is_unresponsive());
+    party.reconnect();
+    let Event::Entered { .. } = ({
+        party.let_in("s2");
+        party.event()
+    }) else {
+        panic!("back in a, since b was not reached")
+    };
+}
+
+#[test]
+fn an_answer_of_the_wrong_kind_is_none() {
+    let mut party = Party::online();
+    let mut join = party.join("a");
+    let (id, _) = party.sent();
+    party.hear(&id, leave_event("a", "me", "s", LeaveReason::Left));
+    assert_eq!(join.try_recv().unwrap(), Err(JoinError::TimedOut));
+    assert!(party.call.is_unresponsive());
+}

@@ -1,0 +1,242 @@
+//! The task that owns the connection: drives the [`Call`] with a socket, and gets it another when it breaks.
+
+use std::{collections::VecDeque, future::Future, pin::pin};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, sleep_until},
+};
+
+use crate::{
+    ConnectError, Disconnect, Event,
+    backoff::Pauses,
+    call::Call,
+    command::Command,
+    dial::Dialer,
+    socket::{Socket, Turn},
+};
+
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub(crate) call: Call,
+    pub(crate) dialer: Dialer,
+    /// `None`: the first loss is the last.
+    pub(crate) pauses: Option<Pauses>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) outlet: Outlet,
+}
+
+/// How the life of a connection ended.
+enum End {
+    Lost(Disconnect),
+    Closed(Option<oneshot::Sender<()>>),
+}
+
+/// What came while there was no connection.
+enum Offline<T> {
+    Done(T),
+    RetryNow,
+    Closed(Option<oneshot::Sender<()>>),
+}
+
+impl Driver {
+    /// Runs until the last handle is dropped or there is nothing left to try.
+    pub(crate) async fn run(mut self, mut socket: Socket) {
+        loop {
+            let opened = Instant::now();
+            let cause = match self.online(&mut socket).await {
+                End::Lost(cause) => cause,
+                End::Closed(closed) => {
+                    socket.close().await;
+                    return tell(closed);
+                }
+            };
+            self.call.lost();
+            self.outlet.push_all(&mut self.call);
+            self.outlet.push(Event::Disconnected(cause));
+            if let Some(pauses) = &mut self.pauses {
+                pauses.connection_lasted(opened.elapsed());
+            }
+            socket = match self.reconnect(cause).await {
+                Ok(Ok(socket)) => socket,
+                Ok(Err(error)) => return self.stop(error).await,
+                Err(closed) => return tell(closed),
+            };
+            self.outlet.push(Event::Reconnected);
+        }
+    }
+
+    async fn online(&mut self, socket: &mut Socket) -> End {
+        self.call.opened(Instant::now());
+        loop {
+            while let Some(envelope) = self.call.pop_outgoing() {
+                socket.queue(&envelope);
+            }
+            self.outlet.push_all(&mut self.call);
+            if self.call.is_unresponsive() {
+                return End::Lost(Disconnect::Unresponsive);
+            }
+            let reading = self.outlet.is_empty();
+            let accepting = socket.has_room() && self.call.has_room();
+            let deadlines = [self.call.deadline(), socket.deadline(reading)];
+            tokio::select! {
+                turn = socket.turn(reading) => match turn {
+                    Turn::Received(envelope) => self.call.received(envelope, Instant::now()),
+                    Turn::Ended(cause) => return End::Lost(cause),
+                },
+                command = self.commands.recv(), if accepting => match command {
+                    Some(Command::Close { closed }) => return End::Closed(Some(closed)),
+                    Some(command) => self.call.command(command, Instant::now()),
+                    None => return End::Closed(None),
+                },
+                () = self.outlet.deliver(), if !reading => {}
+                () = until(deadlines.into_iter().flatten().min()) => {
+                    let now = Instant::now();
+                    self.call.tick(now);
+                    if socket.is_dead(now) {
+                        return End::Lost(Disconnect::Unresponsive);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tries until there is a connection (`Ok(Ok)`), nothing left to try (`Ok(Err)`), or nobody to want one (`Err`).
+    async fn reconnect(
+        &mut self,
+        cause: Disconnect,
+    ) -> Result<Result<Socket, ConnectError>, Option<oneshot::Sender<()>>> {
+        let (mut at_least, mut last_error, mut renew) = (cause.min_delay(), None, false);
+        loop {
+            let next = self
+                .pauses
+                .as_mut()
+                .and_then(|pauses| pauses.next(at_least));
+            let Some((attempt, after)) = next else {
+                return Ok(Err(last_error.unwrap_or(ConnectError::GaveUp)));
+            };
+            self.outlet.push(Event::Reconnecting {
+                attempt,
+                after,
+                last_error: last_error.take(),
+            });
+            if let Offline::Closed(closed) = self.meanwhile(sleep(after), true).await {
+                return Err(closed);
+            }
+            let dialer = self.dialer.clone();
+            let error = match self.meanwhile(dialer.open(renew), false).await {
+                Offline::Done(Ok(socket)) => return Ok(Ok(socket)),
+                Offline::Done(Err(error)) => error,
+                Offline::RetryNow => continue,
+                Offline::Closed(closed) => return Err(closed),
+            };
+            // One refused token may have expired; a second in a row is a verdict.
+            let expired = matches!(error, ConnectError::Unauthorized) && !renew;
+            if !(error.is_retryable() || expired && dialer.can_renew()) {
+                return Ok(Err(error));
+            }
+            renew = expired;
+            at_least = std::time::Duration::ZERO;
+            last_error = Some(error);
+        }
+    }
+
+    /// Waits for something while there is no connection, and serves the application. A pause does not end before the
+    /// application has read what happened: who reads nothing is not reconnected over and over.
+    async fn meanwhile<F: Future>(&mut self, wait: F, pause: bool) -> Offline<F::Output> {
+        let mut wait = pin!(wait);
+        loop {
+            self.outlet.push_all(&mut self.call);
+            let caught_up = self.outlet.is_empty();
+            tokio::select! {
+                output = &mut wait, if caught_up || !pause => return Offline::Done(output),
+                command = self.commands.recv() => match command {
+                    Some(Command::Close { closed }) => return Offline::Closed(Some(closed)),
+                    Some(Command::RetryNow) if pause && caught_up => return Offline::RetryNow,
+                    Some(command) => self.call.command(command, Instant::now()),
+                    None => return Offline::Closed(None),
+                },
+                () = self.outlet.deliver(), if !caught_up => {}
+            }
+        }
+    }
+
+    /// Fails all that waits and comes, and sees to it that the last event is read.
+    async fn stop(self, error: ConnectError) {
+        let Self {
+            call,
+            commands,
+            mut outlet,
+            ..
+        } = self;
+        drop((call, commands));
+        outlet.push(Event::Stopped(error));
+        while !outlet.is_empty() {
+            outlet.deliver().await;
+        }
+    }
+}
+
+fn tell(closed: Option<oneshot::Sender<()>>) {
+    if let Some(closed) = closed {
+        // An error says that nobody waits any more.
+        let _ = closed.send(());
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Events on their way to the application. What does not fit its queue waits here; meanwhile nothing is read, so there
+/// are never more than one message and one reconnection give rise to.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    queue: mpsc::Sender<Event>,
+    waiting: VecDeque<Event>,
+}
+
+impl Outlet {
+    pub(crate) const fn new(queue: mpsc::Sender<Event>) -> Self {
+        Self {
+            queue,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn push(&mut self, event: Event) {
+        if !self.waiting.is_empty() {
+            return self.waiting.push_back(event);
+        }
+        match self.queue.try_send(event) {
+            Err(mpsc::error::TrySendError::Full(event)) => self.waiting.push_back(event),
+            // Where nobody wants events they are thrown away.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+        }
+    }
+
+    fn push_all(&mut self, call: &mut Call) {
+        while let Some(event) = call.pop_event() {
+            self.push(event);
+        }
+    }
+
+    /// Delivers one event, once there is room. Loses none where the future is dropped.
+    async fn deliver(&mut self) {
+        match self.queue.reserve().await {
+            Ok(room) => {
+                if let Some(event) = self.waiting.pop_front() {
+                    room.send(event);
+                }
+            }
+            Err(_) => self.waiting.clear(),
+        }
+    }
+}

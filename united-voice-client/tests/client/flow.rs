@@ -1,0 +1,144 @@
+//! Backpressure, in both directions, and the end.
+
+use std::time::Duration;
+
+use futures::{FutureExt, SinkExt};
+use united_voice_client::{
+    Client, Event, SendError,
+    proto::{voice::VoiceSdpOffer, voice::VoiceSpeakingEvent, ws::envelope::Payload},
+};
+
+use crate::fake::{Link, connect, memory, next};
+
+fn offer(number: usize, bytes: usize) -> Payload {
+    Payload::VoiceSdpOffer(VoiceSdpOffer {
+        channel_id: "general".into(),
+        sender_user_id: number.to_string(),
+        sdp: "x".repeat(bytes),
+        ..VoiceSdpOffer::default()
+    })
+}
+
+async fn join<S>(client: &Client, link: &mut Link<S>)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + std::fmt::Debug,
+{
+    let (joined, ()) = tokio::join!(client.join("general"), link.let_in("me", &[]));
+    joined.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn unread_events_stop_the_reading_and_none_is_lost() {
+    const OFFERS: usize = 100;
+    let (builder, mut server) = memory();
+    // The server's patience is the test's: pings and time-outs play no part.
+    let builder = builder.event_queue(4);
+    let (client, mut events, mut link) = connect(builder, &mut server).await;
+    join(&client, &mut link).await;
+
+    let mut sent = 0;
+    for number in 0..OFFERS {
+        let message = link.message_of("", offer(number, 16 << 10));
+        // A pipe of 64 KiB and a queue of four events: soon nothing goes in any more.
+        let written = tokio::time::timeout(Duration::from_secs(1), link.socket.send(message));
+        sent += 1;
+        if written.await.is_err() {
+            break;
+        }
+    }
+    assert!((4..20).contains(&sent), "{sent} offers of 16 KiB went in");
+
+    let rest = async {
+        link.socket.flush().await.unwrap();
+        for number in sent..OFFERS {
+            link.send("", offer(number, 16 << 10)).await;
+        }
+        link
+    };
+    let reading = async {
+        assert!(matches!(next(&mut events).await, Event::Entered { .. }));
+        for number in 0..OFFERS {
+            let event = next(&mut events).await;
+            assert!(
+                matches!(&event, Event::Offer(offer) if offer.from.user_id == number.to_string()),
+                "offer {number}: {event:?}"
+            );
+        }
+    };
+    tokio::join!(rest, reading);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_read_is_still_listened_to() {
+    let (builder, mut server) = memory();
+    let (client, mut events, mut link) = connect(builder, &mut server).await;
+    join(&client, &mut link).await;
+    next(&mut events).await;
+
+    let sdp = "x".repeat(32 << 10);
+    let mut taken = 0;
+    let second = Duration::from_secs(1);
+    while let Ok(sent) = tokio::time::timeout(second, client.offer("bob", sdp.as_str())).await {
+        sent.unwrap();
+        taken += 1;
+        assert!(taken < 500, "the caller is made to wait");
+    }
+    assert!(taken > 2, "what the pipe holds is taken");
+    link.send("", offer(7, 10)).await;
+    assert!(matches!(next(&mut events).await, Event::Offer(offer) if offer.from.user_id == "7"));
+
+    // And once it reads, all of it is there. The offer that timed out was handed over already.
+    for _ in 0..taken {
+        assert!(matches!(link.next().await.1, Payload::VoiceSdpOffer(_)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wants_no_events_drops_them() {
+    let (builder, mut server) = memory();
+    let (client, events, mut link) = connect(builder.event_queue(1), &mut server).await;
+    drop(events);
+    for number in 0..20 {
+        let event = VoiceSpeakingEvent {
+            user_id: number.to_string(),
+            ..VoiceSpeakingEvent::default()
+        };
+        link.send("", Payload::VoiceSpeakingEvent(event)).await;
+    }
+    join(&client, &mut link).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_last_handle_writes_what_was_sent_and_closes() {
+    let (builder, mut server) = memory();
+    let (client, mut events, mut link) = connect(builder, &mut server).await;
+    join(&client, &mut link).await;
+    let other = client.clone();
+    client.offer("bob", "last words").await.unwrap();
+    drop(client);
+    assert!(
+        matches!(link.next().await.1, Payload::VoiceSdpOffer(offer) if offer.sdp == "last words")
+    );
+    other.speaking(true).await.unwrap();
+    drop(other);
+    assert!(matches!(
+        link.next().await.1,
+        Payload::VoiceSpeakingEvent(_)
+    ));
+    assert_eq!(link.closed().await, 1000);
+    next(&mut events).await;
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_is_for_all_handles_and_does_not_wait_for_ever() {
+    let (builder, mut server) = memory();
+    let (client, _events, _link_that_never_reads) = connect(builder, &mut server).await;
+    let other = client.clone();
+    let asked = tokio::time::Instant::now();
+    client.close().await;
+    assert_eq!(asked.elapsed().as_secs(), 2);
+    assert!(other.is_closed());
+    assert_eq!(other.offer("bob", "").await, Err(SendError::Closed));
+    assert!(other.retry_now().now_or_never().is_some());
+}
