@@ -5,28 +5,32 @@
 //! ```
 //!
 //! opens a page on which two browser tabs can talk; `--help` tells the rest. What is particular to Actix is here: plain
-//! requests go through an [`App`], those for a WebSocket through the upgrade service beside it (`upgrade`), which is
-//! given the socket itself; `message` translates requests and answers.
+//! requests go through an [`App`], those to leave HTTP to a service beside it, which is given the socket itself.
 
 mod message;
-mod transport;
-mod upgrade;
 
-use std::{future::ready, process::ExitCode, sync::Arc};
+use std::{future::ready, io, process::ExitCode, sync::Arc};
 
-use actix_http::HttpService;
+use actix_codec::{Framed, FramedParts};
+use actix_http::{ConnectionType, HttpService, Request, Response, body::BodySize, h1};
 use actix_server::Server;
 use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
     App, HttpRequest, HttpResponse,
     dev::AppConfig,
     rt::net::TcpStream,
-    web::{self, Data, Payload},
+    web::{self, Bytes, Data, Payload},
 };
 use anyhow::Context as _;
+use futures::SinkExt as _;
 use http::StatusCode;
 use tokio::time::timeout;
-use united_voice_host::{Host, Lingering, MAX_BODY_BYTES, REQUEST_PATIENCE, Serving, run};
+use united_voice_core::drive;
+use united_voice_host::{
+    Host, Lingering, LingeringStream, MAX_BODY_BYTES, REQUEST_PATIENCE, Serving, WebSocket, run,
+};
+
+type Socket = Framed<LingeringStream, h1::Codec>;
 
 fn main() -> ExitCode {
     run(env!("CARGO_PKG_NAME"), serve)
@@ -63,24 +67,52 @@ fn connections(
     let http = HttpService::build()
         .client_request_timeout(REQUEST_PATIENCE)
         .upgrade(fn_service(move |(request, socket)| {
-            upgrade::serve(Arc::clone(&host), request, socket)
+            upgrade(Arc::clone(&host), request, socket)
         }))
         .h1(map_config(app, |()| AppConfig::default()));
-    let accept = fn_service(move |stream: TcpStream| {
-        let client = stream.peer_addr().ok();
-        ready(Ok((lingering.stream(stream), client)))
-    });
+    let accept = fn_service(move |stream| ready(Ok((lingering.stream(stream), None))));
     accept.and_then(http)
 }
 
-/// All requests but those for a WebSocket. A body is read within a time too.
+/// All requests but those to leave HTTP.
 async fn rest(host: Data<Host>, request: HttpRequest, body: Payload) -> HttpResponse {
-    let body = timeout(REQUEST_PATIENCE, body.to_bytes_limited(MAX_BODY_BYTES)).await;
-    let answer = match body {
-        Ok(Ok(Ok(body))) => message::answer(&host, request.head(), body).await,
-        Ok(Ok(Err(_))) => message::refuse_body(StatusCode::BAD_REQUEST),
-        Ok(Err(_)) => message::refuse_body(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(_) => message::refuse_body(StatusCode::REQUEST_TIMEOUT),
+    let body = async {
+        let read = body.to_bytes_limited(MAX_BODY_BYTES).await;
+        let read = read.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
+        read.map_err(|_| StatusCode::BAD_REQUEST)
     };
-    answer.map_into_boxed_body().into()
+    let answer = match message::request(request.head()) {
+        Ok(request) => host.respond_to(request.into_parts().0, body).await,
+        Err(_) => Host::refuse(),
+    };
+    message::response(answer).map_into_boxed_body().into()
+}
+
+/// Requests to leave HTTP, handed over with the socket and whatever has been read from it.
+async fn upgrade(host: Arc<Host>, request: Request, mut socket: Socket) -> actix_web::Result<()> {
+    let (answer, upgrade) = match message::request(request.head()) {
+        Ok(request) => host.upgrade(request).await,
+        Err(_) => (Host::refuse(), None),
+    };
+    drop(request);
+    let sent = send(message::response(answer), &mut socket);
+    let sent = timeout(REQUEST_PATIENCE, sent).await;
+    // A client that is gone while it is being answered is nothing to report.
+    if let (Some(upgrade), Ok(Ok(()))) = (upgrade, sent) {
+        let FramedParts { io, read_buf, .. } = socket.into_parts();
+        let socket = WebSocket::new(io, read_buf, host.voice().limits()).await;
+        drive(host.voice(), socket, upgrade.user, upgrade.codec).await;
+    }
+    Ok(())
+}
+
+async fn send(mut answer: Response<Bytes>, socket: &mut Socket) -> io::Result<()> {
+    if answer.status() != actix_http::StatusCode::SWITCHING_PROTOCOLS {
+        // What the client sends next may be meant for a WebSocket.
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    let (head, body) = answer.into_parts();
+    let size = BodySize::Sized(body.len() as u64);
+    socket.feed(h1::Message::Item((head, size))).await?;
+    socket.send(h1::Message::Chunk(Some(body))).await
 }

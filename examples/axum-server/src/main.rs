@@ -5,42 +5,32 @@
 //! ```
 //!
 //! opens a page on which two browser tabs can talk; `--help` tells the rest. What is particular to Axum is here: the
-//! upgrade, and the socket as a stream of frames (`transport`).
-
-mod listener;
-mod transport;
+//! loop that accepts connections, the upgrade, and how a body is read.
 
 use std::{pin::pin, process::ExitCode, sync::Arc};
 
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{
-        self, DefaultBodyLimit, FromRequest as _, State, WebSocketUpgrade,
-        ws::rejection::WebSocketUpgradeRejection,
-    },
-    http::{HeaderMap, HeaderValue, StatusCode, Uri},
+    extract::{self, DefaultBodyLimit, FromRequest as _, State},
     response::Response,
-    routing::get,
+    routing::any,
+    serve::Listener,
 };
-use hyper::server::conn::http1;
+use hyper::{server::conn::http1, upgrade::OnUpgrade};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, select, task::JoinSet, time::timeout};
+use tokio::{net::TcpListener, select, task::JoinSet};
 use united_voice_core::drive;
 use united_voice_host::{
-    Host, LingeringStream, MAX_BODY_BYTES, REQUEST_PATIENCE, Request, Serving, Shutdown, run,
+    Host, Lingering, LingeringStream, MAX_BODY_BYTES, REQUEST_PATIENCE, Serving, Shutdown, Upgrade,
+    WebSocket, run,
 };
-
-use crate::{listener::LingeringListener, transport::Transport};
 
 /// The largest head of a request; a token in it has a few hundred bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-
-/// Signals are small, and a buffer of the default 128 KiB is cleared before each read.
-const BUFFER_BYTES: usize = 4 * 1024;
 
 fn main() -> ExitCode {
     run(env!("CARGO_PKG_NAME"), serve)
@@ -49,13 +39,16 @@ fn main() -> ExitCode {
 /// Like `axum::serve`, which has no limit to how long a client may take for a request: sockets that say nothing would
 /// be held for ever.
 async fn serve(serving: Serving) -> anyhow::Result<()> {
-    let mut listener = LingeringListener::new(TcpListener::from_std(serving.listener)?);
+    let mut listener = TcpListener::from_std(serving.listener)?;
+    let lingering = Lingering::default();
     let app = TowerToHyperService::new(app(serving.host));
     let mut stop = pin!(serving.shutdown.clone().requested());
     let mut connections = JoinSet::new();
     loop {
         select! {
-            stream = listener.accept() => {
+            // Axum's `accept` waits errors out, such as too many open files.
+            (stream, _) = Listener::accept(&mut listener) => {
+                let stream = lingering.stream(stream);
                 connections.spawn(requests(stream, app.clone(), serving.shutdown.clone()));
             }
             Some(_) = connections.join_next() => {}
@@ -90,51 +83,42 @@ async fn requests(stream: LingeringStream, app: TowerToHyperService<Router>, shu
 
 fn app(host: Arc<Host>) -> Router {
     Router::new()
-        .route("/ws", get(voice))
+        .route("/ws", any(voice))
         .fallback(rest)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(host)
 }
 
-/// Authenticates first, so that whoever has no token learns it from a plain answer and holds no socket.
-async fn voice(
-    State(host): State<Arc<Host>>,
-    headers: HeaderMap,
-    uri: Uri,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Response {
-    let user = match host.authenticate(&headers, &uri).await {
-        Ok(user) => user,
-        Err(refusal) => return refusal.map(Body::from),
-    };
-    let Ok(mut upgrade) = upgrade else {
-        return Host::refuse_upgrade().map(Body::from);
-    };
-    // Axum's own selection forgets in which order the client offered.
-    let codec = Host::codec(&headers);
-    if let Some(codec) = codec {
-        upgrade.set_selected_protocol(HeaderValue::from_static(codec.subprotocol()));
+/// Requests for a WebSocket. What becomes of the connection is a task of its own: hyper gives it up once this is answered.
+async fn voice(State(host): State<Arc<Host>>, mut request: extract::Request) -> Response {
+    let connection = hyper::upgrade::on(&mut request);
+    let (answer, upgrade) = host.upgrade(request.map(|_| Bytes::new())).await;
+    if let Some(upgrade) = upgrade {
+        tokio::spawn(talk(host, upgrade, connection));
     }
-    let limit = host.voice().limits().max_message_bytes;
-    upgrade
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(BUFFER_BYTES)
-        .max_message_size(limit)
-        .max_frame_size(limit)
-        .on_upgrade(async move |socket| {
-            drive(host.voice(), Transport::new(socket), user, codec).await;
-        })
+    answer.map(Body::from)
 }
 
-/// All other requests. A body is read within a time too.
-async fn rest(State(host): State<Arc<Host>>, request: extract::Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let limited = extract::Request::from_parts(parts.clone(), body);
-    let body = timeout(REQUEST_PATIENCE, Bytes::from_request(limited, &())).await;
-    let response = match body {
-        Ok(Ok(body)) => host.respond(Request::from_parts(parts, body)).await,
-        Ok(Err(rejection)) => Host::refuse_body(rejection.status()),
-        Err(_) => Host::refuse_body(StatusCode::REQUEST_TIMEOUT),
+async fn talk(host: Arc<Host>, upgrade: Upgrade, connection: OnUpgrade) {
+    // A client that is gone before it is answered is nothing to report.
+    let Ok(connection) = connection.await else {
+        return;
     };
-    response.map(Body::from)
+    let parts = connection
+        .downcast::<TokioIo<LingeringStream>>()
+        .expect("what `requests` serves");
+    let stream = parts.io.into_inner();
+    let socket = WebSocket::new(stream, parts.read_buf, host.voice().limits()).await;
+    drive(host.voice(), socket, upgrade.user, upgrade.codec).await;
+}
+
+/// All other requests.
+async fn rest(State(host): State<Arc<Host>>, request: extract::Request) -> Response {
+    let (head, body) = request.into_parts();
+    let limited = extract::Request::from_parts(head.clone(), body);
+    let body = async {
+        let read = Bytes::from_request(limited, &()).await;
+        read.map_err(|rejection| rejection.status())
+    };
+    host.respond_to(head, body).await.map(Body::from)
 }

@@ -1,12 +1,12 @@
 //! Why a request is refused, and what the client is told.
 
 use http::{
-    HeaderValue, StatusCode,
-    header::{ALLOW, WWW_AUTHENTICATE},
+    StatusCode,
+    header::{ALLOW, CONNECTION, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE},
 };
 use serde_json::json;
 
-use crate::{Response, response};
+use crate::{Response, response, websocket::handshake};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
@@ -32,6 +32,8 @@ pub(crate) enum ApiError {
     TooSlow,
     #[error("{0}")]
     BadRequest(String),
+    #[error("WebSockets have version {} here", handshake::VERSION)]
+    WebSocketVersion,
     #[error("the server can't answer this now")]
     Unavailable(#[from] sqlx::Error),
 }
@@ -48,6 +50,7 @@ impl ApiError {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too_slow"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::WebSocketVersion => (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         }
     }
@@ -61,14 +64,20 @@ impl ApiError {
         let body = json!({ "error": { "code": code, "message": self.to_string() } });
         let mut response = response::json(status, &body);
         match self {
-            Self::Unauthorized => response
-                .headers_mut()
-                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            Self::MethodNotAllowed(allowed) => response
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static(allowed)),
-            _ => None,
-        };
+            Self::Unauthorized => response::set(&mut response, WWW_AUTHENTICATE, "Bearer"),
+            Self::MethodNotAllowed(allowed) => response::set(&mut response, ALLOW, allowed),
+            Self::WebSocketVersion => {
+                response::set(&mut response, SEC_WEBSOCKET_VERSION, handshake::VERSION);
+                response::set(&mut response, UPGRADE, "websocket");
+                response::set(&mut response, CONNECTION, "upgrade");
+            }
+            _ => {}
+        }
         response
+    }
+
+    /// An authenticated request for `/ws` that is no good request for a WebSocket.
+    pub(crate) fn not_a_websocket() -> Self {
+        Self::BadRequest("this route is for WebSockets, version 13".to_owned())
     }
 }

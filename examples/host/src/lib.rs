@@ -1,9 +1,9 @@
 //! What the example servers share, free of any web framework: command line, configuration, secrets, the SQLite store,
 //! sign-in, the REST answers, the web page, and how a server starts and ends.
 //!
-//! A server is [`run`] with a closure that accepts connections. It passes plain HTTP requests to [`Host::respond`], and
-//! for `GET /ws` asks [`Host::authenticate`] who is there, upgrades, and hands the socket to
-//! [`drive`](united_voice_core::drive) with [`Host::voice`].
+//! A server is [`run`] with a closure that accepts connections. It passes plain HTTP requests to [`Host::respond_to`], and
+//! `GET /ws` to [`Host::upgrade`]; once that is granted and answered, it makes the connection a [`WebSocket`] and hands it
+//! to [`drive`](united_voice_core::drive) with [`Host::voice`].
 //!
 //! Cookies are not used: a request is somebody's only by the token it carries, which a page of another origin
 //! does not have. Hence no route, `/ws` included, has to look at `Origin` to keep such pages from acting for a user;
@@ -27,8 +27,9 @@ mod serve;
 mod sign_in;
 mod signals;
 mod store;
-mod subprotocol;
 mod token;
+mod upgrade;
+mod websocket;
 
 pub use cli::{Cli, Command, DevLoginChoice, Options};
 pub use config::{Config, ConfigError, TEMPLATE};
@@ -40,3 +41,10 @@ pub use serve::{Serving, run};
 pub use signals::Shutdown;
 pub use store::{Admittance, Channel, ChannelKind, Store};
 pub use token::{TOKEN_LIFETIME, TokenError, Tokens};
+pub use upgrade::Upgrade;
+pub use websocket::WebSocket;
+
+/// The code in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,11 +1,12 @@
 //! The routes, and what is common to their answers.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header::CONTENT_TYPE, request::Parts};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::{DevLogin, Host, error::ApiError, metrics, page, response};
 
@@ -15,14 +16,14 @@ pub type Request = http::Request<Bytes>;
 /// A whole answer.
 pub type Response = http::Response<Bytes>;
 
-/// The largest body of a request; the server refuses a larger one by [`Host::refuse_body`].
+/// The largest body of a request; [`Host::respond_to`] refuses a larger one.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// How long a client may take for the head of a request, and again for its body.
 pub const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Host {
-    /// Answers every request but that for `/ws`, which the server's framework has to upgrade. To `HEAD` it gives the
+    /// Answers every request but that for `/ws`, which is for [`upgrade`](Self::upgrade) to grant. To `HEAD` it gives the
     /// answer to `GET`, whose body the framework leaves out.
     ///
     /// # Cancel safety
@@ -39,20 +40,30 @@ impl Host {
         response
     }
 
-    /// The answer to a request whose body could not be read: too large (413), too slow (408), or broken off
-    /// (400, which any other status stands for).
-    pub fn refuse_body(status: StatusCode) -> Response {
-        let error = match status {
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
-            StatusCode::REQUEST_TIMEOUT => ApiError::TooSlow,
-            _ => ApiError::BadRequest("the body broke off".to_owned()),
+    /// Answers like [`respond`](Self::respond) a request whose body is still being read: `body` waits for all of it. It gets
+    /// [`REQUEST_PATIENCE`] for that, and on failure gives 413 for more than [`MAX_BODY_BYTES`], or 400 (which any other
+    /// status stands for) for a body that broke off.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of [`respond`](Self::respond).
+    pub async fn respond_to(
+        &self,
+        head: Parts,
+        body: impl Future<Output = Result<Bytes, StatusCode>>,
+    ) -> Response {
+        let error = match timeout(REQUEST_PATIENCE, body).await {
+            Ok(Ok(body)) => return self.respond(Request::from_parts(head, body)).await,
+            Ok(Err(StatusCode::PAYLOAD_TOO_LARGE)) => ApiError::TooLarge,
+            Ok(Err(_)) => ApiError::BadRequest("the body broke off".to_owned()),
+            Err(_) => ApiError::TooSlow,
         };
         error.into_response()
     }
 
-    /// The answer to an authenticated request for `/ws` that is no good request for a WebSocket.
-    pub fn refuse_upgrade() -> Response {
-        ApiError::BadRequest("this route is for WebSockets, version 13".to_owned()).into_response()
+    /// The answer to a request that is none: 400.
+    pub fn refuse() -> Response {
+        ApiError::BadRequest("not a valid request".to_owned()).into_response()
     }
 
     async fn route(&self, parts: &Parts, body: &[u8]) -> Result<Response, ApiError> {
@@ -67,11 +78,11 @@ impl Host {
             ["assets", name] => {
                 only(method, "GET").and_then(|()| page::asset(name, &parts.headers))
             }
-            // Its upgrade is the framework's; what comes here asked for none, or not well.
+            // Granting it is for `upgrade`; what comes here asked for none, or not well.
             ["ws"] => {
                 only(method, "GET")?;
-                self.user(&parts.headers, &parts.uri).await?;
-                Ok(Self::refuse_upgrade())
+                self.grant(parts).await?;
+                Err(ApiError::not_a_websocket())
             }
             ["healthz"] => only(method, "GET").map(|()| healthy()),
             ["metrics"] => only(method, "GET").map(|()| metrics::render(&self.voice.stats())),

@@ -3,20 +3,16 @@
 use http::{HeaderMap, header::SEC_WEBSOCKET_PROTOCOL};
 use united_voice_core::Codec;
 
-use crate::Host;
-
-impl Host {
-    /// The form that an upgrade should settle on: the first that the client offers and the library knows. `None` where
-    /// there is none; the answer then names no subprotocol.
-    pub fn codec(headers: &HeaderMap) -> Option<Codec> {
-        let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-        Codec::select(
-            offers
-                .filter_map(|value| value.to_str().ok())
-                .flat_map(|value| value.split(','))
-                .map(str::trim),
-        )
-    }
+/// The form that an upgrade settles on: the first that the client offers and the library knows. `None` where there is
+/// none; the answer then names no subprotocol.
+pub(crate) fn choose(headers: &HeaderMap) -> Option<Codec> {
+    let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    Codec::select(
+        offers
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(str::trim),
+    )
 }
 
 #[cfg(test)]
@@ -49,7 +45,7 @@ mod tests {
             for value in offered {
                 headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(value));
             }
-            assert_eq!(Host::codec(&headers), expected, "{offered:?}");
+            assert_eq!(choose(&headers), expected, "{offered:?}");
         }
     }
 }

@@ -1,12 +1,18 @@
-//! The upgraded socket as the stream and sink of frames that the library drives.
+//! A WebSocket (RFC 6455) as the stream and sink of frames that the library drives, over whatever the framework gives
+//! up when it upgrades a connection.
+
+pub(crate) mod handshake;
+pub(crate) mod subprotocol;
 
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use bytestring::ByteString;
 use futures::{Sink, Stream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -15,31 +21,42 @@ use tokio_tungstenite::{
         protocol::{self, Role, WebSocketConfig},
     },
 };
-use united_voice_core::{CloseFrame, Frame, TransportError};
-use united_voice_host::LingeringStream;
+use united_voice_core::{CloseFrame, Frame, Limits, TransportError};
 
 /// Signals are small, and a buffer of the default 128 KiB is cleared before each read.
 const BUFFER_BYTES: usize = 4 * 1024;
 
-pub(crate) struct Transport {
-    socket: WebSocketStream<LingeringStream>,
+/// The server's side of a WebSocket over a connection that has left HTTP.
+///
+/// Pings are answered while it is read. A frame that is too large is refused by the length that its header announces,
+/// before any of it is collected.
+#[derive(Debug)]
+pub struct WebSocket<S> {
+    socket: WebSocketStream<S>,
 }
 
-impl Transport {
-    /// Takes over from HTTP: `read` came behind the request, and messages have at most `limit` bytes.
-    pub(crate) async fn new(stream: LingeringStream, read: Vec<u8>, limit: usize) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// Takes over from HTTP, which has `read` what came behind the request. Of `limits` it keeps `max_message_bytes`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn new(stream: S, read: impl AsRef<[u8]> + Send, limits: &Limits) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(BUFFER_BYTES)
-            .max_message_size(Some(limit))
-            .max_frame_size(Some(limit));
+            .max_message_size(Some(limits.max_message_bytes))
+            .max_frame_size(Some(limits.max_message_bytes));
+        let early = read.as_ref().to_vec();
+        // HTTP's buffer can be most of a connection's memory: copied from, it ends here.
+        drop(read);
         let socket =
-            WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await;
+            WebSocketStream::from_partially_read(stream, early, Role::Server, Some(config)).await;
         Self { socket }
     }
 }
 
-impl Stream for Transport {
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
     type Item = Result<Frame, TransportError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -48,23 +65,27 @@ impl Stream for Transport {
     }
 }
 
-impl Sink<Frame> for Transport {
-    type Error = Error;
+impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Frame> for WebSocket<S> {
+    type Error = TransportError;
 
-    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(&mut self.socket).poll_ready(cx)
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let socket = Pin::new(&mut self.socket);
+        socket.poll_ready(cx).map_err(transport_error)
     }
 
-    fn start_send(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), Error> {
-        Pin::new(&mut self.socket).start_send(message(frame))
+    fn start_send(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), Self::Error> {
+        let socket = Pin::new(&mut self.socket);
+        socket.start_send(message(frame)).map_err(transport_error)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let socket = Pin::new(&mut self.socket);
+        socket.poll_flush(cx).map_err(transport_error)
     }
 
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(&mut self.socket).poll_close(cx)
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let socket = Pin::new(&mut self.socket);
+        socket.poll_close(cx).map_err(transport_error)
     }
 }
 
@@ -97,7 +118,7 @@ fn message(frame: Frame) -> Message {
 
 // Two names for one thing: neither crate lets the other's text in without a look at it, but no byte is copied.
 fn byte_string(text: Utf8Bytes) -> ByteString {
-    ByteString::try_from(bytes::Bytes::from(text)).expect("checked text")
+    ByteString::try_from(Bytes::from(text)).expect("checked text")
 }
 
 fn utf8_bytes(text: ByteString) -> Utf8Bytes {
@@ -116,3 +137,6 @@ fn transport_error(error: Error) -> TransportError {
         _ => TransportError::Io(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;
