@@ -36,7 +36,7 @@ pub struct Limits {
     pub close_timeout: Duration,
     /// How long the server reads and drops what comes after its close frame. Default 2 s.
     pub linger: Duration,
-    /// Connections that one user may have at the same time. Default 64, at least 1.
+    /// Connections that one user may have at the same time. Default 1024, at least 1.
     pub connections_per_user: usize,
 }
 
@@ -56,7 +56,7 @@ impl Default for Limits {
             directory_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),
             linger: Duration::from_secs(2),
-            connections_per_user: 64,
+            connections_per_user: 1024,
         }
     }
 }
