@@ -200,3 +200,14 @@ impl fmt::Debug for QueueStream {
         f.debug_struct("QueueStream").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_queue_is_as_small_as_promised() {
+        let counts_of_the_arc = 2 * size_of::<usize>();
+        assert!(size_of::<Shared>() + counts_of_the_arc < 200);
+    }
+}
