@@ -34,9 +34,9 @@ impl Disconnect {
     pub fn close_frame(self) -> Option<CloseFrame> {
         let (code, reason) = match self {
             Self::Closed | Self::Lost | Self::TimedOut => return None,
-            Self::SlowConsumer => (1013, "reading too slowly"),
-            Self::GoingAway => (1001, "server is stopping"),
-            Self::PolicyViolation => (1008, "sending too much"),
+            Self::SlowConsumer => return Some(CloseReason::SlowConsumer.into()),
+            Self::GoingAway => return Some(CloseReason::GoingAway.into()),
+            Self::PolicyViolation => (1008, "too many messages or connections"),
             Self::MessageTooLarge => (1009, "message too large"),
             Self::InvalidUtf8 => (1007, "text is not UTF-8"),
             Self::ProtocolError => (1002, "protocol error"),
@@ -45,6 +45,15 @@ impl Disconnect {
             code,
             reason: reason.into(),
         })
+    }
+}
+
+impl From<CloseReason> for CloseFrame {
+    fn from(reason: CloseReason) -> Self {
+        Self {
+            code: reason.code(),
+            reason: reason.to_string().into(),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use united_voice_proto::{
 };
 
 use crate::{
-    Admission, AdmitError, ChannelId, JoinError, JoinTerms, Limits, MAX_ID_BYTES, Relayed,
+    Admission, AdmitError, ChannelId, IdError, JoinError, JoinTerms, Limits, MAX_ID_BYTES, Relayed,
     RequestError, Signal, Urgency, VoiceDirectory, VoiceServer, VoiceSession, id::check_id,
 };
 
@@ -154,8 +154,7 @@ pub async fn handle_voice_join<D: VoiceDirectory>(
     request_id: &str,
     request: VoiceJoinRequest,
 ) -> Handled {
-    let channel = ChannelId::new(checked(&request.channel_id)?)
-        .map_err(|_| RequestError::malformed("channel id is empty or too long"))?;
+    let channel = ChannelId::new(&request.channel_id).map_err(no_channel)?;
     for _ in 0..JOIN_ATTEMPTS {
         let policy = server.registry().policy_epoch();
         let admission = server
@@ -391,9 +390,11 @@ pub fn decode_error(error: &DecodeError) -> RequestError {
 
 /// A channel id that is one.
 fn checked(channel: &str) -> Result<&str, RequestError> {
-    check_id(channel)
-        .map(|()| channel)
-        .map_err(|_| RequestError::malformed("channel id is empty or too long"))
+    check_id(channel).map(|()| channel).map_err(no_channel)
+}
+
+fn no_channel(_: IdError) -> RequestError {
+    RequestError::malformed("channel id is empty or too long")
 }
 
 /// The channel that a payload names, where it names one that may be given back.
