@@ -11,6 +11,8 @@ use clap::{
 };
 use united_voice_core::UserId;
 
+use crate::Relay;
+
 /// The command line of a server.
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -62,6 +64,10 @@ struct Flags {
     /// Don't let anybody sign in by name alone
     #[arg(long, global = true, env = "UNITED_NO_DEV_LOGIN", value_parser = boolish)]
     no_dev_login: bool,
+
+    /// Run a STUN and TURN server as well, for trying relayed calls out; [turn] host and port say where
+    #[arg(long, global = true, env = "UNITED_EMBEDDED_TURN", value_parser = boolish)]
+    embedded_turn: bool,
 }
 
 /// What to do instead of serving.
@@ -103,6 +109,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// Whether users may sign in by name alone.
     pub dev_login: DevLoginChoice,
+    /// Whose relay clients are told of.
+    pub relay: Relay,
 }
 
 impl Cli {
@@ -130,6 +138,11 @@ impl Cli {
             data_dir: self.flags.data_dir.clone(),
             config: self.flags.config.clone(),
             dev_login: self.dev_login_choice,
+            relay: if self.flags.embedded_turn {
+                Relay::Embedded
+            } else {
+                Relay::External
+            },
         }
     }
 
@@ -187,6 +200,7 @@ mod tests {
             data_dir: "united-data".into(),
             config: None,
             dev_login: DevLoginChoice::Unsaid,
+            relay: Relay::External,
         };
         assert_eq!((cli.options(), cli.command), (expected, None));
     }
@@ -194,8 +208,8 @@ mod tests {
     #[test]
     fn flags_stand_before_and_after_a_subcommand() {
         for line in [
-            "server --bind [::1]:0 --data-dir d --config c --no-dev-login token --user u --name N",
-            "server token --bind [::1]:0 --user u --data-dir d --name N --config c --no-dev-login",
+            "server --bind [::1]:0 --data-dir d --config c --no-dev-login --embedded-turn token --user u --name N",
+            "server token --bind [::1]:0 --embedded-turn --user u --data-dir d --name N --config c --no-dev-login",
         ] {
             let cli = parse(line).unwrap();
             let expected = Options {
@@ -203,6 +217,7 @@ mod tests {
                 data_dir: "d".into(),
                 config: Some("c".into()),
                 dev_login: DevLoginChoice::Refuse,
+                relay: Relay::Embedded,
             };
             assert_eq!(cli.options(), expected, "{line}");
             let user = UserId::new("u").unwrap();

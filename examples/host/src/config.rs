@@ -1,5 +1,7 @@
 //! `united.toml`: what it may say, and what the library is told in consequence.
 
+mod embedded_turn;
+
 use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
@@ -61,6 +63,15 @@ struct LimitsSection {
     ping_timeout_secs: u64,
 }
 
+/// Whose relay `[turn]` is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relay {
+    /// Another program's.
+    External,
+    /// This program's own, which needs no `[turn] host` on most addresses and may pick its port.
+    Embedded,
+}
+
 /// A configuration that can't be used. No message quotes a value, since it may be a secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -100,11 +111,15 @@ impl Config {
     /// # Errors
     ///
     /// [`ConfigError`] names the key that is unknown or whose value can't be.
-    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+    pub fn parse(text: &str, relay: Relay) -> Result<Self, ConfigError> {
         let config: Self =
             toml::from_str(text).map_err(|error| ConfigError::syntax(text, &error))?;
         config.limits()?;
-        config.check_ice()?;
+        config.check_stun_urls()?;
+        match relay {
+            Relay::External => config.check_turn()?,
+            Relay::Embedded => config.check_embedded_turn()?,
+        }
         Ok(config)
     }
 
@@ -113,10 +128,11 @@ impl Config {
     /// # Errors
     ///
     /// When the file can't be read, and as [`parse`](Self::parse).
-    pub fn load(path: &Path) -> anyhow::Result<Self> {
+    pub fn load(path: &Path, relay: Relay) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("in the configuration {}", path.display()))
+        Self::parse(&text, relay)
+            .with_context(|| format!("in the configuration {}", path.display()))
     }
 
     /// Reads the configuration from a file, after writing [`TEMPLATE`] to it if it isn't there.
@@ -124,12 +140,12 @@ impl Config {
     /// # Errors
     ///
     /// When the file can't be written, and as [`load`](Self::load).
-    pub fn load_or_create(path: &Path) -> anyhow::Result<Self> {
+    pub fn load_or_create(path: &Path, relay: Relay) -> anyhow::Result<Self> {
         if !path.exists() {
             files::create_private(path, TEMPLATE)
                 .with_context(|| format!("cannot write the configuration {}", path.display()))?;
         }
-        Self::load(path)
+        Self::load(path, relay)
     }
 
     /// What signs tokens: the configured secret, or the generated one.
@@ -158,7 +174,7 @@ impl Config {
         Ok(limits)
     }
 
-    /// The ICE servers that clients are told of.
+    /// The ICE servers that clients are told of, where the relay is another program.
     ///
     /// # Errors
     ///
@@ -172,17 +188,17 @@ impl Config {
         Ok(ice.with_turn(self.turn.build(&self.turn.host, &secret)?))
     }
 
-    /// A section that is switched off is checked as well, but for the host, which only a switched-on one needs: the
-    /// mistake is easier to find now than on the day it is switched on.
-    fn check_ice(&self) -> Result<(), ConfigError> {
-        if !self
-            .ice
-            .stun_urls
-            .iter()
-            .all(|url| url.starts_with("stun:") || url.starts_with("stuns:"))
-        {
+    fn check_stun_urls(&self) -> Result<(), ConfigError> {
+        let is_stun = |url: &String| url.starts_with("stun:") || url.starts_with("stuns:");
+        if !self.ice.stun_urls.iter().all(is_stun) {
             return Err(ConfigError::StunUrl);
         }
+        Ok(())
+    }
+
+    /// A section that is switched off is checked as well, but for the host, which only a switched-on one needs: the
+    /// mistake is easier to find now than on the day it is switched on.
+    fn check_turn(&self) -> Result<(), ConfigError> {
         let host = if self.turn.enabled {
             &self.turn.host
         } else {
@@ -249,9 +265,13 @@ mod tests {
 
     use super::*;
 
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Relay::External)
+    }
+
     #[test]
     fn the_template_spells_out_the_defaults() {
-        assert_eq!(Config::parse(TEMPLATE).unwrap(), Config::default());
+        assert_eq!(parse(TEMPLATE).unwrap(), Config::default());
         let values: toml::Table = toml::from_str(TEMPLATE).unwrap();
         let keys: usize = values
             .values()
@@ -262,12 +282,12 @@ mod tests {
             "every key but the one that has no default, tls_port"
         );
         let with_tls = TEMPLATE.replace("# tls_port", "tls_port");
-        assert_eq!(Config::parse(&with_tls).unwrap().turn.tls_port, Some(5349));
+        assert_eq!(parse(&with_tls).unwrap().turn.tls_port, Some(5349));
     }
 
     #[test]
     fn an_empty_file_is_the_default() {
-        assert_eq!(Config::parse("").unwrap(), Config::default());
+        assert_eq!(parse("").unwrap(), Config::default());
     }
 
     #[test]
@@ -289,7 +309,7 @@ mod tests {
             ("[turn", "line 1"),
         ];
         for (text, expected) in cases {
-            let error = Config::parse(text).expect_err(text).to_string();
+            let error = parse(text).expect_err(text).to_string();
             assert!(error.contains(expected), "{text:?}: {error}");
         }
     }
@@ -301,7 +321,7 @@ mod tests {
             "[auth]\njwt_secret = hunter2",
             "[turn]\nshared_secret = \"hunter2",
         ] {
-            let error = Config::parse(text).unwrap_err();
+            let error = parse(text).unwrap_err();
             let shown = format!("{error} {error:?}");
             assert!(
                 !shown.contains("hunter2") && !shown.contains("424242"),
@@ -309,8 +329,7 @@ mod tests {
             );
         }
         let config =
-            Config::parse("[auth]\njwt_secret = \"hunter2\"\n[turn]\nshared_secret = \"hunter3\"")
-                .unwrap();
+            parse("[auth]\njwt_secret = \"hunter2\"\n[turn]\nshared_secret = \"hunter3\"").unwrap();
         assert!(!format!("{config:?}").contains("hunter"));
     }
 
@@ -318,7 +337,7 @@ mod tests {
     fn a_configured_secret_wins_over_a_generated_one() {
         let dir = tempfile::tempdir().unwrap();
         let generated = Secrets::load_or_create(&dir.path().join("secrets.toml")).unwrap();
-        let config = Config::parse("[auth]\njwt_secret = \"mine\"").unwrap();
+        let config = parse("[auth]\njwt_secret = \"mine\"").unwrap();
         assert_eq!(config.jwt_secret(&generated).expose(), "mine");
         assert_eq!(
             &Config::default().jwt_secret(&generated),
@@ -332,7 +351,7 @@ mod tests {
         let generated = Secrets::load_or_create(&dir.path().join("secrets.toml")).unwrap();
         let (user, now) = (UserId::new("ada").unwrap(), SystemTime::UNIX_EPOCH);
         let servers = |text| {
-            Config::parse(text)
+            parse(text)
                 .unwrap()
                 .ice(&generated)
                 .unwrap()
@@ -364,7 +383,7 @@ mod tests {
 
     #[test]
     fn values_reach_the_library() {
-        let config = Config::parse("[limits]\nburst = 7\nping_timeout_secs = 3").unwrap();
+        let config = parse("[limits]\nburst = 7\nping_timeout_secs = 3").unwrap();
         let limits = config.limits().unwrap();
         assert_eq!(
             (limits.burst, limits.ping_timeout),

@@ -32,7 +32,7 @@ mod upgrade;
 mod websocket;
 
 pub use cli::{Cli, Command, DevLoginChoice, Options};
-pub use config::{Config, ConfigError, TEMPLATE};
+pub use config::{Config, ConfigError, Relay, TEMPLATE};
 pub use host::{DevLogin, Host};
 pub use lingering::{Lingering, LingeringStream};
 pub use rest::{MAX_BODY_BYTES, REQUEST_PATIENCE, Request, Response};

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     io::{self, IsTerminal as _, Write as _},
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -14,10 +14,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{runtime::Runtime, sync::watch, time::timeout};
 use tracing_subscriber::EnvFilter;
 use united_voice_core::{UserId, VoiceServer};
+use united_voice_embedded_turn::EmbeddedTurn;
 
 use crate::{
-    Cli, Command, Config, DevLogin, Host, Options, Secrets, Shutdown, Store, TEMPLATE, Tokens,
-    files, signals::Signals,
+    Cli, Command, Config, DevLogin, Host, Options, Relay, Secrets, Shutdown, Store, TEMPLATE,
+    Tokens, files, signals::Signals,
 };
 
 /// How long clients have to take their close frames, after which the server ends regardless. The library's own
@@ -29,6 +30,9 @@ const REQUEST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the database has to put its log in order, which it would otherwise do at the next start.
 const DATABASE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long the embedded relay has to end.
+const RELAY_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Connections that may wait to be accepted. With the usual 128 a crowd that comes at once waits for a second.
 const BACKLOG: i32 = 4096;
@@ -129,9 +133,10 @@ impl Opened {
         let dir = &options.data_dir;
         files::create_dir(dir)
             .with_context(|| format!("cannot create the folder {}", dir.display()))?;
+        let relay = options.relay;
         let config = match &options.config {
-            Some(path) => Config::load(path)?,
-            None => Config::load_or_create(&dir.join("united.toml"))?,
+            Some(path) => Config::load(path, relay)?,
+            None => Config::load_or_create(&dir.join("united.toml"), relay)?,
         };
         let secrets = Secrets::load_or_create(&dir.join("secrets.toml"))?;
         let database = dir.join("united.db");
@@ -147,6 +152,17 @@ impl Opened {
 
     fn tokens(&self) -> Tokens {
         Tokens::new(&self.config.jwt_secret(&self.secrets))
+    }
+
+    /// Starts the embedded relay beside the server.
+    async fn start_relay(&self, server: IpAddr) -> anyhow::Result<EmbeddedTurn> {
+        let (config, secret) = self.config.embedded_turn(&self.secrets, server);
+        let relay = EmbeddedTurn::start(config, secret).await;
+        let relay = relay
+            .context("cannot start the embedded TURN server ([turn] host and port say where)")?;
+        tracing::info!("STUN and TURN on {}, by UDP and TCP", relay.local_addr());
+        tracing::warn!("the embedded TURN server is for trying it out; run coturn in production");
+        Ok(relay)
     }
 }
 
@@ -177,8 +193,18 @@ where
     let address = listener
         .local_addr()
         .context("the listener has no address")?;
+    let relay = match options.relay {
+        Relay::Embedded => Some(opened.start_relay(address.ip()).await?),
+        Relay::External => None,
+    };
+    let ice = match &relay {
+        Some(relay) => opened
+            .config
+            .embedded_ice(&opened.secrets, relay.local_addr()),
+        None => opened.config.ice(&opened.secrets),
+    };
     let voice = VoiceServer::builder(opened.store.clone())
-        .ice(opened.config.ice(&opened.secrets)?)
+        .ice(ice?)
         .limits(opened.config.limits()?)
         .build()
         .context("cannot start the voice channels")?;
@@ -192,6 +218,9 @@ where
     });
     announce(address, dev_login)?;
     until_ended(server, host.voice(), &stop, &mut signals).await?;
+    if let Some(relay) = relay {
+        let _ = timeout(RELAY_PATIENCE, relay.close()).await;
+    }
     let _ = timeout(DATABASE_PATIENCE, opened.store.close()).await;
     Ok(())
 }

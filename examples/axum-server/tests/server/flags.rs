@@ -1,8 +1,16 @@
 //! Flags, environment, subcommands, and the files of the data folder.
 
-use std::{path::Path, process::Output};
+use std::{
+    net::UdpSocket,
+    path::{Path, PathBuf},
+    process::Output,
+};
 
-use crate::process::{Server, command};
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::Value;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::process::{PATIENCE, Server, command};
 
 fn output(data_dir: &Path, arguments: &[&str]) -> Output {
     command(data_dir).args(arguments).output().unwrap()
@@ -174,4 +182,110 @@ fn an_address_in_use_is_an_error() {
             .unwrap()
             .contains(&server.address)
     );
+}
+
+/// A configuration whose `[turn]` says this.
+fn turn_config(dir: &Path, turn: &str) -> PathBuf {
+    let path = dir.join("turn.toml");
+    std::fs::write(&path, format!("[turn]\n{turn}\n")).unwrap();
+    path
+}
+
+/// The URLs of all ICE servers that a join is answered with.
+async fn ice_urls(server: &Server) -> Vec<String> {
+    let token = server.sign_in("Ada").await;
+    let mut socket = server.connect(&token).await;
+    let join = r#"{"requestId":"1","voiceJoinRequest":{"channelId":"general"}}"#;
+    socket.send(Message::text(join)).await.unwrap();
+    let answer = socket.next().await.unwrap().unwrap().into_text().unwrap();
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let servers = answer["voiceJoinResponse"]["iceServers"].as_array();
+    servers
+        .unwrap()
+        .iter()
+        .flat_map(|server| server["urls"].as_array().unwrap())
+        .map(|url| url.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn an_embedded_relay_is_offered_and_answers_until_the_server_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = turn_config(dir.path(), "port = 0");
+    for (flag, variable) in [(Some("--embedded-turn"), "0"), (None, "1")] {
+        let server = Server::start_with(|command| {
+            command.arg("--config").arg(&config).args(flag);
+            command.env("UNITED_EMBEDDED_TURN", variable);
+        });
+        let urls = ice_urls(&server).await;
+        let relay = urls[0].strip_prefix("stun:").unwrap();
+        assert_eq!(
+            urls[1..],
+            [
+                format!("turn:{relay}?transport=udp"),
+                format!("turn:{relay}?transport=tcp"),
+            ]
+        );
+
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut binding = [0; 20];
+        binding[1] = 1;
+        binding[4..8].copy_from_slice(&[0x21, 0x12, 0xa4, 0x42]);
+        socket.send_to(&binding, relay).unwrap();
+        let mut answer = [0; 64];
+        socket.recv(&mut answer).unwrap();
+        assert_eq!(answer[..2], [1, 1], "a STUN success");
+
+        server.stop();
+        UdpSocket::bind(relay).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn without_the_flag_no_relay_runs() {
+    let server = Server::start();
+    assert_eq!(
+        ice_urls(&server).await,
+        ["stun:stun.l.google.com:19302"],
+        "what the template says"
+    );
+}
+
+#[test]
+fn an_embedded_relay_that_cannot_start_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for (bind, turn, expected) in [
+        (
+            "127.0.0.1:0",
+            format!("port = {port}"),
+            format!("127.0.0.1:{port} by "),
+        ),
+        (
+            "0.0.0.0:0",
+            "host = \"voice.example\"".into(),
+            "[turn] host".into(),
+        ),
+        (
+            "127.0.0.1:0",
+            "host = \"192.0.2.7\"".into(),
+            "192.0.2.7".into(),
+        ),
+        (
+            "127.0.0.1:0",
+            "host = \"two words\"".into(),
+            "turn.toml".into(),
+        ),
+    ] {
+        let config = turn_config(dir.path(), &turn);
+        let config = config.to_str().unwrap();
+        let arguments = ["--embedded-turn", "--bind", bind, "--config", config];
+        let output = output(&dir.path().join("data"), &arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{turn}");
+        assert!(errors.contains(&expected), "{errors}");
+        assert!(output.stdout.is_empty(), "it never listened");
+    }
 }

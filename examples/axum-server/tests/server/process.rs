@@ -23,7 +23,14 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A command that finds neither configuration nor data but what the test gives it.
 pub(crate) fn command(data_dir: &Path) -> Command {
     let mut command = Command::new(crate::PROGRAM);
-    for name in ["BIND", "DATA_DIR", "CONFIG", "DEV_LOGIN", "NO_DEV_LOGIN"] {
+    for name in [
+        "BIND",
+        "DATA_DIR",
+        "CONFIG",
+        "DEV_LOGIN",
+        "NO_DEV_LOGIN",
+        "EMBEDDED_TURN",
+    ] {
         command.env_remove(format!("UNITED_{name}"));
     }
     command
