@@ -292,7 +292,7 @@ function startCall(api, name, firstChannel) {
   client.addEventListener('trackended', ({ detail }) => output.stop(detail.userId));
   client.addEventListener('error', ({ detail }) => showError(detail.error));
   client.addEventListener('iceerror', ({ detail }) => {
-    const text = iceErrorText(detail);
+    const text = iceErrorText(detail, { relayOnly });
     if (text) showNotice('error', text, { dismiss: true });
   });
   microphone.addEventListener('track', ({ detail }) => client.setTrack(detail.track));

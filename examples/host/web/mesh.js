@@ -8,12 +8,17 @@
  *   new session, a healthy connection is kept and only its address changes.
  * - An offer that comes from another RTCPeerConnection than the one we are connected to replaces ours: the other side lost it.
  * - A participant who left on purpose is cut off at once; one whose signaling broke off may come back for a while.
+ * - A relay takes no second credentials for what it has granted, so a connection through a relay of ours restarts ICE for new ones.
+ *   All others merely remember them for their next restart.
  */
 
 import { Peer, isPolite, remoteIdentity } from './peer.js';
 
-/** How long audio from someone whose signaling broke off may go on. */
-export const LINGER_MS = 15_000;
+/**
+ * How long audio with someone whose signaling broke off may go on. Longer than an outage of ten seconds and the longest pause
+ * between two attempts to connect together. Who is really gone is found out sooner, since ICE then ends within seconds.
+ */
+export const LINGER_MS = 30_000;
 /** How long to wait for the newcomer's offer before making one. */
 export const OFFER_WAIT_MS = 5_000;
 /** How long a connection may take to come up, and how long it may be interrupted, before something is done. */
@@ -23,6 +28,8 @@ const INTERRUPTED_MS = 4_000;
 export const MAX_RECOVERY_DELAY_MS = 20_000;
 const MAX_EARLY_CANDIDATES = 64;
 const MAX_RESENDS = 5;
+/** The longest delay that `setTimeout` knows. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** Leave reasons after which the same user is likely to be back in a moment. */
 const MAY_RETURN = new Set(['DISCONNECTED', 'REPLACED', 'EVICTED']);
@@ -30,6 +37,12 @@ const MAY_RETURN = new Set(['DISCONNECTED', 'REPLACED', 'EVICTED']);
 /** Whether audio with someone who left for this `VoiceLeaveReason` may go on for a while. */
 export function mayReturn(reason) {
   return MAY_RETURN.has(String(reason ?? '').replace('VOICE_LEAVE_REASON_', ''));
+}
+
+/** When the first of these credentials runs out, in milliseconds since 1970; `NaN` where none of them says. */
+export function expiryOf(iceServers) {
+  const expiries = iceServers.map(({ username = '' }) => 1000 * Number.parseInt(username, 10)).filter((expiry) => expiry > 0);
+  return expiries.length === 0 ? NaN : Math.min(...expiries);
 }
 
 /**
@@ -66,6 +79,9 @@ export class Mesh {
   #options;
   #track = null;
   #iceServers = [];
+  /** When the oldest credentials that a connection may still use run out. */
+  #relaysExpireAt = NaN;
+  #renewal = 0;
 
   /**
    * @param {object} options
@@ -107,12 +123,20 @@ export class Mesh {
     for (const peer of this.#peers.values()) peer.setTrack(track);
   }
 
-  /** @param {boolean} restart whether live connections shall use them from now on, which takes an ICE restart */
-  setIceServers(iceServers, { restart = false } = {}) {
+  /**
+   * @param {boolean} renew whether relays shall use them at once. Otherwise they are used by what begins from now on, and by
+   *   the rest when three quarters of the time are over that their own credentials have left: the server, having given new ones, sees no
+   *   reason to remind us.
+   */
+  setIceServers(iceServers, { renew = false } = {}) {
     this.#iceServers = iceServers;
-    for (const peer of this.#peers.values()) {
-      peer.setIceServers(this.#configuration());
-      if (restart && this.#options.online()) peer.restartIce();
+    for (const peer of this.#peers.values()) peer.setIceServers(this.#configuration());
+    clearTimeout(this.#renewal);
+    if (renew || this.#peers.size === 0) {
+      this.#renewRelays();
+    } else if (!Number.isNaN(this.#relaysExpireAt)) {
+      const delayMs = Math.max(0, (this.#relaysExpireAt - Date.now()) * 0.75);
+      this.#renewal = setTimeout(() => this.#renewRelays(), Math.min(MAX_TIMEOUT_MS, delayMs));
     }
   }
 
@@ -174,8 +198,15 @@ export class Mesh {
   }
 
   closeAll() {
+    clearTimeout(this.#renewal);
     for (const userId of [...this.#peers.keys(), ...this.#timers.keys()]) this.#remove(userId);
     this.#early.clear();
+  }
+
+  #renewRelays() {
+    if (!this.#options.online()) return; // coming back brings new ones, and what is left of the time is looked at again
+    this.#relaysExpireAt = expiryOf(this.#iceServers);
+    for (const peer of this.#peers.values()) peer.renewRelay();
   }
 
   #configuration() {

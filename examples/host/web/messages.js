@@ -81,8 +81,9 @@ export function connectionStatus(connection, quality) {
 }
 
 /** What a TURN server's refusal means, or `''` where it is nothing to worry about (a STUN server out of reach, say). */
-export function iceErrorText({ code }) {
-  if (code === 401 || code === 400 || code === 441) return 'The relay server refused our credentials, so people behind strict firewalls may not hear you.';
-  if (code === 486) return 'The relay server is at its limit, so people behind strict firewalls may not hear you.';
+export function iceErrorText({ code }, { relayOnly = false } = {}) {
+  const effect = relayOnly ? 'Nobody can be heard, since this page was opened for relays only.' : 'People behind strict firewalls may not hear you.';
+  if (code === 401 || code === 400 || code === 441) return `The relay server refused our credentials. ${effect}`;
+  if (code === 486) return `The relay server is at its limit. ${effect}`;
   return '';
 }

@@ -167,6 +167,14 @@ export class Peer {
     this.#enqueue(() => this.#pc.restartIce());
   }
 
+  /** Restarts ICE, unless audio goes without a relay of ours; then the servers set last can wait for the next restart. */
+  renewRelay() {
+    this.#enqueue(async () => {
+      const { localCandidateType, relayProtocol } = summarize(await this.#pc.getStats());
+      if (!localCandidateType || localCandidateType === 'relay' || relayProtocol) this.#pc.restartIce();
+    });
+  }
+
   /** After the other side's session changed under a connection that lives: says again what may have been lost with the old one. */
   resume() {
     this.#enqueue(() => {
@@ -184,6 +192,7 @@ export class Peer {
     const numbers = this.#closed ? summarize(new Map()) : summarize(await this.#pc.getStats());
     return {
       userId: this.userId,
+      sessionId: this.sessionId,
       connectionId: this.connectionId,
       negotiations: this.negotiations,
       connectionState: this.connectionState,

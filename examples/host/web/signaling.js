@@ -149,10 +149,16 @@ export class Signaling extends EventTarget {
     this.#wait('connection-lost', 0);
   }
 
-  /** Sends a request and resolves with the payload of its reply, or rejects with a {@link VoiceError}. */
+  /**
+   * Sends a request and resolves with the payload of its reply, or rejects with a {@link VoiceError}. A server that does not reply
+   * in time is gone, whatever the socket believes: then another connection is opened.
+   */
   request(name, payload, timeoutMs = REQUEST_TIMEOUT_MS) {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#settle(requestId, { error: new VoiceError('TIMEOUT') }), timeoutMs);
+      const timer = setTimeout(() => {
+        this.#settle(requestId, { error: new VoiceError('TIMEOUT') });
+        this.reset();
+      }, timeoutMs);
       const requestId = this.#transmit(name, payload, { resolve, reject, timer });
       if (requestId === null) {
         clearTimeout(timer);

@@ -5,7 +5,7 @@ export type VoiceErrorCode =
   | 'UNSPECIFIED' | 'MALFORMED' | 'UNSUPPORTED' | 'CHANNEL_NOT_FOUND' | 'NOT_A_VOICE_CHANNEL' | 'FORBIDDEN' | 'CHANNEL_FULL'
   | 'NOT_IN_CHANNEL' | 'TARGET_NOT_IN_CHANNEL' | 'TOO_LARGE' | 'RATE_LIMITED' | 'SESSION_REPLACED' | 'UNAVAILABLE' | 'INTERNAL'
   | 'STALE_SESSION'
-  /** No reply in 10 s. */
+  /** No reply in 10 s. Another connection to the server is opened then. */
   | 'TIMEOUT'
   /** The connection was or went down. */
   | 'OFFLINE'
@@ -166,7 +166,7 @@ export class VoiceClient extends EventTarget {
   setSpeaking(speaking: boolean): void;
   /** What the others hear. */
   setTrack(track: MediaStreamTrack | null): void;
-  /** One entry for each connection to another. */
+  /** One entry for each connection to another, those who are `lingering` included. */
   stats(): Promise<ConnectionStats[]>;
 
   addEventListener<Type extends keyof VoiceClientEventMap>(

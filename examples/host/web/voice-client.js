@@ -179,15 +179,12 @@ export class VoiceClient extends EventTarget {
 
   /**
    * Per connection to another: `userId displayName sessionId connectionState iceState packetsReceived packetsLost packetsSent
-   * totalAudioEnergy roundTripTimeMs localCandidateType remoteCandidateType relayProtocol negotiations connectionId`.
+   * totalAudioEnergy roundTripTimeMs localCandidateType remoteCandidateType relayProtocol negotiations connectionId`. Those who
+   * are {@link lingering} are among them, with the session that they had.
    */
   async stats() {
     const stats = await this.#mesh.stats();
-    return stats.flatMap((entry) => {
-      const participant = this.#participants.get(entry.userId);
-      if (!participant) return [];
-      return [{ ...entry, displayName: participant.displayName, sessionId: participant.sessionId }];
-    });
+    return stats.map((entry) => ({ ...entry, displayName: this.#names.get(entry.userId) ?? '' }));
   }
 
   // --- connection -------------------------------------------------------------------------------------------------
@@ -250,7 +247,6 @@ export class VoiceClient extends EventTarget {
   }
 
   #joinFailed(channelId, error) {
-    if (error.code === 'TIMEOUT') this.#signaling.reset();
     if (this.#wanted !== channelId || ['TIMEOUT', 'OFFLINE'].includes(error.code)) return;
     if (this.#sessionId !== '') {
       this.#wanted = this.#channelId; // refused while in another channel: still there
@@ -269,13 +265,8 @@ export class VoiceClient extends EventTarget {
   async #probe() {
     if (this.#probing || !this.#signaling.online || this.#channelId === null) return;
     this.#probing = true;
-    try {
-      await this.#signaling.request('voiceIceServersRequest', { channelId: this.#channelId }, PROBE_TIMEOUT_MS);
-    } catch (error) {
-      if (error.code === 'TIMEOUT') this.#signaling.reset();
-    } finally {
-      this.#probing = false;
-    }
+    await this.#signaling.request('voiceIceServersRequest', { channelId: this.#channelId }, PROBE_TIMEOUT_MS).catch(() => {});
+    this.#probing = false;
   }
 
   // --- what the server says ---------------------------------------------------------------------------------------
@@ -360,8 +351,8 @@ export class VoiceClient extends EventTarget {
     else this.#mesh.candidate(senderUserId, candidateJson);
   }
 
-  #iceServers({ iceServers = [], channelId }, restart) {
-    if (this.#isHere(channelId)) this.#mesh.setIceServers(iceServers, { restart });
+  #iceServers({ iceServers = [], channelId }, renew) {
+    if (this.#isHere(channelId)) this.#mesh.setIceServers(iceServers, { renew });
   }
 
   #refused(error) {
@@ -407,7 +398,9 @@ export class VoiceClient extends EventTarget {
   #flushSpeaking() {
     if (this.#speakingTimer || this.#speaking === this.#speakingSent || !this.#sessionId) return;
     const payload = { channelId: this.#channelId, speaking: this.#speaking };
-    if (!this.#signaling.relay('voiceSpeakingEvent', payload)) return;
+    if (!this.#signaling.online) return;
+    // Its echo says nothing new, but the want of it says that the connection is dead.
+    this.#signaling.request('voiceSpeakingEvent', payload).catch(() => {});
     this.#speakingSent = this.#speaking;
     this.#speakingTimer = setTimeout(() => {
       this.#speakingTimer = 0;

@@ -1,6 +1,9 @@
 //! One Chromium, and the logs it keeps.
 
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    path::PathBuf,
+};
 
 use fantoccini::{Client, ClientBuilder, wd::Capabilities};
 use futures::FutureExt;
@@ -39,21 +42,36 @@ const FLAGS: &[&str] = &[
     "--use-fake-device-for-media-stream",
 ];
 
-/// A running browser.
-#[derive(Debug)]
-pub struct Browser {
-    client: Client,
-    driver: Driver,
+/// What a browser is started with.
+#[derive(Clone, Debug)]
+pub struct BrowserBuilder {
+    microphones: Microphones,
+    binary: Option<PathBuf>,
+    flags: Vec<String>,
 }
 
-impl Browser {
-    /// Runs a test with a browser of its own and closes that however the test ends. When it fails, a picture and the text of
-    /// each tab are kept.
+impl BrowserBuilder {
+    /// Starts this program instead of the Chromium that chromedriver finds. It is given Chromium's arguments.
+    #[must_use]
+    pub fn binary(mut self, path: impl Into<PathBuf>) -> Self {
+        self.binary = Some(path.into());
+        self
+    }
+
+    /// One more command-line argument.
+    #[must_use]
+    pub fn flag(mut self, flag: impl Into<String>) -> Self {
+        self.flags.push(flag.into());
+        self
+    }
+
+    /// Runs a test with such a browser and closes that however the test ends. When it fails, a picture and the text of each
+    /// tab are kept.
     ///
     /// # Panics
     /// If Chromium or chromedriver is missing, or if the test does.
-    pub async fn run(microphones: Microphones, test: impl AsyncFnOnce(&Self)) {
-        let browser = Self::start(microphones).await;
+    pub async fn run(self, test: impl AsyncFnOnce(&Browser)) {
+        let browser = Browser::start(&self).await;
         let outcome = AssertUnwindSafe(test(&browser)).catch_unwind().await;
         if outcome.is_err() {
             // Whatever goes wrong here must not hide why the test failed.
@@ -61,7 +79,7 @@ impl Browser {
                 .catch_unwind()
                 .await;
         }
-        let Self { client, driver } = browser;
+        let Browser { client, driver } = browser;
         let closed = client.close().await;
         drop(driver);
         if let Err(panic) = outcome {
@@ -70,10 +88,64 @@ impl Browser {
         closed.expect("the browser closes");
     }
 
-    async fn start(microphones: Microphones) -> Self {
+    fn capabilities(&self) -> Capabilities {
+        let mut flags: Vec<&str> = FLAGS.to_vec();
+        flags.extend(self.flags.iter().map(String::as_str));
+        let mut preferences = json!({});
+        match self.microphones {
+            Microphones::Beep => flags.push("--use-fake-ui-for-media-stream"),
+            // 2 is "block". Addresses are hidden from pages without the microphone behind names that only multicast resolves.
+            Microphones::Forbidden => {
+                preferences["profile.default_content_setting_values.media_stream_mic"] = json!(2);
+                flags.push("--disable-features=WebRtcHideLocalIpsWithMdns");
+            }
+        }
+        let mut options = json!({ "args": flags, "prefs": preferences });
+        if let Some(binary) = &self.binary {
+            options["binary"] = json!(binary);
+        }
+        let capabilities = json!({
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
+            "timeouts": { "script": 10_000, "pageLoad": 20_000 },
+        });
+        match capabilities {
+            Value::Object(capabilities) => capabilities,
+            _ => unreachable!("it is written as an object"),
+        }
+    }
+}
+
+/// A running browser.
+#[derive(Debug)]
+pub struct Browser {
+    client: Client,
+    driver: Driver,
+}
+
+impl Browser {
+    /// A browser to be configured before it starts.
+    #[must_use]
+    pub const fn builder(microphones: Microphones) -> BrowserBuilder {
+        BrowserBuilder {
+            microphones,
+            binary: None,
+            flags: Vec::new(),
+        }
+    }
+
+    /// Runs a test with a browser of its own, see [`BrowserBuilder::run`].
+    ///
+    /// # Panics
+    /// If Chromium or chromedriver is missing, or if the test does.
+    pub async fn run(microphones: Microphones, test: impl AsyncFnOnce(&Self)) {
+        Self::builder(microphones).run(test).await;
+    }
+
+    async fn start(builder: &BrowserBuilder) -> Self {
         let driver = Driver::start().await;
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(microphones))
+            .capabilities(builder.capabilities())
             .connect(driver.url())
             .await
             .expect("chromedriver starts Chromium (on Debian: apt-get install chromium)");
@@ -131,26 +203,4 @@ fn requested(entry: &Value) -> Option<String> {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-fn capabilities(microphones: Microphones) -> Capabilities {
-    let mut flags = FLAGS.to_vec();
-    let mut preferences = json!({});
-    match microphones {
-        Microphones::Beep => flags.push("--use-fake-ui-for-media-stream"),
-        // 2 is "block". Addresses are hidden from pages without the microphone behind names that only multicast resolves.
-        Microphones::Forbidden => {
-            preferences["profile.default_content_setting_values.media_stream_mic"] = json!(2);
-            flags.push("--disable-features=WebRtcHideLocalIpsWithMdns");
-        }
-    }
-    let capabilities = json!({
-        "goog:chromeOptions": { "args": flags, "prefs": preferences },
-        "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
-        "timeouts": { "script": 10_000, "pageLoad": 20_000 },
-    });
-    match capabilities {
-        Value::Object(capabilities) => capabilities,
-        _ => unreachable!("it is written as an object"),
-    }
 }

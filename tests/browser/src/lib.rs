@@ -10,13 +10,17 @@ mod browser;
 mod capture;
 mod commands;
 mod driver;
+mod meter;
 mod page;
 mod patience;
+mod proxy;
 mod tab;
 
-pub use browser::{Browser, Microphones};
+pub use browser::{Browser, BrowserBuilder, Microphones};
+pub use meter::{Metered, Sample};
 pub use page::{Link, Person};
 pub use patience::{PATIENCE, until};
+pub use proxy::Proxy;
 pub use tab::Tab;
 
 use united_voice_scenarios::Server;

@@ -46,6 +46,12 @@ pub struct Link {
     pub packets_received: u64,
     /// Energy of the sound that came in, since the connection was made.
     pub total_audio_energy: f64,
+    /// What kind of address this side uses, `relay` for one of a TURN server's; empty while there is none.
+    pub local_candidate_type: String,
+    /// What kind the other side uses.
+    pub remote_candidate_type: String,
+    /// How this side talks to its relay: `udp`, `tcp` or `tls`; empty without one.
+    pub relay_protocol: String,
 }
 
 impl Tab<'_> {

@@ -7,6 +7,7 @@ mod mesh;
 mod microphone;
 mod reconnection;
 mod relay;
+mod relayed;
 mod sign_in;
 mod speaking;
 mod timing;
@@ -33,8 +34,11 @@ on_every_server! {
     layout: everything_fits_a_desk_and_a_phone;
     mesh: four_people_hear_each_other;
     microphone: who_forbids_the_microphone_still_hears;
-    reconnection: a_call_goes_on_while_the_server_restarts;
+    reconnection: a_call_goes_on_while_the_server_restarts, a_call_goes_on_while_a_socket_is_cut, a_call_goes_on_while_a_socket_is_dead,
+        a_socket_that_stands_still_for_a_while_is_no_event, who_vanishes_is_soon_let_go;
     relay: a_link_for_relays_only_says_that_there_are_none;
+    relayed: two_talk_through_coturn_by_udp, two_talk_through_coturn_by_tcp, two_talk_through_the_embedded_relay,
+        a_relay_that_refuses_the_credentials_is_told_in_words;
     sign_in: by_name_and_from_channel_to_channel, a_refusal_is_told_in_words;
     speaking: who_speaks_has_a_ring_and_push_to_talk_gates_it, who_is_deafened_hears_nothing;
     timing: join_to_audio;

@@ -63,7 +63,8 @@ async fn is_on_screen(tab: &Tab<'_>, test_id: &str, width: f64) -> bool {
         .await
 }
 
-async fn picture(tab: &Tab<'_>, name: &str) {
+/// Keeps a picture of a tab for people to look at.
+pub(crate) async fn picture(tab: &Tab<'_>, name: &str) {
     let picture = tab.screenshot().await;
     assert!(picture.starts_with(b"\x89PNG"), "a picture is a PNG");
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("page-{name}.png"));

@@ -1,14 +1,13 @@
-//! Signaling is not the call: a restart of the server must not be heard.
+//! Signaling is not the call: what happens to a socket must not be heard.
 
-use std::time::Instant;
-
-use united_voice_browser::{Browser, Link, Microphones, ServerKind, Tab, server};
+use united_voice_browser::{Browser, Link, Microphones, Proxy, ServerKind, Tab, server, until};
+use united_voice_scenarios::{Server, User};
 
 const NAMES: [&str; 3] = ["Ada", "Bea", "Cem"];
-/// Fewer packets a second than the fifty of Opus, because some may be late, and far more than a call that was made anew could have.
-const PACKETS_PER_SECOND: f64 = 35.0;
-/// Four seconds of audio: longer than a page waits for an offer before it makes one.
-const LONG_ENOUGH: u64 = 200;
+/// Seconds of audio to look at once everybody is back: more than a page waits for an offer before it makes one.
+const AFTERWARDS: usize = 7;
+/// Seconds that a socket is cut.
+const OUTAGE: usize = 10;
 
 pub(crate) async fn a_call_goes_on_while_the_server_restarts(kind: ServerKind) {
     let server = server(kind).await;
@@ -16,65 +15,220 @@ pub(crate) async fn a_call_goes_on_while_the_server_restarts(kind: ServerKind) {
         let mut tabs = Vec::new();
         for name in NAMES {
             let tab = browser.tab().await;
+            tab.meter().await;
             tab.join(&server, name, "general").await;
-            tabs.push((tab, name));
+            tabs.push(tab);
         }
         let mut before = Vec::new();
-        for (tab, name) in &tabs {
-            let others: Vec<_> = NAMES.into_iter().filter(|other| other != name).collect();
+        for (tab, name) in tabs.iter().zip(NAMES) {
+            let others: Vec<_> = NAMES.into_iter().filter(|other| *other != name).collect();
             tab.hears(&others).await;
-            before.push((sorted_links(tab).await, Instant::now()));
+            before.push(Call::now(tab).await);
         }
 
         let server = server.restart().await;
         let watcher = server.user("Watcher").await;
-        for (tab, _) in &tabs {
+        for tab in &tabs {
             tab.says("status", "Connected").await;
             tab.shows(&NAMES).await;
-            tab.next_packets(other_than(tab, &tabs), LONG_ENOUGH).await;
         }
+        tabs[0].seconds_pass(AFTERWARDS).await;
         assert_eq!(server.roster(&watcher, "general").await.len(), NAMES.len());
-
-        for ((tab, name), (before, since)) in tabs.iter().zip(before) {
-            let after = sorted_links(tab).await;
-            let seconds = since.elapsed().as_secs_f64();
-            assert_eq!(after.len(), before.len(), "{name}");
-            for (after, before) in after.iter().zip(&before) {
-                went_on(before, after, seconds);
-            }
+        for (tab, before) in tabs.iter().zip(before) {
+            tab.shows(&NAMES).await;
+            before.went_on(tab, &NAMES).await;
         }
     })
     .await;
 }
 
-/// The same connection, negotiated no more, through which audio came all the time; only its address is new.
-fn went_on(before: &Link, after: &Link, seconds: f64) {
-    assert_ne!(
-        before.session_id, after.session_id,
-        "the server did restart"
-    );
-    let same = |link: &Link| {
-        let name = link.display_name.clone();
-        (name, link.connection_id, link.negotiations)
-    };
-    assert_eq!(same(before), same(after));
-    let packets = (after.packets_received - before.packets_received) as f64;
-    assert!(
-        packets > PACKETS_PER_SECOND * seconds,
-        "{packets} packets in {seconds} s: {after:?}"
-    );
+/// The server is told at once that Bea's connection is gone, and hears nothing of her for ten seconds.
+pub(crate) async fn a_call_goes_on_while_a_socket_is_cut(kind: ServerKind) {
+    let server = server(kind).await;
+    Browser::run(Microphones::Beep, async |browser| {
+        let pair = Pair::call(browser, &server).await;
+        pair.proxy.cut();
+        pair.loses_bea(&server).await;
+        pair.ada.seconds_pass(OUTAGE).await;
+        assert!(pair.proxy.refused() > 0, "Bea never tried to come back");
+        pair.proxy.mend();
+        pair.gets_bea_back(&server).await;
+    })
+    .await;
 }
 
-async fn sorted_links(tab: &Tab<'_>) -> Vec<Link> {
-    let mut links = tab.links().await;
-    links.sort_by(|one, other| one.display_name.cmp(&other.display_name));
-    links
+/// Neither side is told anything: the server finds the dead connection by ping, the page by what is not answered.
+pub(crate) async fn a_call_goes_on_while_a_socket_is_dead(kind: ServerKind) {
+    let config = "[ice]\nstun_urls = []\n[limits]\nping_interval_secs = 1\nping_timeout_secs = 2\n";
+    let server = Server::with_config(kind, config).await;
+    Browser::run(Microphones::Beep, async |browser| {
+        let pair = Pair::call(browser, &server).await;
+        pair.proxy.stall();
+        pair.loses_bea(&server).await;
+        pair.ada.seconds_pass(OUTAGE).await;
+        pair.bea.says("status", "Reconnecting").await;
+        pair.proxy.mend();
+        pair.gets_bea_back(&server).await;
+    })
+    .await;
 }
 
-fn other_than<'a>(tab: &Tab<'_>, tabs: &[(Tab<'_>, &'a str)]) -> &'a str {
-    let (_, name) = tabs
-        .iter()
-        .find(|(other, _)| !std::ptr::eq(other, tab))
-        .expect("there are several");
-    name
+/// For less time than it takes the server's pings to find it: to everybody it is as if nothing had been.
+pub(crate) async fn a_socket_that_stands_still_for_a_while_is_no_event(kind: ServerKind) {
+    let server = server(kind).await;
+    Browser::run(Microphones::Beep, async |browser| {
+        let pair = Pair::call(browser, &server).await;
+        let session = pair.bea_session().await;
+        pair.proxy.stall();
+        pair.bea.click("mute").await;
+        pair.ada.seconds_pass(OUTAGE / 2).await;
+        pair.ada
+            .sees("Bea", "not yet muted", |bea| bea.muted == "false")
+            .await;
+        pair.proxy.mend();
+        pair.ada
+            .sees("Bea", "muted", |bea| bea.muted == "true")
+            .await;
+        pair.bea.click("mute").await;
+        pair.ada.seconds_pass(AFTERWARDS).await;
+        assert_eq!(session, pair.bea_session().await);
+        pair.went_on().await;
+    })
+    .await;
+}
+
+/// Who is really gone is not waited for as long as somebody who may come back.
+pub(crate) async fn who_vanishes_is_soon_let_go(kind: ServerKind) {
+    let server = server(kind).await;
+    Browser::run(Microphones::Beep, async |browser| {
+        let pair = Pair::call(browser, &server).await;
+        pair.bea.crash().await;
+        pair.loses_bea(&server).await;
+        until("the connection to be closed", async || {
+            let connection = pair.ada.only_connection().await;
+            if connection.open {
+                Err("it is open")
+            } else {
+                Ok(())
+            }
+        })
+        .await;
+        is_quiet(&pair.ada, "info").await;
+        assert!(pair.ada.links().await.is_empty());
+    })
+    .await;
+}
+
+/// Ada, and Bea, between whom and the server is a proxy.
+struct Pair<'a> {
+    ada: Tab<'a>,
+    bea: Tab<'a>,
+    before: [Call; 2],
+    proxy: Proxy,
+    watcher: User,
+}
+
+impl<'a> Pair<'a> {
+    async fn call(browser: &'a Browser, server: &Server) -> Self {
+        let watcher = server.user("Watcher").await;
+        let proxy = Proxy::before(server.address()).await;
+        let [ada, bea] = [browser.tab().await, browser.tab().await];
+        for tab in [&ada, &bea] {
+            tab.meter().await;
+        }
+        ada.join(server, "Ada", "general").await;
+        bea.open(&proxy.url("/?name=Bea&channel=general")).await;
+        ada.hears(&["Bea"]).await;
+        bea.hears(&["Ada"]).await;
+        let before = [Call::now(&ada).await, Call::now(&bea).await];
+        Self {
+            ada,
+            bea,
+            before,
+            proxy,
+            watcher,
+        }
+    }
+
+    /// Bea is out of the roster, and Ada is told that she may still be heard.
+    async fn loses_bea(&self, server: &Server) {
+        self.ada.shows(&["Ada"]).await;
+        self.ada.says("info", "Bea: no connection").await;
+        assert_eq!(server.roster(&self.watcher, "general").await.len(), 1);
+    }
+
+    async fn gets_bea_back(&self, server: &Server) {
+        let old = &self.before[0].links[0].session_id;
+        self.ada.shows(&["Ada", "Bea"]).await;
+        self.bea.says("status", "Connected").await;
+        self.bea.shows(&["Ada", "Bea"]).await;
+        is_quiet(&self.ada, "info").await;
+        assert_eq!(server.roster(&self.watcher, "general").await.len(), 2);
+        assert_ne!(*old, self.bea_session().await, "Bea did come back");
+        self.ada.seconds_pass(AFTERWARDS).await;
+        self.went_on().await;
+    }
+
+    async fn bea_session(&self) -> String {
+        let link = self.ada.link("Bea").await;
+        link.expect("there is a connection").session_id
+    }
+
+    async fn went_on(&self) {
+        for (tab, before) in [&self.ada, &self.bea].into_iter().zip(&self.before) {
+            before.went_on(tab, &["Ada", "Bea"]).await;
+        }
+    }
+}
+
+/// The connections of a page at some moment.
+struct Call {
+    links: Vec<Link>,
+    negotiated: Vec<u64>,
+    samples: Vec<usize>,
+}
+
+impl Call {
+    async fn now(tab: &Tab<'_>) -> Self {
+        let mut links = tab.links().await;
+        links.sort_by_key(|link| link.connection_id);
+        let metered = tab.metered().await;
+        Self {
+            links,
+            negotiated: metered.iter().map(|of| of.signaling_changes).collect(),
+            samples: metered.iter().map(|of| of.samples.len()).collect(),
+        }
+    }
+
+    /// The same connections and no other, negotiated no more, through which audio came in every second since; and to the page they
+    /// are those of the people it shows.
+    async fn went_on(&self, tab: &Tab<'_>, names: &[&str]) {
+        let now = Self::now(tab).await;
+        assert_eq!(now.negotiated, self.negotiated);
+        assert_eq!(now.links.len(), names.len() - 1, "{:?}", now.links);
+        for (now, before) in now.links.iter().zip(&self.links) {
+            let what = |link: &Link| {
+                (
+                    link.display_name.clone(),
+                    link.connection_id,
+                    link.negotiations,
+                )
+            };
+            assert_eq!(what(now), what(before));
+        }
+        for (connection, earlier) in tab.metered().await.iter().zip(&self.samples) {
+            assert!(connection.open);
+            connection.flowed_since(*earlier);
+        }
+    }
+}
+
+async fn is_quiet(tab: &Tab<'_>, place: &str) {
+    until(&format!("{place} to say nothing"), async || {
+        match tab.text(place).await {
+            None => Ok(()),
+            Some(text) => Err(text),
+        }
+    })
+    .await;
 }

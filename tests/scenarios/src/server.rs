@@ -44,6 +44,7 @@ pub struct ServerBuilder {
     bind: SocketAddr,
     flags: Vec<String>,
     environment: Vec<(String, String)>,
+    within: Option<String>,
 }
 
 impl ServerBuilder {
@@ -56,6 +57,7 @@ impl ServerBuilder {
             bind,
             flags: Vec::new(),
             environment: Vec::new(),
+            within: None,
         }
     }
 
@@ -88,6 +90,14 @@ impl ServerBuilder {
     #[must_use]
     pub const fn bind(mut self, address: SocketAddr) -> Self {
         self.bind = address;
+        self
+    }
+
+    /// Runs in this network namespace, which must exist. Who wants to reach the server has to be in one from which that can be
+    /// reached.
+    #[must_use]
+    pub fn within(mut self, namespace: &str) -> Self {
+        self.within = Some(namespace.to_owned());
         self
     }
 
@@ -162,7 +172,16 @@ impl ServerBuilder {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(binary::executable(self.kind));
+        let executable = binary::executable(self.kind);
+        let mut command = match &self.within {
+            // This becomes the server, with the same process id.
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace]).arg(executable);
+                command
+            }
+            None => Command::new(executable),
+        };
         command
             .current_dir(self.home.path())
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -280,6 +299,7 @@ impl Server {
             bind: self.address,
             flags: self.started_with.flags.clone(),
             environment: self.started_with.environment.clone(),
+            within: self.started_with.within.clone(),
         };
         drop(self);
         again.start().await

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { LINGER_MS, MAX_RECOVERY_DELAY_MS, Mesh, OFFER_WAIT_MS, mayReturn, reconcile } from '../mesh.js';
+import { LINGER_MS, MAX_RECOVERY_DELAY_MS, Mesh, OFFER_WAIT_MS, expiryOf, mayReturn, reconcile } from '../mesh.js';
 import { FakePeerConnection, sdpOf, settle } from '../testing/fakes.js';
 
 beforeEach(() => {
   FakePeerConnection.made = [];
-  mock.timers.enable({ apis: ['setTimeout'] });
+  mock.timers.enable({ apis: ['setTimeout', 'Date'] });
 });
 afterEach(() => mock.timers.reset());
 
@@ -111,7 +111,7 @@ test('after a restart of the server a healthy connection is kept by the one who 
   await settle();
   assert.equal(FakePeerConnection.made.length, 1);
   assert.equal(world.offers().length, 1);
-  world.mesh.setIceServers([], { restart: true });
+  world.mesh.setIceServers([], { renew: true });
   await settle();
   assert.equal(world.offers().at(-1).targetSessionId, 'after', 'and speaks to the new session');
 });
@@ -127,6 +127,20 @@ test('after a restart of the server a healthy connection is kept by the one who 
   mock.timers.tick(60_000);
   await settle();
   assert.deepEqual(world.mesh.lingering, []);
+  assert.equal(FakePeerConnection.last.connectionState, 'connected');
+  assert.equal(world.offers().length, 1);
+});
+
+test('who comes back after ten seconds and the longest pause between attempts is still connected', async () => {
+  const world = makeMesh();
+  world.snapshot(['u', 'before']);
+  await world.connect('u');
+  world.mesh.left('u', 'VOICE_LEAVE_REASON_DISCONNECTED');
+  mock.timers.tick(20_000);
+  world.join('u', 'after');
+  mock.timers.tick(60_000);
+  await settle();
+  assert.equal(FakePeerConnection.made.length, 1);
   assert.equal(FakePeerConnection.last.connectionState, 'connected');
   assert.equal(world.offers().length, 1);
 });
@@ -218,9 +232,75 @@ test('new ICE servers reach every connection, with a restart only where asked fo
   await settle();
   assert.deepEqual(FakePeerConnection.last.configuration.iceServers, servers);
   assert.equal(FakePeerConnection.last.iceRestarts, 0);
-  world.mesh.setIceServers(servers, { restart: true });
+  world.mesh.setIceServers(servers, { renew: true });
   await settle();
   assert.equal(FakePeerConnection.last.iceRestarts, 1);
+});
+
+/** Servers with credentials that are good until so many seconds after the beginning of the test. */
+const goodFor = (seconds) => [{ urls: ['stun:x'], username: '' }, { urls: ['turn:x'], username: `${seconds}:me` }];
+
+test('credentials say when they run out, or do not', () => {
+  assert.equal(expiryOf([...goodFor(60), ...goodFor(30)]), 30_000);
+  for (const servers of [[], [{ urls: ['stun:x'] }], [{ urls: ['turn:x'], username: 'me' }]]) assert.equal(expiryOf(servers), NaN);
+});
+
+test('fresh credentials restart ICE where audio goes through a relay of ours, and nowhere else', async () => {
+  const candidates = {
+    relay: [{ candidateType: 'relay', relayProtocol: 'udp' }, 1],
+    'seen by the other side through a relay': [{ candidateType: 'prflx', relayProtocol: 'udp' }, 1],
+    direct: [{ candidateType: 'host' }, 0],
+    'through a router': [{ candidateType: 'srflx' }, 0],
+  };
+  for (const [name, [candidate, restarts]] of Object.entries(candidates)) {
+    const world = makeMesh();
+    world.snapshot(['u', 'su']);
+    await world.connect('u');
+    FakePeerConnection.last.useCandidate(candidate);
+    world.mesh.setIceServers(goodFor(60), { renew: true });
+    await settle();
+    assert.equal(FakePeerConnection.last.iceRestarts, restarts, name);
+    assert.deepEqual(FakePeerConnection.last.configuration.iceServers, goodFor(60), name);
+  }
+});
+
+test('credentials that came with an answer take over before those in use run out', async () => {
+  const world = makeMesh();
+  world.mesh.setIceServers(goodFor(60));
+  world.snapshot(['u', 'su']);
+  await world.connect('u');
+  mock.timers.tick(20_000);
+  world.mesh.setIceServers(goodFor(80));
+  mock.timers.tick(10_000);
+  world.mesh.setIceServers(goodFor(90));
+  mock.timers.tick(22_000);
+  await settle();
+  assert.equal(FakePeerConnection.last.iceRestarts, 0);
+  mock.timers.tick(1_000);
+  await settle();
+  assert.equal(FakePeerConnection.last.iceRestarts, 1, 'three quarters of the last 30 s');
+  mock.timers.tick(600_000);
+  await settle();
+  assert.equal(FakePeerConnection.last.iceRestarts, 1, 'from then on the server reminds us');
+});
+
+test('credentials that run out while nothing can be sent are replaced on coming back', async () => {
+  const world = makeMesh();
+  world.mesh.setIceServers(goodFor(60));
+  world.snapshot(['u', 'su']);
+  await world.connect('u');
+  world.mesh.setIceServers(goodFor(60));
+  world.online = false;
+  mock.timers.tick(70_000);
+  await settle();
+  assert.equal(FakePeerConnection.last.iceRestarts, 0);
+  world.online = true;
+  world.mesh.setIceServers(goodFor(130));
+  world.snapshot(['u', 'su-2']);
+  mock.timers.tick(1);
+  await settle();
+  assert.equal(FakePeerConnection.last.iceRestarts, 1);
+  assert.equal(world.offers().at(-1).targetSessionId, 'su-2');
 });
 
 test('a description the server was too busy for is said again, one it refused for good is not', async () => {

@@ -66,13 +66,18 @@ test('a message is handed on before the promise of its request settles', async (
   assert.deepEqual(seen, [['voiceJoinResponse', true], ['voiceParticipantJoinedEvent', false], 'settled']);
 });
 
-test('a request without a reply times out', async () => {
+test('a request without a reply times out, and another connection is opened', async () => {
   const signaling = start();
   await settle();
   FakeWebSocket.last.open();
   const asked = assert.rejects(signaling.request('voiceJoinRequest', {}), { code: 'TIMEOUT' });
+  const silent = FakeWebSocket.last;
   mock.timers.tick(10_000);
   await asked;
+  assert.equal(silent.closed, true);
+  mock.timers.tick(500);
+  await settle();
+  assert.notEqual(FakeWebSocket.last, silent);
 });
 
 test('what is pending when the connection is lost fails, and what is asked without one too', async () => {

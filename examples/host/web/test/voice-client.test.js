@@ -208,7 +208,7 @@ test('speaking is told on change only, and not more often than four times a seco
   assert.deepEqual(told(), [true, false]);
 });
 
-test('ICE servers that come unasked restart ICE; those of an answer do not', async () => {
+test('ICE servers that come unasked restart ICE', async () => {
   await inChannel();
   const pc = FakePeerConnection.last;
   const iceServers = [{ urls: ['turn:x'], username: 'u', credential: 'c' }];
@@ -227,4 +227,23 @@ test('a server that answers a join with silence is left for another connection',
   mock.timers.tick(10_000);
   await settle();
   assert.equal(silent.closed, true);
+});
+
+test('a server that does not echo speaking is left for another connection', async () => {
+  const { client } = await inChannel([]);
+  const silent = FakeWebSocket.last;
+  client.setSpeaking(true);
+  mock.timers.tick(9_999);
+  assert.equal(silent.closed, false);
+  mock.timers.tick(1);
+  assert.equal(silent.closed, true);
+});
+
+test('the numbers of someone whose signaling broke off go on', async () => {
+  const { client } = await inChannel();
+  FakePeerConnection.last.become('connected');
+  FakeWebSocket.last.receive({ voiceLeaveEvent: { channelId: 'general', userId: 'bob', sessionId: 'bob-1', reason: 'VOICE_LEAVE_REASON_EVICTED' } });
+  assert.deepEqual(client.participants, []);
+  const [{ displayName, sessionId, connectionState }] = await client.stats();
+  assert.deepEqual([displayName, sessionId, connectionState], ['Bob', 'bob-1', 'connected']);
 });

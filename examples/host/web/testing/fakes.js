@@ -51,6 +51,7 @@ export class FakePeerConnection {
     this.candidates = [];
     this.transceivers = [];
     this.iceRestarts = 0;
+    this.report = new Map();
     FakePeerConnection.made.push(this);
   }
 
@@ -95,7 +96,17 @@ export class FakePeerConnection {
     queueMicrotask(() => this.onnegotiationneeded());
   }
 
-  async getStats() { return new Map(); }
+  async getStats() { return this.report; }
+
+  /** From now on audio goes by a pair with such a local candidate. */
+  useCandidate(candidate) {
+    this.report = new Map([
+      ['t', { type: 'transport', selectedCandidatePairId: 'p' }],
+      ['p', { type: 'candidate-pair', localCandidateId: 'l' }],
+      ['l', { type: 'local-candidate', ...candidate }],
+    ]);
+  }
+
   close() { this.connectionState = 'closed'; }
 
   become(connectionState) {
