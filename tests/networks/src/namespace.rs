@@ -1,0 +1,174 @@
+//! One machine of a network: a network namespace.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::{fd::AsFd, unix::fs::PermissionsExt},
+    panic::resume_unwind,
+    path::{Path, PathBuf},
+    process, thread,
+};
+
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    thread::{LinkNameSpaceType, move_into_link_name_space},
+};
+use tempfile::TempDir;
+use tokio::net::TcpSocket;
+use united_voice_browser::{Browser, BrowserBuilder, Microphones};
+
+use crate::requirements::{Failure, run, run_with_input};
+
+/// Where `ip netns` keeps its names.
+const NAMES: &str = "/run/netns";
+/// What the names of all tests begin with; the id of the process follows.
+const PREFIX: &str = "voice-test-";
+
+/// A network namespace. Dropping it ends what still runs there, and removes it.
+#[derive(Debug)]
+pub struct Namespace {
+    name: String,
+    // For the program that starts a browser here.
+    home: TempDir,
+}
+
+impl Namespace {
+    /// A new namespace in which only loopback is up. `number` and `role` make its name the only one in this process.
+    pub(crate) fn create(number: usize, role: &str) -> Result<Self, Failure> {
+        let name = format!("{PREFIX}{}-{number}-{role}", process::id());
+        let home = TempDir::new().expect("a temporary directory can be made");
+        run(&format!("ip netns add {name}"))?;
+        let namespace = Self { name, home };
+        namespace.ip("link set lo up")?;
+        Ok(namespace)
+    }
+
+    /// Removes what was left behind by tests that were killed.
+    pub(crate) fn remove_stale() {
+        let names = fs::read_dir(NAMES).into_iter().flatten().flatten();
+        for name in names.filter_map(|entry| entry.file_name().into_string().ok()) {
+            let owner = name
+                .strip_prefix(PREFIX)
+                .and_then(|rest| rest.split('-').next());
+            let is_alive = |pid: &str| Path::new("/proc").join(pid).exists();
+            if owner.is_some_and(|pid| !is_alive(pid)) {
+                remove(&name);
+            }
+        }
+    }
+
+    /// Its name, for `ip netns exec`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs something on a thread that is in the namespace: the sockets and processes it makes are too, and stay there.
+    ///
+    /// # Panics
+    /// If that does.
+    pub fn enter<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> T {
+        let path = self.path();
+        thread::scope(|scope| {
+            let thread = scope.spawn(move || {
+                move_into(&path).expect("whoever could make a namespace can enter it");
+                inside()
+            });
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    }
+
+    /// Runs something asynchronous in the namespace to its end, with a runtime of its own. The calling thread waits.
+    ///
+    /// # Panics
+    /// If that does.
+    pub fn block_on<T: Send>(&self, inside: impl AsyncFnOnce() -> T + Send) -> T {
+        self.enter(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime can be made");
+            runtime.block_on(inside())
+        })
+    }
+
+    /// A socket of the namespace, to be used from anywhere.
+    ///
+    /// # Panics
+    /// If there are too many.
+    #[must_use]
+    pub fn socket(&self) -> TcpSocket {
+        self.enter(TcpSocket::new_v4).expect("a socket can be made")
+    }
+
+    /// A browser in this namespace, for pages of these addresses (`http://10.201.0.1:8080`), which it takes for safe enough to
+    /// let them have the microphone.
+    ///
+    /// # Panics
+    /// If the program that starts it can't be written.
+    #[must_use]
+    pub fn browser(&self, origin: &str) -> BrowserBuilder {
+        let start = self.home.path().join("chromium");
+        let script = format!(
+            "#!/bin/sh\nexec ip netns exec {} chromium \"$@\"\n",
+            self.name
+        );
+        fs::write(&start, script).expect("the directory is writable");
+        fs::set_permissions(&start, fs::Permissions::from_mode(0o755))
+            .expect("the owner may set permissions");
+        Browser::builder(Microphones::Beep)
+            .binary(start)
+            // The driver stays outside, where no port of the browser can be reached.
+            .flag("--remote-debugging-pipe")
+            .flag(format!(
+                "--unsafely-treat-insecure-origin-as-secure={origin}"
+            ))
+    }
+
+    pub(crate) fn ip(&self, arguments: &str) -> Result<(), Failure> {
+        run(&format!("ip -n {} {arguments}", self.name)).map(drop)
+    }
+
+    /// Runs a command in the namespace and gives what it writes.
+    pub(crate) fn exec(&self, command: &str) -> Result<String, Failure> {
+        run(&format!("ip netns exec {} {command}", self.name))
+    }
+
+    /// Adds rules of nftables.
+    pub(crate) fn nft(&self, rules: &str) -> Result<(), Failure> {
+        run_with_input(&format!("ip netns exec {} nft -f -", self.name), rules).map(drop)
+    }
+
+    /// Passes on what is addressed to others.
+    pub(crate) fn forward(&self) {
+        self.enter(|| fs::write("/proc/sys/net/ipv4/ip_forward", "1"))
+            .expect("the settings of a namespace are its maker's");
+    }
+
+    fn path(&self) -> PathBuf {
+        Path::new(NAMES).join(&self.name)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        remove(&self.name);
+    }
+}
+
+fn move_into(path: &Path) -> io::Result<()> {
+    let namespace = File::open(path)?;
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+    Ok(())
+}
+
+/// Removing a namespace takes its name alone: processes keep it, so they go first.
+fn remove(name: &str) {
+    let pids = run(&format!("ip netns pids {name}")).unwrap_or_default();
+    for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+        // An error says that it ended meanwhile.
+        let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
+    }
+    // An error says that somebody else removed it: another test that began just now.
+    let _ = run(&format!("ip netns del {name}"));
+}

@@ -1,0 +1,140 @@
+//! Two people's machines, a server's, and what is between them.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use united_voice_scenarios::{Server, ServerKind};
+use united_voice_turn_tests::{Coturn, CoturnOptions};
+
+use crate::{
+    Impairment, Namespace, SERVER, Topology,
+    requirements::Failure,
+    topology::{ADA, BEA, INTERFACE},
+};
+
+/// Numbers the networks of this process.
+static BUILT: AtomicUsize = AtomicUsize::new(0);
+
+/// The port of the example server: a namespace has all its ports to itself.
+const PORT: u16 = 8080;
+/// The port of STUN and TURN.
+const RELAY_PORT: u16 = 3478;
+
+/// A network with Ada, Bea and a server. Dropping it removes all of it.
+#[derive(Debug)]
+pub struct Network {
+    ada: Namespace,
+    bea: Namespace,
+    server: Namespace,
+    _routers: Vec<Namespace>,
+}
+
+impl Network {
+    /// Builds a network, in about a fifth of a second.
+    ///
+    /// # Panics
+    /// If the system has not what that needs, or does not permit it; says what to do about it.
+    #[must_use]
+    pub fn build(topology: Topology) -> Self {
+        Self::try_build(topology).unwrap_or_else(|failure| panic!("{failure}"))
+    }
+
+    fn try_build(topology: Topology) -> Result<Self, Failure> {
+        Namespace::remove_stale();
+        let number = BUILT.fetch_add(1, Ordering::Relaxed);
+        let [ada, bea, server] = [
+            Namespace::create(number, ADA.role)?,
+            Namespace::create(number, BEA.role)?,
+            Namespace::create(number, "server")?,
+        ];
+        topology.set_up_server(&server)?;
+        let mut routers = Vec::new();
+        for (side, person) in [(ADA, &ada), (BEA, &bea)] {
+            routers.extend(topology.connect(side, person, &server, number)?);
+        }
+        Ok(Self {
+            ada,
+            bea,
+            server,
+            _routers: routers,
+        })
+    }
+
+    /// Ada's machine.
+    #[must_use]
+    pub const fn ada(&self) -> &Namespace {
+        &self.ada
+    }
+
+    /// Bea's machine.
+    #[must_use]
+    pub const fn bea(&self) -> &Namespace {
+        &self.bea
+    }
+
+    /// The server's machine: that of the example server and of coturn.
+    #[must_use]
+    pub const fn server(&self) -> &Namespace {
+        &self.server
+    }
+
+    /// Starts an example server with this configuration.
+    ///
+    /// # Panics
+    /// If it does not listen.
+    pub async fn start_server(&self, kind: ServerKind, toml: &str) -> Server {
+        Server::builder(kind)
+            .config(toml)
+            // Signing in by name is for loopback, unless one insists.
+            .flag("--dev-login")
+            .bind(SocketAddr::from((SERVER, PORT)))
+            .within(self.server.name())
+            .start()
+            .await
+    }
+
+    /// Starts a STUN and TURN server.
+    ///
+    /// # Panics
+    /// If it does not listen.
+    pub async fn start_coturn(&self) -> Coturn {
+        Coturn::start(CoturnOptions {
+            listening_ip: SERVER.into(),
+            port: Some(RELAY_PORT),
+            allow_loopback_peers: false,
+            within: Some(self.server.name().to_owned()),
+            ..CoturnOptions::default()
+        })
+        .await
+    }
+
+    /// Lets no UDP through to the STUN and TURN server from now on, as some companies' networks do.
+    ///
+    /// # Panics
+    /// If the system refuses.
+    pub fn refuse_udp_to_coturn(&self) {
+        let rules = format!(
+            "table ip no_udp {{
+                chain to_server {{
+                    type filter hook input priority filter;
+                    udp dport {RELAY_PORT} drop
+                }}
+            }}"
+        );
+        self.server
+            .nft(&rules)
+            .unwrap_or_else(|failure| panic!("{failure}"));
+    }
+
+    /// Makes the way between Ada and everybody else a bad one from now on.
+    ///
+    /// # Panics
+    /// If the system refuses.
+    #[must_use]
+    pub fn impair_ada(&self) -> Impairment<'_> {
+        let ends = [(&self.ada, INTERFACE), (&self.server, ADA.server_interface)];
+        Impairment::between(ends).unwrap_or_else(|failure| panic!("{failure}"))
+    }
+}

@@ -1,0 +1,61 @@
+//! The programs of the system, and what to tell where they or the right to use them are missing.
+
+use std::{
+    fmt,
+    io::Write,
+    process::{Command, Stdio},
+};
+
+/// How to get what is missing.
+const WAYS_OUT: &str = "These tests make network namespaces. They need root (or CAP_NET_ADMIN and CAP_SYS_ADMIN), the \
+commands ip and tc (on Debian: apt-get install iproute2) and nft (apt-get install nftables). Run \
+`sudo ./scripts/test`; or, where the system lets users have namespaces of their own, run them without root by \
+`unshare --map-root-user --net --mount sh -c 'mount -t tmpfs tmpfs /run && cargo test -p united-voice-networks'`.";
+
+/// A system command that could not be run, or said no.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    command: String,
+    reason: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` failed: {}. {WAYS_OUT}", self.command, self.reason)
+    }
+}
+
+/// Runs a command, given as words between spaces, and gives what it writes.
+pub(crate) fn run(command: &str) -> Result<String, Failure> {
+    run_with_input(command, "")
+}
+
+/// As [`run`], with something to read.
+pub(crate) fn run_with_input(command: &str, input: &str) -> Result<String, Failure> {
+    let failed = |reason: String| Failure {
+        command: command.to_owned(),
+        reason,
+    };
+    let mut words = command.split_whitespace();
+    let program = words.next().expect("a command has a first word");
+    let mut child = Command::new(program)
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(format!("{program} can't be started ({error})")))?;
+    let mut stdin = child.stdin.take().expect("stdin is a pipe");
+    // A program that ends without reading says why by itself.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let output = child
+        .wait_with_output()
+        .map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(failed(said.trim().trim_end_matches('.').to_owned()))
+    }
+}
