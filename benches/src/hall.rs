@@ -130,8 +130,9 @@ impl Hall {
     ///
     /// Where the frame is not an envelope.
     pub fn handle(&self, session: &VoiceSession, frame: &[u8]) {
-        let envelope = proto::decode(Codec::Protobuf, frame, MAX_FRAME).expect("an envelope");
-        let pending = signaling::dispatch_now(&self.server, session, envelope);
+        let message = proto::Incoming::decode(Codec::Protobuf, frame, MAX_FRAME);
+        let message = message.expect("an envelope");
+        let pending = signaling::dispatch_now(&self.server, session, message);
         assert!(pending.is_none(), "joins have a way of their own");
     }
 }

@@ -1,13 +1,11 @@
 //! What somebody in a channel tells one or all of the others.
 
-use united_voice_proto::{
-    voice::{VoiceSpeakingEvent, VoiceStateUpdate},
-    ws::envelope::Payload,
-};
-
 use crate::{
-    NotInChannel, RelayError, RelayFailure, Relayed, Signal, Urgency, VoiceSession,
-    events::VoiceEvent, fanout::Overflow, registry::RoomCell,
+    NotInChannel, RelayError, RelayFailure, Relayed, Signal, VoiceSession,
+    events::VoiceEvent,
+    fanout::Overflow,
+    registry::{RoomCell, Seat},
+    signal::{Told, What},
 };
 
 impl VoiceSession {
@@ -46,8 +44,7 @@ impl VoiceSession {
             if !meant.is_empty() && meant.parse() != Ok(target.participant.session) {
                 return Err(refused(RelayFailure::StaleSession));
             }
-            let payload = message.sent_by(&self.user.id, seat.session);
-            let signal = Signal::new("", payload, Urgency::Event);
+            let signal = message.into_signal(&self.user.id, seat.session);
             if overflow.deliver(&target.participant.user, &target.handle, &signal) {
                 return Ok(());
             }
@@ -78,13 +75,7 @@ impl VoiceSession {
         {
             let user = self.user.state.lock();
             let seat = self.seat_in(&user, channel)?;
-            let payload = Payload::VoiceStateUpdate(VoiceStateUpdate {
-                channel_id: channel.into(),
-                user_id: self.user.id.as_str().into(),
-                muted,
-                deafened,
-            });
-            let signal = Signal::new("", payload, Urgency::Event);
+            let signal = self.told(seat, What::State { muted, deafened });
             let mut room = seat.room.state.lock();
             let id = self.user.id.as_str();
             room.members
@@ -122,12 +113,7 @@ impl VoiceSession {
         {
             let user = self.user.state.lock();
             let seat = self.seat_in(&user, channel)?;
-            let payload = Payload::VoiceSpeakingEvent(VoiceSpeakingEvent {
-                channel_id: channel.into(),
-                user_id: self.user.id.as_str().into(),
-                speaking,
-            });
-            let signal = Signal::new("", payload, Urgency::Droppable);
+            let signal = self.told(seat, What::Speaking(speaking));
             let room = seat.room.state.lock();
             if !request_id.is_empty() {
                 self.tell_self(&room, &signal.answering(request_id), &mut overflow);
@@ -136,6 +122,14 @@ impl VoiceSession {
         }
         self.registry.evict_all(overflow);
         Ok(())
+    }
+
+    fn told(&self, seat: &Seat, what: What) -> Signal {
+        Signal::told(Told {
+            channel: seat.room.id.clone(),
+            user: self.user.id.clone(),
+            what,
+        })
     }
 
     fn tell_self(&self, room: &RoomCell, signal: &Signal, overflow: &mut Overflow) {
