@@ -85,7 +85,7 @@ impl Relayed for RelayFrame<'_> {
             RelayKind::Offer | RelayKind::Answer => limits.max_sdp_bytes,
             RelayKind::Candidate => limits.max_candidate_bytes,
         };
-        (self.content().len(), limit)
+        (self.content_len(), limit)
     }
 
     fn sent_by(self, user: &UserId, session: SessionId) -> Payload {
@@ -93,6 +93,6 @@ impl Relayed for RelayFrame<'_> {
     }
 
     fn into_signal(self, user: &UserId, session: SessionId) -> Signal {
-        Signal::relayed(&self, user.as_str(), &session.to_text())
+        Signal::relayed(&self, user.as_str(), session.to_bytes().as_str())
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::write::{Flag, Text, envelope};
+use crate::write::{Part, envelope};
 
 /// An envelope with a `voice_state_update`, byte for byte as [`encode_protobuf`](crate::encode_protobuf) writes it, with
 /// one allocation.
@@ -14,9 +14,13 @@ pub fn encode_state_update(
     muted: bool,
     deafened: bool,
 ) -> Bytes {
-    let texts = [Text(1, channel_id), Text(2, user_id)];
-    let flags = [Flag(3, muted), Flag(4, deafened)];
-    envelope(request_id, 187, &texts, &flags)
+    let parts = [
+        Part::Text(1, channel_id),
+        Part::Text(2, user_id),
+        Part::Flag(3, muted),
+        Part::Flag(4, deafened),
+    ];
+    envelope(request_id, 187, &parts)
 }
 
 /// An envelope with a `voice_speaking_event`, byte for byte as [`encode_protobuf`](crate::encode_protobuf) writes it, with
@@ -28,6 +32,10 @@ pub fn encode_speaking_event(
     user_id: &str,
     speaking: bool,
 ) -> Bytes {
-    let texts = [Text(1, channel_id), Text(2, user_id)];
-    envelope(request_id, 188, &texts, &[Flag(3, speaking)])
+    let parts = [
+        Part::Text(1, channel_id),
+        Part::Text(2, user_id),
+        Part::Flag(3, speaking),
+    ];
+    envelope(request_id, 188, &parts)
 }

@@ -6,7 +6,7 @@ use crate::{Codec, DecodeError, RelayFrame, decode, ws::Envelope};
 ///
 /// Which of the two a relayed message becomes depends on how it is written and makes no difference to what it means: JSON
 /// and unusual protobuf end up as envelopes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Incoming<'a> {
     /// An offer, an answer or a candidate that can be passed on without being taken apart.
     Relay(RelayFrame<'a>),
@@ -42,10 +42,7 @@ impl<'a> Incoming<'a> {
     #[must_use]
     pub fn into_envelope(self) -> Envelope {
         match self {
-            Self::Relay(relay) => Envelope {
-                request_id: relay.request_id().to_owned(),
-                payload: Some(relay.as_sent()),
-            },
+            Self::Relay(relay) => relay.to_envelope(),
             Self::Envelope(envelope) => envelope,
         }
     }

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use bytes::Bytes;
+use prost::Message as _;
 
 use crate::{
-    voice::{VoiceIceCandidate, VoiceSdpAnswer, VoiceSdpOffer},
-    write::{self, Text},
-    ws::envelope::Payload,
+    write::{self, Part},
+    ws::{Envelope, envelope::Payload},
 };
 
 /// Which of the relayed messages it is.
@@ -34,57 +34,60 @@ impl RelayKind {
 /// A frame with an offer, an answer or a candidate, borrowed as it came in.
 ///
 /// It stands for what [`decode`](crate::decode) would make of the frame: the same texts, all of them checked UTF-8, the
-/// limit on the frame's size aside. [`parse`](Self::parse) reads what clients write; a frame that is unusual in any way is
-/// left to `decode`, so that there is one judge of what is malformed.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// limit on the frame's size aside. [`parse`](Self::parse) reads what protobuf libraries write; a frame that is unusual in
+/// any way is left to `decode`, so that there is one judge of what is malformed.
+#[derive(Clone, Copy)]
 pub struct RelayFrame<'a> {
     kind: RelayKind,
     request_id: &'a str,
-    texts: Texts<'a>,
+    target_user_id: &'a str,
+    channel_id: &'a str,
+    target_session_id: &'a str,
+    content_len: usize,
+    /// The fields on the wire up to the sender's, what the client wrote for those, and what follows them.
+    before_sender: &'a [u8],
+    sender: &'a [u8],
+    behind_sender: &'a [u8],
 }
 
-/// The fields 1 to 6, which the three messages have alike.
-type Texts<'a> = [&'a str; 6];
-
-const NUMBERS: [u8; 6] = [1, 2, 3, 4, 5, 6];
-
-const TARGET_USER: usize = 0;
-const CONTENT: usize = 1;
-const CHANNEL: usize = 2;
-const SENDER_USER: usize = 3;
-const SENDER_SESSION: usize = 4;
-const TARGET_SESSION: usize = 5;
-
 impl<'a> RelayFrame<'a> {
-    /// Reads a frame that holds nothing but one relayed message and at most one request id, each field at most once.
+    /// Reads a frame that holds nothing but one relayed message and at most one request id, written as protobuf libraries
+    /// do: no field twice, none empty, the message's in the order of their numbers, no number in more bytes than it needs.
     ///
     /// `None` says nothing about the frame but that [`decode`](crate::decode) is to look at it.
     #[must_use]
+    #[inline]
     pub fn parse(frame: &'a [u8]) -> Option<Self> {
-        let mut request_id = None;
-        let mut payload = None;
-        let mut rest = frame;
-        while !rest.is_empty() {
-            if let Some(after) = rest.strip_prefix(&[0x0a]) {
-                let (text, after) = take_text(after)?;
-                if request_id.replace(text).is_some() {
-                    return None;
-                }
-                rest = after;
-            } else {
-                let (kind, after) = take_payload_key(rest)?;
-                let (body, after) = take_bytes(after)?;
-                if payload.replace((kind, body)).is_some() {
-                    return None;
-                }
-                rest = after;
-            }
+        let (early_id, rest) = take_text(1, frame)?;
+        let (kind, rest) = take_payload_key(rest)?;
+        let (message, rest) = take_bytes(rest)?;
+        let (late_id, rest) = take_text(1, rest)?;
+        let request_id = if early_id.is_empty() {
+            late_id
+        } else {
+            early_id
+        };
+        if !rest.is_empty() || early_id.len() + late_id.len() != request_id.len() {
+            return None;
         }
-        let (kind, body) = payload?;
-        Some(Self {
+        let (target_user_id, rest) = take_text(1, message)?;
+        let (content_len, rest) = skip_text(2, rest)?;
+        let (channel_id, from_sender) = take_text(3, rest)?;
+        let (_, rest) = skip_text(4, from_sender)?;
+        let (_, behind_sender) = skip_text(5, rest)?;
+        let (target_session_id, rest) = take_text(6, behind_sender)?;
+        let (before_sender, _) = message.split_at(message.len() - from_sender.len());
+        let (sender, _) = from_sender.split_at(from_sender.len() - behind_sender.len());
+        rest.is_empty().then_some(Self {
             kind,
-            request_id: request_id.unwrap_or_default(),
-            texts: parse_texts(body)?,
+            request_id,
+            target_user_id,
+            channel_id,
+            target_session_id,
+            content_len,
+            before_sender,
+            sender,
+            behind_sender,
         })
     }
 
@@ -103,25 +106,25 @@ impl<'a> RelayFrame<'a> {
     /// Whom it is for.
     #[must_use]
     pub const fn target_user_id(&self) -> &'a str {
-        self.texts[TARGET_USER]
+        self.target_user_id
     }
 
-    /// The `sdp` or the `candidate_json`.
+    /// The length of the `sdp` or the `candidate_json` in bytes.
     #[must_use]
-    pub const fn content(&self) -> &'a str {
-        self.texts[CONTENT]
+    pub const fn content_len(&self) -> usize {
+        self.content_len
     }
 
     /// The channel that both are in.
     #[must_use]
     pub const fn channel_id(&self) -> &'a str {
-        self.texts[CHANNEL]
+        self.channel_id
     }
 
     /// Which session of the target it is for; empty for whichever is present.
     #[must_use]
     pub const fn target_session_id(&self) -> &'a str {
-        self.texts[TARGET_SESSION]
+        self.target_session_id
     }
 
     /// The frame for the target: without a request id, with this sender in place of what the client wrote there.
@@ -129,103 +132,55 @@ impl<'a> RelayFrame<'a> {
     /// It is byte for byte what [`encode_protobuf`](crate::encode_protobuf) makes of the message.
     #[must_use]
     pub fn encode_from(&self, sender_user_id: &str, sender_session_id: &str) -> Bytes {
-        let texts = self.texts_from(sender_user_id, sender_session_id);
-        let numbered: [Text<'_>; 6] =
-            std::array::from_fn(|place| Text(NUMBERS[place], texts[place]));
-        write::envelope("", self.kind.field(), &numbered, &[])
+        let user = Part::Text(4, sender_user_id);
+        self.encode("", [user, Part::Text(5, sender_session_id)])
     }
 
     /// The message itself, with this sender in place of what the client wrote there.
     #[must_use]
     pub fn to_payload(&self, sender_user_id: &str, sender_session_id: &str) -> Payload {
-        self.payload_of(self.texts_from(sender_user_id, sender_session_id))
+        let frame = self.encode_from(sender_user_id, sender_session_id);
+        let envelope = read_again(&frame);
+        envelope.payload.expect("a rewritten frame has a payload")
     }
 
-    /// The message as the client wrote it.
+    /// The envelope as the client wrote it.
     #[must_use]
-    pub fn as_sent(&self) -> Payload {
-        self.payload_of(self.texts)
+    pub fn to_envelope(&self) -> Envelope {
+        let sender = Part::Fields(self.sender);
+        let frame = self.encode(self.request_id, [sender, Part::Fields(&[])]);
+        read_again(&frame)
     }
 
-    fn texts_from<'b>(&self, sender_user_id: &'b str, sender_session_id: &'b str) -> Texts<'b>
-    where
-        'a: 'b,
-    {
-        let mut texts: Texts<'b> = self.texts;
-        texts[SENDER_USER] = sender_user_id;
-        texts[SENDER_SESSION] = sender_session_id;
-        texts
+    #[inline]
+    fn encode(&self, request_id: &str, sender: [Part<'_>; 2]) -> Bytes {
+        let [user, session] = sender;
+        let parts = [
+            Part::Fields(self.before_sender),
+            user,
+            session,
+            Part::Fields(self.behind_sender),
+        ];
+        write::envelope(request_id, self.kind.field(), &parts)
     }
+}
 
-    fn payload_of(&self, texts: Texts<'_>) -> Payload {
-        let [
-            target_user_id,
-            content,
-            channel_id,
-            sender_user_id,
-            sender_session_id,
-            target_session_id,
-        ] = texts.map(str::to_owned);
-        match self.kind {
-            RelayKind::Offer => Payload::VoiceSdpOffer(VoiceSdpOffer {
-                target_user_id,
-                sdp: content,
-                channel_id,
-                sender_user_id,
-                sender_session_id,
-                target_session_id,
-            }),
-            RelayKind::Answer => Payload::VoiceSdpAnswer(VoiceSdpAnswer {
-                target_user_id,
-                sdp: content,
-                channel_id,
-                sender_user_id,
-                sender_session_id,
-                target_session_id,
-            }),
-            RelayKind::Candidate => Payload::VoiceIceCandidate(VoiceIceCandidate {
-                target_user_id,
-                candidate_json: content,
-                channel_id,
-                sender_user_id,
-                sender_session_id,
-                target_session_id,
-            }),
-        }
-    }
+fn read_again(frame: &[u8]) -> Envelope {
+    Envelope::decode(frame).expect("a rewritten frame holds texts that were checked")
 }
 
 impl fmt::Debug for RelayFrame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The message redacts its content itself.
-        f.debug_struct("RelayFrame")
-            .field("request_id", &self.request_id)
-            .field("payload", &self.as_sent())
+        f.debug_tuple("RelayFrame")
+            .field(&self.to_envelope())
             .finish()
     }
 }
 
-/// The fields of the message, none of them twice and none unknown.
-fn parse_texts(body: &[u8]) -> Option<Texts<'_>> {
-    let mut texts: Texts<'_> = [""; 6];
-    let mut seen = 0_u8;
-    let mut rest = body;
-    while let Some((&key, after)) = rest.split_first() {
-        // Length-delimited, with a number below 16: one byte.
-        let field = usize::from(key >> 3).checked_sub(1)?;
-        let place = texts.get_mut(field)?;
-        if key & 0x07 != 2 || seen & (1 << field) != 0 {
-            return None;
-        }
-        seen |= 1 << field;
-        (*place, rest) = take_text(after)?;
-    }
-    Some(texts)
-}
-
 /// The two-byte key of a length-delimited field from 184 to 186.
 fn take_payload_key(bytes: &[u8]) -> Option<(RelayKind, &[u8])> {
-    let (key, rest) = bytes.split_at_checked(2)?;
+    let (key, rest) = bytes.split_first_chunk()?;
     let kind = match key {
         [0xc2, 0x0b] => RelayKind::Offer,
         [0xca, 0x0b] => RelayKind::Answer,
@@ -235,29 +190,47 @@ fn take_payload_key(bytes: &[u8]) -> Option<(RelayKind, &[u8])> {
     Some((kind, rest))
 }
 
-fn take_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
-    let (text, rest) = take_bytes(bytes)?;
-    Some((std::str::from_utf8(text).ok()?, rest))
-}
-
-fn take_bytes(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&first, rest) = bytes.split_first()?;
-    if first < 0x80 {
-        return rest.split_at_checked(usize::from(first));
-    }
-    let (length, rest) = take_long_length(first, rest)?;
-    rest.split_at_checked(length)
-}
-
-/// A length of two or three bytes: up to 2 MiB, more than any frame that is taken in.
-fn take_long_length(first: u8, rest: &[u8]) -> Option<(usize, &[u8])> {
-    let low = usize::from(first & 0x7f);
-    match *rest {
-        [second, ..] if second < 0x80 => Some((low | usize::from(second) << 7, &rest[1..])),
-        [second, third, ..] if third < 0x80 => {
-            let middle = usize::from(second & 0x7f) << 7;
-            Some((low | middle | usize::from(third) << 14, &rest[2..]))
+/// The text of this field, which is below 16; empty where another field comes next.
+#[inline]
+fn take_text(field: u8, bytes: &[u8]) -> Option<(&str, &[u8])> {
+    match bytes.split_first() {
+        Some((&key, rest)) if key == write::text_key(field) => {
+            let (text, rest) = take_bytes(rest)?;
+            // What is empty is not written at all.
+            let text = std::str::from_utf8(text).ok()?;
+            (!text.is_empty()).then_some((text, rest))
         }
-        _ => None,
+        _ => Some(("", bytes)),
     }
+}
+
+/// As [`take_text`], for a text of which only the length is of interest, and that it is one.
+#[inline]
+fn skip_text(field: u8, bytes: &[u8]) -> Option<(usize, &[u8])> {
+    match bytes.split_first() {
+        Some((&key, rest)) if key == write::text_key(field) => {
+            let (text, rest) = take_bytes(rest)?;
+            // Nearly all are ASCII, which is seen sooner.
+            let is_text = text.is_ascii() || std::str::from_utf8(text).is_ok();
+            (is_text && !text.is_empty()).then_some((text.len(), rest))
+        }
+        _ => Some((0, bytes)),
+    }
+}
+
+#[inline]
+fn take_bytes(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = match *bytes {
+        [low, ref rest @ ..] if low < 0x80 => (usize::from(low), rest),
+        [low, high, ref rest @ ..] if (0x01..0x80).contains(&high) => {
+            (usize::from(low & 0x7f) | usize::from(high) << 7, rest)
+        }
+        [low, middle, high, ref rest @ ..] if middle >= 0x80 && (0x01..0x80).contains(&high) => {
+            let low = usize::from(low & 0x7f) | usize::from(middle & 0x7f) << 7;
+            (low | usize::from(high) << 14, rest)
+        }
+        // 2 MiB or more, in more bytes than needed, or nothing at all.
+        _ => return None,
+    };
+    rest.split_at_checked(length)
 }

@@ -2,79 +2,81 @@
 
 use bytes::Bytes;
 
-/// A string field whose number is below 16.
+/// A part of a message. The numbers of fields are below 16.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Text<'a>(pub(crate) u8, pub(crate) &'a str);
+pub(crate) enum Part<'a> {
+    Text(u8, &'a str),
+    Flag(u8, bool),
+    /// Fields that are encoded already.
+    Fields(&'a [u8]),
+}
 
-/// A bool field whose number is below 16.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Flag(pub(crate) u8, pub(crate) bool);
+/// The key of a string field whose number is below 16.
+pub(crate) const fn text_key(field: u8) -> u8 {
+    field << 3 | LENGTH_DELIMITED
+}
 
-/// An envelope with one payload, the field `payload`, that holds these fields in this order. One allocation.
-pub(crate) fn envelope(
+const VARINT: u8 = 0;
+const LENGTH_DELIMITED: u8 = 2;
+
+/// An envelope with one payload, the field `payload`, that consists of these parts in this order. One allocation.
+#[inline]
+pub(crate) fn envelope<const N: usize>(
     request_id: &str,
     payload: u32,
-    texts: &[Text<'_>],
-    flags: &[Flag],
+    parts: &[Part<'_>; N],
 ) -> Bytes {
-    let body = texts.iter().map(Text::len).sum::<usize>()
-        + flags.iter().map(|flag| flag.len()).sum::<usize>();
-    let request_id = Text(1, request_id);
-    let key = u64::from(payload) << 3 | LENGTH_DELIMITED;
-    let length = request_id.len() + varint_len(key) + varint_len(body as u64) + body;
+    let body: usize = parts.iter().map(Part::len).sum();
+    let request_id = Part::Text(1, request_id);
+    let key = payload << 3 | u32::from(LENGTH_DELIMITED);
+    let length = request_id.len() + varint_len(key as usize) + varint_len(body) + body;
+    // No byte more than needed: the allocation becomes the frame.
     let mut bytes = Vec::with_capacity(length);
     request_id.put(&mut bytes);
-    put_varint(&mut bytes, key);
-    put_varint(&mut bytes, body as u64);
-    for text in texts {
-        text.put(&mut bytes);
-    }
-    for flag in flags {
-        flag.put(&mut bytes);
+    put_varint(&mut bytes, key as usize);
+    put_varint(&mut bytes, body);
+    for part in parts {
+        part.put(&mut bytes);
     }
     debug_assert_eq!(bytes.len(), length);
     bytes.into()
 }
 
-const VARINT: u8 = 0;
-const LENGTH_DELIMITED: u64 = 2;
-
-impl Text<'_> {
-    /// Proto3 leaves out what is empty.
+impl Part<'_> {
+    /// Proto3 leaves out what is empty or false.
+    #[inline]
     fn len(&self) -> usize {
-        match self.1.len() {
-            0 => 0,
-            length => 1 + varint_len(length as u64) + length,
+        match self {
+            Self::Text(_, "") | Self::Flag(_, false) => 0,
+            Self::Text(_, text) => 1 + varint_len(text.len()) + text.len(),
+            Self::Flag(..) => 2,
+            Self::Fields(fields) => fields.len(),
         }
     }
 
+    #[inline]
     fn put(&self, bytes: &mut Vec<u8>) {
-        if !self.1.is_empty() {
-            bytes.push(self.0 << 3 | LENGTH_DELIMITED as u8);
-            put_varint(bytes, self.1.len() as u64);
-            bytes.extend_from_slice(self.1.as_bytes());
+        match *self {
+            Self::Text(_, "") | Self::Flag(_, false) => {}
+            Self::Text(field, text) => {
+                bytes.push(text_key(field));
+                put_varint(bytes, text.len());
+                bytes.extend_from_slice(text.as_bytes());
+            }
+            Self::Flag(field, true) => bytes.extend_from_slice(&[field << 3 | VARINT, 1]),
+            Self::Fields(fields) => bytes.extend_from_slice(fields),
         }
     }
 }
 
-impl Flag {
-    fn len(self) -> usize {
-        if self.1 { 2 } else { 0 }
-    }
-
-    fn put(self, bytes: &mut Vec<u8>) {
-        if self.1 {
-            bytes.extend_from_slice(&[self.0 << 3 | VARINT, 1]);
-        }
-    }
-}
-
-fn varint_len(value: u64) -> usize {
-    let bits = u64::BITS - (value | 1).leading_zeros();
+#[inline]
+fn varint_len(value: usize) -> usize {
+    let bits = usize::BITS - (value | 1).leading_zeros();
     bits.div_ceil(7) as usize
 }
 
-fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
+#[inline]
+fn put_varint(bytes: &mut Vec<u8>, mut value: usize) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
         value >>= 7;
