@@ -19,28 +19,69 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Overflow(SmallVec<[(UserId, u64); 1]>);
 
+/// What the one who caused a broadcast is told.
+pub(crate) enum Answer {
+    None,
+    /// The same as everybody, as a reply.
+    Same,
+    Other(Signal),
+}
+
 impl Overflow {
     /// Delivers to one member; says whether the signal was taken.
+    #[inline]
     pub(crate) fn deliver(&mut self, user: &UserId, link: &Link, signal: &Signal) -> bool {
-        match link.sink.deliver(signal) {
-            Ok(()) => true,
+        let delivered = link.sink.deliver(signal);
+        if let Err(error) = delivered {
+            self.refused(error, user, link, signal);
+        }
+        delivered.is_ok()
+    }
+
+    /// Out of the way of those who are not refused, which is nearly everybody.
+    #[cold]
+    fn refused(&mut self, error: SinkError, user: &UserId, link: &Link, signal: &Signal) {
+        match error {
             // The connection is on its way out by itself.
-            Err(SinkError::Closed) => false,
-            Err(SinkError::Full) => {
-                if signal.urgency() != Urgency::Droppable {
-                    self.0.push((user.clone(), link.connection));
+            SinkError::Closed => {}
+            SinkError::Full if signal.urgency() == Urgency::Droppable => {}
+            SinkError::Full => self.0.push((user.clone(), link.connection)),
+        }
+    }
+
+    /// Delivers to all members, and the answer to the connection that caused it.
+    pub(crate) fn broadcast(
+        &mut self,
+        cell: &RoomCell,
+        mut signal: Signal,
+        cause: u64,
+        answer: &Answer,
+    ) {
+        let urgency = signal.urgency();
+        for member in cell.members.members() {
+            let (user, link) = (&member.participant.user, &member.handle);
+            if link.connection != cause {
+                self.deliver(user, link, &signal);
+                continue;
+            }
+            match answer {
+                Answer::None => {}
+                Answer::Other(answer) => {
+                    self.deliver(user, link, answer);
                 }
-                false
+                Answer::Same => {
+                    signal.set_urgency(Urgency::Reply);
+                    self.deliver(user, link, &signal);
+                    signal.set_urgency(urgency);
+                }
             }
         }
     }
 
-    /// Delivers to all members but one connection.
-    pub(crate) fn broadcast(&mut self, cell: &RoomCell, signal: &Signal, but: Option<u64>) {
+    /// Delivers to all members.
+    pub(crate) fn tell_all(&mut self, cell: &RoomCell, signal: &Signal) {
         for member in cell.members.members() {
-            if Some(member.handle.connection) != but {
-                self.deliver(&member.participant.user, &member.handle, signal);
-            }
+            self.deliver(&member.participant.user, &member.handle, signal);
         }
     }
 }
@@ -123,13 +164,21 @@ impl VoiceRoomRegistry {
         overflow: &mut Overflow,
     ) -> Signal {
         let signal = left_signal(room, &gone.participant, reason);
-        overflow.broadcast(cell, &signal, None);
+        overflow.tell_all(cell, &signal);
         self.inner.publish_left(room, &gone.participant, reason);
         signal
     }
 
     /// Ends the connections of members that could not take an event. No lock is held by the caller.
-    pub(crate) fn evict_all(&self, mut overflow: Overflow) {
+    #[inline]
+    pub(crate) fn evict_all(&self, overflow: Overflow) {
+        if !overflow.0.is_empty() {
+            self.evict_each(overflow);
+        }
+    }
+
+    #[cold]
+    fn evict_each(&self, mut overflow: Overflow) {
         while let Some((user, connection)) = overflow.0.pop() {
             if let Some(user) = self.inner.user(&user) {
                 self.evict(&user, connection, &mut overflow);

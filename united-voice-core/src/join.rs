@@ -83,7 +83,7 @@ impl Join<'_> {
             self.leave_old(&old_seat, link);
         }
         // Told to those who are there already, hence before the newcomer is seated.
-        self.overflow.broadcast(self.cell, &joined, None);
+        self.overflow.tell_all(self.cell, &joined);
         let replaced = self.cell.members.seat(Member {
             hash: self.session.user_hash(),
             participant,

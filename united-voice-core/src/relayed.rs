@@ -93,6 +93,7 @@ impl Relayed for RelayFrame<'_> {
     }
 
     fn into_signal(self, user: &UserId, session: SessionId) -> Signal {
-        Signal::relayed(&self, user.as_str(), session.to_bytes().as_str())
+        let frame = self.encode_from(user.as_str(), session.to_bytes().as_str());
+        Signal::from_frame(frame, Urgency::Event)
     }
 }

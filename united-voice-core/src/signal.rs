@@ -13,12 +13,9 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use prost::Message as _;
 use united_voice_proto::{
-    Codec, RelayFrame, decode, encode_protobuf, encode_speaking_event, encode_state_update,
-    voice::{VoiceSpeakingEvent, VoiceStateUpdate},
+    Codec, decode, encode_protobuf,
     ws::{Envelope, envelope::Payload},
 };
-
-use crate::{ChannelId, UserId};
 
 /// How a signal is to be treated where its recipient reads too slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,37 +39,24 @@ pub struct Signal {
 }
 
 struct Shared {
-    source: Source,
-    /// Zero until it is asked for: no signal is empty.
-    size: AtomicUsize,
-    protobuf: OnceLock<Bytes>,
-    /// Of a message that came without one.
-    envelope: OnceLock<Box<Envelope>>,
+    message: Form,
     #[cfg(feature = "json")]
     json: OnceLock<ByteString>,
 }
 
-/// What a signal is made of. Nobody pays for a form that no recipient asks for.
-enum Source {
-    Envelope(Box<Envelope>),
-    /// A relayed message, rewritten on the wire.
-    Frame(Bytes),
-    /// What goes to whole rooms again and again is encoded without an envelope.
-    Told(Box<str>, Told),
-}
-
-/// Something that a participant told about itself.
-#[derive(Clone)]
-pub(crate) struct Told {
-    pub(crate) channel: ChannelId,
-    pub(crate) user: UserId,
-    pub(crate) what: What,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) enum What {
-    State { muted: bool, deafened: bool },
-    Speaking(bool),
+/// The form in which a signal was made, and the other one, which is made when somebody asks for it.
+enum Form {
+    Envelope {
+        envelope: Box<Envelope>,
+        /// Zero until it is asked for: no signal is empty.
+        size: AtomicUsize,
+        protobuf: OnceLock<Bytes>,
+    },
+    /// What goes through the server again and again is encoded without an envelope.
+    Protobuf {
+        protobuf: Bytes,
+        envelope: OnceLock<Box<Envelope>>,
+    },
 }
 
 impl Signal {
@@ -82,35 +66,28 @@ impl Signal {
             request_id: request_id.into(),
             payload: Some(payload),
         };
-        Self::of(Source::Envelope(Box::new(envelope)), urgency)
-    }
-
-    /// A relayed message for its target.
-    pub(crate) fn relayed(
-        frame: &RelayFrame<'_>,
-        sender_user_id: &str,
-        sender_session_id: &str,
-    ) -> Self {
-        let frame = frame.encode_from(sender_user_id, sender_session_id);
-        Self::of(Source::Frame(frame), Urgency::Event)
-    }
-
-    /// What a participant told about itself.
-    pub(crate) fn told(told: Told) -> Self {
-        let urgency = match told.what {
-            What::State { .. } => Urgency::Event,
-            What::Speaking(_) => Urgency::Droppable,
+        let form = Form::Envelope {
+            envelope: Box::new(envelope),
+            size: AtomicUsize::new(0),
+            protobuf: OnceLock::new(),
         };
-        Self::of(Source::Told(Box::default(), told), urgency)
+        Self::of(form, urgency)
     }
 
-    fn of(source: Source, urgency: Urgency) -> Self {
+    /// A signal that is encoded already: an envelope written by [`united_voice_proto`].
+    pub(crate) fn from_frame(protobuf: Bytes, urgency: Urgency) -> Self {
+        let form = Form::Protobuf {
+            protobuf,
+            envelope: OnceLock::new(),
+        };
+        Self::of(form, urgency)
+    }
+
+    #[inline]
+    fn of(message: Form, urgency: Urgency) -> Self {
         Self {
             shared: Arc::new(Shared {
-                source,
-                size: AtomicUsize::new(0),
-                protobuf: OnceLock::new(),
-                envelope: OnceLock::new(),
+                message,
                 #[cfg(feature = "json")]
                 json: OnceLock::new(),
             }),
@@ -127,18 +104,16 @@ impl Signal {
         }
     }
 
+    pub(crate) fn set_urgency(&mut self, urgency: Urgency) {
+        self.urgency = urgency;
+    }
+
     /// The same message as the answer to the recipient's own request.
     pub(crate) fn answering(&self, request_id: &str) -> Self {
         if request_id.is_empty() {
             return self.with_urgency(Urgency::Reply);
         }
-        match &self.shared.source {
-            Source::Told(_, told) => {
-                let source = Source::Told(request_id.into(), told.clone());
-                Self::of(source, Urgency::Reply)
-            }
-            _ => Self::new(request_id, self.payload().clone(), Urgency::Reply),
-        }
+        Self::new(request_id, self.payload().clone(), Urgency::Reply)
     }
 
     /// How to treat the signal under pressure.
@@ -148,22 +123,18 @@ impl Signal {
 
     /// The message itself, for transports that don't send bytes.
     pub fn envelope(&self) -> &Envelope {
-        match &self.shared.source {
-            Source::Envelope(envelope) => envelope,
-            other => self
-                .shared
-                .envelope
-                .get_or_init(|| Box::new(other.envelope())),
+        match &self.shared.message {
+            Form::Envelope { envelope, .. } => envelope,
+            Form::Protobuf { protobuf, envelope } => envelope.get_or_init(|| {
+                let envelope = decode(Codec::Protobuf, protobuf, usize::MAX);
+                Box::new(envelope.expect("an envelope that the library wrote"))
+            }),
         }
     }
 
     /// The id of the request that this answers; empty for everything unsolicited.
     pub fn request_id(&self) -> &str {
-        match &self.shared.source {
-            Source::Envelope(envelope) => &envelope.request_id,
-            Source::Frame(_) => "",
-            Source::Told(request_id, _) => request_id,
-        }
+        &self.envelope().request_id
     }
 
     /// The payload, for hosts that wrap it into an envelope of their own.
@@ -178,29 +149,27 @@ impl Signal {
 
     /// The size of the protobuf form in bytes: what the signal counts for in a queue, in whichever form it is sent.
     pub fn size(&self) -> usize {
-        match self.shared.size.load(Ordering::Relaxed) {
-            0 => {
-                let size = match &self.shared.source {
-                    Source::Envelope(envelope) => envelope.encoded_len(),
-                    // Short, and most recipients will ask for it.
-                    Source::Frame(_) | Source::Told(..) => self.protobuf().len(),
-                };
-                self.shared.size.store(size, Ordering::Relaxed);
-                size
-            }
-            size => size,
+        match &self.shared.message {
+            Form::Envelope { envelope, size, .. } => match size.load(Ordering::Relaxed) {
+                0 => {
+                    let length = envelope.encoded_len();
+                    size.store(length, Ordering::Relaxed);
+                    length
+                }
+                length => length,
+            },
+            Form::Protobuf { protobuf, .. } => protobuf.len(),
         }
     }
 
     /// The protobuf form: one binary WebSocket message.
+    #[inline]
     pub fn as_protobuf(&self) -> Bytes {
-        self.protobuf().clone()
-    }
-
-    fn protobuf(&self) -> &Bytes {
-        match &self.shared.source {
-            Source::Frame(frame) => frame,
-            other => self.shared.protobuf.get_or_init(|| other.encode()),
+        match &self.shared.message {
+            Form::Protobuf { protobuf, .. } => protobuf.clone(),
+            Form::Envelope {
+                envelope, protobuf, ..
+            } => protobuf.get_or_init(|| encode_protobuf(envelope)).clone(),
         }
     }
 
@@ -211,57 +180,6 @@ impl Signal {
             .json
             .get_or_init(|| united_voice_proto::encode_json(self.envelope()).into())
             .clone()
-    }
-}
-
-impl Source {
-    fn encode(&self) -> Bytes {
-        match self {
-            Self::Envelope(envelope) => encode_protobuf(envelope),
-            Self::Frame(frame) => frame.clone(),
-            Self::Told(request_id, told) => {
-                let (channel, user) = (told.channel.as_str(), told.user.as_str());
-                match told.what {
-                    What::State { muted, deafened } => {
-                        encode_state_update(request_id, channel, user, muted, deafened)
-                    }
-                    What::Speaking(speaking) => {
-                        encode_speaking_event(request_id, channel, user, speaking)
-                    }
-                }
-            }
-        }
-    }
-
-    fn envelope(&self) -> Envelope {
-        match self {
-            Self::Envelope(envelope) => (**envelope).clone(),
-            Self::Frame(frame) => decode(Codec::Protobuf, frame, usize::MAX)
-                .expect("a rewritten frame holds the texts of one that was checked"),
-            Self::Told(request_id, told) => Envelope {
-                request_id: request_id.as_ref().into(),
-                payload: Some(told.payload()),
-            },
-        }
-    }
-}
-
-impl Told {
-    fn payload(&self) -> Payload {
-        let (channel_id, user_id) = (self.channel.as_str().into(), self.user.as_str().into());
-        match self.what {
-            What::State { muted, deafened } => Payload::VoiceStateUpdate(VoiceStateUpdate {
-                channel_id,
-                user_id,
-                muted,
-                deafened,
-            }),
-            What::Speaking(speaking) => Payload::VoiceSpeakingEvent(VoiceSpeakingEvent {
-                channel_id,
-                user_id,
-                speaking,
-            }),
-        }
     }
 }
 

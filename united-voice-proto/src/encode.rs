@@ -17,8 +17,7 @@ pub fn encode_state_update(
     let parts = [
         Part::Text(1, channel_id),
         Part::Text(2, user_id),
-        Part::Flag(3, muted),
-        Part::Flag(4, deafened),
+        flags(muted, deafened),
     ];
     envelope(request_id, 187, &parts)
 }
@@ -35,7 +34,17 @@ pub fn encode_speaking_event(
     let parts = [
         Part::Text(1, channel_id),
         Part::Text(2, user_id),
-        Part::Flag(3, speaking),
+        flags(speaking, false),
     ];
     envelope(request_id, 188, &parts)
+}
+
+/// The fields 3 and 4. False is not written.
+fn flags(third: bool, fourth: bool) -> Part<'static> {
+    Part::Fields(match (third, fourth) {
+        (false, false) => b"",
+        (true, false) => b"\x18\x01",
+        (false, true) => b"\x20\x01",
+        (true, true) => b"\x18\x01\x20\x01",
+    })
 }

@@ -1,12 +1,11 @@
-//! Envelopes written from borrowed texts and flags, byte for byte as prost writes them.
+//! Envelopes written from borrowed texts, byte for byte as prost writes them.
 
 use bytes::Bytes;
 
-/// A part of a message. The numbers of fields are below 16.
+/// A part of a message. A text's number is below 16.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Part<'a> {
     Text(u8, &'a str),
-    Flag(u8, bool),
     /// Fields that are encoded already.
     Fields(&'a [u8]),
 }
@@ -16,7 +15,6 @@ pub(crate) const fn text_key(field: u8) -> u8 {
     field << 3 | LENGTH_DELIMITED
 }
 
-const VARINT: u8 = 0;
 const LENGTH_DELIMITED: u8 = 2;
 
 /// An envelope with one payload, the field `payload`, that consists of these parts in this order. One allocation.
@@ -30,8 +28,8 @@ pub(crate) fn envelope<const N: usize>(
     let request_id = Part::Text(1, request_id);
     let key = payload << 3 | u32::from(LENGTH_DELIMITED);
     let length = request_id.len() + varint_len(key as usize) + varint_len(body) + body;
-    // No byte more than needed: the allocation becomes the frame.
-    let mut bytes = Vec::with_capacity(length);
+    // One byte to spare makes `Bytes` counted from the start, so that no clone has to find out what it is.
+    let mut bytes = Vec::with_capacity(length + 1);
     request_id.put(&mut bytes);
     put_varint(&mut bytes, key as usize);
     put_varint(&mut bytes, body);
@@ -43,13 +41,12 @@ pub(crate) fn envelope<const N: usize>(
 }
 
 impl Part<'_> {
-    /// Proto3 leaves out what is empty or false.
+    /// Proto3 leaves out what is empty.
     #[inline]
     fn len(&self) -> usize {
         match self {
-            Self::Text(_, "") | Self::Flag(_, false) => 0,
+            Self::Text(_, "") => 0,
             Self::Text(_, text) => 1 + varint_len(text.len()) + text.len(),
-            Self::Flag(..) => 2,
             Self::Fields(fields) => fields.len(),
         }
     }
@@ -57,13 +54,18 @@ impl Part<'_> {
     #[inline]
     fn put(&self, bytes: &mut Vec<u8>) {
         match *self {
-            Self::Text(_, "") | Self::Flag(_, false) => {}
+            Self::Text(_, "") => {}
             Self::Text(field, text) => {
-                bytes.push(text_key(field));
-                put_varint(bytes, text.len());
+                match u8::try_from(text.len()) {
+                    // Nearly always: both at once.
+                    Ok(short @ 0..0x80) => bytes.extend_from_slice(&[text_key(field), short]),
+                    _ => {
+                        bytes.push(text_key(field));
+                        put_varint(bytes, text.len());
+                    }
+                }
                 bytes.extend_from_slice(text.as_bytes());
             }
-            Self::Flag(field, true) => bytes.extend_from_slice(&[field << 3 | VARINT, 1]),
             Self::Fields(fields) => bytes.extend_from_slice(fields),
         }
     }

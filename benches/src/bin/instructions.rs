@@ -21,7 +21,9 @@ type Operation = Box<dyn FnMut()>;
 type Case = (&'static str, fn() -> Operation);
 
 const CASES: &[Case] = &[
-    ("relay/candidate/room4/floor", || relay_floor_in(candidate_frame, 4)),
+    ("relay/candidate/room4/floor", || {
+        relay_floor_in(candidate_frame, 4)
+    }),
     ("relay/candidate/room4", || relay_in(candidate_frame, 4)),
     ("relay/offer/room4/floor", || relay_floor_in(offer_frame, 4)),
     ("relay/offer/room4", || relay_in(offer_frame, 4)),
