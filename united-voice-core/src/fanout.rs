@@ -140,10 +140,11 @@ impl VoiceRoomRegistry {
         overflow: &mut Overflow,
     ) -> Option<(Link, Signal)> {
         let seat = cell.seat.take()?;
+        let hash = self.inner.hash(user.id.as_str());
         let mut room = seat.room.state.lock();
         let gone = room
             .members
-            .unseat(user.hash, user.id.as_str(), seat.session)
+            .unseat(hash, user.id.as_str(), seat.session)
             .expect("a seat and its room's list change together");
         let signal = self.tell_left(&seat.room, &room, &gone, reason, overflow);
         let dead = Inner::retire_if_empty(&mut room);

@@ -85,7 +85,7 @@ impl VoiceSession {
             let answer = asked.then(|| signal(request_id, Urgency::Reply));
             let mut room = seat.room.state.lock();
             room.members
-                .set_state(self.user.hash, user_id, seat.session, muted, deafened);
+                .set_state(self.user_hash(), user_id, seat.session, muted, deafened);
             let answer = answer.map_or(Answer::Same, Answer::Other);
             overflow.broadcast(&room, told, self.connection, &answer);
             self.registry.inner.publish(|| VoiceEvent::StateChanged {

@@ -34,6 +34,7 @@ pub struct VoiceSession {
     pub(crate) registry: VoiceRoomRegistry,
     pub(crate) user: Arc<User>,
     pub(crate) connection: u64,
+    user_hash: u64,
     ice_grants: AtomicU64,
     _lease: Lease,
 }
@@ -65,6 +66,7 @@ impl VoiceSession {
     pub(crate) fn new(registry: VoiceRoomRegistry, user: Arc<User>, connection: u64) -> Self {
         Self {
             _lease: registry.inner.lease(),
+            user_hash: registry.inner.hash(user.id.as_str()),
             registry,
             user,
             connection,
@@ -78,7 +80,7 @@ impl VoiceSession {
     }
 
     pub(crate) fn user_hash(&self) -> u64 {
-        self.user.hash
+        self.user_hash
     }
 
     /// The channel in which this connection has a seat, and the session's name.
