@@ -164,6 +164,13 @@ pub fn offer_frame(channel: &str, target: &str) -> Bytes {
     }))
 }
 
+/// A join of `channel`.
+pub fn join_frame(channel: &str) -> Bytes {
+    frame(Payload::VoiceJoinRequest(VoiceJoinRequest {
+        channel_id: channel.into(),
+    }))
+}
+
 /// A state update in `channel`.
 pub fn state_frame(channel: &str) -> Bytes {
     frame(Payload::VoiceStateUpdate(VoiceStateUpdate {

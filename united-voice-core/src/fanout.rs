@@ -1,6 +1,6 @@
 //! Telling a room: one signal to many, and what becomes of those who can't take it.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use smallvec::SmallVec;
 use united_voice_proto::{
@@ -87,7 +87,13 @@ impl Overflow {
 }
 
 /// Somebody's stay ended.
-fn left_signal(room: &Room, who: &Participant, reason: VoiceLeaveReason) -> Signal {
+pub(crate) fn left_signal(
+    room: &Room,
+    who: &Participant,
+    reason: VoiceLeaveReason,
+    request_id: &str,
+    urgency: Urgency,
+) -> Signal {
     let event = VoiceLeaveEvent {
         channel_id: room.id.as_str().into(),
         user_id: who.user.as_str().into(),
@@ -95,7 +101,7 @@ fn left_signal(room: &Room, who: &Participant, reason: VoiceLeaveReason) -> Sign
         reason: reason.into(),
         session_id: who.session.to_text(),
     };
-    Signal::new("", Payload::VoiceLeaveEvent(event), Urgency::Event)
+    Signal::new(request_id, Payload::VoiceLeaveEvent(event), urgency)
 }
 
 /// Somebody took a seat.
@@ -130,15 +136,15 @@ impl Inner {
 }
 
 impl VoiceRoomRegistry {
-    /// Takes the user's present session out of its room and tells those who remain. Hands back the way to the one who
-    /// went, and what the others were told. The user's lock is held by the caller.
+    /// Takes the user's present session out of its room and tells those who remain. Hands back the room and who went,
+    /// who was told nothing. The user's lock is held by the caller.
     pub(crate) fn vacate(
         &self,
         user: &User,
         cell: &mut UserCell,
         reason: VoiceLeaveReason,
         overflow: &mut Overflow,
-    ) -> Option<(Link, Signal)> {
+    ) -> Option<(Arc<Room>, Member<Link>)> {
         let seat = cell.seat.take()?;
         let hash = self.inner.hash(user.id.as_str());
         let mut room = seat.room.state.lock();
@@ -146,13 +152,13 @@ impl VoiceRoomRegistry {
             .members
             .unseat(hash, user.id.as_str(), seat.session)
             .expect("a seat and its room's list change together");
-        let signal = self.tell_left(&seat.room, &room, &gone, reason, overflow);
+        self.tell_left(&seat.room, &room, &gone, reason, overflow);
         let dead = Inner::retire_if_empty(&mut room);
         drop(room);
         if dead {
             self.inner.remove_room(&seat.room);
         }
-        Some((gone.handle, signal))
+        Some((seat.room, gone))
     }
 
     /// Tells the members of a room (and the host) that somebody is no longer in it.
@@ -163,11 +169,13 @@ impl VoiceRoomRegistry {
         gone: &Member<Link>,
         reason: VoiceLeaveReason,
         overflow: &mut Overflow,
-    ) -> Signal {
-        let signal = left_signal(room, &gone.participant, reason);
-        overflow.tell_all(cell, &signal);
-        self.inner.publish_left(room, &gone.participant, reason);
-        signal
+    ) {
+        let who = &gone.participant;
+        if !cell.members.is_empty() {
+            let signal = left_signal(room, who, reason, "", Urgency::Event);
+            overflow.tell_all(cell, &signal);
+        }
+        self.inner.publish_left(room, who, reason);
     }
 
     /// Ends the connections of members that could not take an event. No lock is held by the caller.

@@ -18,7 +18,7 @@ use united_voice_proto::{
 use crate::{
     ChannelId, Profile, SessionId, Signal, SinkError, Urgency, UserId, VoiceRoomRegistry,
     error::{JoinError, NotInChannel},
-    fanout::Overflow,
+    fanout::{Overflow, left_signal},
     join::Join,
     registry::{Inner, Lease, Link, PolicyEpoch, Room, RoomCell, Seat, User, UserCell},
 };
@@ -182,8 +182,10 @@ impl VoiceSession {
             let left = self
                 .registry
                 .vacate(&self.user, &mut user, reason, &mut overflow);
-            if let Some((link, signal)) = left {
-                overflow.deliver(&self.user.id, &link, &signal.answering(request_id));
+            if let Some((room, me)) = left {
+                let urgency = Urgency::Reply;
+                let answer = left_signal(&room, &me.participant, reason, request_id, urgency);
+                overflow.deliver(&self.user.id, &me.handle, &answer);
             }
         }
         self.registry.evict_all(overflow);

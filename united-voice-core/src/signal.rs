@@ -108,14 +108,6 @@ impl Signal {
         self.urgency = urgency;
     }
 
-    /// The same message as the answer to the recipient's own request.
-    pub(crate) fn answering(&self, request_id: &str) -> Self {
-        if request_id.is_empty() {
-            return self.with_urgency(Urgency::Reply);
-        }
-        Self::new(request_id, self.payload().clone(), Urgency::Reply)
-    }
-
     /// How to treat the signal under pressure.
     pub fn urgency(&self) -> Urgency {
         self.urgency
@@ -213,6 +205,21 @@ mod tests {
         assert_eq!(signal.as_protobuf().as_ptr(), other.as_protobuf().as_ptr());
         assert_eq!(signal.size(), signal.as_protobuf().len());
         assert_eq!(other.urgency(), Urgency::Reply);
+    }
+
+    #[test]
+    fn a_frame_is_handed_on_as_it_is_and_read_once() {
+        let made = signal();
+        let frame = made.as_protobuf();
+        let signal = Signal::from_frame(frame.clone(), Urgency::Event);
+        assert_eq!(signal.as_protobuf().as_ptr(), frame.as_ptr());
+        assert_eq!(signal.size(), frame.len());
+        assert_eq!(signal.envelope(), made.envelope());
+        assert_eq!(signal.request_id(), "7");
+        let other = signal.with_urgency(Urgency::Reply);
+        assert!(std::ptr::eq(signal.payload(), other.payload()));
+        #[cfg(feature = "json")]
+        assert_eq!(signal.as_json(), made.as_json());
     }
 
     #[cfg(feature = "json")]
