@@ -9,7 +9,10 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use united_voice_benches::{candidate_frame, offer_frame, state_frame};
-use united_voice_core::{Codec, SharedSecret, generate_turn_credentials, proto};
+use united_voice_core::{
+    Codec, SharedSecret, generate_turn_credentials,
+    proto::{self, Incoming},
+};
 
 const MAX_FRAME: usize = 128 << 10;
 
@@ -25,6 +28,16 @@ fn codec(c: &mut Criterion) {
         let json = proto::encode_json(&envelope);
         group.bench_function(format!("decode/protobuf/{name}"), |b| {
             b.iter(|| proto::decode(Codec::Protobuf, black_box(&protobuf), MAX_FRAME));
+        });
+        group.bench_function(format!("decode/borrowed/{name}"), |b| {
+            b.iter(|| {
+                // Kept from being optimised away, not returned: it borrows.
+                let _ = black_box(Incoming::decode(
+                    Codec::Protobuf,
+                    black_box(&protobuf),
+                    MAX_FRAME,
+                ));
+            });
         });
         group.bench_function(format!("decode/json/{name}"), |b| {
             b.iter(|| proto::decode(Codec::Json, black_box(json.as_bytes()), MAX_FRAME));

@@ -3,7 +3,11 @@
 use bytes::Bytes;
 use united_voice_core::{
     Codec,
-    proto::{self, ws::envelope::Payload},
+    proto::{
+        self,
+        voice::{VoiceJoinResponse, VoiceParticipant, VoiceParticipantJoinedEvent},
+        ws::{Envelope, envelope::Payload},
+    },
 };
 
 use crate::FrameQueue;
@@ -28,6 +32,37 @@ pub fn relay_floor(frame: &[u8], sender: &str, session: &str, target: &FrameQueu
         other => panic!("not a relayed message: {other:?}"),
     }
     target.push(proto::encode_protobuf(&envelope));
+}
+
+/// Decodes a join, answers it with `others` as participants, and tells each of them: a join without a registry.
+///
+/// # Panics
+///
+/// Where the frame is not a join.
+pub fn join_floor(frame: &[u8], others: &[(VoiceParticipant, &FrameQueue)], joiner: &FrameQueue) {
+    let envelope = proto::decode(Codec::Protobuf, frame, 128 << 10).expect("an envelope");
+    let Some(Payload::VoiceJoinRequest(request)) = envelope.payload else {
+        panic!("not a join");
+    };
+    let response = VoiceJoinResponse {
+        participants: others.iter().map(|(who, _)| who.clone()).collect(),
+        channel_id: request.channel_id.clone(),
+        ..VoiceJoinResponse::default()
+    };
+    let payload = Some(Payload::VoiceJoinResponse(response));
+    joiner.push(proto::encode_protobuf(&Envelope {
+        request_id: envelope.request_id,
+        payload,
+    }));
+    let joined = VoiceParticipantJoinedEvent {
+        channel_id: request.channel_id,
+        participant: others.first().map(|(who, _)| who.clone()),
+    };
+    let joined = proto::encode_protobuf(&Envelope {
+        request_id: String::new(),
+        payload: Some(Payload::VoiceParticipantJoinedEvent(joined)),
+    });
+    broadcast_floor(&joined, others.iter().map(|(_, queue)| *queue));
 }
 
 /// Clones one encoded frame into each queue: a broadcast without any rule.

@@ -130,8 +130,9 @@ impl Hall {
     ///
     /// Where the frame is not an envelope.
     pub fn handle(&self, session: &VoiceSession, frame: &[u8]) {
-        let envelope = proto::decode(Codec::Protobuf, frame, MAX_FRAME).expect("an envelope");
-        let pending = signaling::dispatch_now(&self.server, session, envelope);
+        let message = proto::Incoming::decode(Codec::Protobuf, frame, MAX_FRAME);
+        let message = message.expect("an envelope");
+        let pending = signaling::dispatch_now(&self.server, session, message);
         assert!(pending.is_none(), "joins have a way of their own");
     }
 }
@@ -160,6 +161,13 @@ pub fn offer_frame(channel: &str, target: &str) -> Bytes {
         sdp: "s".repeat(3000),
         channel_id: channel.into(),
         ..VoiceSdpOffer::default()
+    }))
+}
+
+/// A join of `channel`.
+pub fn join_frame(channel: &str) -> Bytes {
+    frame(Payload::VoiceJoinRequest(VoiceJoinRequest {
+        channel_id: channel.into(),
     }))
 }
 

@@ -6,8 +6,8 @@
 mod floor;
 mod hall;
 
-pub use floor::{broadcast_floor, relay_floor};
-pub use hall::{FrameQueue, Hall, Seated, candidate_frame, offer_frame, state_frame};
+pub use floor::{broadcast_floor, join_floor, relay_floor};
+pub use hall::{FrameQueue, Hall, Seated, candidate_frame, join_frame, offer_frame, state_frame};
 
 /// The channel whose number is `number`.
 pub fn channel(number: usize) -> String {

@@ -9,7 +9,7 @@ use std::{
 
 use futures::{Sink, SinkExt, Stream, StreamExt};
 use tokio::time::Instant;
-use united_voice_proto::{DecodeError, decode, ws::Envelope};
+use united_voice_proto::{DecodeError, Incoming};
 
 use crate::{
     Codec, Disconnect, Frame, QueueStream, RateLimiter, RequestError, Signal, TransportError,
@@ -67,6 +67,8 @@ where
     close(&mut transport, disconnect, limits).await;
     disconnect
 }
+
+type Decoded<'f> = Result<Incoming<'f>, DecodeError>;
 
 type JoinUnderWay<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
@@ -241,7 +243,7 @@ where
             Verdict::Close => return Err(Disconnect::PolicyViolation),
         }
         match decoded {
-            Ok(envelope) if kind_fits => self.dispatch(envelope, now),
+            Ok(message) if kind_fits => self.dispatch(message, now),
             Err(error) if kind_fits => {
                 reply_error(self.session, error.request_id(), &decode_error(&error));
             }
@@ -254,36 +256,27 @@ where
     }
 
     /// Decodes, and says whether the message is of the connection's kind, which the first message settles.
-    fn decode(
-        &mut self,
-        kind: Codec,
-        bytes: &[u8],
-        limit: usize,
-    ) -> (Result<Envelope, DecodeError>, bool) {
+    fn decode<'f>(&mut self, kind: Codec, bytes: &'f [u8], limit: usize) -> (Decoded<'f>, bool) {
         let codec = *self.codec.get_or_insert(kind);
-        (decode(kind, bytes, limit), codec == kind)
+        (Incoming::decode(kind, bytes, limit), codec == kind)
     }
 
-    fn refuse_rate(&self, decoded: &Result<Envelope, DecodeError>) {
+    fn refuse_rate(&self, decoded: &Decoded<'_>) {
         // One that asks for no answer gets none.
         if !request_id_of(decoded).is_empty() {
             self.refuse(decoded, RequestError::rate_limited());
         }
     }
 
-    fn refuse(&self, decoded: &Result<Envelope, DecodeError>, mut error: RequestError) {
-        if let Ok(Envelope {
-            payload: Some(payload),
-            ..
-        }) = decoded
-        {
-            error = error.about(payload);
+    fn refuse(&self, decoded: &Decoded<'_>, mut error: RequestError) {
+        if let Ok(message) = decoded {
+            error = error.about_message(message);
         }
         reply_error(self.session, request_id_of(decoded), &error);
     }
 
-    fn dispatch(&mut self, envelope: Envelope, now: Instant) {
-        let Some(join) = dispatch_now(self.server, self.session, envelope) else {
+    fn dispatch(&mut self, message: Incoming<'_>, now: Instant) {
+        let Some(join) = dispatch_now(self.server, self.session, message) else {
             self.watch_ice(now);
             return;
         };
@@ -390,10 +383,10 @@ fn encode(signal: &Signal, codec: Codec) -> Frame {
 }
 
 /// The request id, where it may be given back.
-fn request_id_of(decoded: &Result<Envelope, DecodeError>) -> &str {
+fn request_id_of<'a>(decoded: &'a Decoded<'_>) -> &'a str {
     match decoded {
-        Ok(envelope) if envelope.request_id.len() > crate::MAX_ID_BYTES => "",
-        Ok(envelope) => &envelope.request_id,
+        Ok(message) if message.request_id().len() > crate::MAX_ID_BYTES => "",
+        Ok(message) => message.request_id(),
         Err(error) => error.request_id(),
     }
 }

@@ -1,8 +1,14 @@
 //! One error enum an operation. Each says whose fault it was and what an adapter should do about it.
 
+#[cfg(feature = "connection")]
+use united_voice_proto::Incoming;
 use united_voice_proto::{voice::VoiceErrorCode, ws::envelope::Payload};
 
-use crate::{SinkError, directory::BoxError, signaling::named_channel};
+use crate::{
+    SinkError,
+    directory::BoxError,
+    signaling::{channel_of, named_channel},
+};
 
 /// Why a connection was not registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -131,7 +137,24 @@ impl RequestError {
 
     /// Names the channel that the payload names, if it does.
     pub(crate) fn about(self, payload: &Payload) -> Self {
-        match named_channel(payload) {
+        self.about_channel(channel_of(payload))
+    }
+
+    /// Names the channel that the message names, if it does.
+    #[cfg(feature = "connection")]
+    pub(crate) fn about_message(self, message: &Incoming<'_>) -> Self {
+        match message {
+            Incoming::Relay(frame) => self.about_channel(frame.channel_id()),
+            Incoming::Envelope(envelope) => match &envelope.payload {
+                Some(payload) => self.about(payload),
+                None => self,
+            },
+        }
+    }
+
+    /// Names the channel, if it may be given back.
+    pub(crate) fn about_channel(self, channel: &str) -> Self {
+        match named_channel(channel) {
             Some(channel) => self.in_channel(channel),
             None => self,
         }

@@ -1,6 +1,6 @@
 //! Telling a room: one signal to many, and what becomes of those who can't take it.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use smallvec::SmallVec;
 use united_voice_proto::{
@@ -19,34 +19,81 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Overflow(SmallVec<[(UserId, u64); 1]>);
 
+/// What the one who caused a broadcast is told.
+pub(crate) enum Answer {
+    None,
+    /// The same as everybody, as a reply.
+    Same,
+    Other(Signal),
+}
+
 impl Overflow {
     /// Delivers to one member; says whether the signal was taken.
+    #[inline]
     pub(crate) fn deliver(&mut self, user: &UserId, link: &Link, signal: &Signal) -> bool {
-        match link.sink.deliver(signal) {
-            Ok(()) => true,
+        let delivered = link.sink.deliver(signal);
+        if let Err(error) = delivered {
+            self.refused(error, user, link, signal);
+        }
+        delivered.is_ok()
+    }
+
+    /// Out of the way of those who are not refused, which is nearly everybody.
+    #[cold]
+    fn refused(&mut self, error: SinkError, user: &UserId, link: &Link, signal: &Signal) {
+        match error {
             // The connection is on its way out by itself.
-            Err(SinkError::Closed) => false,
-            Err(SinkError::Full) => {
-                if signal.urgency() != Urgency::Droppable {
-                    self.0.push((user.clone(), link.connection));
+            SinkError::Closed => {}
+            SinkError::Full if signal.urgency() == Urgency::Droppable => {}
+            SinkError::Full => self.0.push((user.clone(), link.connection)),
+        }
+    }
+
+    /// Delivers to all members, and the answer to the connection that caused it.
+    pub(crate) fn broadcast(
+        &mut self,
+        cell: &RoomCell,
+        mut signal: Signal,
+        cause: u64,
+        answer: &Answer,
+    ) {
+        let urgency = signal.urgency();
+        for member in cell.members.members() {
+            let (user, link) = (&member.participant.user, &member.handle);
+            if link.connection != cause {
+                self.deliver(user, link, &signal);
+                continue;
+            }
+            match answer {
+                Answer::None => {}
+                Answer::Other(answer) => {
+                    self.deliver(user, link, answer);
                 }
-                false
+                Answer::Same => {
+                    signal.set_urgency(Urgency::Reply);
+                    self.deliver(user, link, &signal);
+                    signal.set_urgency(urgency);
+                }
             }
         }
     }
 
-    /// Delivers to all members but one connection.
-    pub(crate) fn broadcast(&mut self, cell: &RoomCell, signal: &Signal, but: Option<u64>) {
+    /// Delivers to all members.
+    pub(crate) fn tell_all(&mut self, cell: &RoomCell, signal: &Signal) {
         for member in cell.members.members() {
-            if Some(member.handle.connection) != but {
-                self.deliver(&member.participant.user, &member.handle, signal);
-            }
+            self.deliver(&member.participant.user, &member.handle, signal);
         }
     }
 }
 
 /// Somebody's stay ended.
-fn left_signal(room: &Room, who: &Participant, reason: VoiceLeaveReason) -> Signal {
+pub(crate) fn left_signal(
+    room: &Room,
+    who: &Participant,
+    reason: VoiceLeaveReason,
+    request_id: &str,
+    urgency: Urgency,
+) -> Signal {
     let event = VoiceLeaveEvent {
         channel_id: room.id.as_str().into(),
         user_id: who.user.as_str().into(),
@@ -54,7 +101,7 @@ fn left_signal(room: &Room, who: &Participant, reason: VoiceLeaveReason) -> Sign
         reason: reason.into(),
         session_id: who.session.to_text(),
     };
-    Signal::new("", Payload::VoiceLeaveEvent(event), Urgency::Event)
+    Signal::new(request_id, Payload::VoiceLeaveEvent(event), urgency)
 }
 
 /// Somebody took a seat.
@@ -89,28 +136,29 @@ impl Inner {
 }
 
 impl VoiceRoomRegistry {
-    /// Takes the user's present session out of its room and tells those who remain. Hands back the way to the one who
-    /// went, and what the others were told. The user's lock is held by the caller.
+    /// Takes the user's present session out of its room and tells those who remain. Hands back the room and who went,
+    /// who was told nothing. The user's lock is held by the caller.
     pub(crate) fn vacate(
         &self,
         user: &User,
         cell: &mut UserCell,
         reason: VoiceLeaveReason,
         overflow: &mut Overflow,
-    ) -> Option<(Link, Signal)> {
+    ) -> Option<(Arc<Room>, Member<Link>)> {
         let seat = cell.seat.take()?;
+        let hash = self.inner.hash(user.id.as_str());
         let mut room = seat.room.state.lock();
         let gone = room
             .members
-            .unseat(user.hash, user.id.as_str(), seat.session)
+            .unseat(hash, user.id.as_str(), seat.session)
             .expect("a seat and its room's list change together");
-        let signal = self.tell_left(&seat.room, &room, &gone, reason, overflow);
+        self.tell_left(&seat.room, &room, &gone, reason, overflow);
         let dead = Inner::retire_if_empty(&mut room);
         drop(room);
         if dead {
             self.inner.remove_room(&seat.room);
         }
-        Some((gone.handle, signal))
+        Some((seat.room, gone))
     }
 
     /// Tells the members of a room (and the host) that somebody is no longer in it.
@@ -121,15 +169,25 @@ impl VoiceRoomRegistry {
         gone: &Member<Link>,
         reason: VoiceLeaveReason,
         overflow: &mut Overflow,
-    ) -> Signal {
-        let signal = left_signal(room, &gone.participant, reason);
-        overflow.broadcast(cell, &signal, None);
-        self.inner.publish_left(room, &gone.participant, reason);
-        signal
+    ) {
+        let who = &gone.participant;
+        if !cell.members.is_empty() {
+            let signal = left_signal(room, who, reason, "", Urgency::Event);
+            overflow.tell_all(cell, &signal);
+        }
+        self.inner.publish_left(room, who, reason);
     }
 
     /// Ends the connections of members that could not take an event. No lock is held by the caller.
-    pub(crate) fn evict_all(&self, mut overflow: Overflow) {
+    #[inline]
+    pub(crate) fn evict_all(&self, overflow: Overflow) {
+        if !overflow.0.is_empty() {
+            self.evict_each(overflow);
+        }
+    }
+
+    #[cold]
+    fn evict_each(&self, mut overflow: Overflow) {
         while let Some((user, connection)) = overflow.0.pop() {
             if let Some(user) = self.inner.user(&user) {
                 self.evict(&user, connection, &mut overflow);

@@ -122,27 +122,59 @@ impl SessionId {
         Self { epoch, counter }
     }
 
-    /// The wire form. Every relayed message carries it, and formatting is several times slower.
+    /// The wire form.
     pub(crate) fn to_text(self) -> String {
-        let mut text = String::with_capacity(33);
-        push_hex(&mut text, self.epoch);
-        text.push('-');
-        push_hex(&mut text, self.counter);
+        self.to_bytes().as_str().into()
+    }
+
+    /// The wire form on the stack: every relayed message carries it, and formatting is several times slower.
+    pub(crate) fn to_bytes(self) -> SessionText {
+        let mut text = SessionText {
+            bytes: [0; SESSION_TEXT_BYTES],
+            length: 0,
+        };
+        text.push_hex(self.epoch);
+        text.push(b'-');
+        text.push_hex(self.counter);
         text
     }
 }
 
-fn push_hex(text: &mut String, number: u64) {
-    let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
-    for digit in (0..digits).rev() {
-        let nibble = (number >> (digit * 4)) as usize & 0xf;
-        text.push(char::from(b"0123456789abcdef"[nibble]));
+/// Two numbers of up to 16 digits, and the hyphen between them.
+const SESSION_TEXT_BYTES: usize = 33;
+
+/// A [`SessionId`] in its wire form.
+pub(crate) struct SessionText {
+    bytes: [u8; SESSION_TEXT_BYTES],
+    length: usize,
+}
+
+impl SessionText {
+    pub(crate) fn as_str(&self) -> &str {
+        let text = std::str::from_utf8(&self.bytes[..self.length]);
+        text.expect("digits and a hyphen are ASCII")
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.length] = byte;
+        self.length += 1;
+    }
+
+    fn push_hex(&mut self, number: u64) {
+        let digits = (64 - number.leading_zeros()).div_ceil(4).max(1) as usize;
+        let place = &mut self.bytes[self.length..self.length + digits];
+        let mut rest = number;
+        for digit in place.iter_mut().rev() {
+            *digit = b"0123456789abcdef"[(rest & 0xf) as usize];
+            rest >>= 4;
+        }
+        self.length += digits;
     }
 }
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_text())
+        f.write_str(self.to_bytes().as_str())
     }
 }
 

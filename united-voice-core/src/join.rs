@@ -73,7 +73,6 @@ impl Join<'_> {
     fn change_seats(&mut self, session: SessionId, link: &Link, terms: &JoinTerms) {
         let me = self.session.user();
         let participant = Participant::new(me.clone(), session, Arc::clone(&terms.profile));
-        let joined = joined_signal(self.room, &participant);
         let new_seat = Seat {
             room: Arc::clone(self.room),
             session,
@@ -83,7 +82,10 @@ impl Join<'_> {
             self.leave_old(&old_seat, link);
         }
         // Told to those who are there already, hence before the newcomer is seated.
-        self.overflow.broadcast(self.cell, &joined, None);
+        if !self.cell.members.is_empty() {
+            let joined = joined_signal(self.room, &participant);
+            self.overflow.tell_all(self.cell, &joined);
+        }
         let replaced = self.cell.members.seat(Member {
             hash: self.session.user_hash(),
             participant,

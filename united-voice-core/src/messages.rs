@@ -1,13 +1,11 @@
 //! What somebody in a channel tells one or all of the others.
 
-use united_voice_proto::{
-    voice::{VoiceSpeakingEvent, VoiceStateUpdate},
-    ws::envelope::Payload,
-};
+use united_voice_proto::{encode_speaking_event, encode_state_update};
 
 use crate::{
     NotInChannel, RelayError, RelayFailure, Relayed, Signal, Urgency, VoiceSession,
-    events::VoiceEvent, fanout::Overflow, registry::RoomCell,
+    events::VoiceEvent,
+    fanout::{Answer, Overflow},
 };
 
 impl VoiceSession {
@@ -46,8 +44,7 @@ impl VoiceSession {
             if !meant.is_empty() && meant.parse() != Ok(target.participant.session) {
                 return Err(refused(RelayFailure::StaleSession));
             }
-            let payload = message.sent_by(&self.user.id, seat.session);
-            let signal = Signal::new("", payload, Urgency::Event);
+            let signal = message.into_signal(&self.user.id, seat.session);
             if overflow.deliver(&target.participant.user, &target.handle, &signal) {
                 return Ok(());
             }
@@ -78,19 +75,19 @@ impl VoiceSession {
         {
             let user = self.user.state.lock();
             let seat = self.seat_in(&user, channel)?;
-            let payload = Payload::VoiceStateUpdate(VoiceStateUpdate {
-                channel_id: channel.into(),
-                user_id: self.user.id.as_str().into(),
-                muted,
-                deafened,
-            });
-            let signal = Signal::new("", payload, Urgency::Event);
+            let user_id = self.user.id.as_str();
+            let signal = |request_id, urgency| {
+                let frame = encode_state_update(request_id, channel, user_id, muted, deafened);
+                Signal::from_frame(frame, urgency)
+            };
+            let told = signal("", Urgency::Event);
+            let asked = !request_id.is_empty();
+            let answer = asked.then(|| signal(request_id, Urgency::Reply));
             let mut room = seat.room.state.lock();
-            let id = self.user.id.as_str();
             room.members
-                .set_state(self.user.hash, id, seat.session, muted, deafened);
-            self.tell_self(&room, &signal.answering(request_id), &mut overflow);
-            overflow.broadcast(&room, &signal, Some(self.connection));
+                .set_state(self.user_hash(), user_id, seat.session, muted, deafened);
+            let answer = answer.map_or(Answer::Same, Answer::Other);
+            overflow.broadcast(&room, told, self.connection, &answer);
             self.registry.inner.publish(|| VoiceEvent::StateChanged {
                 channel: seat.room.id.clone(),
                 user: self.user.id.clone(),
@@ -122,26 +119,19 @@ impl VoiceSession {
         {
             let user = self.user.state.lock();
             let seat = self.seat_in(&user, channel)?;
-            let payload = Payload::VoiceSpeakingEvent(VoiceSpeakingEvent {
-                channel_id: channel.into(),
-                user_id: self.user.id.as_str().into(),
-                speaking,
-            });
-            let signal = Signal::new("", payload, Urgency::Droppable);
+            let signal = |request_id, urgency| {
+                let user_id = self.user.id.as_str();
+                let frame = encode_speaking_event(request_id, channel, user_id, speaking);
+                Signal::from_frame(frame, urgency)
+            };
+            let told = signal("", Urgency::Droppable);
+            let asked = !request_id.is_empty();
+            let answer = asked.then(|| signal(request_id, Urgency::Reply));
             let room = seat.room.state.lock();
-            if !request_id.is_empty() {
-                self.tell_self(&room, &signal.answering(request_id), &mut overflow);
-            }
-            overflow.broadcast(&room, &signal, Some(self.connection));
+            let answer = answer.map_or(Answer::None, Answer::Other);
+            overflow.broadcast(&room, told, self.connection, &answer);
         }
         self.registry.evict_all(overflow);
         Ok(())
-    }
-
-    fn tell_self(&self, room: &RoomCell, signal: &Signal, overflow: &mut Overflow) {
-        let me = room.members.find(self.user.hash, self.user.id.as_str());
-        if let Some(me) = me {
-            overflow.deliver(&self.user.id, &me.handle, signal);
-        }
     }
 }

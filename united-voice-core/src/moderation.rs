@@ -2,7 +2,11 @@
 
 use united_voice_proto::voice::VoiceLeaveReason;
 
-use crate::{ChannelId, SessionId, UserId, VoiceRoomRegistry, fanout::Overflow, registry::Seat};
+use crate::{
+    ChannelId, SessionId, Urgency, UserId, VoiceRoomRegistry,
+    fanout::{Overflow, left_signal},
+    registry::Seat,
+};
 
 impl VoiceRoomRegistry {
     /// Takes a user out of voice, wherever they are: says whether they were anywhere. The user's connections stay open
@@ -36,8 +40,10 @@ impl VoiceRoomRegistry {
             .is_some_and(meant)
             .then(|| self.vacate(&user, &mut cell, VoiceLeaveReason::Kicked, &mut overflow))
             .flatten();
-        if let Some((link, signal)) = &gone {
-            overflow.deliver(&user.id, link, signal);
+        if let Some((room, who)) = &gone {
+            let (reason, urgency) = (VoiceLeaveReason::Kicked, Urgency::Event);
+            let signal = left_signal(room, &who.participant, reason, "", urgency);
+            overflow.deliver(&user.id, &who.handle, &signal);
         }
         drop(cell);
         self.evict_all(overflow);

@@ -10,7 +10,8 @@
 //! map if it is still that one; whoever finds a dead one does likewise and tries again.
 
 use std::{
-    hash::BuildHasher,
+    borrow::Borrow,
+    hash::{BuildHasher, Hash, Hasher},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -43,8 +44,8 @@ pub struct VoiceRoomRegistry {
 }
 
 pub(crate) struct Inner {
-    rooms: DashMap<ChannelId, Arc<Room>, RandomState>,
-    users: DashMap<UserId, Arc<User>, RandomState>,
+    rooms: ById<Room>,
+    users: ById<User>,
     hasher: RandomState,
     epoch: u64,
     /// The next session's and connection's number.
@@ -58,6 +59,65 @@ pub(crate) struct Inner {
     pub(crate) counters: Counters,
     leases: AtomicUsize,
     drained: Notify,
+}
+
+/// What is found by its own id, which is kept once.
+type ById<T> = DashMap<Entry<T>, (), RandomState>;
+
+struct Entry<T>(Arc<T>);
+
+trait Identified {
+    fn id(&self) -> &str;
+}
+
+impl<T: Identified> Borrow<str> for Entry<T> {
+    fn borrow(&self) -> &str {
+        self.0.id()
+    }
+}
+
+impl<T: Identified> Hash for Entry<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id().hash(state);
+    }
+}
+
+impl<T: Identified> PartialEq for Entry<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id() == other.0.id()
+    }
+}
+
+impl<T: Identified> Eq for Entry<T> {}
+
+impl Identified for Room {
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+}
+
+impl Identified for User {
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+}
+
+fn find<T: Identified>(all: &ById<T>, id: &str) -> Option<Arc<T>> {
+    all.get(id).map(|entry| Arc::clone(&entry.key().0))
+}
+
+fn find_or_new<T: Identified>(all: &ById<T>, id: &str, new: impl FnOnce() -> T) -> Arc<T> {
+    if let Some(present) = find(all, id) {
+        return present;
+    }
+    // Somebody else may be quicker: then theirs counts.
+    let entry = all.entry(Entry(Arc::new(new()))).or_insert(());
+    Arc::clone(&entry.key().0)
+}
+
+/// Removes this very one, and not another that has taken its place.
+fn remove<T: Identified>(all: &ById<T>, one: &Arc<T>) {
+    all.remove_if(one.id(), |present, ()| Arc::ptr_eq(&present.0, one));
 }
 
 /// What `drained` waits for: held by every session, and by a connection until its close is through.
@@ -92,7 +152,6 @@ pub(crate) struct Link {
 
 pub(crate) struct User {
     pub(crate) id: UserId,
-    pub(crate) hash: u64,
     pub(crate) state: Mutex<UserCell>,
 }
 
@@ -292,7 +351,7 @@ impl VoiceRoomRegistry {
             .inner
             .users
             .iter()
-            .map(|entry| Arc::clone(entry.value()))
+            .map(|entry| Arc::clone(&entry.key().0))
             .collect();
         for user in users {
             for link in &user.state.lock().connections {
@@ -321,21 +380,14 @@ impl Inner {
     }
 
     pub(crate) fn room(&self, channel: &ChannelId) -> Option<Arc<Room>> {
-        self.rooms.get(channel).map(|room| Arc::clone(&room))
+        find(&self.rooms, channel.as_str())
     }
 
     pub(crate) fn room_or_new(&self, channel: &ChannelId) -> Arc<Room> {
-        if let Some(room) = self.room(channel) {
-            return room;
-        }
-        let new = || {
-            Arc::new(Room {
-                id: channel.clone(),
-                state: Mutex::default(),
-            })
-        };
-        let entry = self.rooms.entry(channel.clone());
-        Arc::clone(&entry.or_insert_with(new))
+        find_or_new(&self.rooms, channel.as_str(), || Room {
+            id: channel.clone(),
+            state: Mutex::default(),
+        })
     }
 
     /// Marks an empty room dead. The caller removes it from the map once its lock is free.
@@ -345,27 +397,18 @@ impl Inner {
     }
 
     pub(crate) fn remove_room(&self, room: &Arc<Room>) {
-        self.rooms
-            .remove_if(&room.id, |_, present| Arc::ptr_eq(present, room));
+        remove(&self.rooms, room);
     }
 
     pub(crate) fn user(&self, user: &UserId) -> Option<Arc<User>> {
-        self.users.get(user).map(|user| Arc::clone(&user))
+        find(&self.users, user.as_str())
     }
 
     fn user_or_new(&self, user: &UserId) -> Arc<User> {
-        if let Some(user) = self.user(user) {
-            return user;
-        }
-        let new = || {
-            Arc::new(User {
-                hash: self.hash(user.as_str()),
-                id: user.clone(),
-                state: Mutex::default(),
-            })
-        };
-        let entry = self.users.entry(user.clone());
-        Arc::clone(&entry.or_insert_with(new))
+        find_or_new(&self.users, user.as_str(), || User {
+            id: user.clone(),
+            state: Mutex::default(),
+        })
     }
 
     pub(crate) fn forget_user_if_idle(&self, user: &Arc<User>) {
@@ -378,8 +421,7 @@ impl Inner {
     }
 
     fn remove_user(&self, user: &Arc<User>) {
-        self.users
-            .remove_if(&user.id, |_, present| Arc::ptr_eq(present, user));
+        remove(&self.users, user);
     }
 }
 

@@ -1,11 +1,12 @@
 //! The three messages that go from one participant to another: what the server reads of them, and what it writes.
 
 use united_voice_proto::{
+    RelayFrame, RelayKind,
     voice::{VoiceIceCandidate, VoiceSdpAnswer, VoiceSdpOffer},
     ws::envelope::Payload,
 };
 
-use crate::{Limits, SessionId, UserId};
+use crate::{Limits, SessionId, Signal, Urgency, UserId};
 
 /// A message from one participant to another. The server reads the route and the content's length, and writes the sender.
 pub trait Relayed {
@@ -23,6 +24,15 @@ pub trait Relayed {
 
     /// The payload as the target gets it, with the sender written over whatever the client put there.
     fn sent_by(self, user: &UserId, session: SessionId) -> Payload;
+
+    /// The signal for the target. The default wraps [`sent_by`](Self::sent_by); a message that can be encoded without
+    /// being built does better.
+    fn into_signal(self, user: &UserId, session: SessionId) -> Signal
+    where
+        Self: Sized,
+    {
+        Signal::new("", self.sent_by(user, session), Urgency::Event)
+    }
 }
 
 macro_rules! relayed {
@@ -56,3 +66,34 @@ macro_rules! relayed {
 relayed!(VoiceSdpOffer, sdp, max_sdp_bytes);
 relayed!(VoiceSdpAnswer, sdp, max_sdp_bytes);
 relayed!(VoiceIceCandidate, candidate_json, max_candidate_bytes);
+
+impl Relayed for RelayFrame<'_> {
+    fn channel(&self) -> &str {
+        self.channel_id()
+    }
+
+    fn target_user(&self) -> &str {
+        self.target_user_id()
+    }
+
+    fn target_session(&self) -> &str {
+        self.target_session_id()
+    }
+
+    fn size_and_limit(&self, limits: &Limits) -> (usize, usize) {
+        let limit = match self.kind() {
+            RelayKind::Offer | RelayKind::Answer => limits.max_sdp_bytes,
+            RelayKind::Candidate => limits.max_candidate_bytes,
+        };
+        (self.content_len(), limit)
+    }
+
+    fn sent_by(self, user: &UserId, session: SessionId) -> Payload {
+        self.to_payload(user.as_str(), &session.to_text())
+    }
+
+    fn into_signal(self, user: &UserId, session: SessionId) -> Signal {
+        let frame = self.encode_from(user.as_str(), session.to_bytes().as_str());
+        Signal::from_frame(frame, Urgency::Event)
+    }
+}

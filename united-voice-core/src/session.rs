@@ -18,7 +18,7 @@ use united_voice_proto::{
 use crate::{
     ChannelId, Profile, SessionId, Signal, SinkError, Urgency, UserId, VoiceRoomRegistry,
     error::{JoinError, NotInChannel},
-    fanout::Overflow,
+    fanout::{Overflow, left_signal},
     join::Join,
     registry::{Inner, Lease, Link, PolicyEpoch, Room, RoomCell, Seat, User, UserCell},
 };
@@ -34,6 +34,7 @@ pub struct VoiceSession {
     pub(crate) registry: VoiceRoomRegistry,
     pub(crate) user: Arc<User>,
     pub(crate) connection: u64,
+    user_hash: u64,
     ice_grants: AtomicU64,
     _lease: Lease,
 }
@@ -65,6 +66,7 @@ impl VoiceSession {
     pub(crate) fn new(registry: VoiceRoomRegistry, user: Arc<User>, connection: u64) -> Self {
         Self {
             _lease: registry.inner.lease(),
+            user_hash: registry.inner.hash(user.id.as_str()),
             registry,
             user,
             connection,
@@ -78,7 +80,7 @@ impl VoiceSession {
     }
 
     pub(crate) fn user_hash(&self) -> u64 {
-        self.user.hash
+        self.user_hash
     }
 
     /// The channel in which this connection has a seat, and the session's name.
@@ -180,8 +182,10 @@ impl VoiceSession {
             let left = self
                 .registry
                 .vacate(&self.user, &mut user, reason, &mut overflow);
-            if let Some((link, signal)) = left {
-                overflow.deliver(&self.user.id, &link, &signal.answering(request_id));
+            if let Some((room, me)) = left {
+                let urgency = Urgency::Reply;
+                let answer = left_signal(&room, &me.participant, reason, request_id, urgency);
+                overflow.deliver(&self.user.id, &me.handle, &answer);
             }
         }
         self.registry.evict_all(overflow);

@@ -11,9 +11,9 @@ use std::{
 use bytes::Bytes;
 #[cfg(feature = "json")]
 use bytestring::ByteString;
-use prost::Message;
+use prost::Message as _;
 use united_voice_proto::{
-    encode_protobuf,
+    Codec, decode, encode_protobuf,
     ws::{Envelope, envelope::Payload},
 };
 
@@ -31,7 +31,7 @@ pub enum Urgency {
 
 /// One message to one or many clients.
 ///
-/// Cloning copies a pointer. The first recipient that asks for a form pays for the encoding, all others share it.
+/// Cloning copies a pointer. The first recipient that asks for a form pays for making it, all others share it.
 #[derive(Clone)]
 pub struct Signal {
     shared: Arc<Shared>,
@@ -39,12 +39,24 @@ pub struct Signal {
 }
 
 struct Shared {
-    envelope: Envelope,
-    /// Zero until it is asked for: no signal is empty.
-    size: AtomicUsize,
-    protobuf: OnceLock<Bytes>,
+    message: Form,
     #[cfg(feature = "json")]
     json: OnceLock<ByteString>,
+}
+
+/// The form in which a signal was made, and the other one, which is made when somebody asks for it.
+enum Form {
+    Envelope {
+        envelope: Box<Envelope>,
+        /// Zero until it is asked for: no signal is empty.
+        size: AtomicUsize,
+        protobuf: OnceLock<Bytes>,
+    },
+    /// What goes through the server again and again is encoded without an envelope.
+    Protobuf {
+        protobuf: Bytes,
+        envelope: OnceLock<Box<Envelope>>,
+    },
 }
 
 impl Signal {
@@ -54,11 +66,28 @@ impl Signal {
             request_id: request_id.into(),
             payload: Some(payload),
         };
+        let form = Form::Envelope {
+            envelope: Box::new(envelope),
+            size: AtomicUsize::new(0),
+            protobuf: OnceLock::new(),
+        };
+        Self::of(form, urgency)
+    }
+
+    /// A signal that is encoded already: an envelope written by [`united_voice_proto`].
+    pub(crate) fn from_frame(protobuf: Bytes, urgency: Urgency) -> Self {
+        let form = Form::Protobuf {
+            protobuf,
+            envelope: OnceLock::new(),
+        };
+        Self::of(form, urgency)
+    }
+
+    #[inline]
+    fn of(message: Form, urgency: Urgency) -> Self {
         Self {
             shared: Arc::new(Shared {
-                envelope,
-                size: AtomicUsize::new(0),
-                protobuf: OnceLock::new(),
+                message,
                 #[cfg(feature = "json")]
                 json: OnceLock::new(),
             }),
@@ -75,12 +104,8 @@ impl Signal {
         }
     }
 
-    /// The same message as the answer to the recipient's own request.
-    pub(crate) fn answering(&self, request_id: &str) -> Self {
-        if request_id.is_empty() {
-            return self.with_urgency(Urgency::Reply);
-        }
-        Self::new(request_id, self.payload().clone(), Urgency::Reply)
+    pub(crate) fn set_urgency(&mut self, urgency: Urgency) {
+        self.urgency = urgency;
     }
 
     /// How to treat the signal under pressure.
@@ -90,12 +115,18 @@ impl Signal {
 
     /// The message itself, for transports that don't send bytes.
     pub fn envelope(&self) -> &Envelope {
-        &self.shared.envelope
+        match &self.shared.message {
+            Form::Envelope { envelope, .. } => envelope,
+            Form::Protobuf { protobuf, envelope } => envelope.get_or_init(|| {
+                let envelope = decode(Codec::Protobuf, protobuf, usize::MAX);
+                Box::new(envelope.expect("an envelope that the library wrote"))
+            }),
+        }
     }
 
     /// The id of the request that this answers; empty for everything unsolicited.
     pub fn request_id(&self) -> &str {
-        &self.shared.envelope.request_id
+        &self.envelope().request_id
     }
 
     /// The payload, for hosts that wrap it into an envelope of their own.
@@ -104,28 +135,34 @@ impl Signal {
     ///
     /// Never: a signal is made with a payload.
     pub fn payload(&self) -> &Payload {
-        let payload = self.shared.envelope.payload.as_ref();
+        let payload = self.envelope().payload.as_ref();
         payload.expect("a signal is made with a payload")
     }
 
     /// The size of the protobuf form in bytes: what the signal counts for in a queue, in whichever form it is sent.
     pub fn size(&self) -> usize {
-        match self.shared.size.load(Ordering::Relaxed) {
-            0 => {
-                let size = self.shared.envelope.encoded_len();
-                self.shared.size.store(size, Ordering::Relaxed);
-                size
-            }
-            size => size,
+        match &self.shared.message {
+            Form::Envelope { envelope, size, .. } => match size.load(Ordering::Relaxed) {
+                0 => {
+                    let length = envelope.encoded_len();
+                    size.store(length, Ordering::Relaxed);
+                    length
+                }
+                length => length,
+            },
+            Form::Protobuf { protobuf, .. } => protobuf.len(),
         }
     }
 
     /// The protobuf form: one binary WebSocket message.
+    #[inline]
     pub fn as_protobuf(&self) -> Bytes {
-        self.shared
-            .protobuf
-            .get_or_init(|| encode_protobuf(&self.shared.envelope))
-            .clone()
+        match &self.shared.message {
+            Form::Protobuf { protobuf, .. } => protobuf.clone(),
+            Form::Envelope {
+                envelope, protobuf, ..
+            } => protobuf.get_or_init(|| encode_protobuf(envelope)).clone(),
+        }
     }
 
     /// The proto3 JSON form: one text WebSocket message.
@@ -133,7 +170,7 @@ impl Signal {
     pub fn as_json(&self) -> ByteString {
         self.shared
             .json
-            .get_or_init(|| united_voice_proto::encode_json(&self.shared.envelope).into())
+            .get_or_init(|| united_voice_proto::encode_json(self.envelope()).into())
             .clone()
     }
 }
@@ -168,6 +205,21 @@ mod tests {
         assert_eq!(signal.as_protobuf().as_ptr(), other.as_protobuf().as_ptr());
         assert_eq!(signal.size(), signal.as_protobuf().len());
         assert_eq!(other.urgency(), Urgency::Reply);
+    }
+
+    #[test]
+    fn a_frame_is_handed_on_as_it_is_and_read_once() {
+        let made = signal();
+        let frame = made.as_protobuf();
+        let signal = Signal::from_frame(frame.clone(), Urgency::Event);
+        assert_eq!(signal.as_protobuf().as_ptr(), frame.as_ptr());
+        assert_eq!(signal.size(), frame.len());
+        assert_eq!(signal.envelope(), made.envelope());
+        assert_eq!(signal.request_id(), "7");
+        let other = signal.with_urgency(Urgency::Reply);
+        assert!(std::ptr::eq(signal.payload(), other.payload()));
+        #[cfg(feature = "json")]
+        assert_eq!(signal.as_json(), made.as_json());
     }
 
     #[cfg(feature = "json")]

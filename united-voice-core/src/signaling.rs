@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use united_voice_proto::{
-    DecodeError,
+    DecodeError, Incoming, RelayFrame,
     voice::{
         VoiceError, VoiceErrorCode as Code, VoiceIceCandidate, VoiceIceServersRequest,
         VoiceIceServersResponse, VoiceJoinRequest, VoiceJoinResponse, VoiceLeaveRequest,
@@ -34,7 +34,9 @@ pub struct PendingJoin {
     pub request: VoiceJoinRequest,
 }
 
-/// Handles one envelope of a client to its end and answers what is wrong with it.
+/// Handles one message of a client to its end and answers what is wrong with it. A message is an
+/// [`Envelope`](united_voice_proto::ws::Envelope), or what [`Incoming::decode`] makes of a frame, which is quicker for what
+/// is relayed.
 ///
 /// # Cancel safety
 ///
@@ -42,16 +44,46 @@ pub struct PendingJoin {
 pub async fn dispatch<D: VoiceDirectory>(
     server: &VoiceServer<D>,
     session: &VoiceSession,
-    envelope: Envelope,
+    message: impl Into<Incoming<'_>>,
 ) {
-    if let Some(join) = dispatch_now(server, session, envelope) {
+    if let Some(join) = dispatch_now(server, session, message) {
         finish_join(server, session, join).await;
     }
 }
 
-/// Handles one envelope at once, unless it is a join, which is handed back for [`finish_join`].
+/// Handles one message at once, as [`dispatch`] does, unless it is a join, which is handed back for [`finish_join`].
 #[must_use = "a join is not done yet"]
-pub fn dispatch_now<D: VoiceDirectory>(
+pub fn dispatch_now<'a, D: VoiceDirectory>(
+    server: &VoiceServer<D>,
+    session: &VoiceSession,
+    message: impl Into<Incoming<'a>>,
+) -> Option<PendingJoin> {
+    match message.into() {
+        Incoming::Relay(frame) => {
+            dispatch_relay(server, session, &frame);
+            None
+        }
+        Incoming::Envelope(envelope) => dispatch_envelope(server, session, envelope),
+    }
+}
+
+fn dispatch_relay<D: VoiceDirectory>(
+    server: &VoiceServer<D>,
+    session: &VoiceSession,
+    frame: &RelayFrame<'_>,
+) {
+    let (request_id, handled) = if frame.request_id().len() > MAX_ID_BYTES {
+        let error = request_id_too_long();
+        ("", Err(error.about_channel(frame.channel_id())))
+    } else {
+        (frame.request_id(), relay(server, session, *frame))
+    };
+    if let Err(error) = handled {
+        reply_error(session, request_id, &error);
+    }
+}
+
+fn dispatch_envelope<D: VoiceDirectory>(
     server: &VoiceServer<D>,
     session: &VoiceSession,
     envelope: Envelope,
@@ -64,9 +96,7 @@ pub fn dispatch_now<D: VoiceDirectory>(
     };
     let handled = match envelope.payload {
         None => Err(RequestError::malformed("no payload")),
-        Some(payload) if too_long => {
-            Err(RequestError::malformed("request id is too long").about(&payload))
-        }
+        Some(payload) if too_long => Err(request_id_too_long().about(&payload)),
         Some(payload) => handle_payload(server, session, &request_id, payload),
     };
     match handled {
@@ -76,6 +106,10 @@ pub fn dispatch_now<D: VoiceDirectory>(
             None
         }
     }
+}
+
+fn request_id_too_long() -> RequestError {
+    RequestError::malformed("request id is too long")
 }
 
 /// Does what [`dispatch_now`] left to do.
@@ -397,9 +431,14 @@ fn no_channel(_: IdError) -> RequestError {
     RequestError::malformed("channel id is empty or too long")
 }
 
-/// The channel that a payload names, where it names one that may be given back.
-pub(crate) fn named_channel(payload: &Payload) -> Option<&str> {
-    let channel = match payload {
+/// The channel that a message names, where it names one that may be given back.
+pub(crate) fn named_channel(channel: &str) -> Option<&str> {
+    checked(channel).ok()
+}
+
+/// The channel that a payload names, whatever stands there.
+pub(crate) fn channel_of(payload: &Payload) -> &str {
+    match payload {
         Payload::VoiceJoinRequest(request) => &request.channel_id,
         Payload::VoiceJoinResponse(response) => &response.channel_id,
         Payload::VoiceLeaveRequest(request) => &request.channel_id,
@@ -413,6 +452,5 @@ pub(crate) fn named_channel(payload: &Payload) -> Option<&str> {
         Payload::VoiceError(error) => &error.channel_id,
         Payload::VoiceIceServersRequest(request) => &request.channel_id,
         Payload::VoiceIceServersResponse(response) => &response.channel_id,
-    };
-    checked(channel).ok()
+    }
 }

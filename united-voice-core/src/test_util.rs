@@ -51,6 +51,11 @@ impl RecordingSink {
         std::mem::take(&mut self.state.lock().signals)
     }
 
+    /// Whether it has refused an event, after which it takes nothing but replies.
+    pub fn has_refused(&self) -> bool {
+        self.state.lock().overflowed
+    }
+
     /// Why the library closed the connection, where it did.
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.state.lock().closed

@@ -15,11 +15,13 @@ use allocation_counter::measure;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use united_voice_core::{
-    ChannelId, JoinSnapshot, JoinTerms, Profile, QueueStream, Signal, SignalSink, SinkError,
-    Urgency, UserId, VoiceRoomRegistry, VoiceSession, outbound_queue,
+    ChannelId, JoinSnapshot, JoinTerms, Member, Participant, Profile, QueueStream, RoomState,
+    Signal, SignalSink, SinkError, Urgency, UserId, VoiceRoomRegistry, VoiceSession,
+    outbound_queue,
     proto::{
+        RelayFrame, encode_protobuf,
         voice::{VoiceIceCandidate, VoiceJoinResponse},
-        ws::envelope::Payload,
+        ws::{Envelope, envelope::Payload},
     },
 };
 
@@ -122,6 +124,24 @@ fn relay(scene: &Scene) -> u64 {
     })
 }
 
+/// From the client's frame to the target's.
+fn relay_frame(scene: &Scene) -> u64 {
+    let candidate = VoiceIceCandidate {
+        channel_id: "room".into(),
+        target_user_id: "member-0".into(),
+        candidate_json: "x".repeat(100),
+        ..VoiceIceCandidate::default()
+    };
+    let frame = encode_protobuf(&Envelope {
+        request_id: "7".into(),
+        payload: Some(Payload::VoiceIceCandidate(candidate)),
+    });
+    allocations(|| {
+        let relay = RelayFrame::parse(&frame).expect("as clients write it");
+        scene.alice.relay(relay).expect("relayed");
+    })
+}
+
 #[test]
 #[expect(
     clippy::print_stdout,
@@ -130,13 +150,64 @@ fn relay(scene: &Scene) -> u64 {
 fn a_recipient_more_is_no_allocation_more() {
     let small = scene(&VoiceRoomRegistry::new(1), 1);
     let large = scene(&VoiceRoomRegistry::new(1), 99);
-    let count = |scene: &Scene| [state(scene), speaking(scene), relay(scene)];
+    let count = |scene: &Scene| {
+        [
+            state(scene),
+            speaking(scene),
+            relay_frame(scene),
+            relay(scene),
+        ]
+    };
     let (few, many) = (count(&small), count(&large));
     println!(
-        "allocations of a state update, a speaking event, a relay: {few:?} for 1, {many:?} for 99 others"
+        "allocations of a state update, a speaking event, a relayed frame, a relayed message: {few:?} for 1, {many:?} for 99 others"
     );
     assert_eq!(few, many);
-    assert!(many.iter().all(|count| *count <= 8), "{many:?}");
+    // The signal, its bytes, and their count; a message that comes without its frame has two texts more and an envelope.
+    assert_eq!(many, [3, 3, 3, 6], "{many:?}");
+}
+
+/// What a join and a leave cost beside the messages that they are told in.
+#[test]
+fn taking_and_leaving_a_seat_allocates_nothing() {
+    let mut room = RoomState::default();
+    let member = |number: u64, name: &str, session| Member {
+        hash: number,
+        participant: Participant::new(
+            UserId::new(name).expect("an id"),
+            session,
+            Arc::new(Profile::new(name)),
+        ),
+        handle: (),
+    };
+    let registry = VoiceRoomRegistry::new(1);
+    let scene = scene(&registry, 1);
+    let session = scene.alice.seat().expect("seated").1;
+    assert!(room.seat(member(1, "bob", session)).is_none());
+    let visitor = member(2, "visitor", session);
+    let counted = allocations(|| {
+        room.check_seat(2, "visitor", None).expect("no limit");
+        assert!(room.seat(visitor.clone()).is_none());
+        assert!(room.unseat(2, "visitor", session).is_some());
+    });
+    assert_eq!(counted, 0);
+}
+
+/// Where nobody is left to hear it, nothing is said.
+#[test]
+fn the_last_to_vanish_tells_nobody() {
+    let registry = VoiceRoomRegistry::new(1);
+    let vanish = |others: usize| {
+        let scene = scene(&registry, others);
+        let Scene { alice, .. } = &scene;
+        assert!(alice.seat().is_some());
+        let (alice, rest) = (scene.alice, scene._others);
+        let counted = measure(|| drop(alice)).count_total;
+        drop(rest);
+        counted
+    };
+    assert_eq!(vanish(0), 0);
+    assert!(vanish(1) > 0, "the other is told");
 }
 
 #[test]

@@ -36,6 +36,12 @@
 //! id comes with the error wherever it could be made out, so that the answer can carry it. Fields and JSON keys that are
 //! not known are ignored inside a payload.
 //!
+//! # Relaying without decoding
+//!
+//! Most of what a signaling server passes on are offers, answers and candidates. [`Incoming::decode`] borrows such a message
+//! from its frame ([`RelayFrame`]), and [`RelayFrame::encode_from`] writes the frame for the target with one allocation;
+//! whatever is not written as clients usually do goes through [`decode`], and the two agree in every byte.
+//!
 //! # A host server's own envelope
 //!
 //! Fields 180 to 199 of the envelope belong to voice; all but 1 of the rest are free. A server that has an envelope
@@ -53,16 +59,23 @@
 //! where every client speaks protobuf.
 
 mod codec;
+mod encode;
 mod error;
+mod incoming;
 #[cfg(feature = "json")]
 mod json;
 mod redact;
+mod relay;
 mod wire;
+mod write;
 
 #[cfg(feature = "json")]
 pub use codec::encode_json;
 pub use codec::{Codec, decode, encode_protobuf};
+pub use encode::{encode_speaking_event, encode_state_update};
 pub use error::{DecodeError, MalformedReason};
+pub use incoming::Incoming;
+pub use relay::{RelayFrame, RelayKind};
 pub use wire::is_voice_frame;
 
 /// The messages of package `united.voice`.

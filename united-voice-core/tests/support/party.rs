@@ -98,7 +98,8 @@ impl Guest {
         let replica = std::mem::replace(&mut self.replica, replica(&name, self.capacity));
         self.past.push(Past {
             stays: replica.stays,
-            cut: sink.close_reason() == Some(CloseReason::SlowConsumer),
+            // Evicted, or gone by itself before the eviction that was due.
+            cut: sink.close_reason() == Some(CloseReason::SlowConsumer) || sink.has_refused(),
         });
     }
 

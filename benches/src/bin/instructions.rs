@@ -1,0 +1,214 @@
+//! Runs one operation a given number of times, for callgrind: `benches/instructions` counts two runs of different length,
+//! and the difference is the operation alone, to the instruction.
+//!
+//! `instructions` lists the operations; `instructions NAME TIMES` runs one.
+
+#![allow(clippy::print_stdout)]
+
+use std::{env, hint::black_box, process::ExitCode};
+
+use bytes::Bytes;
+use united_voice_benches::{
+    Hall, Seated, broadcast_floor, candidate_frame, channel, offer_frame, relay_floor, state_frame,
+};
+use united_voice_core::{
+    Codec, SharedSecret,
+    proto::{self, Incoming},
+};
+
+/// What one call does is the operation.
+type Operation = Box<dyn FnMut()>;
+type Case = (&'static str, fn() -> Operation);
+
+const CASES: &[Case] = &[
+    ("relay/candidate/room4/floor", || {
+        relay_floor_in(candidate_frame, 4)
+    }),
+    ("relay/candidate/room4", || relay_in(candidate_frame, 4)),
+    ("relay/offer/room4/floor", || relay_floor_in(offer_frame, 4)),
+    ("relay/offer/room4", || relay_in(offer_frame, 4)),
+    ("relay/candidate/room100", || relay_in(candidate_frame, 100)),
+    ("broadcast/state/room8/floor", || broadcast_floor_in(8)),
+    ("broadcast/state/room8", || state_in(8)),
+    ("broadcast/state/room25/floor", || broadcast_floor_in(25)),
+    ("broadcast/state/room25", || state_in(25)),
+    ("broadcast/state/room100/floor", || broadcast_floor_in(100)),
+    ("broadcast/state/room100", || state_in(100)),
+    ("broadcast/speaking/room8", || speaking_in(8)),
+    ("join+leave/room4", join_leave),
+    ("move/rooms-of-4", move_between),
+    ("replace/room4", replace),
+    ("connect+join+disconnect/room4", disconnect),
+    ("participants/room25", participants),
+    ("decode/protobuf/candidate", || decode(candidate_frame)),
+    ("decode/protobuf/offer", || decode(offer_frame)),
+    ("decode-to-relay/candidate", || borrow(candidate_frame)),
+    ("decode-to-relay/offer", || borrow(offer_frame)),
+    ("encode/protobuf/candidate", encode),
+    ("credentials/mint", mint),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let (Some(name), Some(times)) = (arguments.next(), arguments.next()) else {
+        for (name, _) in CASES {
+            println!("{name}");
+        }
+        return ExitCode::SUCCESS;
+    };
+    let case = CASES.iter().find(|(other, _)| *other == name);
+    let (Some((_, prepare)), Ok(times)) = (case, times.parse::<u32>()) else {
+        println!("no such operation, or no such number: {name} {times}");
+        return ExitCode::FAILURE;
+    };
+    let mut operation = prepare();
+    for _ in 0..times {
+        operation();
+    }
+    ExitCode::SUCCESS
+}
+
+type MakeFrame = fn(&str, &str) -> Bytes;
+
+fn target_of(members: usize) -> usize {
+    members / 2
+}
+
+fn relay_frame(make_frame: MakeFrame, members: usize) -> Bytes {
+    make_frame(&channel(0), &format!("u-0-{}", target_of(members)))
+}
+
+fn relay_floor_in(make_frame: MakeFrame, members: usize) -> Operation {
+    let hall = Hall::new(1, members);
+    let frame = relay_frame(make_frame, members);
+    let (_, session) = hall.seated[0].session.seat().expect("seated");
+    let session = session.to_string();
+    Box::new(move || {
+        let queue = &hall.seated[target_of(members)].queue;
+        relay_floor(black_box(&frame), "u-0-0", &session, queue);
+    })
+}
+
+fn relay_in(make_frame: MakeFrame, members: usize) -> Operation {
+    let hall = Hall::new(1, members);
+    let frame = relay_frame(make_frame, members);
+    Box::new(move || hall.handle(&hall.seated[0].session, black_box(&frame)))
+}
+
+fn broadcast_floor_in(members: usize) -> Operation {
+    let hall = Hall::new(1, members);
+    let frame = state_frame(&channel(0));
+    Box::new(move || {
+        let queues = hall.seated.iter().map(|seated| &*seated.queue);
+        broadcast_floor(black_box(&frame), queues);
+    })
+}
+
+fn state_in(members: usize) -> Operation {
+    let hall = Hall::new(1, members);
+    let room = channel(0);
+    Box::new(move || {
+        let sender = &hall.seated[0].session;
+        let told = sender.update_state(black_box(&room), true, false, "");
+        told.expect("seated");
+    })
+}
+
+fn speaking_in(members: usize) -> Operation {
+    let hall = Hall::new(1, members);
+    let room = channel(0);
+    Box::new(move || {
+        let sender = &hall.seated[0].session;
+        sender.speaking(black_box(&room), true, "").expect("seated");
+    })
+}
+
+/// A visitor besides three who stay.
+fn visited(rooms: usize) -> (Hall, Seated) {
+    let hall = Hall::new(rooms, 3);
+    let visitor = hall.connect("visitor");
+    (hall, visitor)
+}
+
+fn join_leave() -> Operation {
+    let (hall, visitor) = visited(1);
+    let room = channel(0);
+    Box::new(move || {
+        hall.join(&visitor.session, black_box(&room));
+        visitor.session.leave(&room, "").expect("seated");
+    })
+}
+
+fn move_between() -> Operation {
+    let (hall, visitor) = visited(2);
+    let rooms = [channel(0), channel(1)];
+    let mut turn = 0;
+    Box::new(move || {
+        turn = 1 - turn;
+        hall.join(&visitor.session, black_box(&rooms[turn]));
+    })
+}
+
+fn replace() -> Operation {
+    let (hall, first) = visited(1);
+    let second = hall.connect("visitor");
+    let both = [first, second];
+    let room = channel(0);
+    let mut turn = 0;
+    Box::new(move || {
+        turn = 1 - turn;
+        hall.join(&both[turn].session, black_box(&room));
+    })
+}
+
+fn disconnect() -> Operation {
+    let hall = Hall::new(1, 3);
+    let room = channel(0);
+    Box::new(move || {
+        let guest = hall.connect("guest");
+        hall.join(&guest.session, black_box(&room));
+    })
+}
+
+fn participants() -> Operation {
+    let hall = Hall::new(1, 25);
+    let (room, _) = hall.seated[0].session.seat().expect("seated");
+    Box::new(move || {
+        black_box(hall.server.registry().participants(black_box(&room)));
+    })
+}
+
+const MAX_FRAME: usize = 128 << 10;
+
+fn decode(make_frame: MakeFrame) -> Operation {
+    let frame = make_frame("general", "user");
+    Box::new(move || {
+        let decoded = proto::decode(Codec::Protobuf, black_box(&frame), MAX_FRAME);
+        black_box(&decoded);
+    })
+}
+
+fn borrow(make_frame: MakeFrame) -> Operation {
+    let frame = make_frame("general", "user");
+    Box::new(move || {
+        let decoded = Incoming::decode(Codec::Protobuf, black_box(&frame), MAX_FRAME);
+        black_box(&decoded);
+    })
+}
+
+fn encode() -> Operation {
+    let frame = candidate_frame("general", "user");
+    let envelope = proto::decode(Codec::Protobuf, &frame, MAX_FRAME).expect("an envelope");
+    Box::new(move || {
+        black_box(proto::encode_protobuf(black_box(&envelope)));
+    })
+}
+
+fn mint() -> Operation {
+    use std::time::{Duration, SystemTime};
+    let secret = SharedSecret::new("a shared secret of some length");
+    let now = SystemTime::now();
+    Box::new(move || {
+        black_box(secret.mint(black_box("alice"), Duration::from_secs(3600), now));
+    })
+}

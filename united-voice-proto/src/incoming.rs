@@ -1,0 +1,55 @@
+//! What a client sent, read no further than it has to be.
+
+use crate::{Codec, DecodeError, RelayFrame, decode, ws::Envelope};
+
+/// A decoded frame: a relayed message is borrowed from it, all else is an envelope.
+///
+/// Which of the two a relayed message becomes depends on how it is written and makes no difference to what it means: JSON
+/// and unusual protobuf end up as envelopes.
+#[derive(Debug, Clone)]
+pub enum Incoming<'a> {
+    /// An offer, an answer or a candidate that can be passed on without being taken apart.
+    Relay(RelayFrame<'a>),
+    /// Anything else. It has a payload where it comes from [`Incoming::decode`].
+    Envelope(Envelope),
+}
+
+impl<'a> Incoming<'a> {
+    /// Decodes one frame of at most `limit` bytes, as [`decode`] does.
+    ///
+    /// # Errors
+    /// Those of [`decode`].
+    pub fn decode(codec: Codec, frame: &'a [u8], limit: usize) -> Result<Self, DecodeError> {
+        if codec == Codec::Protobuf
+            && frame.len() <= limit
+            && let Some(relay) = RelayFrame::parse(frame)
+        {
+            return Ok(Self::Relay(relay));
+        }
+        decode(codec, frame, limit).map(Self::Envelope)
+    }
+
+    /// The request id as the client wrote it, whatever its length.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        match self {
+            Self::Relay(relay) => relay.request_id(),
+            Self::Envelope(envelope) => &envelope.request_id,
+        }
+    }
+
+    /// The envelope that [`decode`] makes of the frame.
+    #[must_use]
+    pub fn into_envelope(self) -> Envelope {
+        match self {
+            Self::Relay(relay) => relay.to_envelope(),
+            Self::Envelope(envelope) => envelope,
+        }
+    }
+}
+
+impl From<Envelope> for Incoming<'_> {
+    fn from(envelope: Envelope) -> Self {
+        Self::Envelope(envelope)
+    }
+}
