@@ -1,8 +1,10 @@
 //! The same service on Socket.IO's terms: socketioxide on Axum, with its rooms, a room for each member, and its protocol.
-//! It keeps no order but its own, and is a peer, not a floor: its users would build it like this.
+//! It is a peer, not a floor: its users would build it like this. Handlers do their work before they return a future, since
+//! the futures are spawned and may overtake each other.
 
 use std::{
     collections::HashMap,
+    future::ready,
     net::TcpListener,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -37,9 +39,10 @@ pub(super) async fn serve(listener: TcpListener) -> anyhow::Result<()> {
             "join",
             move |socket: SocketRef, Data((room, user)): Data<(String, String)>| {
                 join(&members, &socket, room, user);
+                ready(())
             },
         );
-        std::future::ready(())
+        ready(())
     });
     let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|stream| {
         // A connection that is gone already will be noticed elsewhere.
@@ -64,6 +67,7 @@ fn join(members: &Members, socket: &SocketRef, room: String, user: String) {
         "relay",
         move |socket: SocketRef, Data((to, data)): Data<(String, String)>| {
             drop(socket.to(to).emit("signal", &(&sender, data)));
+            ready(())
         },
     );
     let (sender, everybody) = (user.clone(), room.clone());
@@ -71,6 +75,7 @@ fn join(members: &Members, socket: &SocketRef, room: String, user: String) {
         "broadcast",
         move |socket: SocketRef, Data(data): Data<String>| {
             drop(socket.within(everybody.clone()).emit("signal", &(&sender, data)));
+            ready(())
         },
     );
     let members = Arc::clone(members);
@@ -79,6 +84,6 @@ fn join(members: &Members, socket: &SocketRef, room: String, user: String) {
         if let Some(others) = rooms.get_mut(&room) {
             others.retain(|it| *it != user);
         }
-        std::future::ready(())
+        ready(())
     });
 }
