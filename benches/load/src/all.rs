@@ -59,7 +59,11 @@ pub(crate) fn command(options: &Options) -> anyhow::Result<()> {
                     progress.skip();
                     continue;
                 }
-                progress.say(&format!("round {}: {scenario:?}, {}", round + 1, target.title()))?;
+                progress.say(&format!(
+                    "round {}: {scenario:?}, {}",
+                    round + 1,
+                    target.title()
+                ))?;
                 let load = scenario::usual_load(scenario, options.seconds);
                 match scenario::run(target, scenario, load, &places) {
                     Ok(outcome) => {
@@ -89,7 +93,10 @@ fn write(report: &Report, options: &Options) -> anyhow::Result<()> {
     let out = &options.out;
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let table = table::markdown(report);
-    fs::write(out.join("results.json"), serde_json::to_string_pretty(report)? + "\n")?;
+    fs::write(
+        out.join("results.json"),
+        serde_json::to_string_pretty(report)? + "\n",
+    )?;
     fs::write(out.join("table.md"), &table)?;
     fs::write(out.join("plot.svg"), plot::svg(report))?;
     writeln!(io::stdout(), "{table}\nwritten to {}", out.display())?;

@@ -52,5 +52,8 @@ pub(crate) async fn seat(
         seated.push(joined??);
     }
     seated.sort_by_key(|(place, _)| *place);
-    Ok(seated.into_iter().map(|(_, connection)| connection).collect())
+    Ok(seated
+        .into_iter()
+        .map(|(_, connection)| connection)
+        .collect())
 }

@@ -15,7 +15,11 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes, http::Request};
 
 pub(crate) use self::{
-    bare::Bare, matchbox::Matchbox, peerjs::PeerJs, roster::Roster, socketio::SocketIo,
+    bare::Bare,
+    matchbox::Matchbox,
+    peerjs::PeerJs,
+    roster::Roster,
+    socketio::SocketIo,
     spreed::{SECRET as SPREED_SECRET, Spreed},
     voice::Voice,
 };

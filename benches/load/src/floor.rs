@@ -67,8 +67,8 @@ pub(crate) fn command(options: &Options) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let listener = listen(options.bind)
-            .with_context(|| format!("cannot listen on {}", options.bind))?;
+        let listener =
+            listen(options.bind).with_context(|| format!("cannot listen on {}", options.bind))?;
         match options.framework {
             Framework::Tokio => tokio::serve(listener).await,
             Framework::Axum => axum::serve(listener).await,

@@ -39,9 +39,7 @@ impl Delays {
         Self {
             start,
             from: AtomicU64::new(u64::MAX),
-            histogram: Mutex::new(
-                Histogram::new_with_bounds(low, high, 3).expect("a valid range"),
-            ),
+            histogram: Mutex::new(Histogram::new_with_bounds(low, high, 3).expect("a valid range")),
         }
     }
 
@@ -85,7 +83,7 @@ impl Schedule {
     }
 
     /// The same moments, seen from `elapsed` after the start of the run.
-    pub(crate) fn from_now(self, elapsed: Duration) -> Self {
+    pub(crate) fn seen_after(self, elapsed: Duration) -> Self {
         let first = self.first.saturating_sub(elapsed);
         Self {
             // A timer of nothing would never fire.

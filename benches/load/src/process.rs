@@ -42,7 +42,9 @@ fn running_time(schedstat: &str) -> Option<Duration> {
 }
 
 fn resident(smaps_rollup: &str) -> Option<u64> {
-    let line = smaps_rollup.lines().find_map(|it| it.strip_prefix("Rss:"))?;
+    let line = smaps_rollup
+        .lines()
+        .find_map(|it| it.strip_prefix("Rss:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }

@@ -205,7 +205,7 @@ fn spreed(peers: &Path, home: &Path, address: &str) -> anyhow::Result<Command> {
         "[http]\nlisten = {address}\n[app]\ndebug = false\n\
          [sessions]\nhashkey = {:x>32}\nblockkey = {:x>32}\n\
          [clients]\ninternalsecret = {SPREED_SECRET}\n\
-         [backend]\nallowall = true\n[nats]\nurl = nats://loopback\n",
+         [backend]\nallowall = true\n[nats]\nurl = :loopback:\n",
         "hash", "block"
     );
     std::fs::write(&config, text)?;

@@ -12,7 +12,10 @@ fn run(target: &str, scenario: &str) -> Value {
         .output()
         .expect("the load generator can be started");
     let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{target}, {scenario}: {complaints}");
+    assert!(
+        output.status.success(),
+        "{target}, {scenario}: {complaints}"
+    );
     serde_json::from_slice(&output.stdout).expect("it prints its outcome")
 }
 

@@ -120,9 +120,6 @@ mod tests {
         tell(&mut matchbox, &json!({ "NewPeer": "b" }));
         let data = Stamp { number: 9, due: 0 }.text(64);
         let signal = json!({ "Signal": { "sender": "b", "data": data } });
-        assert_eq!(
-            tell(&mut matchbox, &signal).0,
-            Event::Broadcast(Some(0), 9)
-        );
+        assert_eq!(tell(&mut matchbox, &signal).0, Event::Broadcast(Some(0), 9));
     }
 }

@@ -161,7 +161,9 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.room.members().retain(|member| member.name != self.name);
+        self.room
+            .members()
+            .retain(|member| member.name != self.name);
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     future::ready,
     net::TcpListener,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -24,6 +24,11 @@ const QUEUE: usize = 4096;
 /// Longer than any run: silent clients are not what is measured.
 const PING_INTERVAL: Duration = Duration::from_mins(1);
 
+struct Seat {
+    room: String,
+    user: String,
+}
+
 type Members = Arc<Mutex<HashMap<String, Vec<String>>>>;
 
 /// Serves until it is killed.
@@ -35,13 +40,7 @@ pub(super) async fn serve(listener: TcpListener) -> anyhow::Result<()> {
         .build_layer();
     let members = Members::default();
     io.ns("/", move |socket: SocketRef| {
-        socket.on(
-            "join",
-            move |socket: SocketRef, Data((room, user)): Data<(String, String)>| {
-                join(&members, &socket, room, user);
-                ready(())
-            },
-        );
+        greet(&members, &socket);
         ready(())
     });
     let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|stream| {
@@ -51,39 +50,55 @@ pub(super) async fn serve(listener: TcpListener) -> anyhow::Result<()> {
     Ok(axum::serve(listener, Router::new().layer(layer)).await?)
 }
 
-fn join(members: &Members, socket: &SocketRef, room: String, user: String) {
-    let mut rooms = members.lock().unwrap_or_else(PoisonError::into_inner);
-    let others = rooms.entry(room.clone()).or_default();
-    // Whoever can't be told is gone.
-    let _ = socket.emit("seated", &others);
-    drop(socket.to(room.clone()).emit("arrived", &user));
-    socket.join(room.clone());
-    socket.join(user.clone());
-    others.push(user.clone());
-    drop(rooms);
-
-    let sender = user.clone();
+/// Says what becomes of a client's messages. All at once: a handler that adds another waits for itself for ever.
+fn greet(members: &Members, socket: &SocketRef) {
+    let (seat, all) = (Arc::new(OnceLock::<Seat>::new()), Arc::clone(members));
+    let taken = Arc::clone(&seat);
+    socket.on(
+        "join",
+        move |socket: SocketRef, Data((room, user)): Data<(String, String)>| {
+            join(&all, &socket, taken.get_or_init(|| Seat { room, user }));
+            ready(())
+        },
+    );
+    let sender = Arc::clone(&seat);
     socket.on(
         "relay",
         move |socket: SocketRef, Data((to, data)): Data<(String, String)>| {
-            drop(socket.to(to).emit("signal", &(&sender, data)));
+            if let Some(Seat { user, .. }) = sender.get() {
+                drop(socket.to(to).emit("signal", &(user, data)));
+            }
             ready(())
         },
     );
-    let (sender, everybody) = (user.clone(), room.clone());
+    let sender = Arc::clone(&seat);
     socket.on(
         "broadcast",
         move |socket: SocketRef, Data(data): Data<String>| {
-            drop(socket.within(everybody.clone()).emit("signal", &(&sender, data)));
+            if let Some(Seat { room, user }) = sender.get() {
+                drop(socket.within(room.clone()).emit("signal", &(user, data)));
+            }
             ready(())
         },
     );
-    let members = Arc::clone(members);
+    let all = Arc::clone(members);
     socket.on_disconnect(move || {
-        let mut rooms = members.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(others) = rooms.get_mut(&room) {
-            others.retain(|it| *it != user);
+        if let Some(Seat { room, user }) = seat.get() {
+            let mut rooms = all.lock().unwrap_or_else(PoisonError::into_inner);
+            let others = rooms.entry(room.clone()).or_default();
+            others.retain(|it| it != user);
         }
         ready(())
     });
+}
+
+fn join(members: &Members, socket: &SocketRef, Seat { room, user }: &Seat) {
+    let mut rooms = members.lock().unwrap_or_else(PoisonError::into_inner);
+    let others = rooms.entry(room.clone()).or_default();
+    // Whoever can't be told is gone. What goes to a room is sent before its future is waited for.
+    let _ = socket.emit("seated", &others);
+    drop(socket.to(room.clone()).emit("arrived", user));
+    socket.join(room.clone());
+    socket.join(user.clone());
+    others.push(user.clone());
 }

@@ -52,7 +52,11 @@ pub(crate) fn svg(report: &Report) -> String {
 }
 
 fn panel(report: &Report, metric: Metric, targets: &[Target], svg: &mut String) {
-    let _ = write!(svg, "<text class=\"t\" x=\"0\" y=\"14\">{}</text>", metric.title());
+    let _ = write!(
+        svg,
+        "<text class=\"t\" x=\"0\" y=\"14\">{}</text>",
+        metric.title()
+    );
     let figures: Vec<Option<f64>> = targets
         .iter()
         .map(|target| report.figure(*target, metric))
@@ -99,9 +103,19 @@ mod tests {
     fn bars_are_as_long_as_their_figures() {
         let svg = svg(&report());
         let room = PANEL_WIDTH - NAME_WIDTH - VALUE_WIDTH;
-        assert!(svg.contains(&format!("class=\"ours\" x=\"190\" y=\"44\" width=\"{room}.0\"")), "{svg}");
+        assert!(
+            svg.contains(&format!(
+                "class=\"ours\" x=\"190\" y=\"44\" width=\"{room}.0\""
+            )),
+            "{svg}"
+        );
         let half = room / 2;
-        assert!(svg.contains(&format!("class=\"floor\" x=\"190\" y=\"26\" width=\"{half}.0\"")), "{svg}");
+        assert!(
+            svg.contains(&format!(
+                "class=\"floor\" x=\"190\" y=\"26\" width=\"{half}.0\""
+            )),
+            "{svg}"
+        );
         assert_eq!(svg.matches("<g ").count(), svg.matches("</g>").count());
     }
 }

@@ -28,7 +28,9 @@ impl Bounds {
 
     fn verdict(&self, ratio: f64) -> &'static str {
         // Where the goal is above the gate, more is better.
-        let within = |bound| (self.goal > self.gate && ratio >= bound) || (self.goal < self.gate && ratio <= bound);
+        let within = |bound| {
+            (self.goal > self.gate && ratio >= bound) || (self.goal < self.gate && ratio <= bound)
+        };
         match (within(self.goal), within(self.gate)) {
             (true, _) => "",
             (false, true) => " (above the goal)",
@@ -41,11 +43,18 @@ impl Bounds {
 pub(crate) fn markdown(report: &Report) -> String {
     let mut text = String::new();
     let what = [
-        format!("Medians of {} rounds of {} s", report.rounds, report.seconds),
+        format!(
+            "Medians of {} rounds of {} s",
+            report.rounds, report.seconds
+        ),
         format!("Linux {}", report.kernel),
         format!("{} processors", report.processors),
     ];
-    let _ = writeln!(text, "{}, which the server and its clients shared.\n", what.join("; "));
+    let _ = writeln!(
+        text,
+        "{}, which the server and its clients shared.\n",
+        what.join("; ")
+    );
     figures(report, &mut text);
     ratios(report, &mut text);
     left_out(report, &mut text);
@@ -54,7 +63,11 @@ pub(crate) fn markdown(report: &Report) -> String {
 
 fn figures(report: &Report, text: &mut String) {
     let titles = Metric::ALL.map(Metric::title).join(" | ");
-    let _ = writeln!(text, "| | {titles} |\n|---|{}", "---:|".repeat(Metric::ALL.len()));
+    let _ = writeln!(
+        text,
+        "| | {titles} |\n|---|{}",
+        "---:|".repeat(Metric::ALL.len())
+    );
     for target in report.targets() {
         let cells = Metric::ALL.map(|metric| {
             let figure = report.figure(target, metric);
@@ -116,7 +129,8 @@ mod tests {
     fn the_tables_hold_figures_ratios_and_what_is_missing() {
         let text = markdown(&report());
         assert!(text.contains("| bare relay, Axum | 1.50 |"), "{text}");
-        let ratio = "| relay of 300 B, CPU s per million | 1.35 | 1.15 | 2.00 (**misses the gate**) |";
+        let ratio =
+            "| relay of 300 B, CPU s per million | 1.35 | 1.15 | 2.00 (**misses the gate**) |";
         assert!(text.contains(ratio), "{text}");
         assert!(text.contains("Left out: nextcloud-spreed-signaling, Relay: not here"));
     }

@@ -80,14 +80,15 @@ struct Sender {
 impl Sender {
     /// It never ends by itself.
     async fn run(mut self) -> anyhow::Result<()> {
-        let pacer = Pacer::new(self.schedule.from_now(self.start.elapsed()))?;
+        let pacer = Pacer::new(self.schedule.seen_after(self.start.elapsed()))?;
         let mut order = Order::new(1);
         let mut sent = 0;
         loop {
             select! {
                 ticks = pacer.tick() => {
-                    for number in sent..sent + ticks? {
+                    for _ in 0..ticks? {
                         if !self.exchange.is_stopped() {
+                            let number = sent;
                             let due = self.schedule.due(number);
                             self.exchange.sent(1);
                             self.connection.relay(Stamp { number, due }, SIZE).await?;
