@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 
 use crate::{connection::Connection, dialect::Ticket, target::Target};
@@ -17,30 +17,37 @@ pub(crate) const CONNECTING: usize = 256;
 /// How long it may take until all are seated.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Seats everybody, and waits until all know each other where that is ever so. They come in the order of the tickets.
+/// Between two looks at who knows whom.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Seats everybody, and where they are to be `acquainted` waits until the members of each room know each other. They come in
+/// the order of the tickets.
 pub(crate) async fn seat(
     target: Target,
     address: &str,
-    tickets: Vec<Ticket>,
+    tickets: &[Ticket],
+    acquainted: bool,
 ) -> anyhow::Result<Vec<Connection>> {
     let slots = Arc::new(Semaphore::new(CONNECTING));
     let mut joining = JoinSet::new();
-    for (place, ticket) in tickets.into_iter().enumerate() {
-        let (slots, address) = (Arc::clone(&slots), address.to_owned());
+    // One room beside the other, but its members in turn: not every server keeps its word when they come at once, which is for
+    // the storm of joins to find out.
+    for (place, room) in tickets.chunk_by(|a, b| a.room == b.room).enumerate() {
+        let (slots, address, room) = (Arc::clone(&slots), address.to_owned(), room.to_vec());
         joining.spawn(async move {
             let slot = slots.acquire().await.context("never closed")?;
-            let others = ticket.seats - 1;
-            let mut connection = Connection::open(&address, target.dialect(ticket)).await?;
-            while !connection.roster().is_seated() {
-                connection.next().await?;
+            let mut members = Vec::with_capacity(room.len());
+            for ticket in room {
+                let mut member = Connection::open(&address, target.dialect(ticket)).await?;
+                while !member.roster().is_seated() {
+                    member.next().await?;
+                    member.flush().await?;
+                }
+                members.push(member);
             }
             drop(slot);
-            while connection.roster().others().len() < others {
-                connection.flush().await?;
-                connection.next().await?;
-            }
-            connection.flush().await?;
-            anyhow::Ok((place, connection))
+            introduce(&mut members, acquainted).await?;
+            anyhow::Ok((place, members))
         });
     }
     let deadline = Instant::now() + PATIENCE;
@@ -54,6 +61,22 @@ pub(crate) async fn seat(
     seated.sort_by_key(|(place, _)| *place);
     Ok(seated
         .into_iter()
-        .map(|(_, connection)| connection)
+        .flat_map(|(_, members)| members)
         .collect())
+}
+
+/// Waits until all members of a room know each other. They are read in turns, since one may know another only by what that
+/// one sends.
+async fn introduce(members: &mut [Connection], acquainted: bool) -> anyhow::Result<()> {
+    let others = if acquainted { members.len() - 1 } else { 0 };
+    while members.iter().any(|it| it.roster().others().len() < others) {
+        for member in &mut *members {
+            while let Some(event) = member.next_now() {
+                event?;
+            }
+            member.flush().await?;
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(())
 }

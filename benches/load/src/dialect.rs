@@ -30,8 +30,6 @@ use crate::payload::Stamp;
 pub(crate) struct Ticket {
     /// The room, by the name that the server knows.
     pub(crate) room: String,
-    /// How many will be in it.
-    pub(crate) seats: usize,
     /// Who sits in it, by names of our choice, which servers that give names of their own never see.
     pub(crate) user: String,
     /// All who will sit in it, `user` included.
@@ -126,7 +124,6 @@ fn text_of(value: &Value) -> anyhow::Result<&str> {
 pub(crate) fn ticket(purpose: Purpose) -> Ticket {
     Ticket {
         room: "r0".to_owned(),
-        seats: 2,
         user: "u0".to_owned(),
         users: vec!["u0".to_owned(), "u1".to_owned()],
         token: "t".to_owned(),

@@ -128,7 +128,6 @@ impl Target {
             for user in &users {
                 tickets.push(Ticket {
                     room: format!("r{room}"),
-                    seats,
                     user: user.clone(),
                     users: users.clone(),
                     token: String::new(),

@@ -40,13 +40,20 @@ impl Spreed {
             return Ok(Event::Nothing);
         }
         let joined = event["join"].as_array().context("nobody joined")?;
+        let told = self.roster.told();
         for member in joined {
             let session = text_of(&member["sessionid"])?;
-            if session != self.session {
+            // In a storm of joins it announces some twice.
+            if session != self.session && self.roster.index(session).is_none() {
                 self.roster.tell(session)?;
             }
         }
-        Ok(Event::Presence)
+        let news = self.roster.told() > told;
+        Ok(if news {
+            Event::Presence
+        } else {
+            Event::Nothing
+        })
     }
 
     fn message(&self, message: &Value) -> anyhow::Result<Event> {

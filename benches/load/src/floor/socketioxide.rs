@@ -11,6 +11,7 @@ use std::{
 };
 
 use axum::{Router, serve::ListenerExt as _};
+use futures::FutureExt as _;
 use socketioxide::{
     SocketIo,
     extract::{Data, SocketRef},
@@ -66,7 +67,7 @@ fn greet(members: &Members, socket: &SocketRef) {
         "relay",
         move |socket: SocketRef, Data((to, data)): Data<(String, String)>| {
             if let Some(Seat { user, .. }) = sender.get() {
-                drop(socket.to(to).emit("signal", &(user, data)));
+                socket.to(to).emit("signal", &(user, data)).now_or_never();
             }
             ready(())
         },
@@ -76,7 +77,8 @@ fn greet(members: &Members, socket: &SocketRef) {
         "broadcast",
         move |socket: SocketRef, Data(data): Data<String>| {
             if let Some(Seat { room, user }) = sender.get() {
-                drop(socket.within(room.clone()).emit("signal", &(user, data)));
+                let everybody = socket.within(room.clone());
+                everybody.emit("signal", &(user, data)).now_or_never();
             }
             ready(())
         },
@@ -95,9 +97,9 @@ fn greet(members: &Members, socket: &SocketRef) {
 fn join(members: &Members, socket: &SocketRef, Seat { room, user }: &Seat) {
     let mut rooms = members.lock().unwrap_or_else(PoisonError::into_inner);
     let others = rooms.entry(room.clone()).or_default();
-    // Whoever can't be told is gone. What goes to a room is sent before its future is waited for.
+    // Whoever can't be told is gone. What goes to a room of this process needs no waiting.
     let _ = socket.emit("seated", &others);
-    drop(socket.to(room.clone()).emit("arrived", user));
+    socket.to(room.clone()).emit("arrived", user).now_or_never();
     socket.join(room.clone());
     socket.join(user.clone());
     others.push(user.clone());

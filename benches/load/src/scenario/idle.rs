@@ -20,19 +20,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) async fn run(target: Target, load: Load, program: &Program) -> anyhow::Result<Outcome> {
     let (address, process) = (program.address(), program.process());
     let rooms = load.clients / ROOM;
-    let mut tickets = target
+    let tickets = target
         .tickets(address, rooms + 1, ROOM, Purpose::Joining)
         .await?;
-    for ticket in &mut tickets {
-        // Not everybody is told of everybody everywhere: seats are enough.
-        ticket.seats = 1;
-    }
-    let everybody_else = tickets.split_off(ROOM);
-    let first = crowd::seat(target, address, tickets).await?;
+    // Not everybody is told of everybody everywhere: seats are enough.
+    let (one_room, all_others) = tickets.split_at(ROOM);
+    let first = crowd::seat(target, address, one_room, false).await?;
     let before = settled(process).await?;
     let cpu = process.cpu()?;
     let start = Instant::now();
-    let others = crowd::seat(target, address, everybody_else).await?;
+    let others = crowd::seat(target, address, all_others, false).await?;
     let seconds = start.elapsed().as_secs_f64();
     let after = settled(process).await?;
     ensure!(first.len() == ROOM && others.len() == load.clients);

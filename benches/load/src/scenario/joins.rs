@@ -44,7 +44,13 @@ pub(super) async fn run(target: Target, load: Load, program: &Program) -> anyhow
     let (mut seconds, mut cpu_seconds, mut storms) = (0.0, 0.0, 0);
     let begin = Instant::now();
     while storms < 2 || seconds < load.seconds / 2.0 && begin.elapsed() < 4 * load.time() {
-        let (time, cpu) = storm(target, address, process, tickets.clone()).await?;
+        let mut tickets = tickets.clone();
+        // Some servers keep a seat for a while for those who may come back. Ours don't, and know only rooms made beforehand.
+        if target.floor().is_none() {
+            let rooms = tickets.iter_mut().map(|ticket| &mut ticket.room);
+            rooms.for_each(|room| room.push_str(&format!("-{storms}")));
+        }
+        let (time, cpu) = storm(target, address, process, tickets).await?;
         quiet(process).await?;
         // The first one fills caches and pools.
         if storms > 0 {

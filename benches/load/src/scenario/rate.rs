@@ -32,7 +32,7 @@ pub(super) async fn run(target: Target, load: Load, program: &Program) -> anyhow
     let tickets = target
         .tickets(program.address(), pairs, 2, Purpose::Relay)
         .await?;
-    let clients = crowd::seat(target, program.address(), tickets).await?;
+    let clients = crowd::seat(target, program.address(), &tickets, true).await?;
     let exchange = Arc::new(Exchange::default());
     let start = Instant::now();
     let delays = Arc::new(Delays::new(start));

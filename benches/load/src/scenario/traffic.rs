@@ -55,7 +55,7 @@ pub(super) async fn relay(
     let tickets = target
         .tickets(program.address(), load.clients / 2, 2, Purpose::Relay)
         .await?;
-    let clients = crowd::seat(target, program.address(), tickets).await?;
+    let clients = crowd::seat(target, program.address(), &tickets, true).await?;
     run(target, load, program, clients, Kind::Relay(size)).await
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn broadcast(
     let tickets = target
         .tickets(program.address(), rooms, ROOM, Purpose::Broadcast)
         .await?;
-    let clients = crowd::seat(target, program.address(), tickets).await?;
+    let clients = crowd::seat(target, program.address(), &tickets, true).await?;
     let kind = Kind::Broadcast(target.deliveries(ROOM as u64));
     run(target, load, program, clients, kind).await
 }
