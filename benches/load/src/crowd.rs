@@ -1,0 +1,82 @@
+//! Many clients at once.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, sleep, timeout_at},
+};
+
+use crate::{connection::Connection, dialect::Ticket, target::Target};
+
+/// Clients that connect at the same time: what a server's backlog takes.
+pub(crate) const CONNECTING: usize = 256;
+
+/// How long it may take until all are seated.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks at who knows whom.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Seats everybody, and where they are to be `acquainted` waits until the members of each room know each other. They come in
+/// the order of the tickets.
+pub(crate) async fn seat(
+    target: Target,
+    address: &str,
+    tickets: &[Ticket],
+    acquainted: bool,
+) -> anyhow::Result<Vec<Connection>> {
+    let slots = Arc::new(Semaphore::new(CONNECTING));
+    let mut joining = JoinSet::new();
+    // One room beside the other, but its members in turn: not every server keeps its word when they come at once, which is for
+    // the storm of joins to find out.
+    for (place, room) in tickets.chunk_by(|a, b| a.room == b.room).enumerate() {
+        let (slots, address, room) = (Arc::clone(&slots), address.to_owned(), room.to_vec());
+        joining.spawn(async move {
+            let slot = slots.acquire().await.context("never closed")?;
+            let mut members = Vec::with_capacity(room.len());
+            for ticket in room {
+                let mut member = Connection::open(&address, target.dialect(ticket)).await?;
+                while !member.roster().is_seated() {
+                    member.next().await?;
+                    member.flush().await?;
+                }
+                members.push(member);
+            }
+            drop(slot);
+            introduce(&mut members, acquainted).await?;
+            anyhow::Ok((place, members))
+        });
+    }
+    let deadline = Instant::now() + PATIENCE;
+    let mut seated = Vec::with_capacity(joining.len());
+    while let Some(joined) = timeout_at(deadline, joining.join_next())
+        .await
+        .context("some are not seated, or don't know of each other")?
+    {
+        seated.push(joined??);
+    }
+    seated.sort_by_key(|(place, _)| *place);
+    Ok(seated
+        .into_iter()
+        .flat_map(|(_, members)| members)
+        .collect())
+}
+
+/// Waits until all members of a room know each other. They are read in turns, since one may know another only by what that
+/// one sends.
+async fn introduce(members: &mut [Connection], acquainted: bool) -> anyhow::Result<()> {
+    let others = if acquainted { members.len() - 1 } else { 0 };
+    while members.iter().any(|it| it.roster().others().len() < others) {
+        for member in &mut *members {
+            while let Some(event) = member.next_now() {
+                event?;
+            }
+            member.flush().await?;
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(())
+}
