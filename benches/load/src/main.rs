@@ -4,7 +4,7 @@
 //! cargo run --release -p united-voice-load -- all
 //! ```
 //!
-//! runs everything and writes a table and a plot; `run` does one scenario against one server. See `docs/load.md` for what
+//! runs everything and writes a table and a plot; `run` does one scenario against one server. See `docs/benchmarks.md` for what
 //! is measured and how.
 
 mod all;
