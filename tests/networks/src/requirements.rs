@@ -7,10 +7,13 @@ use std::{
 };
 
 /// How to get what is missing.
-const WAYS_OUT: &str = "These tests make network namespaces. They need root (or CAP_NET_ADMIN and CAP_SYS_ADMIN), the \
-commands ip and tc (on Debian: apt-get install iproute2) and nft (apt-get install nftables). Run \
-`sudo ./scripts/test`; or, where the system lets users have namespaces of their own, run them without root by \
-`unshare --map-root-user --net --mount sh -c 'mount -t tmpfs tmpfs /run && cargo test -p united-voice-networks'`.";
+const WAYS_OUT: &str = "\
+These tests make network namespaces of their own. They need
+- the commands ip and tc (on Debian: apt-get install iproute2) and nft (apt-get install nftables),
+- root, or CAP_NET_ADMIN and CAP_SYS_ADMIN: `sudo ./scripts/test`.
+Without root, where users may have namespaces of their own, once everything is built (`cargo test --no-run --workspace`):
+    unshare --map-root-user --net --mount sh -c 'mount -t tmpfs tmpfs /run && ip link set lo up && \
+cargo test --offline -p united-voice-networks -- --test-threads=2'";
 
 /// A system command that could not be run, or said no.
 #[derive(Debug)]
@@ -21,7 +24,7 @@ pub(crate) struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` failed: {}. {WAYS_OUT}", self.command, self.reason)
+        write!(f, "`{}` failed: {}.\n{WAYS_OUT}", self.command, self.reason)
     }
 }
 

@@ -111,8 +111,8 @@ impl Scene<'_> {
     async fn agree(&self, inside: &[Member]) {
         until("all to know what the server knows", async || {
             let roster = self.roster();
-            assert_eq!(roster.len(), inside.len(), "{roster:?}");
             self.members.iter().for_each(Member::assert_untroubled);
+            assert_eq!(roster.len(), inside.len(), "{roster:?}");
             inside.iter().try_for_each(|member| member.agrees(&roster))
         })
         .await;
