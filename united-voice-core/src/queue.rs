@@ -20,8 +20,8 @@ const KEPT_CAPACITY: usize = 16;
 ///
 /// It holds at most `messages` signals and `bytes` bytes ([`Signal::size`]), whichever comes first, and beyond that only
 /// replies; a single signal larger than `bytes` still fits into an empty queue. While nothing waits in it, it takes less
-/// than 200 bytes. What `bytes` counts is the protobuf form; a signal also keeps its decoded form and, for JSON clients,
-/// that text, all shared between its recipients, so that the memory is several times `bytes` at worst.
+/// than 200 bytes. What `bytes` counts is the protobuf form; a signal may also keep its decoded form and, for JSON
+/// clients, that text, all shared between its recipients, so that the memory is several times `bytes` at worst.
 pub fn outbound_queue(messages: usize, bytes: usize) -> (QueueSink, QueueStream) {
     let shared = Arc::new(Shared {
         messages,

@@ -35,7 +35,7 @@ pub struct PendingJoin {
 }
 
 /// Handles one message of a client to its end and answers what is wrong with it. A message is an
-/// [`Envelope`](united_voice_proto::ws::Envelope), or what [`Incoming::decode`] makes of a frame, which is quicker for what
+/// [`Envelope`], or what [`Incoming::decode`] makes of a frame, which is quicker for what
 /// is relayed.
 ///
 /// # Cancel safety
