@@ -17,10 +17,12 @@ use parking_lot::Mutex;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Live allocations of a user, by all the credentials the user has got. Default 32: in a channel of eight a browser
-    /// makes seven connections, each with an allocation by UDP and one by TCP, and once more while ICE restarts.
+    /// Live allocations of a user, by all the credentials the user has got. Default 64: in a channel of eight a browser
+    /// makes seven connections, each with an allocation by UDP and one by TCP, and Chromium keeps up to four times as many
+    /// around an ICE restart.
     pub allocations_per_user: usize,
-    /// Live allocations in all. Default 256: a channel of eight who are all relayed takes 112.
+    /// Live allocations in all. Default 256: a channel of eight who are all relayed takes 112, one of four around a
+    /// restart up to 96.
     pub allocations: usize,
     /// Addresses that are talked to by UDP, and TCP connections, in all. Default 512.
     pub clients: usize,
@@ -31,7 +33,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            allocations_per_user: 32,
+            allocations_per_user: 64,
             allocations: 256,
             clients: 512,
             clients_per_ip: 256,
