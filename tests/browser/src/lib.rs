@@ -19,7 +19,7 @@ mod tab;
 pub use browser::{Browser, BrowserBuilder, Microphones};
 pub use meter::{Metered, Sample};
 pub use page::{Link, Person};
-pub use patience::{PATIENCE, until};
+pub use patience::{PATIENCE, until, until_within};
 pub use proxy::Proxy;
 pub use tab::Tab;
 
