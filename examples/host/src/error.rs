@@ -6,7 +6,7 @@ use http::{
 };
 use serde_json::json;
 
-use crate::{Response, response, websocket::handshake};
+use crate::{LookupError, Response, response, websocket::handshake};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
@@ -35,7 +35,13 @@ pub(crate) enum ApiError {
     #[error("WebSockets have version {} here", handshake::VERSION)]
     WebSocketVersion,
     #[error("the server can't answer this now")]
-    Unavailable(#[from] sqlx::Error),
+    Unavailable(#[from] LookupError),
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(error.into())
+    }
 }
 
 impl ApiError {

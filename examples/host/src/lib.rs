@@ -39,7 +39,7 @@ pub use rest::{MAX_BODY_BYTES, REQUEST_PATIENCE, Request, Response};
 pub use secrets::{Secret, Secrets};
 pub use serve::{Serving, run};
 pub use signals::Shutdown;
-pub use store::{Admittance, Channel, ChannelKind, Store};
+pub use store::{Admittance, Channel, ChannelKind, LookupError, Store};
 pub use token::{TOKEN_LIFETIME, TokenError, Tokens};
 pub use upgrade::Upgrade;
 pub use websocket::WebSocket;

@@ -1,5 +1,7 @@
 //! Users, channels and bans, in SQLite.
 
+mod lookups;
+
 use std::{io, num::NonZeroU32, path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,9 @@ use sqlx::{
     },
 };
 use united_voice_core::{ChannelId, UserId};
+
+pub use self::lookups::LookupError;
+use self::lookups::Lookups;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -24,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: SqlitePool,
+    lookups: Lookups,
 }
 
 /// What a channel carries.
@@ -93,7 +99,8 @@ impl Store {
             .max_lifetime(None)
             .connect_with(options)
             .await?;
-        Ok(Self { pool })
+        let lookups = Lookups::new(pool.clone());
+        Ok(Self { pool, lookups })
     }
 
     /// Waits for what is under way, and closes the database.
@@ -101,17 +108,13 @@ impl Store {
         self.pool.close().await;
     }
 
-    /// Whether there is such a user.
+    /// Whether there is such a user. Asked together with whoever else asks, as is [`admittance`](Self::admittance).
     ///
     /// # Errors
     ///
     /// When the database fails, as all the following.
-    pub async fn has_user(&self, user: &UserId) -> Result<bool, sqlx::Error> {
-        let row = sqlx::query("SELECT 1 FROM users WHERE id = ?")
-            .bind(user.as_str())
-            .fetch_optional(&self.pool)
-            .await?;
-        Ok(row.is_some())
+    pub async fn has_user(&self, user: &UserId) -> Result<bool, LookupError> {
+        Ok(self.lookups.ask(user, None).await?.has_user)
     }
 
     /// Makes a user if there is none of that id. A name that is given becomes the user's name in any case; a new user
@@ -222,28 +225,8 @@ impl Store {
         &self,
         user: &UserId,
         channel: &ChannelId,
-    ) -> Result<Option<Admittance>, sqlx::Error> {
-        sqlx::query(
-            "SELECT c.kind, CAST(c.max_participants AS INTEGER) AS max_participants, u.display_name, u.pubkey,
-                    EXISTS (SELECT 1 FROM bans b
-                            WHERE b.user_id = ?1 AND (b.channel_id IS NULL OR b.channel_id = ?2)) AS banned
-             FROM channels c LEFT JOIN users u ON u.id = ?1
-             WHERE c.id = ?2",
-        )
-        .bind(user.as_str())
-        .bind(channel.as_str())
-        .try_map(|row: SqliteRow| {
-            let name: Option<String> = row.try_get("display_name")?;
-            let pubkey: Option<String> = row.try_get("pubkey")?;
-            Ok(Admittance {
-                kind: ChannelKind::of(&row)?,
-                max_participants: limit(&row)?,
-                user: name.zip(pubkey),
-                banned: row.try_get("banned")?,
-            })
-        })
-        .fetch_optional(&self.pool)
-        .await
+    ) -> Result<Option<Admittance>, LookupError> {
+        Ok(self.lookups.ask(user, Some(channel)).await?.admittance)
     }
 }
 
@@ -255,12 +238,12 @@ impl ChannelKind {
         }
     }
 
-    fn of(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(match row.try_get("kind")? {
+    fn from_text(text: &str) -> Self {
+        match text {
             "voice" => Self::Voice,
             // The table's check lets nothing else in.
             _ => Self::Text,
-        })
+        }
     }
 }
 
@@ -268,7 +251,7 @@ fn channel(row: &SqliteRow) -> Result<Channel, sqlx::Error> {
     Ok(Channel {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
-        kind: ChannelKind::of(row)?,
+        kind: ChannelKind::from_text(row.try_get("kind")?),
         max_participants: limit(row)?,
     })
 }
