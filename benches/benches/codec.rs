@@ -1,4 +1,6 @@
 //! Decoding and encoding in both forms, and minting credentials.
+//!
+//! The floor of a codec is its library alone on the same message, without limits and checks.
 
 #![allow(missing_docs)]
 
@@ -11,7 +13,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use united_voice_benches::{candidate_frame, offer_frame, state_frame};
 use united_voice_core::{
     Codec, SharedSecret, generate_turn_credentials,
-    proto::{self, Incoming},
+    proto::{self, Incoming, ws::Envelope},
 };
 
 const MAX_FRAME: usize = 128 << 10;
@@ -39,11 +41,21 @@ fn codec(c: &mut Criterion) {
                 ));
             });
         });
+        let decode_json_floor = || serde_json::from_slice::<Envelope>(black_box(json.as_bytes()));
+        assert_eq!(decode_json_floor().ok().as_ref(), Some(&envelope));
+        group.bench_function(format!("decode/json/floor/{name}"), |b| {
+            b.iter(decode_json_floor);
+        });
         group.bench_function(format!("decode/json/{name}"), |b| {
             b.iter(|| proto::decode(Codec::Json, black_box(json.as_bytes()), MAX_FRAME));
         });
         group.bench_function(format!("encode/protobuf/{name}"), |b| {
             b.iter(|| proto::encode_protobuf(black_box(&envelope)));
+        });
+        let encode_json_floor = || serde_json::to_string(black_box(&envelope));
+        assert_eq!(encode_json_floor().ok().as_ref(), Some(&json));
+        group.bench_function(format!("encode/json/floor/{name}"), |b| {
+            b.iter(encode_json_floor);
         });
         group.bench_function(format!("encode/json/{name}"), |b| {
             b.iter(|| proto::encode_json(black_box(&envelope)));
