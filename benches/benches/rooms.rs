@@ -12,66 +12,76 @@ use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
 use united_voice_benches::{
-    FrameQueue, Hall, Replay, broadcast_floor, candidate_frame, channel, relay_floor, sent_by,
+    FrameQueue, Hall, Replay, Seated, broadcast_floor, candidate_frame, channel, relay_floor,
+    sent_by,
 };
 use united_voice_core::{ChannelId, VoiceSession, proto};
 
 /// How many rooms there are besides the one in use.
 const HOUSES: [usize; 3] = [1, 1_000, 100_000];
 
-/// What a visitor does in a room of three.
+/// Who comes to a room of three and goes again.
 fn membership(c: &mut Criterion) {
     for rooms in HOUSES {
         let hall = Hall::new(rooms, 3);
-        let visitor = hall.connect("visitor");
-        let second = hall.connect("visitor");
-        let (room, other) = (channel(0), channel(rooms));
-        let mut queues = hall.queues();
-        queues.truncate(3);
-        queues.extend([&visitor, &second].map(|seated| Arc::clone(&seated.queue)));
+        let visitors = [hall.connect("visitor"), hall.connect("visitor")];
+        let told = hall.seated[..3].iter().chain(&visitors);
         let mut beside_floor = BesideFloor {
             group: c.benchmark_group("membership"),
-            queues,
+            queues: told.map(|seated| Arc::clone(&seated.queue)).collect(),
             rooms,
         };
-        let join = |channel| hall.join(&visitor.session, black_box(channel));
-        let leave = || {
-            let left = visitor.session.leave(black_box(&room), "");
-            left.expect("seated");
-        };
-        let leave_if_seated = || {
-            let _ = visitor.session.leave(&room, "");
-        };
-        // The answer, and three who are told.
-        beside_floor.prepared("join", 4, leave_if_seated, |()| join(&room));
-        beside_floor.prepared("leave", 4, || join(&room), |()| leave());
-        beside_floor.repeated("join+leave", 8, || {
-            join(&room);
-            leave();
-        });
-        // In with three who are told, out again likewise, and two answers.
-        beside_floor.repeated("move", 8, || {
-            join(&room);
-            join(&other);
-        });
-        // Twice: the answer, the one who lost the seat, and three who are told of a leave and a join.
-        beside_floor.repeated("replace", 16, || {
-            join(&room);
-            hall.join(&second.session, black_box(&room));
-        });
-        second.session.leave(&room, "").expect("seated");
-        let arrive = || {
-            let guest = hall.connect("guest");
-            hall.join(&guest.session, &room);
-            guest
-        };
-        // The queue is the host's, and so is its end.
-        beside_floor.prepared("disconnect", 3, arrive, |guest| {
-            drop(guest.session);
-            guest.queue
-        });
+        come_and_go(&mut beside_floor, &hall, &visitors[0].session);
+        replace(&mut beside_floor, &hall, &visitors);
+        disconnect(&mut beside_floor, &hall);
         beside_floor.group.finish();
     }
+}
+
+fn come_and_go(beside_floor: &mut BesideFloor<'_>, hall: &Hall, visitor: &VoiceSession) {
+    let (room, other) = (channel(0), channel(beside_floor.rooms));
+    let join = |channel| hall.join(visitor, black_box(channel));
+    let leave = || visitor.leave(black_box(&room), "").expect("seated");
+    let leave_if_seated = || {
+        let _ = visitor.leave(&room, "");
+    };
+    // The answer, and three who are told.
+    beside_floor.prepared("join", 4, leave_if_seated, |()| join(&room));
+    beside_floor.prepared("leave", 4, || join(&room), |()| leave());
+    beside_floor.repeated("join+leave", 8, || {
+        join(&room);
+        leave();
+    });
+    // In with three who are told, out again likewise, and two answers.
+    beside_floor.repeated("move", 8, || {
+        join(&room);
+        join(&other);
+    });
+}
+
+/// Two connections of one user take the seat from each other.
+fn replace(beside_floor: &mut BesideFloor<'_>, hall: &Hall, visitors: &[Seated; 2]) {
+    let room = channel(0);
+    // Twice: the answer, the one who lost the seat, and three who are told of a leave and a join.
+    beside_floor.repeated("replace", 16, || {
+        for visitor in visitors {
+            hall.join(&visitor.session, black_box(&room));
+        }
+    });
+    visitors[1].session.leave(&room, "").expect("seated");
+}
+
+fn disconnect(beside_floor: &mut BesideFloor<'_>, hall: &Hall) {
+    let arrive = || {
+        let guest = hall.connect("guest");
+        hall.join(&guest.session, &channel(0));
+        guest
+    };
+    // The queue is the host's, and so is its end.
+    beside_floor.prepared("disconnect", 3, arrive, |guest| {
+        drop(guest.session);
+        guest.queue
+    });
 }
 
 /// Measures operations that tell `queues` something, and after each its floor.

@@ -82,11 +82,10 @@ impl Replay {
     pub fn run(&self) {
         for message in &self.0 {
             let frame = proto::encode_protobuf(&message.envelope);
-            let Some((last, others)) = message.recipients.split_last() else {
-                continue;
-            };
-            broadcast_floor(&frame, others.iter().map(|queue| &**queue));
-            last.push(frame);
+            if let Some((last, others)) = message.recipients.split_last() {
+                broadcast_floor(&frame, others.iter().map(|queue| &**queue));
+                last.push(frame);
+            }
         }
     }
 }
