@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use united_voice_benches::{
-    Hall, broadcast_floor, candidate_frame, channel, offer_frame, relay_floor, state_frame,
+    Hall, broadcast_floor, candidate_frame, channel, offer_frame, relay_floor, sent_by,
 };
 
 fn relay(c: &mut Criterion) {
@@ -19,13 +19,15 @@ fn relay(c: &mut Criterion) {
             let target = members / 2;
             let frame = make_frame(&channel(0), &format!("u-0-{target}"));
             let sender = &hall.seated[0].session;
+            let (_, session) = sender.seat().expect("seated");
+            let session = session.to_string();
             let queue = &hall.seated[target].queue;
-            group.bench_function(BenchmarkId::new("floor", members), |b| {
-                b.iter(|| relay_floor(black_box(&frame), "u-0-0", "0123456789abcdef-1", queue));
-            });
-            group.bench_function(BenchmarkId::new("relay", members), |b| {
-                b.iter(|| hall.handle(sender, black_box(&frame)));
-            });
+            let floor = || relay_floor(black_box(&frame), "u-0-0", &session, queue);
+            let relay = || hall.handle(sender, black_box(&frame));
+            let queues = hall.queues();
+            assert_eq!(sent_by(floor, &queues), sent_by(relay, &queues));
+            group.bench_function(BenchmarkId::new("floor", members), |b| b.iter(floor));
+            group.bench_function(BenchmarkId::new("relay", members), |b| b.iter(relay));
         }
         group.finish();
     }
@@ -38,20 +40,26 @@ fn broadcast(c: &mut Criterion) {
             let hall = Hall::new(1, members);
             let sender = &hall.seated[0].session;
             let room = channel(0);
-            let frame = state_frame(&room);
-            let queues: Vec<_> = hall.seated.iter().map(|seated| &*seated.queue).collect();
-            group.throughput(Throughput::Elements(members as u64));
-            group.bench_function(BenchmarkId::new("floor", members), |b| {
-                b.iter(|| broadcast_floor(black_box(&frame), queues.iter().copied()));
-            });
+            let broadcast = || {
+                let told = if speaking {
+                    sender.speaking(black_box(&room), true, "")
+                } else {
+                    sender.update_state(black_box(&room), true, false, "")
+                };
+                told.expect("seated");
+            };
+            let queues = hall.queues();
+            let sent = sent_by(broadcast, &queues);
+            let frame = sent[members - 1][0].clone();
+            // Who speaks is not told so.
+            let recipients = &queues[usize::from(speaking)..];
+            let floor =
+                || broadcast_floor(black_box(&frame), recipients.iter().map(|queue| &**queue));
+            assert_eq!(sent_by(floor, &queues), sent);
+            group.throughput(Throughput::Elements(recipients.len() as u64));
+            group.bench_function(BenchmarkId::new("floor", members), |b| b.iter(floor));
             group.bench_function(BenchmarkId::new("broadcast", members), |b| {
-                b.iter(|| {
-                    if speaking {
-                        sender.speaking(black_box(&room), true, "")
-                    } else {
-                        sender.update_state(black_box(&room), true, false, "")
-                    }
-                });
+                b.iter(broadcast);
             });
         }
         group.finish();

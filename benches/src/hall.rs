@@ -36,14 +36,9 @@ impl FrameQueue {
         frames.push_back(frame);
     }
 
-    /// How many frames wait.
-    pub fn len(&self) -> usize {
-        self.0.lock().len()
-    }
-
-    /// Whether no frame waits.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Takes all frames out, the oldest first.
+    pub fn take(&self) -> Vec<Bytes> {
+        self.0.lock().drain(..).collect()
     }
 }
 
@@ -124,6 +119,12 @@ impl Hall {
             .expect("everybody may join");
     }
 
+    /// The queues of everybody, in the order of `seated`.
+    pub fn queues(&self) -> Vec<Arc<FrameQueue>> {
+        let queues = self.seated.iter().map(|seated| Arc::clone(&seated.queue));
+        queues.collect()
+    }
+
     /// Decodes a frame and handles it, as a connection would.
     ///
     /// # Panics
@@ -161,13 +162,6 @@ pub fn offer_frame(channel: &str, target: &str) -> Bytes {
         sdp: "s".repeat(3000),
         channel_id: channel.into(),
         ..VoiceSdpOffer::default()
-    }))
-}
-
-/// A join of `channel`.
-pub fn join_frame(channel: &str) -> Bytes {
-    frame(Payload::VoiceJoinRequest(VoiceJoinRequest {
-        channel_id: channel.into(),
     }))
 }
 
