@@ -18,7 +18,7 @@ use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service, map_conf
 use actix_web::{
     App, HttpRequest, HttpResponse,
     dev::AppConfig,
-    rt::net::TcpStream,
+    rt::{self, net::TcpStream},
     web::{self, Bytes, Data, Payload},
 };
 use anyhow::Context as _;
@@ -27,7 +27,8 @@ use http::StatusCode;
 use tokio::time::timeout;
 use united_voice_core::drive;
 use united_voice_host::{
-    Host, Lingering, LingeringStream, MAX_BODY_BYTES, REQUEST_PATIENCE, Serving, WebSocket, run,
+    Host, Lingering, LingeringStream, MAX_BODY_BYTES, REQUEST_PATIENCE, Serving, Upgrade,
+    WebSocket, run,
 };
 
 type Socket = Framed<LingeringStream, h1::Codec>;
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 async fn serve(serving: Serving) -> anyhow::Result<()> {
-    let (host, lingering) = (serving.host, Lingering::default());
+    let (host, lingering) = (Arc::clone(&serving.host), Lingering::default());
     let server = Server::build()
         // The program has its own.
         .disable_signals()
@@ -50,7 +51,12 @@ async fn serve(serving: Serving) -> anyhow::Result<()> {
     let server = tokio::spawn(server);
     tokio::select! {
         ended = server => ended.context("the server broke down")?.context("the server ended")?,
-        () = serving.shutdown.requested() => handle.stop(true).await,
+        () = serving.shutdown.requested() => {
+            handle.pause().await;
+            // Actix does not know of connections that left HTTP: its threads have to stay until they have said goodbye.
+            serving.host.voice().drained().await;
+            handle.stop(true).await;
+        }
     }
     Ok(())
 }
@@ -99,11 +105,16 @@ async fn upgrade(host: Arc<Host>, request: Request, mut socket: Socket) -> actix
     let sent = timeout(REQUEST_PATIENCE, sent).await;
     // A client that is gone while it is being answered is nothing to report.
     if let (Some(upgrade), Ok(Ok(()))) = (upgrade, sent) {
-        let FramedParts { io, read_buf, .. } = socket.into_parts();
-        let socket = WebSocket::new(io, read_buf, host.voice().limits()).await;
-        drive(host.voice(), socket, upgrade.user, upgrade.codec).await;
+        // A task of its own: what Actix keeps for requests is given back once this is answered.
+        rt::spawn(talk(host, upgrade, socket));
     }
     Ok(())
+}
+
+async fn talk(host: Arc<Host>, upgrade: Upgrade, socket: Socket) {
+    let FramedParts { io, read_buf, .. } = socket.into_parts();
+    let socket = WebSocket::new(io, read_buf, host.voice().limits()).await;
+    drive(host.voice(), socket, upgrade.user, upgrade.codec).await;
 }
 
 async fn send(mut answer: Response<Bytes>, socket: &mut Socket) -> io::Result<()> {

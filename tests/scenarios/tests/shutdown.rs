@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    time::{Instant, sleep},
+};
 use united_voice_scenarios::{Client, Codec, Incoming, Server, ServerKind, request};
 
 scenarios! {
@@ -11,11 +15,15 @@ scenarios! {
     once:
         sigint_says_goodbye,
         stalled_clients_do_not_hold_it_up,
+        who_reads_late_is_told,
         restart_keeps_users_and_channels,
 }
 
 /// What the contract allows, and some for starting the clock late.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Less than the time that a client has for its goodbye.
+const LATE: Duration = Duration::from_secs(3);
 
 async fn sigterm_says_goodbye(kind: ServerKind, codec: Codec) {
     let mut server = Server::start(kind).await;
@@ -45,9 +53,10 @@ async fn sigint_says_goodbye(kind: ServerKind) {
     assert!(server.exit().await.success());
 }
 
-async fn stalled_clients_do_not_hold_it_up(kind: ServerKind) {
+/// A server, somebody on it, and somebody in the same channel who does not read what is on its way.
+async fn with_a_stalled_client(kind: ServerKind) -> (Server, Client, Client) {
     let limits = "[limits]\nmessages_per_second = 100000\nburst = 100000\n";
-    let mut server = Server::with_config(kind, limits).await;
+    let server = Server::with_config(kind, limits).await;
     let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
     let mut stalled =
         Client::connect_narrow(&server, &server.user("Stalled").await, Codec::Protobuf).await;
@@ -56,10 +65,15 @@ async fn stalled_clients_do_not_hold_it_up(kind: ServerKind) {
     ann.joined_event("general").await;
     // Some of this stays in the queue or the buffers before it. Too little to be evicted.
     let offer = request::offer("general", &stalled.user.id, &"s".repeat(60_000));
-    for _ in 0..40 {
+    for _ in 0..56 {
         ann.send(offer.clone()).await;
     }
     ann.expect_idle().await;
+    (server, ann, stalled)
+}
+
+async fn stalled_clients_do_not_hold_it_up(kind: ServerKind) {
+    let (mut server, mut ann, _stalled) = with_a_stalled_client(kind).await;
     let mut half_sent = TcpStream::connect(server.address())
         .await
         .expect("the server accepts");
@@ -73,6 +87,14 @@ async fn stalled_clients_do_not_hold_it_up(kind: ServerKind) {
     assert_eq!(ann.close_code().await, 1001);
     assert!(server.exit().await.success());
     assert!(started.elapsed() < DEADLINE, "{:?}", started.elapsed());
+}
+
+async fn who_reads_late_is_told(kind: ServerKind) {
+    let (mut server, _ann, mut stalled) = with_a_stalled_client(kind).await;
+    server.terminate();
+    sleep(LATE).await;
+    assert_eq!(stalled.close_code().await, 1001);
+    assert!(server.exit().await.success());
 }
 
 async fn restart_keeps_users_and_channels(kind: ServerKind) {
