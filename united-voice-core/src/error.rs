@@ -145,6 +145,8 @@ impl RequestError {
     pub(crate) fn about_message(self, message: &Incoming<'_>) -> Self {
         match message {
             Incoming::Relay(frame) => self.about_channel(frame.channel_id()),
+            #[cfg(feature = "json")]
+            Incoming::RelayText(frame) => self.about_channel(frame.channel_id()),
             Incoming::Envelope(envelope) => match &envelope.payload {
                 Some(payload) => self.about(payload),
                 None => self,

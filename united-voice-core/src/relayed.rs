@@ -1,5 +1,7 @@
 //! The three messages that go from one participant to another: what the server reads of them, and what it writes.
 
+#[cfg(feature = "json")]
+use united_voice_proto::RelayText;
 use united_voice_proto::{
     RelayFrame, RelayKind,
     voice::{VoiceIceCandidate, VoiceSdpAnswer, VoiceSdpOffer},
@@ -67,33 +69,41 @@ relayed!(VoiceSdpOffer, sdp, max_sdp_bytes);
 relayed!(VoiceSdpAnswer, sdp, max_sdp_bytes);
 relayed!(VoiceIceCandidate, candidate_json, max_candidate_bytes);
 
-impl Relayed for RelayFrame<'_> {
-    fn channel(&self) -> &str {
-        self.channel_id()
-    }
+macro_rules! relayed_as_written {
+    ($frame:ty, $signal:path) => {
+        impl Relayed for $frame {
+            fn channel(&self) -> &str {
+                self.channel_id()
+            }
 
-    fn target_user(&self) -> &str {
-        self.target_user_id()
-    }
+            fn target_user(&self) -> &str {
+                self.target_user_id()
+            }
 
-    fn target_session(&self) -> &str {
-        self.target_session_id()
-    }
+            fn target_session(&self) -> &str {
+                self.target_session_id()
+            }
 
-    fn size_and_limit(&self, limits: &Limits) -> (usize, usize) {
-        let limit = match self.kind() {
-            RelayKind::Offer | RelayKind::Answer => limits.max_sdp_bytes,
-            RelayKind::Candidate => limits.max_candidate_bytes,
-        };
-        (self.content_len(), limit)
-    }
+            fn size_and_limit(&self, limits: &Limits) -> (usize, usize) {
+                let limit = match self.kind() {
+                    RelayKind::Offer | RelayKind::Answer => limits.max_sdp_bytes,
+                    RelayKind::Candidate => limits.max_candidate_bytes,
+                };
+                (self.content_len(), limit)
+            }
 
-    fn sent_by(self, user: &UserId, session: SessionId) -> Payload {
-        self.to_payload(user.as_str(), &session.to_text())
-    }
+            fn sent_by(self, user: &UserId, session: SessionId) -> Payload {
+                self.to_payload(user.as_str(), &session.to_text())
+            }
 
-    fn into_signal(self, user: &UserId, session: SessionId) -> Signal {
-        let frame = self.encode_from(user.as_str(), session.to_bytes().as_str());
-        Signal::from_frame(frame, Urgency::Event)
-    }
+            fn into_signal(self, user: &UserId, session: SessionId) -> Signal {
+                let frame = self.encode_from(user.as_str(), session.to_bytes().as_str());
+                $signal(frame, Urgency::Event)
+            }
+        }
+    };
 }
+
+relayed_as_written!(RelayFrame<'_>, Signal::from_frame);
+#[cfg(feature = "json")]
+relayed_as_written!(RelayText<'_>, Signal::from_text);

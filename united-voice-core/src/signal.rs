@@ -57,6 +57,13 @@ enum Form {
         protobuf: Bytes,
         envelope: OnceLock<Box<Envelope>>,
     },
+    /// So is what comes as JSON, whose recipients mostly want it so.
+    #[cfg(feature = "json")]
+    Json {
+        json: ByteString,
+        envelope: OnceLock<Box<Envelope>>,
+        protobuf: OnceLock<Bytes>,
+    },
 }
 
 impl Signal {
@@ -79,6 +86,17 @@ impl Signal {
         let form = Form::Protobuf {
             protobuf,
             envelope: OnceLock::new(),
+        };
+        Self::of(form, urgency)
+    }
+
+    /// A signal that is encoded already, in JSON: what [`united_voice_proto`] wrote or would read as an envelope.
+    #[cfg(feature = "json")]
+    pub(crate) fn from_text(json: impl Into<ByteString>, urgency: Urgency) -> Self {
+        let form = Form::Json {
+            json: json.into(),
+            envelope: OnceLock::new(),
+            protobuf: OnceLock::new(),
         };
         Self::of(form, urgency)
     }
@@ -117,10 +135,13 @@ impl Signal {
     pub fn envelope(&self) -> &Envelope {
         match &self.shared.message {
             Form::Envelope { envelope, .. } => envelope,
-            Form::Protobuf { protobuf, envelope } => envelope.get_or_init(|| {
-                let envelope = decode(Codec::Protobuf, protobuf, usize::MAX);
-                Box::new(envelope.expect("an envelope that the library wrote"))
-            }),
+            Form::Protobuf { protobuf, envelope } => {
+                envelope.get_or_init(|| read(Codec::Protobuf, protobuf))
+            }
+            #[cfg(feature = "json")]
+            Form::Json { json, envelope, .. } => {
+                envelope.get_or_init(|| read(Codec::Json, json.as_bytes()))
+            }
         }
     }
 
@@ -139,7 +160,8 @@ impl Signal {
         payload.expect("a signal is made with a payload")
     }
 
-    /// The size of the protobuf form in bytes: what the signal counts for in a queue, in whichever form it is sent.
+    /// What the signal counts for in a queue, in whichever form it is sent: the bytes of its protobuf form, or of its JSON form
+    /// where it was made in that.
     pub fn size(&self) -> usize {
         match &self.shared.message {
             Form::Envelope { envelope, size, .. } => match size.load(Ordering::Relaxed) {
@@ -151,6 +173,8 @@ impl Signal {
                 length => length,
             },
             Form::Protobuf { protobuf, .. } => protobuf.len(),
+            #[cfg(feature = "json")]
+            Form::Json { json, .. } => json.len(),
         }
     }
 
@@ -162,17 +186,29 @@ impl Signal {
             Form::Envelope {
                 envelope, protobuf, ..
             } => protobuf.get_or_init(|| encode_protobuf(envelope)).clone(),
+            #[cfg(feature = "json")]
+            Form::Json { protobuf, .. } => protobuf
+                .get_or_init(|| encode_protobuf(self.envelope()))
+                .clone(),
         }
     }
 
     /// The proto3 JSON form: one text WebSocket message.
     #[cfg(feature = "json")]
     pub fn as_json(&self) -> ByteString {
+        if let Form::Json { json, .. } = &self.shared.message {
+            return json.clone();
+        }
         self.shared
             .json
             .get_or_init(|| united_voice_proto::encode_json(self.envelope()).into())
             .clone()
     }
+}
+
+fn read(codec: Codec, frame: &[u8]) -> Box<Envelope> {
+    let envelope = decode(codec, frame, usize::MAX);
+    Box::new(envelope.expect("an envelope that the library wrote"))
 }
 
 impl fmt::Debug for Signal {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use united_voice_proto::{
-    DecodeError, Incoming, RelayFrame,
+    DecodeError, Incoming,
     voice::{
         VoiceError, VoiceErrorCode as Code, VoiceIceCandidate, VoiceIceServersRequest,
         VoiceIceServersResponse, VoiceJoinRequest, VoiceJoinResponse, VoiceLeaveRequest,
@@ -60,7 +60,12 @@ pub fn dispatch_now<'a, D: VoiceDirectory>(
 ) -> Option<PendingJoin> {
     match message.into() {
         Incoming::Relay(frame) => {
-            dispatch_relay(server, session, &frame);
+            dispatch_relay(server, session, frame.request_id(), frame);
+            None
+        }
+        #[cfg(feature = "json")]
+        Incoming::RelayText(frame) => {
+            dispatch_relay(server, session, frame.request_id(), frame);
             None
         }
         Incoming::Envelope(envelope) => dispatch_envelope(server, session, envelope),
@@ -70,13 +75,14 @@ pub fn dispatch_now<'a, D: VoiceDirectory>(
 fn dispatch_relay<D: VoiceDirectory>(
     server: &VoiceServer<D>,
     session: &VoiceSession,
-    frame: &RelayFrame<'_>,
+    request_id: &str,
+    message: impl Relayed,
 ) {
-    let (request_id, handled) = if frame.request_id().len() > MAX_ID_BYTES {
+    let (request_id, handled) = if request_id.len() > MAX_ID_BYTES {
         let error = request_id_too_long();
-        ("", Err(error.about_channel(frame.channel_id())))
+        ("", Err(error.about_channel(message.channel())))
     } else {
-        (frame.request_id(), relay(server, session, *frame))
+        (request_id, relay(server, session, message))
     };
     if let Err(error) = handled {
         reply_error(session, request_id, &error);

@@ -1,15 +1,20 @@
 //! What a client sent, read no further than it has to be.
 
+#[cfg(feature = "json")]
+use crate::RelayText;
 use crate::{Codec, DecodeError, RelayFrame, decode, ws::Envelope};
 
 /// A decoded frame: a relayed message is borrowed from it, all else is an envelope.
 ///
-/// Which of the two a relayed message becomes depends on how it is written and makes no difference to what it means: JSON
-/// and unusual protobuf end up as envelopes.
+/// What a relayed message becomes depends on how it is written and makes no difference to what it means: one that is written
+/// unusually ends up as an envelope.
 #[derive(Debug, Clone)]
 pub enum Incoming<'a> {
     /// An offer, an answer or a candidate that can be passed on without being taken apart.
     Relay(RelayFrame<'a>),
+    /// Such a message in JSON.
+    #[cfg(feature = "json")]
+    RelayText(RelayText<'a>),
     /// Anything else. It has a payload where it comes from [`Incoming::decode`].
     Envelope(Envelope),
 }
@@ -20,13 +25,16 @@ impl<'a> Incoming<'a> {
     /// # Errors
     /// Those of [`decode`].
     pub fn decode(codec: Codec, frame: &'a [u8], limit: usize) -> Result<Self, DecodeError> {
-        if codec == Codec::Protobuf
-            && frame.len() <= limit
-            && let Some(relay) = RelayFrame::parse(frame)
-        {
-            return Ok(Self::Relay(relay));
+        let relay = match codec {
+            _ if frame.len() > limit => None,
+            Codec::Protobuf => RelayFrame::parse(frame).map(Self::Relay),
+            #[cfg(feature = "json")]
+            Codec::Json => RelayText::parse(frame).map(Self::RelayText),
+        };
+        match relay {
+            Some(relay) => Ok(relay),
+            None => decode(codec, frame, limit).map(Self::Envelope),
         }
-        decode(codec, frame, limit).map(Self::Envelope)
     }
 
     /// The request id as the client wrote it, whatever its length.
@@ -34,6 +42,8 @@ impl<'a> Incoming<'a> {
     pub fn request_id(&self) -> &str {
         match self {
             Self::Relay(relay) => relay.request_id(),
+            #[cfg(feature = "json")]
+            Self::RelayText(relay) => relay.request_id(),
             Self::Envelope(envelope) => &envelope.request_id,
         }
     }
@@ -43,6 +53,8 @@ impl<'a> Incoming<'a> {
     pub fn into_envelope(self) -> Envelope {
         match self {
             Self::Relay(relay) => relay.to_envelope(),
+            #[cfg(feature = "json")]
+            Self::RelayText(relay) => relay.to_envelope(),
             Self::Envelope(envelope) => envelope,
         }
     }

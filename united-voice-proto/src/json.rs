@@ -65,6 +65,11 @@ fn parse_without_nulls(text: &[u8]) -> Option<Envelope> {
     serde_json::from_slice(&text).ok()
 }
 
+/// A JSON string.
+pub(crate) fn text(text: &str) -> String {
+    serde_json::to_string(text).expect("every text has a JSON form")
+}
+
 pub(crate) fn encode(envelope: &Envelope) -> String {
     serde_json::to_string(envelope).unwrap_or_else(|_| encode_open_enum(envelope))
 }

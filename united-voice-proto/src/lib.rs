@@ -66,6 +66,8 @@ mod incoming;
 mod json;
 mod redact;
 mod relay;
+#[cfg(feature = "json")]
+mod relay_text;
 mod wire;
 mod write;
 
@@ -76,6 +78,8 @@ pub use encode::{encode_speaking_event, encode_state_update};
 pub use error::{DecodeError, MalformedReason};
 pub use incoming::Incoming;
 pub use relay::{RelayFrame, RelayKind};
+#[cfg(feature = "json")]
+pub use relay_text::RelayText;
 pub use wire::is_voice_frame;
 
 /// The messages of package `united.voice`.

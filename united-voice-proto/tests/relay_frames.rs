@@ -3,16 +3,21 @@
 //!
 //! `PROPTEST_CASES=1000000 cargo test --release -p united-voice-proto --test relay_frames` looks longer.
 
+mod support;
+
 use proptest::{collection::vec, prelude::*};
+use support::{SENDER, config, damage, route, sent_by};
 use united_voice_proto::{
-    Codec, Incoming, RelayFrame, RelayKind, decode, encode_protobuf, encode_speaking_event,
+    Codec, Incoming, RelayFrame, decode, encode_protobuf, encode_speaking_event,
     encode_state_update,
     voice::{VoiceIceCandidate, VoiceSdpOffer, VoiceSpeakingEvent, VoiceStateUpdate},
     ws::{Envelope, envelope::Payload},
 };
 
 const LIMIT: usize = 128 * 1024;
-const SENDER: (&str, &str) = ("zoë", "0123456789abcdef-2a");
+
+/// Keys, lengths and the beginnings of what takes more than one byte.
+const TELLING: &[u8] = b"\x00\x01\x0a\x0b\x0c\x12\x1a\x22\x2a\x32\x3a\x7f\x80\xc2\xca\xd2\xff";
 
 /// What both paths make of a frame, and whether the short one was taken.
 fn check(frame: &[u8]) -> bool {
@@ -40,62 +45,13 @@ fn check(frame: &[u8]) -> bool {
 
 /// What the server reads of the message is what prost reads.
 fn check_texts(relay: &RelayFrame<'_>, envelope: &Envelope) {
-    let (kind, texts) = match envelope.payload.as_ref().expect("decoded") {
-        Payload::VoiceSdpOffer(offer) => (
-            RelayKind::Offer,
-            [
-                &offer.target_user_id,
-                &offer.sdp,
-                &offer.channel_id,
-                &offer.target_session_id,
-            ],
-        ),
-        Payload::VoiceSdpAnswer(answer) => (
-            RelayKind::Answer,
-            [
-                &answer.target_user_id,
-                &answer.sdp,
-                &answer.channel_id,
-                &answer.target_session_id,
-            ],
-        ),
-        Payload::VoiceIceCandidate(candidate) => (
-            RelayKind::Candidate,
-            [
-                &candidate.target_user_id,
-                &candidate.candidate_json,
-                &candidate.channel_id,
-                &candidate.target_session_id,
-            ],
-        ),
-        other => panic!("not relayed: {other:?}"),
-    };
-    assert_eq!(relay.kind(), kind);
-    assert_eq!(relay.request_id(), envelope.request_id);
-    let [target, content, channel, session] = texts;
-    assert_eq!(relay.target_user_id(), target);
-    assert_eq!(relay.content_len(), content.len());
-    assert_eq!(relay.channel_id(), channel);
-    assert_eq!(relay.target_session_id(), session);
-}
-
-/// The message with the sender written as a server without this path would.
-fn sent_by(envelope: &Envelope) -> Option<Payload> {
-    let (user, session) = (SENDER.0.to_owned(), SENDER.1.to_owned());
-    let mut payload = envelope.payload.clone()?;
-    match &mut payload {
-        Payload::VoiceSdpOffer(offer) => {
-            (offer.sender_user_id, offer.sender_session_id) = (user, session);
-        }
-        Payload::VoiceSdpAnswer(answer) => {
-            (answer.sender_user_id, answer.sender_session_id) = (user, session);
-        }
-        Payload::VoiceIceCandidate(candidate) => {
-            (candidate.sender_user_id, candidate.sender_session_id) = (user, session);
-        }
-        _ => return None,
-    }
-    Some(payload)
+    let read = [
+        relay.request_id(),
+        relay.target_user_id(),
+        relay.channel_id(),
+        relay.target_session_id(),
+    ];
+    assert_eq!((relay.kind(), read, relay.content_len()), route(envelope));
 }
 
 fn varint(mut value: u64, padding: usize) -> Vec<u8> {
@@ -228,72 +184,6 @@ fn odd() -> impl Strategy<Value = Vec<u8>> {
     vec(odd_field(outer, payload), 0..4).prop_map(|fields| fields.concat())
 }
 
-/// One change to a frame's bytes; places are taken modulo its length.
-#[derive(Debug, Clone)]
-enum Damage {
-    Set(usize, u8),
-    Flip(usize, u8),
-    Insert(usize, u8),
-    Remove(usize),
-    Cut(usize),
-    Repeat(usize, usize),
-}
-
-impl Damage {
-    fn apply(&self, frame: &mut Vec<u8>) {
-        if frame.is_empty() {
-            return;
-        }
-        let at = |place: usize| place % frame.len();
-        match *self {
-            Self::Set(place, byte) => {
-                let place = at(place);
-                frame[place] = byte;
-            }
-            Self::Flip(place, bit) => {
-                let place = at(place);
-                frame[place] ^= 1 << (bit % 8);
-            }
-            Self::Insert(place, byte) => frame.insert(at(place), byte),
-            Self::Remove(place) => {
-                frame.remove(at(place));
-            }
-            Self::Cut(place) => frame.truncate(at(place)),
-            Self::Repeat(from, length) => {
-                let from = at(from);
-                let to = frame.len().min(from + length);
-                let again = frame[from..to].to_vec();
-                frame.extend(again);
-            }
-        }
-    }
-}
-
-/// Mostly at the front, where the keys and lengths are.
-fn damage() -> impl Strategy<Value = Damage> {
-    let place = prop_oneof![3 => 0..24_usize, 1 => 0..100_000_usize];
-    let telling = prop::sample::select(
-        b"\x00\x01\x0a\x0b\x0c\x12\x1a\x22\x2a\x32\x3a\x7f\x80\xc2\xca\xd2\xff".to_vec(),
-    );
-    let byte = prop_oneof![telling, any::<u8>()];
-    prop_oneof![
-        (place.clone(), byte.clone()).prop_map(|(place, byte)| Damage::Set(place, byte)),
-        (place.clone(), any::<u8>()).prop_map(|(place, bit)| Damage::Flip(place, bit)),
-        (place.clone(), byte).prop_map(|(place, byte)| Damage::Insert(place, byte)),
-        place.clone().prop_map(Damage::Remove),
-        place.clone().prop_map(Damage::Cut),
-        (place, 0..64_usize).prop_map(|(from, length)| Damage::Repeat(from, length)),
-    ]
-}
-
-fn config() -> ProptestConfig {
-    let config = ProptestConfig::default();
-    ProptestConfig {
-        cases: config.cases.max(2_000),
-        ..config
-    }
-}
-
 proptest! {
     #![proptest_config(config())]
 
@@ -308,7 +198,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_frames(frame in regular(), damage in vec(damage(), 1..4)) {
+    fn damaged_frames(frame in regular(), damage in vec(damage(TELLING), 1..4)) {
         let mut frame = frame;
         for damage in damage {
             damage.apply(&mut frame);
