@@ -47,7 +47,6 @@ pub(crate) struct Inner {
     rooms: ById<Room>,
     users: ById<User>,
     hasher: RandomState,
-    epoch: u64,
     /// The next session's and connection's number.
     counter: AtomicU64,
     policy: AtomicU64,
@@ -177,14 +176,13 @@ impl VoiceRoomRegistry {
     /// An empty registry in which a user may have `connections_per_user` connections at the same time.
     pub fn new(connections_per_user: usize) -> Self {
         let hasher = RandomState::default();
-        let epoch = getrandom::u64().unwrap_or_else(|_| hasher.hash_one(0));
+        let first = getrandom::u64().unwrap_or_else(|_| hasher.hash_one(0));
         Self {
             inner: Arc::new(Inner {
                 rooms: DashMap::with_hasher(hasher.clone()),
                 users: DashMap::with_hasher(hasher.clone()),
                 hasher,
-                epoch,
-                counter: AtomicU64::new(1),
+                counter: AtomicU64::new(first),
                 policy: AtomicU64::new(0),
                 shutting_down: AtomicBool::new(false),
                 connections_per_user,
@@ -372,7 +370,7 @@ impl Inner {
     }
 
     pub(crate) fn next_session(&self) -> SessionId {
-        SessionId::new(self.epoch, self.next_number())
+        SessionId::new(self.next_number())
     }
 
     pub(crate) fn hash(&self, user: &str) -> u64 {
