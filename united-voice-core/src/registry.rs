@@ -6,8 +6,8 @@
 //! *and* the room's, hence "the user sits in room r" and "r lists the session" are one fact. No guard of a map is alive
 //! while a lock is taken: get, clone the `Arc`, drop the guard. Nothing here waits: the registry is synchronous.
 //!
-//! Whoever empties a room (or takes a user's last connection) marks it dead under its lock and then removes it from the
-//! map if it is still that one; whoever finds a dead one does likewise and tries again.
+//! Whoever empties a room marks it dead under its lock and then removes it from the map if it is still that one; whoever
+//! finds a dead one does likewise and tries again. So it is with users, who are dead once they have no connection.
 
 use std::{
     borrow::Borrow,
@@ -21,17 +21,17 @@ use std::{
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
-use smallvec::SmallVec;
 use tokio::sync::{Notify, broadcast};
 use united_voice_proto::voice::VoiceParticipant;
 
 use crate::{
-    ChannelId, CloseReason, SessionId, SignalSink, UserId,
+    ChannelId, CloseReason, Member, SessionId, SignalSink, UserId,
     error::ConnectError,
     events::{VoiceEvent, VoiceEvents},
     room::RoomState,
     session::VoiceSession,
     stats::{Counters, Stats},
+    user::{Connection, User, UserCell},
 };
 
 /// All voice channels of a server, and who is in which.
@@ -139,33 +139,7 @@ pub(crate) struct Room {
 pub(crate) struct RoomCell {
     /// Out of the map, or about to be: not to be joined.
     pub(crate) dead: bool,
-    pub(crate) members: RoomState<Link>,
-}
-
-/// A member's way out, and which of the user's connections it is.
-#[derive(Clone)]
-pub(crate) struct Link {
-    pub(crate) sink: Arc<dyn SignalSink>,
-    pub(crate) connection: u64,
-}
-
-pub(crate) struct User {
-    pub(crate) id: UserId,
-    pub(crate) state: Mutex<UserCell>,
-}
-
-#[derive(Default)]
-pub(crate) struct UserCell {
-    dead: bool,
-    /// The open connections. One that was closed is not among them and can't join.
-    pub(crate) connections: SmallVec<[Link; 1]>,
-    pub(crate) seat: Option<Seat>,
-}
-
-pub(crate) struct Seat {
-    pub(crate) room: Arc<Room>,
-    pub(crate) session: SessionId,
-    pub(crate) connection: u64,
+    pub(crate) members: RoomState<Arc<dyn SignalSink>>,
 }
 
 /// A state of the host's limits and bans: see [`VoiceRoomRegistry::policy_changed`].
@@ -210,25 +184,29 @@ impl VoiceRoomRegistry {
         user: &UserId,
         sink: Arc<dyn SignalSink>,
     ) -> Result<VoiceSession, ConnectError> {
-        let connection = self.inner.next_number();
-        let link = Link { sink, connection };
+        let number = self.inner.next_number();
+        let connection = || Connection::new(number, Arc::clone(&sink));
         loop {
-            let user = self.inner.user_or_new(user);
+            let user = find_or_new(&self.inner.users, user.as_str(), || {
+                User::new(user.clone(), connection())
+            });
             let mut cell = user.state.lock();
-            if cell.dead {
+            if cell.is_dead() {
                 drop(cell);
                 self.inner.remove_user(&user);
                 continue;
             }
+            // A user who is new has it already.
+            cell.remove(|present| present.number == number);
             if let Err(error) = self.may_connect(&cell) {
                 drop(cell);
                 self.inner.forget_user_if_idle(&user);
                 return Err(error);
             }
-            cell.connections.push(link);
+            cell.connections.push(connection());
             drop(cell);
             self.inner.counters.connected();
-            return Ok(VoiceSession::new(self.clone(), user, connection));
+            return Ok(VoiceSession::new(self.clone(), user, number));
         }
     }
 
@@ -254,9 +232,7 @@ impl VoiceRoomRegistry {
         };
         let cell = room.state.lock();
         let members = cell.members.members();
-        members
-            .map(|member| member.participant.to_proto())
-            .collect()
+        members.map(Member::to_proto).collect()
     }
 
     /// How many are in a channel.
@@ -352,8 +328,8 @@ impl VoiceRoomRegistry {
             .map(|entry| Arc::clone(&entry.key().0))
             .collect();
         for user in users {
-            for link in &user.state.lock().connections {
-                link.sink.close(CloseReason::GoingAway);
+            for connection in &user.state.lock().connections {
+                connection.sink.close(CloseReason::GoingAway);
             }
         }
     }
@@ -373,8 +349,9 @@ impl Inner {
         SessionId::new(self.next_number())
     }
 
-    pub(crate) fn hash(&self, user: &str) -> u64 {
-        self.hasher.hash_one(user)
+    /// What a room compares before it compares ids.
+    pub(crate) fn hash(&self, user: &str) -> u32 {
+        self.hasher.hash_one(user) as u32
     }
 
     pub(crate) fn room(&self, channel: &ChannelId) -> Option<Arc<Room>> {
@@ -402,18 +379,9 @@ impl Inner {
         find(&self.users, user.as_str())
     }
 
-    fn user_or_new(&self, user: &UserId) -> Arc<User> {
-        find_or_new(&self.users, user.as_str(), || User {
-            id: user.clone(),
-            state: Mutex::default(),
-        })
-    }
-
     pub(crate) fn forget_user_if_idle(&self, user: &Arc<User>) {
-        let mut cell = user.state.lock();
-        if cell.connections.is_empty() {
-            cell.dead = true;
-            drop(cell);
+        let dead = user.state.lock().is_dead();
+        if dead {
             self.remove_user(user);
         }
     }

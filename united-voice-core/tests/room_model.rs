@@ -3,12 +3,12 @@
 
 mod support;
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::num::NonZeroU32;
 
 use proptest::{collection::vec, prelude::*};
 use support::{ops::RoomOp, user};
 use united_voice_core::{
-    Member, Participant, Profile, RoomFull, RoomState, SessionId, UserId, VoiceRoomRegistry,
+    Member, Profile, RoomFull, RoomState, SessionId, UserId, VoiceRoomRegistry,
 };
 
 /// Who is in the room: user, session, muted, deafened, handle.
@@ -48,8 +48,8 @@ struct Pair {
 }
 
 /// All users share two hashes, so that the comparison of ids after that of hashes matters.
-fn hash(user: u8) -> u64 {
-    u64::from(user % 2)
+fn hash(user: u8) -> u32 {
+    u32::from(user % 2)
 }
 
 fn id(number: u8) -> UserId {
@@ -100,12 +100,8 @@ impl Pair {
         let session = self.sessions[self.next];
         let handle = self.next;
         self.next += 1;
-        let participant = Participant::new(id(user), session, Arc::new(Profile::default()));
-        let member = Member {
-            hash: hash(user),
-            participant,
-            handle,
-        };
+        let profile = Profile::default();
+        let member = Member::new(hash(user), id(user), session, profile, handle);
         let replaced = self.room.seat(member).map(|member| member.handle);
         let expected = self.model.remove(user).map(|row| row.4);
         assert_eq!(replaced, expected);
@@ -131,12 +127,11 @@ impl Pair {
 
     fn compare(&self) {
         let rows = |member: &Member<usize>| {
-            let who = &member.participant;
             (
-                who.user.clone(),
-                who.session,
-                who.muted,
-                who.deafened,
+                member.user.clone(),
+                member.session,
+                member.muted,
+                member.deafened,
                 member.handle,
             )
         };
@@ -156,7 +151,7 @@ impl Pair {
             let name = id(number);
             let found = self.room.find(hash(number), name.as_str());
             assert_eq!(
-                found.map(|member| member.participant.session),
+                found.map(|member| member.session),
                 self.model.session(number)
             );
             let others = self.room.others(name.as_str());
