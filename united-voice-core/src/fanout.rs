@@ -70,30 +70,33 @@ impl Overflow {
         }
     }
 
-    /// Delivers to all members, and the answer to the connection that caused it.
+    /// Delivers to all members, and the answer to the member who caused it.
     pub(crate) fn broadcast(
         &mut self,
         cell: &RoomCell,
-        mut signal: Signal,
+        signal: &Signal,
         cause: SessionId,
         answer: &Answer,
     ) {
-        let urgency = signal.urgency();
         for member in cell.members.members() {
-            if member.session != cause {
-                self.deliver(member, &signal);
-                continue;
+            if member.session == cause {
+                self.answer(member, signal, answer);
+            } else {
+                self.deliver(member, signal);
             }
-            match answer {
-                Answer::None => {}
-                Answer::Other(answer) => {
-                    self.deliver(member, answer);
-                }
-                Answer::Same => {
-                    signal.set_urgency(Urgency::Reply);
-                    self.deliver(member, &signal);
-                    signal.set_urgency(urgency);
-                }
+        }
+    }
+
+    /// Out of the way of the others.
+    #[cold]
+    fn answer(&mut self, member: &Seated, signal: &Signal, answer: &Answer) {
+        match answer {
+            Answer::None => {}
+            Answer::Other(answer) => {
+                self.deliver(member, answer);
+            }
+            Answer::Same => {
+                self.deliver(member, &signal.with_urgency(Urgency::Reply));
             }
         }
     }

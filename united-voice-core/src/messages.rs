@@ -87,7 +87,7 @@ impl VoiceSession {
             room.members
                 .set_state(self.user_hash(), user_id, seat.session, muted, deafened);
             let answer = answer.map_or(Answer::Same, Answer::Other);
-            overflow.broadcast(&room, told, seat.session, &answer);
+            overflow.broadcast(&room, &told, seat.session, &answer);
             self.registry.inner.publish(|| VoiceEvent::StateChanged {
                 channel: seat.room.id.clone(),
                 user: self.user.id.clone(),
@@ -129,7 +129,7 @@ impl VoiceSession {
             let answer = asked.then(|| signal(request_id, Urgency::Reply));
             let room = seat.room.state.lock();
             let answer = answer.map_or(Answer::None, Answer::Other);
-            overflow.broadcast(&room, told, seat.session, &answer);
+            overflow.broadcast(&room, &told, seat.session, &answer);
         }
         self.registry.evict_all(overflow);
         Ok(())

@@ -104,10 +104,6 @@ impl Signal {
         }
     }
 
-    pub(crate) fn set_urgency(&mut self, urgency: Urgency) {
-        self.urgency = urgency;
-    }
-
     /// How to treat the signal under pressure.
     pub fn urgency(&self) -> Urgency {
         self.urgency
@@ -157,12 +153,13 @@ impl Signal {
     /// The protobuf form: one binary WebSocket message.
     #[inline]
     pub fn as_protobuf(&self) -> Bytes {
-        match &self.shared.message {
-            Form::Protobuf { protobuf, .. } => protobuf.clone(),
+        let protobuf = match &self.shared.message {
+            Form::Protobuf { protobuf, .. } => protobuf,
             Form::Envelope {
                 envelope, protobuf, ..
-            } => protobuf.get_or_init(|| encode_protobuf(envelope)).clone(),
-        }
+            } => encoded(envelope, protobuf),
+        };
+        protobuf.clone()
     }
 
     /// The proto3 JSON form: one text WebSocket message.
@@ -173,6 +170,12 @@ impl Signal {
             .get_or_init(|| united_voice_proto::encode_json(self.envelope()).into())
             .clone()
     }
+}
+
+/// Out of line, which spares the sinks' loops more than a call costs.
+#[inline(never)]
+fn encoded<'a>(envelope: &Envelope, protobuf: &'a OnceLock<Bytes>) -> &'a Bytes {
+    protobuf.get_or_init(|| encode_protobuf(envelope))
 }
 
 impl fmt::Debug for Signal {
