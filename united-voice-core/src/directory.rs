@@ -156,7 +156,7 @@ mod tests {
     fn a_profile_keeps_name_and_key_apart() {
         let named = Profile::new("Zoë");
         assert_eq!((named.display_name(), named.pubkey()), ("Zoë", ""));
-        let keyed = named.clone().with_pubkey("old").with_pubkey("é key");
+        let keyed = named.with_pubkey("old").with_pubkey("é key");
         assert_eq!((keyed.display_name(), keyed.pubkey()), ("Zoë", "é key"));
         assert_ne!(keyed, Profile::new("Zoëé key"));
         let keyless = Profile::default();

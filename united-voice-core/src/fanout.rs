@@ -183,17 +183,15 @@ impl VoiceRoomRegistry {
     /// is held by the caller.
     pub(crate) fn vacate(
         &self,
-        user: &User,
         seat: Seat,
         reason: VoiceLeaveReason,
         overflow: &mut Overflow,
     ) -> Gone {
         let Seat { room, session } = seat;
-        let hash = self.inner.hash(user.id.as_str());
         let mut cell = room.state.lock();
         let member = cell
             .members
-            .unseat(hash, user.id.as_str(), session)
+            .unseat(session)
             .expect("a seat and its room's list change together");
         let told = self.tell_left(&room, &cell, &member, reason, overflow);
         let dead = Inner::retire_if_empty(&mut cell);
@@ -269,7 +267,7 @@ impl VoiceRoomRegistry {
             return false;
         };
         if let Some(seat) = connection.seat {
-            self.vacate(user, seat, VoiceLeaveReason::Evicted, overflow);
+            self.vacate(seat, VoiceLeaveReason::Evicted, overflow);
         }
         drop(cell);
         self.inner.counters.evicted();

@@ -36,7 +36,7 @@ impl Join<'_> {
         respond: impl FnOnce(JoinSnapshot) -> Signal,
     ) -> Result<SessionId, JoinError> {
         let me = self.session.user();
-        let hash = self.session.user_hash();
+        let hash = self.session.registry().inner.hash(me.as_str());
         if !self.session.registry().is_current(terms.policy) {
             return Err(JoinError::PolicyChanged);
         }
@@ -105,10 +105,9 @@ impl Join<'_> {
             Some(cell) => (&mut **cell, VoiceLeaveReason::Moved),
             None => (&mut *self.cell, VoiceLeaveReason::Replaced),
         };
-        let (me, hash) = (self.session.user().as_str(), self.session.user_hash());
         let gone = cell
             .members
-            .unseat(hash, me, old.session)
+            .unseat(old.session)
             .expect("a seat and its room's list change together");
         if !is_mine {
             let lost = Payload::VoiceError(VoiceError {

@@ -119,6 +119,7 @@ mod fanout;
 #[cfg(feature = "connection")]
 mod frame;
 mod id;
+mod index;
 mod join;
 mod limits;
 mod messages;

@@ -84,8 +84,7 @@ impl VoiceSession {
             let asked = !request_id.is_empty();
             let answer = asked.then(|| signal(request_id, Urgency::Reply));
             let mut room = seat.room.state.lock();
-            room.members
-                .set_state(self.user_hash(), user_id, seat.session, muted, deafened);
+            room.members.set_state(seat.session, muted, deafened);
             let answer = answer.map_or(Answer::Same, Answer::Other);
             overflow.broadcast(&room, &told, seat.session, &answer);
             self.registry.inner.publish(|| VoiceEvent::StateChanged {

@@ -35,7 +35,7 @@ impl VoiceRoomRegistry {
         let Some(seat) = cell.take_seat(meant) else {
             return false;
         };
-        let gone = self.vacate(&user, seat, VoiceLeaveReason::Kicked, &mut overflow);
+        let gone = self.vacate(seat, VoiceLeaveReason::Kicked, &mut overflow);
         gone.tell(&mut overflow, "", Urgency::Event);
         drop(cell);
         self.evict_all(overflow);

@@ -10,8 +10,7 @@
 //! finds a dead one does likewise and tries again. So it is with users, who are dead once they have no connection.
 
 use std::{
-    borrow::Borrow,
-    hash::{BuildHasher, Hash, Hasher},
+    hash::BuildHasher,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -28,6 +27,7 @@ use crate::{
     ChannelId, CloseReason, Member, SessionId, SignalSink, UserId,
     error::ConnectError,
     events::{VoiceEvent, VoiceEvents},
+    index::{ById, Identified, find, find_or_new, remove},
     room::RoomState,
     session::VoiceSession,
     stats::{Counters, Stats},
@@ -60,35 +60,6 @@ pub(crate) struct Inner {
     drained: Notify,
 }
 
-/// What is found by its own id, which is kept once.
-type ById<T> = DashMap<Entry<T>, (), RandomState>;
-
-struct Entry<T>(Arc<T>);
-
-trait Identified {
-    fn id(&self) -> &str;
-}
-
-impl<T: Identified> Borrow<str> for Entry<T> {
-    fn borrow(&self) -> &str {
-        self.0.id()
-    }
-}
-
-impl<T: Identified> Hash for Entry<T> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.id().hash(state);
-    }
-}
-
-impl<T: Identified> PartialEq for Entry<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.id() == other.0.id()
-    }
-}
-
-impl<T: Identified> Eq for Entry<T> {}
-
 impl Identified for Room {
     fn id(&self) -> &str {
         self.id.as_str()
@@ -99,24 +70,6 @@ impl Identified for User {
     fn id(&self) -> &str {
         self.id.as_str()
     }
-}
-
-fn find<T: Identified>(all: &ById<T>, id: &str) -> Option<Arc<T>> {
-    all.get(id).map(|entry| Arc::clone(&entry.key().0))
-}
-
-fn find_or_new<T: Identified>(all: &ById<T>, id: &str, new: impl FnOnce() -> T) -> Arc<T> {
-    if let Some(present) = find(all, id) {
-        return present;
-    }
-    // Somebody else may be quicker: then theirs counts.
-    let entry = all.entry(Entry(Arc::new(new()))).or_insert(());
-    Arc::clone(&entry.key().0)
-}
-
-/// Removes this very one, and not another that has taken its place.
-fn remove<T: Identified>(all: &ById<T>, one: &Arc<T>) {
-    all.remove_if(one.id(), |present, ()| Arc::ptr_eq(&present.0, one));
 }
 
 /// What `drained` waits for: held by every session, and by a connection until its close is through.
@@ -185,10 +138,9 @@ impl VoiceRoomRegistry {
         sink: Arc<dyn SignalSink>,
     ) -> Result<VoiceSession, ConnectError> {
         let number = self.inner.next_number();
-        let connection = || Connection::new(number, Arc::clone(&sink));
         loop {
             let user = find_or_new(&self.inner.users, user.as_str(), || {
-                User::new(user.clone(), connection())
+                User::new(user.clone(), Connection::new(number, Arc::clone(&sink)))
             });
             let mut cell = user.state.lock();
             if cell.is_dead() {
@@ -196,14 +148,14 @@ impl VoiceRoomRegistry {
                 self.inner.remove_user(&user);
                 continue;
             }
-            // A user who is new has it already.
+            // A user who is new was made with it.
             cell.remove(|present| present.number == number);
             if let Err(error) = self.may_connect(&cell) {
                 drop(cell);
                 self.inner.forget_user_if_idle(&user);
                 return Err(error);
             }
-            cell.connections.push(connection());
+            cell.connections.push(Connection::new(number, sink));
             drop(cell);
             self.inner.counters.connected();
             return Ok(VoiceSession::new(self.clone(), user, number));
@@ -325,7 +277,7 @@ impl VoiceRoomRegistry {
             .inner
             .users
             .iter()
-            .map(|entry| Arc::clone(&entry.key().0))
+            .map(|entry| entry.key().get())
             .collect();
         for user in users {
             for connection in &user.state.lock().connections {

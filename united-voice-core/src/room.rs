@@ -66,7 +66,7 @@ pub struct RoomFull;
 
 /// The members of one room, in the order in which they joined.
 ///
-/// A user is in it at most once, and all that changes or removes a member names the session as well.
+/// A user is in it at most once, and all that changes or removes a member names the session, which is nobody else's.
 #[derive(Debug, Clone)]
 pub struct RoomState<H> {
     members: Vec<Member<H>>,
@@ -129,31 +129,21 @@ impl<H> RoomState<H> {
         replaced
     }
 
-    /// Takes this session of this user out. Nothing happens where the user is in the room by another session.
-    pub fn unseat(&mut self, hash: u32, user: &str, session: SessionId) -> Option<Member<H>> {
-        let position = self.position(hash, user)?;
-        (self.members[position].session == session).then(|| self.members.remove(position))
+    /// Takes this session out. Nothing happens where its user is in the room by another session.
+    pub fn unseat(&mut self, session: SessionId) -> Option<Member<H>> {
+        let mut members = self.members.iter();
+        let position = members.position(|member| member.session == session)?;
+        Some(self.members.remove(position))
     }
 
     /// Records what this session told about itself; says whether it is in the room.
-    pub fn set_state(
-        &mut self,
-        hash: u32,
-        user: &str,
-        session: SessionId,
-        muted: bool,
-        deafened: bool,
-    ) -> bool {
-        let position = self.position(hash, user);
-        let Some(member) = position.map(|position| &mut self.members[position]) else {
-            return false;
-        };
-        if member.session != session {
-            return false;
-        }
-        member.muted = muted;
-        member.deafened = deafened;
-        true
+    pub fn set_state(&mut self, session: SessionId, muted: bool, deafened: bool) -> bool {
+        let mut members = self.members.iter_mut();
+        let member = members.find(|member| member.session == session);
+        member.is_some_and(|member| {
+            (member.muted, member.deafened) = (muted, deafened);
+            true
+        })
     }
 
     /// The wire form of everybody but `user`, in the order in which they joined.

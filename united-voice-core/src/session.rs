@@ -35,7 +35,6 @@ pub struct VoiceSession {
     pub(crate) registry: VoiceRoomRegistry,
     pub(crate) user: Arc<User>,
     pub(crate) connection: u64,
-    user_hash: u32,
     ice_grants: AtomicU64,
     _lease: Lease,
 }
@@ -67,7 +66,6 @@ impl VoiceSession {
     pub(crate) fn new(registry: VoiceRoomRegistry, user: Arc<User>, connection: u64) -> Self {
         Self {
             _lease: registry.inner.lease(),
-            user_hash: registry.inner.hash(user.id.as_str()),
             registry,
             user,
             connection,
@@ -78,10 +76,6 @@ impl VoiceSession {
     /// Whose connection it is.
     pub fn user(&self) -> &UserId {
         &self.user.id
-    }
-
-    pub(crate) fn user_hash(&self) -> u32 {
-        self.user_hash
     }
 
     /// The channel in which this connection has a seat, and the session's name.
@@ -180,9 +174,7 @@ impl VoiceSession {
             let seat = mine.and_then(|mine| mine.seat.take_if(|seat| seat.is_in(channel)));
             let seat = seat.ok_or(NotInChannel)?;
             let reason = VoiceLeaveReason::Left;
-            let gone = self
-                .registry
-                .vacate(&self.user, seat, reason, &mut overflow);
+            let gone = self.registry.vacate(seat, reason, &mut overflow);
             gone.tell(&mut overflow, request_id, Urgency::Reply);
         }
         self.registry.evict_all(overflow);
@@ -257,8 +249,7 @@ impl Drop for VoiceSession {
             let mine = user.remove(|connection| connection.number == self.connection);
             if let Some(seat) = mine.and_then(|mine| mine.seat) {
                 let reason = VoiceLeaveReason::Disconnected;
-                self.registry
-                    .vacate(&self.user, seat, reason, &mut overflow);
+                self.registry.vacate(seat, reason, &mut overflow);
             }
         }
         self.registry.inner.forget_user_if_idle(&self.user);

@@ -79,9 +79,7 @@ impl Pair {
                 deafened,
             } => {
                 let session = self.session(user, stale);
-                let is_set =
-                    self.room
-                        .set_state(hash(user), id(user).as_str(), session, muted, deafened);
+                let is_set = self.room.set_state(session, muted, deafened);
                 let row = self
                     .model
                     .rows
@@ -110,7 +108,7 @@ impl Pair {
 
     fn unseat(&mut self, user: u8, stale: bool) {
         let session = self.session(user, stale);
-        let gone = self.room.unseat(hash(user), id(user).as_str(), session);
+        let gone = self.room.unseat(session);
         let is_meant = self.model.session(user) == Some(session);
         let expected = is_meant.then(|| self.model.remove(user)).flatten();
         assert_eq!(gone.map(|member| member.handle), expected.map(|row| row.4));

@@ -176,14 +176,15 @@ fn taking_and_leaving_a_seat_allocates_nothing() {
     };
     let registry = VoiceRoomRegistry::new(1);
     let scene = scene(&registry, 1);
-    let session = scene.alice.seat().expect("seated").1;
-    assert!(room.seat(member(1, "bob", session)).is_none());
-    let mut visitor = Some(member(2, "visitor", session));
+    let session = |seated: &VoiceSession| seated.seat().expect("seated").1;
+    let (bobs, visitors) = (session(&scene.alice), session(&scene._others[0]));
+    assert!(room.seat(member(1, "bob", bobs)).is_none());
+    let mut visitor = Some(member(2, "visitor", visitors));
     let counted = allocations(|| {
         room.check_seat(2, "visitor", None).expect("no limit");
         let replaced = visitor.take().and_then(|visitor| room.seat(visitor));
         assert!(replaced.is_none());
-        visitor = room.unseat(2, "visitor", session);
+        visitor = room.unseat(visitors);
         assert!(visitor.is_some());
     });
     assert_eq!(counted, 0);
