@@ -74,29 +74,32 @@ impl Overflow {
     pub(crate) fn broadcast(
         &mut self,
         cell: &RoomCell,
-        signal: &Signal,
+        mut signal: Signal,
         cause: SessionId,
         answer: &Answer,
     ) {
         for member in cell.members.members() {
             if member.session == cause {
-                self.answer(member, signal, answer);
+                self.answer(member, &mut signal, answer);
             } else {
-                self.deliver(member, signal);
+                self.deliver(member, &signal);
             }
         }
     }
 
-    /// Out of the way of the others.
-    #[cold]
-    fn answer(&mut self, member: &Seated, signal: &Signal, answer: &Answer) {
+    /// Out of line, since the loop is for the others.
+    #[inline(never)]
+    fn answer(&mut self, member: &Seated, signal: &mut Signal, answer: &Answer) {
         match answer {
             Answer::None => {}
             Answer::Other(answer) => {
                 self.deliver(member, answer);
             }
             Answer::Same => {
-                self.deliver(member, &signal.with_urgency(Urgency::Reply));
+                let urgency = signal.urgency();
+                signal.set_urgency(Urgency::Reply);
+                self.deliver(member, signal);
+                signal.set_urgency(urgency);
             }
         }
     }

@@ -86,7 +86,7 @@ impl VoiceSession {
             let mut room = seat.room.state.lock();
             room.members.set_state(seat.session, muted, deafened);
             let answer = answer.map_or(Answer::Same, Answer::Other);
-            overflow.broadcast(&room, &told, seat.session, &answer);
+            overflow.broadcast(&room, told, seat.session, &answer);
             self.registry.inner.publish(|| VoiceEvent::StateChanged {
                 channel: seat.room.id.clone(),
                 user: self.user.id.clone(),
@@ -128,7 +128,7 @@ impl VoiceSession {
             let answer = asked.then(|| signal(request_id, Urgency::Reply));
             let room = seat.room.state.lock();
             let answer = answer.map_or(Answer::None, Answer::Other);
-            overflow.broadcast(&room, &told, seat.session, &answer);
+            overflow.broadcast(&room, told, seat.session, &answer);
         }
         self.registry.evict_all(overflow);
         Ok(())

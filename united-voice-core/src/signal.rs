@@ -104,6 +104,10 @@ impl Signal {
         }
     }
 
+    pub(crate) fn set_urgency(&mut self, urgency: Urgency) {
+        self.urgency = urgency;
+    }
+
     /// How to treat the signal under pressure.
     pub fn urgency(&self) -> Urgency {
         self.urgency
