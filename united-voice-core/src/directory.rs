@@ -1,6 +1,6 @@
 //! What the host knows and the library asks: who a user is, what a channel is, who may join it.
 
-use std::{error::Error, num::NonZeroU32};
+use std::{error::Error, fmt, num::NonZeroU32};
 
 use async_trait::async_trait;
 
@@ -61,29 +61,47 @@ impl Admission {
 }
 
 /// How the other participants see a user.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Profile {
-    /// The name to show.
-    pub display_name: String,
-    /// Opaque text that the client chose; empty where it chose none.
-    pub pubkey: String,
+    /// The display name, and behind it the public key: one allocation, since every participant has a profile.
+    text: Box<str>,
+    name_bytes: usize,
 }
 
 impl Profile {
-    /// A profile without a public key.
+    /// A profile with the name to show and without a public key.
     pub fn new(display_name: impl Into<String>) -> Self {
+        let text: Box<str> = display_name.into().into();
         Self {
-            display_name: display_name.into(),
-            pubkey: String::new(),
+            name_bytes: text.len(),
+            text,
         }
     }
 
-    /// Sets the public key.
+    /// Sets the public key: opaque text that the client chose.
     #[must_use]
-    pub fn with_pubkey(mut self, pubkey: impl Into<String>) -> Self {
-        self.pubkey = pubkey.into();
+    pub fn with_pubkey(mut self, pubkey: impl AsRef<str>) -> Self {
+        self.text = [self.display_name(), pubkey.as_ref()].concat().into();
         self
+    }
+
+    /// The name to show.
+    pub fn display_name(&self) -> &str {
+        &self.text[..self.name_bytes]
+    }
+
+    /// The public key; empty where the client chose none.
+    pub fn pubkey(&self) -> &str {
+        &self.text[self.name_bytes..]
+    }
+}
+
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profile")
+            .field("display_name", &self.display_name())
+            .field("pubkey", &self.pubkey())
+            .finish()
     }
 }
 
@@ -127,5 +145,21 @@ pub struct OpenDirectory;
 impl VoiceDirectory for OpenDirectory {
     async fn admit(&self, user: &UserId, _channel: &ChannelId) -> Result<Admission, AdmitError> {
         Ok(Admission::new(Profile::new(user.as_str())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_keeps_name_and_key_apart() {
+        let named = Profile::new("Zoë");
+        assert_eq!((named.display_name(), named.pubkey()), ("Zoë", ""));
+        let keyed = named.with_pubkey("old").with_pubkey("é key");
+        assert_eq!((keyed.display_name(), keyed.pubkey()), ("Zoë", "é key"));
+        assert_ne!(keyed, Profile::new("Zoëé key"));
+        let keyless = Profile::default();
+        assert_eq!((keyless.display_name(), keyless.pubkey()), ("", ""));
     }
 }

@@ -109,17 +109,14 @@ id! {
 /// One stay of one connection in one channel.
 ///
 /// New for each join, but kept when the same connection joins the channel again. Every removal names the session it
-/// means, so what an old connection does late can't touch a newer one. It is no secret and grants nothing: a number
-/// of the registry that made it, chosen at random when the registry was made, and a counter.
+/// means, so what an old connection does late can't touch a newer one. It is no secret and grants nothing: registries
+/// count from a number that each chose at random, hence two of them hardly ever make the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId {
-    epoch: u64,
-    counter: u64,
-}
+pub struct SessionId(u64);
 
 impl SessionId {
-    pub(crate) const fn new(epoch: u64, counter: u64) -> Self {
-        Self { epoch, counter }
+    pub(crate) const fn new(number: u64) -> Self {
+        Self(number)
     }
 
     /// The wire form.
@@ -129,46 +126,22 @@ impl SessionId {
 
     /// The wire form on the stack: every relayed message carries it, and formatting is several times slower.
     pub(crate) fn to_bytes(self) -> SessionText {
-        let mut text = SessionText {
-            bytes: [0; SESSION_TEXT_BYTES],
-            length: 0,
+        let digit = |place: usize| {
+            let nibble = self.0 >> (4 * (SESSION_DIGITS - 1 - place)) & 0xf;
+            b"0123456789abcdef"[nibble as usize]
         };
-        text.push_hex(self.epoch);
-        text.push(b'-');
-        text.push_hex(self.counter);
-        text
+        SessionText(std::array::from_fn(digit))
     }
 }
 
-/// Two numbers of up to 16 digits, and the hyphen between them.
-const SESSION_TEXT_BYTES: usize = 33;
+const SESSION_DIGITS: usize = 16;
 
-/// A [`SessionId`] in its wire form.
-pub(crate) struct SessionText {
-    bytes: [u8; SESSION_TEXT_BYTES],
-    length: usize,
-}
+/// A [`SessionId`] in its wire form: all its hexadecimal digits.
+pub(crate) struct SessionText([u8; SESSION_DIGITS]);
 
 impl SessionText {
     pub(crate) fn as_str(&self) -> &str {
-        let text = std::str::from_utf8(&self.bytes[..self.length]);
-        text.expect("digits and a hyphen are ASCII")
-    }
-
-    fn push(&mut self, byte: u8) {
-        self.bytes[self.length] = byte;
-        self.length += 1;
-    }
-
-    fn push_hex(&mut self, number: u64) {
-        let digits = (64 - number.leading_zeros()).div_ceil(4).max(1) as usize;
-        let place = &mut self.bytes[self.length..self.length + digits];
-        let mut rest = number;
-        for digit in place.iter_mut().rev() {
-            *digit = b"0123456789abcdef"[(rest & 0xf) as usize];
-            rest >>= 4;
-        }
-        self.length += digits;
+        std::str::from_utf8(&self.0).expect("digits are ASCII")
     }
 }
 
@@ -187,10 +160,13 @@ impl FromStr for SessionId {
     type Err = SessionIdError;
 
     fn from_str(text: &str) -> Result<Self, SessionIdError> {
-        let (epoch, counter) = text.split_once('-').ok_or(SessionIdError(None))?;
-        let parse =
-            |digits| u64::from_str_radix(digits, 16).map_err(|error| SessionIdError(Some(error)));
-        Ok(Self::new(parse(epoch)?, parse(counter)?))
+        if text.len() != SESSION_DIGITS || text.starts_with('+') {
+            return Err(SessionIdError(None));
+        }
+        let number = u64::from_str_radix(text, 16);
+        number
+            .map(Self)
+            .map_err(|error| SessionIdError(Some(error)))
     }
 }
 
@@ -209,19 +185,16 @@ mod tests {
 
     #[test]
     fn session_ids_survive_text() {
-        let id = SessionId::new(u64::MAX, 10);
-        assert_eq!(id.to_string(), "ffffffffffffffff-a");
-        assert_eq!(SessionId::new(0, 0x10).to_string(), "0-10");
+        let id = SessionId::new(0x0123_4567_89ab_cdef);
+        assert_eq!(id.to_string(), "0123456789abcdef");
+        assert_eq!(SessionId::new(0x10).to_string(), "0000000000000010");
         assert_eq!(id.to_string().parse(), Ok(id));
         for bad in [
             "",
-            "-",
-            "1",
-            "1-",
-            "-1",
-            "1-g",
-            "1-1-1",
-            "10000000000000000-0",
+            "10",
+            "+123456789abcdef",
+            "0123456789abcdeg",
+            "00123456789abcdef",
         ] {
             assert!(bad.parse::<SessionId>().is_err(), "{bad:?}");
         }

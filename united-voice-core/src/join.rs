@@ -8,12 +8,13 @@ use united_voice_proto::{
 };
 
 use crate::{
-    JoinError, SessionId, Signal, Urgency, VoiceSession,
+    JoinError, Member, SessionId, Signal, SignalSink, Urgency, VoiceSession,
     events::VoiceEvent,
-    fanout::{Overflow, joined_signal},
-    registry::{Link, Room, RoomCell, Seat, UserCell},
-    room::{Member, Participant, SOFT_CAP},
+    fanout::{Overflow, Seated, joined_signal},
+    registry::{Room, RoomCell},
+    room::SOFT_CAP,
     session::{JoinSnapshot, JoinTerms},
+    user::{Seat, UserCell},
 };
 
 /// A join with the user's lock, the room's lock and that of the room to leave held.
@@ -30,12 +31,12 @@ pub(crate) struct Join<'a> {
 impl Join<'_> {
     pub(crate) fn run(
         &mut self,
-        link: &Link,
-        terms: &JoinTerms,
+        sink: &Arc<dyn SignalSink>,
+        terms: JoinTerms,
         respond: impl FnOnce(JoinSnapshot) -> Signal,
     ) -> Result<SessionId, JoinError> {
         let me = self.session.user();
-        let hash = self.session.user_hash();
+        let hash = self.session.registry().inner.hash(me.as_str());
         if !self.session.registry().is_current(terms.policy) {
             return Err(JoinError::PolicyChanged);
         }
@@ -44,7 +45,7 @@ impl Join<'_> {
             .check_seat(hash, me.as_str(), terms.max_participants)
             .map_err(|_| JoinError::ChannelFull)?;
 
-        let rejoined = self.rejoined_session(link);
+        let rejoined = self.rejoined_session();
         let session = rejoined.unwrap_or_else(|| self.session.registry().inner.next_session());
         let participants = self.cell.members.others(me.as_str());
         let snapshot = JoinSnapshot {
@@ -54,72 +55,68 @@ impl Join<'_> {
         };
         // Before anything changes: a response that can't be delivered refuses the join.
         let response = respond(snapshot).with_urgency(Urgency::Reply);
-        link.sink
-            .deliver(&response)
-            .map_err(JoinError::Undeliverable)?;
+        sink.deliver(&response).map_err(JoinError::Undeliverable)?;
         if rejoined.is_none() {
-            self.change_seats(session, link, terms);
+            let me = me.clone();
+            self.change_seats(Member::new(hash, me, session, terms.profile, sink.clone()));
         }
         Ok(session)
     }
 
     /// The session to keep: the connection sits in this room already.
-    fn rejoined_session(&self, link: &Link) -> Option<SessionId> {
-        let seat = self.user.seat.as_ref()?;
-        let same = self.old_cell.is_none() && seat.connection == link.connection;
-        same.then_some(seat.session)
+    fn rejoined_session(&self) -> Option<SessionId> {
+        let mine = self.user.connection(self.session.connection)?;
+        let seat = mine.seat.as_ref().filter(|_| self.old_cell.is_none())?;
+        Some(seat.session)
     }
 
-    fn change_seats(&mut self, session: SessionId, link: &Link, terms: &JoinTerms) {
-        let me = self.session.user();
-        let participant = Participant::new(me.clone(), session, Arc::clone(&terms.profile));
-        let new_seat = Seat {
+    fn change_seats(&mut self, newcomer: Seated) {
+        self.leave_old();
+        let session = newcomer.session;
+        let mine = self.user.connection_mut(self.session.connection);
+        mine.expect("a closed connection can't join").seat = Some(Seat {
             room: Arc::clone(self.room),
             session,
-            connection: link.connection,
-        };
-        if let Some(old_seat) = self.user.seat.replace(new_seat) {
-            self.leave_old(&old_seat, link);
-        }
+        });
         // Told to those who are there already, hence before the newcomer is seated.
         if !self.cell.members.is_empty() {
-            let joined = joined_signal(self.room, &participant);
+            let joined = joined_signal(self.room, &newcomer);
             self.overflow.tell_all(self.cell, &joined);
         }
-        let replaced = self.cell.members.seat(Member {
-            hash: self.session.user_hash(),
-            participant,
-            handle: link.clone(),
-        });
+        let replaced = self.cell.members.seat(newcomer);
         debug_assert!(replaced.is_none(), "the old seat was given up before");
         let inner = &self.session.registry().inner;
         inner.counters.joined();
         inner.publish(|| VoiceEvent::Joined {
             channel: self.room.id.clone(),
-            user: me.clone(),
+            user: self.session.user().clone(),
             session,
         });
     }
 
-    fn leave_old(&mut self, old: &Seat, link: &Link) {
-        let me = self.session.user();
-        let hash = self.session.user_hash();
+    /// Gives up the seat that the user has by this connection or another.
+    fn leave_old(&mut self) {
+        let mine = self.user.connection(self.session.connection);
+        let is_mine = mine.is_some_and(|mine| mine.seat.is_some());
+        let Some(old) = self.user.take_seat(|_| true) else {
+            return;
+        };
         let (cell, reason) = match &mut self.old_cell {
             Some(cell) => (&mut **cell, VoiceLeaveReason::Moved),
             None => (&mut *self.cell, VoiceLeaveReason::Replaced),
         };
         let gone = cell
             .members
-            .unseat(hash, me.as_str(), old.session)
+            .unseat(old.session)
             .expect("a seat and its room's list change together");
-        if gone.handle.connection != link.connection {
+        if !is_mine {
             let lost = Payload::VoiceError(VoiceError {
                 code: VoiceErrorCode::SessionReplaced.into(),
                 message: "another connection of this user took the seat".into(),
                 channel_id: old.room.id.as_str().into(),
             });
             let signal = Signal::new("", lost, Urgency::Event);
-            self.overflow.deliver(me, &gone.handle, &signal);
+            self.overflow.deliver(&gone, &signal);
         }
         let registry = self.session.registry();
         registry.tell_left(&old.room, cell, &gone, reason, self.overflow);

@@ -119,6 +119,7 @@ mod fanout;
 #[cfg(feature = "connection")]
 mod frame;
 mod id;
+mod index;
 mod join;
 mod limits;
 mod messages;
@@ -137,6 +138,7 @@ mod stats;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod turn;
+mod user;
 
 pub use united_voice_proto::{self as proto, Codec};
 
@@ -156,7 +158,7 @@ pub use crate::{
     rate::{RateLimiter, Verdict},
     registry::{PolicyEpoch, VoiceRoomRegistry},
     relayed::Relayed,
-    room::{Member, Participant, RoomFull, RoomState, SOFT_CAP},
+    room::{Member, RoomFull, RoomState, SOFT_CAP},
     server::{VoiceServer, VoiceServerBuilder},
     session::{JoinSnapshot, JoinTerms, VoiceSession},
     signal::{Signal, Urgency},

@@ -38,14 +38,14 @@ impl VoiceSession {
             let target = room
                 .members
                 .find(hash, message.target_user())
-                .filter(|target| target.handle.connection != self.connection)
+                .filter(|target| target.session != seat.session)
                 .ok_or_else(|| refused(RelayFailure::TargetNotInChannel))?;
             let meant = message.target_session();
-            if !meant.is_empty() && meant.parse() != Ok(target.participant.session) {
+            if !meant.is_empty() && meant.parse() != Ok(target.session) {
                 return Err(refused(RelayFailure::StaleSession));
             }
             let signal = message.into_signal(&self.user.id, seat.session);
-            if overflow.deliver(&target.participant.user, &target.handle, &signal) {
+            if overflow.deliver(target, &signal) {
                 return Ok(());
             }
             refused(RelayFailure::TargetNotInChannel)
@@ -84,10 +84,9 @@ impl VoiceSession {
             let asked = !request_id.is_empty();
             let answer = asked.then(|| signal(request_id, Urgency::Reply));
             let mut room = seat.room.state.lock();
-            room.members
-                .set_state(self.user_hash(), user_id, seat.session, muted, deafened);
+            room.members.set_state(seat.session, muted, deafened);
             let answer = answer.map_or(Answer::Same, Answer::Other);
-            overflow.broadcast(&room, told, self.connection, &answer);
+            overflow.broadcast(&room, told, seat.session, &answer);
             self.registry.inner.publish(|| VoiceEvent::StateChanged {
                 channel: seat.room.id.clone(),
                 user: self.user.id.clone(),
@@ -129,7 +128,7 @@ impl VoiceSession {
             let answer = asked.then(|| signal(request_id, Urgency::Reply));
             let room = seat.room.state.lock();
             let answer = answer.map_or(Answer::None, Answer::Other);
-            overflow.broadcast(&room, told, self.connection, &answer);
+            overflow.broadcast(&room, told, seat.session, &answer);
         }
         self.registry.evict_all(overflow);
         Ok(())

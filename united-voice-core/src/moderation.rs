@@ -3,9 +3,7 @@
 use united_voice_proto::voice::VoiceLeaveReason;
 
 use crate::{
-    ChannelId, SessionId, Urgency, UserId, VoiceRoomRegistry,
-    fanout::{Overflow, left_signal},
-    registry::Seat,
+    ChannelId, SessionId, Urgency, UserId, VoiceRoomRegistry, fanout::Overflow, user::Seat,
 };
 
 impl VoiceRoomRegistry {
@@ -28,26 +26,20 @@ impl VoiceRoomRegistry {
         self.kick_if(user, |seat| seat.room.id == *channel)
     }
 
-    fn kick_if(&self, user: &UserId, meant: impl FnOnce(&Seat) -> bool) -> bool {
+    fn kick_if(&self, user: &UserId, meant: impl Fn(&Seat) -> bool) -> bool {
         let Some(user) = self.inner.user(user) else {
             return false;
         };
         let mut overflow = Overflow::default();
         let mut cell = user.state.lock();
-        let gone = cell
-            .seat
-            .as_ref()
-            .is_some_and(meant)
-            .then(|| self.vacate(&user, &mut cell, VoiceLeaveReason::Kicked, &mut overflow))
-            .flatten();
-        if let Some((room, who)) = &gone {
-            let (reason, urgency) = (VoiceLeaveReason::Kicked, Urgency::Event);
-            let signal = left_signal(room, &who.participant, reason, "", urgency);
-            overflow.deliver(&user.id, &who.handle, &signal);
-        }
+        let Some(seat) = cell.take_seat(meant) else {
+            return false;
+        };
+        let gone = self.vacate(seat, VoiceLeaveReason::Kicked, &mut overflow);
+        gone.tell(&mut overflow, "", Urgency::Event);
         drop(cell);
         self.evict_all(overflow);
-        gone.is_some()
+        true
     }
 
     /// Takes everybody out of a channel that is about to disappear: says how many were in it. Make the directory refuse
@@ -64,7 +56,7 @@ impl VoiceRoomRegistry {
             let cell = room.state.lock();
             let members = cell.members.members();
             members
-                .map(|member| (member.participant.user.clone(), member.participant.session))
+                .map(|member| (member.user.clone(), member.session))
                 .collect()
         };
         let mut kicked = 0;

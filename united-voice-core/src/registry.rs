@@ -6,12 +6,11 @@
 //! *and* the room's, hence "the user sits in room r" and "r lists the session" are one fact. No guard of a map is alive
 //! while a lock is taken: get, clone the `Arc`, drop the guard. Nothing here waits: the registry is synchronous.
 //!
-//! Whoever empties a room (or takes a user's last connection) marks it dead under its lock and then removes it from the
-//! map if it is still that one; whoever finds a dead one does likewise and tries again.
+//! Whoever empties a room marks it dead under its lock and then removes it from the map if it is still that one; whoever
+//! finds a dead one does likewise and tries again. So it is with users, who are dead once they have no connection.
 
 use std::{
-    borrow::Borrow,
-    hash::{BuildHasher, Hash, Hasher},
+    hash::BuildHasher,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -21,17 +20,18 @@ use std::{
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
-use smallvec::SmallVec;
 use tokio::sync::{Notify, broadcast};
 use united_voice_proto::voice::VoiceParticipant;
 
 use crate::{
-    ChannelId, CloseReason, SessionId, SignalSink, UserId,
+    ChannelId, CloseReason, Member, SessionId, SignalSink, UserId,
     error::ConnectError,
     events::{VoiceEvent, VoiceEvents},
+    index::{ById, Identified, find, find_or_new, remove},
     room::RoomState,
     session::VoiceSession,
     stats::{Counters, Stats},
+    user::{Connection, User, UserCell},
 };
 
 /// All voice channels of a server, and who is in which.
@@ -47,7 +47,6 @@ pub(crate) struct Inner {
     rooms: ById<Room>,
     users: ById<User>,
     hasher: RandomState,
-    epoch: u64,
     /// The next session's and connection's number.
     counter: AtomicU64,
     policy: AtomicU64,
@@ -61,35 +60,6 @@ pub(crate) struct Inner {
     drained: Notify,
 }
 
-/// What is found by its own id, which is kept once.
-type ById<T> = DashMap<Entry<T>, (), RandomState>;
-
-struct Entry<T>(Arc<T>);
-
-trait Identified {
-    fn id(&self) -> &str;
-}
-
-impl<T: Identified> Borrow<str> for Entry<T> {
-    fn borrow(&self) -> &str {
-        self.0.id()
-    }
-}
-
-impl<T: Identified> Hash for Entry<T> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.id().hash(state);
-    }
-}
-
-impl<T: Identified> PartialEq for Entry<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.id() == other.0.id()
-    }
-}
-
-impl<T: Identified> Eq for Entry<T> {}
-
 impl Identified for Room {
     fn id(&self) -> &str {
         self.id.as_str()
@@ -100,24 +70,6 @@ impl Identified for User {
     fn id(&self) -> &str {
         self.id.as_str()
     }
-}
-
-fn find<T: Identified>(all: &ById<T>, id: &str) -> Option<Arc<T>> {
-    all.get(id).map(|entry| Arc::clone(&entry.key().0))
-}
-
-fn find_or_new<T: Identified>(all: &ById<T>, id: &str, new: impl FnOnce() -> T) -> Arc<T> {
-    if let Some(present) = find(all, id) {
-        return present;
-    }
-    // Somebody else may be quicker: then theirs counts.
-    let entry = all.entry(Entry(Arc::new(new()))).or_insert(());
-    Arc::clone(&entry.key().0)
-}
-
-/// Removes this very one, and not another that has taken its place.
-fn remove<T: Identified>(all: &ById<T>, one: &Arc<T>) {
-    all.remove_if(one.id(), |present, ()| Arc::ptr_eq(&present.0, one));
 }
 
 /// What `drained` waits for: held by every session, and by a connection until its close is through.
@@ -140,33 +92,7 @@ pub(crate) struct Room {
 pub(crate) struct RoomCell {
     /// Out of the map, or about to be: not to be joined.
     pub(crate) dead: bool,
-    pub(crate) members: RoomState<Link>,
-}
-
-/// A member's way out, and which of the user's connections it is.
-#[derive(Clone)]
-pub(crate) struct Link {
-    pub(crate) sink: Arc<dyn SignalSink>,
-    pub(crate) connection: u64,
-}
-
-pub(crate) struct User {
-    pub(crate) id: UserId,
-    pub(crate) state: Mutex<UserCell>,
-}
-
-#[derive(Default)]
-pub(crate) struct UserCell {
-    dead: bool,
-    /// The open connections. One that was closed is not among them and can't join.
-    pub(crate) connections: SmallVec<[Link; 1]>,
-    pub(crate) seat: Option<Seat>,
-}
-
-pub(crate) struct Seat {
-    pub(crate) room: Arc<Room>,
-    pub(crate) session: SessionId,
-    pub(crate) connection: u64,
+    pub(crate) members: RoomState<Arc<dyn SignalSink>>,
 }
 
 /// A state of the host's limits and bans: see [`VoiceRoomRegistry::policy_changed`].
@@ -177,14 +103,13 @@ impl VoiceRoomRegistry {
     /// An empty registry in which a user may have `connections_per_user` connections at the same time.
     pub fn new(connections_per_user: usize) -> Self {
         let hasher = RandomState::default();
-        let epoch = getrandom::u64().unwrap_or_else(|_| hasher.hash_one(0));
+        let first = getrandom::u64().unwrap_or_else(|_| hasher.hash_one(0));
         Self {
             inner: Arc::new(Inner {
                 rooms: DashMap::with_hasher(hasher.clone()),
                 users: DashMap::with_hasher(hasher.clone()),
                 hasher,
-                epoch,
-                counter: AtomicU64::new(1),
+                counter: AtomicU64::new(first),
                 policy: AtomicU64::new(0),
                 shutting_down: AtomicBool::new(false),
                 connections_per_user,
@@ -212,25 +137,28 @@ impl VoiceRoomRegistry {
         user: &UserId,
         sink: Arc<dyn SignalSink>,
     ) -> Result<VoiceSession, ConnectError> {
-        let connection = self.inner.next_number();
-        let link = Link { sink, connection };
+        let number = self.inner.next_number();
         loop {
-            let user = self.inner.user_or_new(user);
+            let user = find_or_new(&self.inner.users, user.as_str(), || {
+                User::new(user.clone(), Connection::new(number, Arc::clone(&sink)))
+            });
             let mut cell = user.state.lock();
-            if cell.dead {
+            if cell.is_dead() {
                 drop(cell);
                 self.inner.remove_user(&user);
                 continue;
             }
+            // A user who is new was made with it.
+            cell.remove(|present| present.number == number);
             if let Err(error) = self.may_connect(&cell) {
                 drop(cell);
                 self.inner.forget_user_if_idle(&user);
                 return Err(error);
             }
-            cell.connections.push(link);
+            cell.connections.push(Connection::new(number, sink));
             drop(cell);
             self.inner.counters.connected();
-            return Ok(VoiceSession::new(self.clone(), user, connection));
+            return Ok(VoiceSession::new(self.clone(), user, number));
         }
     }
 
@@ -256,9 +184,7 @@ impl VoiceRoomRegistry {
         };
         let cell = room.state.lock();
         let members = cell.members.members();
-        members
-            .map(|member| member.participant.to_proto())
-            .collect()
+        members.map(Member::to_proto).collect()
     }
 
     /// How many are in a channel.
@@ -351,11 +277,11 @@ impl VoiceRoomRegistry {
             .inner
             .users
             .iter()
-            .map(|entry| Arc::clone(&entry.key().0))
+            .map(|entry| entry.key().get())
             .collect();
         for user in users {
-            for link in &user.state.lock().connections {
-                link.sink.close(CloseReason::GoingAway);
+            for connection in &user.state.lock().connections {
+                connection.sink.close(CloseReason::GoingAway);
             }
         }
     }
@@ -372,11 +298,12 @@ impl Inner {
     }
 
     pub(crate) fn next_session(&self) -> SessionId {
-        SessionId::new(self.epoch, self.next_number())
+        SessionId::new(self.next_number())
     }
 
-    pub(crate) fn hash(&self, user: &str) -> u64 {
-        self.hasher.hash_one(user)
+    /// What a room compares before it compares ids.
+    pub(crate) fn hash(&self, user: &str) -> u32 {
+        self.hasher.hash_one(user) as u32
     }
 
     pub(crate) fn room(&self, channel: &ChannelId) -> Option<Arc<Room>> {
@@ -404,18 +331,9 @@ impl Inner {
         find(&self.users, user.as_str())
     }
 
-    fn user_or_new(&self, user: &UserId) -> Arc<User> {
-        find_or_new(&self.users, user.as_str(), || User {
-            id: user.clone(),
-            state: Mutex::default(),
-        })
-    }
-
     pub(crate) fn forget_user_if_idle(&self, user: &Arc<User>) {
-        let mut cell = user.state.lock();
-        if cell.connections.is_empty() {
-            cell.dead = true;
-            drop(cell);
+        let dead = user.state.lock().is_dead();
+        if dead {
             self.remove_user(user);
         }
     }

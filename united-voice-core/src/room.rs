@@ -2,7 +2,7 @@
 //!
 //! Pure: no lock, no clock, no sink. It decides and says what happened; the registry locks, tells and sends.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::num::NonZeroU32;
 
 use united_voice_proto::voice::VoiceParticipant;
 
@@ -12,28 +12,35 @@ use crate::{Profile, SessionId, UserId};
 /// `quality_warning`.
 pub const SOFT_CAP: usize = 8;
 
-/// Somebody in a room.
+/// Somebody in a room, and what the owner of the room keeps with them.
 #[derive(Debug, Clone)]
-pub struct Participant {
+#[non_exhaustive]
+pub struct Member<H> {
     /// Who it is.
     pub user: UserId,
     /// This stay of this connection.
     pub session: SessionId,
     /// How the host introduces them.
-    pub profile: Arc<Profile>,
+    pub profile: Profile,
+    /// The owner's: in the registry, the way to the member's connection.
+    pub handle: H,
+    /// A hash of the user's id, equal for equal ids: compared before the id is.
+    pub hash: u32,
     /// The microphone is off.
     pub muted: bool,
     /// The headphones are off.
     pub deafened: bool,
 }
 
-impl Participant {
-    /// A participant as they start: neither muted nor deafened.
-    pub fn new(user: UserId, session: SessionId, profile: Arc<Profile>) -> Self {
+impl<H> Member<H> {
+    /// A member as they start: neither muted nor deafened.
+    pub fn new(hash: u32, user: UserId, session: SessionId, profile: Profile, handle: H) -> Self {
         Self {
             user,
             session,
             profile,
+            handle,
+            hash,
             muted: false,
             deafened: false,
         }
@@ -43,24 +50,13 @@ impl Participant {
     pub fn to_proto(&self) -> VoiceParticipant {
         VoiceParticipant {
             user_id: self.user.as_str().into(),
-            display_name: self.profile.display_name.clone(),
-            pubkey: self.profile.pubkey.clone(),
+            display_name: self.profile.display_name().into(),
+            pubkey: self.profile.pubkey().into(),
             muted: self.muted,
             deafened: self.deafened,
             session_id: self.session.to_text(),
         }
     }
-}
-
-/// A participant, and what the owner of the room keeps with them.
-#[derive(Debug, Clone)]
-pub struct Member<H> {
-    /// A hash of the user's id, equal for equal ids: compared before the id is.
-    pub hash: u64,
-    /// Who it is and what they told.
-    pub participant: Participant,
-    /// The owner's: in the registry, the way to the member's connection.
-    pub handle: H,
 }
 
 /// The room has no seat left for somebody new.
@@ -70,7 +66,7 @@ pub struct RoomFull;
 
 /// The members of one room, in the order in which they joined.
 ///
-/// A user is in it at most once, and all that changes or removes a member names the session as well.
+/// A user is in it at most once, and all that changes or removes a member names the session, which is nobody else's.
 #[derive(Debug, Clone)]
 pub struct RoomState<H> {
     members: Vec<Member<H>>,
@@ -101,7 +97,7 @@ impl<H> RoomState<H> {
     }
 
     /// The member who is this user.
-    pub fn find(&self, hash: u64, user: &str) -> Option<&Member<H>> {
+    pub fn find(&self, hash: u32, user: &str) -> Option<&Member<H>> {
         self.members.get(self.position(hash, user)?)
     }
 
@@ -112,7 +108,7 @@ impl<H> RoomState<H> {
     /// [`RoomFull`] where there are `limit` members or more.
     pub fn check_seat(
         &self,
-        hash: u64,
+        hash: u32,
         user: &str,
         limit: Option<NonZeroU32>,
     ) -> Result<(), RoomFull> {
@@ -127,52 +123,41 @@ impl<H> RoomState<H> {
     /// Seats a member behind all others. A member who is the same user gives up the seat and is handed back.
     pub fn seat(&mut self, member: Member<H>) -> Option<Member<H>> {
         let replaced = self
-            .position(member.hash, member.participant.user.as_str())
+            .position(member.hash, member.user.as_str())
             .map(|position| self.members.remove(position));
         self.members.push(member);
         replaced
     }
 
-    /// Takes this session of this user out. Nothing happens where the user is in the room by another session.
-    pub fn unseat(&mut self, hash: u64, user: &str, session: SessionId) -> Option<Member<H>> {
-        let position = self.position(hash, user)?;
-        (self.members[position].participant.session == session)
-            .then(|| self.members.remove(position))
+    /// Takes this session out. Nothing happens where its user is in the room by another session.
+    pub fn unseat(&mut self, session: SessionId) -> Option<Member<H>> {
+        let mut members = self.members.iter();
+        let position = members.position(|member| member.session == session)?;
+        Some(self.members.remove(position))
     }
 
     /// Records what this session told about itself; says whether it is in the room.
-    pub fn set_state(
-        &mut self,
-        hash: u64,
-        user: &str,
-        session: SessionId,
-        muted: bool,
-        deafened: bool,
-    ) -> bool {
-        let position = self.position(hash, user);
-        let Some(member) = position.map(|position| &mut self.members[position]) else {
-            return false;
-        };
-        if member.participant.session != session {
-            return false;
-        }
-        member.participant.muted = muted;
-        member.participant.deafened = deafened;
-        true
+    pub fn set_state(&mut self, session: SessionId, muted: bool, deafened: bool) -> bool {
+        let mut members = self.members.iter_mut();
+        let member = members.find(|member| member.session == session);
+        member.is_some_and(|member| {
+            (member.muted, member.deafened) = (muted, deafened);
+            true
+        })
     }
 
     /// The wire form of everybody but `user`, in the order in which they joined.
     pub fn others(&self, user: &str) -> Vec<VoiceParticipant> {
-        let others = self.members.iter().map(|member| &member.participant);
-        others
-            .filter(|participant| participant.user.as_str() != user)
-            .map(Participant::to_proto)
+        let members = self.members.iter();
+        members
+            .filter(|member| member.user.as_str() != user)
+            .map(Member::to_proto)
             .collect()
     }
 
-    fn position(&self, hash: u64, user: &str) -> Option<usize> {
+    fn position(&self, hash: u32, user: &str) -> Option<usize> {
         self.members
             .iter()
-            .position(|member| member.hash == hash && member.participant.user.as_str() == user)
+            .position(|member| member.hash == hash && member.user.as_str() == user)
     }
 }

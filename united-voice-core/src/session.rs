@@ -18,9 +18,10 @@ use united_voice_proto::{
 use crate::{
     ChannelId, Profile, SessionId, Signal, SinkError, Urgency, UserId, VoiceRoomRegistry,
     error::{JoinError, NotInChannel},
-    fanout::{Overflow, left_signal},
+    fanout::Overflow,
     join::Join,
-    registry::{Inner, Lease, Link, PolicyEpoch, Room, RoomCell, Seat, User, UserCell},
+    registry::{Inner, Lease, PolicyEpoch, Room, RoomCell},
+    user::{Seat, User, UserCell},
 };
 
 /// One connection of one user.
@@ -34,7 +35,6 @@ pub struct VoiceSession {
     pub(crate) registry: VoiceRoomRegistry,
     pub(crate) user: Arc<User>,
     pub(crate) connection: u64,
-    user_hash: u64,
     ice_grants: AtomicU64,
     _lease: Lease,
 }
@@ -57,7 +57,7 @@ pub struct JoinTerms {
     /// The policy under which the directory was asked.
     pub policy: PolicyEpoch,
     /// How the others see the user. Ignored on a rejoin over the same connection.
-    pub profile: Arc<Profile>,
+    pub profile: Profile,
     /// The hard limit.
     pub max_participants: Option<NonZeroU32>,
 }
@@ -66,7 +66,6 @@ impl VoiceSession {
     pub(crate) fn new(registry: VoiceRoomRegistry, user: Arc<User>, connection: u64) -> Self {
         Self {
             _lease: registry.inner.lease(),
-            user_hash: registry.inner.hash(user.id.as_str()),
             registry,
             user,
             connection,
@@ -79,10 +78,6 @@ impl VoiceSession {
         &self.user.id
     }
 
-    pub(crate) fn user_hash(&self) -> u64 {
-        self.user_hash
-    }
-
     /// The channel in which this connection has a seat, and the session's name.
     ///
     /// # Locking
@@ -90,8 +85,8 @@ impl VoiceSession {
     /// The user's lock.
     pub fn seat(&self) -> Option<(ChannelId, SessionId)> {
         let cell = self.user.state.lock();
-        let seat = cell.seat.as_ref()?;
-        (seat.connection == self.connection).then(|| (seat.room.id.clone(), seat.session))
+        let seat = cell.connection(self.connection)?.seat.as_ref()?;
+        Some((seat.room.id.clone(), seat.session))
     }
 
     /// Joins a channel, or moves there, or takes the seat over from another connection of the same user, or takes a
@@ -111,7 +106,7 @@ impl VoiceSession {
     pub fn join(
         &self,
         channel: &ChannelId,
-        terms: &JoinTerms,
+        terms: JoinTerms,
         respond: impl FnOnce(JoinSnapshot) -> Signal,
     ) -> Result<SessionId, JoinError> {
         let mut overflow = Overflow::default();
@@ -123,19 +118,17 @@ impl VoiceSession {
     fn join_under_lock(
         &self,
         channel: &ChannelId,
-        terms: &JoinTerms,
+        terms: JoinTerms,
         respond: impl FnOnce(JoinSnapshot) -> Signal,
         overflow: &mut Overflow,
     ) -> Result<SessionId, JoinError> {
         let mut user = self.user.state.lock();
-        let link = user
-            .link(self.connection)
-            .ok_or(JoinError::SessionClosed)?
-            .clone();
+        let mine = user.connection(self.connection);
+        let sink = Arc::clone(&mine.ok_or(JoinError::SessionClosed)?.sink);
         let inner = &*self.registry.inner;
         loop {
             let room = inner.room_or_new(channel);
-            let old_room = user.seat.as_ref().map(|seat| Arc::clone(&seat.room));
+            let old_room = user.seat().map(|seat| Arc::clone(&seat.room));
             let (mut cell, mut old_cell) = lock_both(&room, old_room.as_ref());
             if cell.dead {
                 drop((cell, old_cell));
@@ -150,7 +143,7 @@ impl VoiceSession {
                 user: &mut user,
                 overflow,
             };
-            let result = join.run(&link, terms, respond);
+            let result = join.run(&sink, terms, respond);
             let dead = Inner::retire_if_empty(&mut cell);
             let old_dead = old_cell.as_deref_mut().is_some_and(Inner::retire_if_empty);
             drop((cell, old_cell));
@@ -177,16 +170,12 @@ impl VoiceSession {
         let mut overflow = Overflow::default();
         {
             let mut user = self.user.state.lock();
-            self.seat_in(&user, channel)?;
+            let mine = user.connection_mut(self.connection);
+            let seat = mine.and_then(|mine| mine.seat.take_if(|seat| seat.is_in(channel)));
+            let seat = seat.ok_or(NotInChannel)?;
             let reason = VoiceLeaveReason::Left;
-            let left = self
-                .registry
-                .vacate(&self.user, &mut user, reason, &mut overflow);
-            if let Some((room, me)) = left {
-                let urgency = Urgency::Reply;
-                let answer = left_signal(&room, &me.participant, reason, request_id, urgency);
-                overflow.deliver(&self.user.id, &me.handle, &answer);
-            }
+            let gone = self.registry.vacate(seat, reason, &mut overflow);
+            gone.tell(&mut overflow, request_id, Urgency::Reply);
         }
         self.registry.evict_all(overflow);
         Ok(())
@@ -204,8 +193,8 @@ impl VoiceSession {
     pub fn reply(&self, request_id: &str, payload: Payload) -> Result<(), SinkError> {
         let signal = Signal::new(request_id, payload, Urgency::Reply);
         let user = self.user.state.lock();
-        let link = user.link(self.connection).ok_or(SinkError::Closed)?;
-        link.sink.deliver(&signal)
+        let mine = user.connection(self.connection);
+        mine.ok_or(SinkError::Closed)?.sink.deliver(&signal)
     }
 
     /// Ends the connection as one that reads too slowly, for hosts whose own traffic found its queue full: the others are
@@ -222,8 +211,8 @@ impl VoiceSession {
     pub(crate) fn notify(&self, payload: Payload) {
         let signal = Signal::new("", payload, Urgency::Event);
         let mut overflow = Overflow::default();
-        if let Some(link) = self.user.state.lock().link(self.connection) {
-            overflow.deliver(&self.user.id, link, &signal);
+        if let Some(mine) = self.user.state.lock().connection(self.connection) {
+            overflow.deliver_to(&self.user.id, &mine.sink, &signal);
         }
         self.registry.evict_all(overflow);
     }
@@ -246,9 +235,9 @@ impl VoiceSession {
         user: &'a MutexGuard<'_, UserCell>,
         channel: &str,
     ) -> Result<&'a Seat, NotInChannel> {
-        let seat = user.seat.as_ref().ok_or(NotInChannel)?;
-        let mine = seat.connection == self.connection && seat.room.id.as_str() == channel;
-        mine.then_some(seat).ok_or(NotInChannel)
+        let mine = user.connection(self.connection);
+        let seat = mine.and_then(|mine| mine.seat.as_ref());
+        seat.filter(|seat| seat.is_in(channel)).ok_or(NotInChannel)
     }
 }
 
@@ -257,12 +246,10 @@ impl Drop for VoiceSession {
         let mut overflow = Overflow::default();
         {
             let mut user = self.user.state.lock();
-            user.connections
-                .retain(|link| link.connection != self.connection);
-            if user.sits_with(self.connection) {
+            let mine = user.remove(|connection| connection.number == self.connection);
+            if let Some(seat) = mine.and_then(|mine| mine.seat) {
                 let reason = VoiceLeaveReason::Disconnected;
-                self.registry
-                    .vacate(&self.user, &mut user, reason, &mut overflow);
+                self.registry.vacate(seat, reason, &mut overflow);
             }
         }
         self.registry.inner.forget_user_if_idle(&self.user);
@@ -277,13 +264,6 @@ impl fmt::Debug for VoiceSession {
             .field("user", &self.user.id)
             .field("connection", &self.connection)
             .finish_non_exhaustive()
-    }
-}
-
-impl UserCell {
-    fn link(&self, connection: u64) -> Option<&Link> {
-        let mut links = self.connections.iter();
-        links.find(|link| link.connection == connection)
     }
 }
 

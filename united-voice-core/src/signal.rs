@@ -181,16 +181,15 @@ impl Signal {
     /// The protobuf form: one binary WebSocket message.
     #[inline]
     pub fn as_protobuf(&self) -> Bytes {
-        match &self.shared.message {
-            Form::Protobuf { protobuf, .. } => protobuf.clone(),
+        let protobuf = match &self.shared.message {
+            Form::Protobuf { protobuf, .. } => protobuf,
             Form::Envelope {
                 envelope, protobuf, ..
-            } => protobuf.get_or_init(|| encode_protobuf(envelope)).clone(),
+            } => encoded(envelope, protobuf),
             #[cfg(feature = "json")]
-            Form::Json { protobuf, .. } => protobuf
-                .get_or_init(|| encode_protobuf(self.envelope()))
-                .clone(),
-        }
+            Form::Json { protobuf, .. } => encoded(self.envelope(), protobuf),
+        };
+        protobuf.clone()
     }
 
     /// The proto3 JSON form: one text WebSocket message.
@@ -209,6 +208,12 @@ impl Signal {
 fn read(codec: Codec, frame: &[u8]) -> Box<Envelope> {
     let envelope = decode(codec, frame, usize::MAX);
     Box::new(envelope.expect("an envelope that the library wrote"))
+}
+
+/// Out of line, which spares the sinks' loops more than a call costs.
+#[inline(never)]
+fn encoded<'a>(envelope: &Envelope, protobuf: &'a OnceLock<Bytes>) -> &'a Bytes {
+    protobuf.get_or_init(|| encode_protobuf(envelope))
 }
 
 impl fmt::Debug for Signal {

@@ -3,8 +3,6 @@
 //! A host that reads messages itself calls the handlers with typed payloads; what they answer and what they tell others
 //! goes through the sinks. A handler's error is the client's answer ([`reply_error`]).
 
-use std::sync::Arc;
-
 use united_voice_proto::{
     DecodeError, Incoming,
     voice::{
@@ -206,13 +204,12 @@ pub async fn handle_voice_join<D: VoiceDirectory>(
             profile,
             max_participants,
         } = admission;
-        let profile = Arc::new(profile);
         let terms = JoinTerms {
             policy,
             profile,
             max_participants,
         };
-        match join(server, session, request_id, &channel, &terms) {
+        match join(server, session, request_id, &channel, terms) {
             Err(JoinError::PolicyChanged) => {}
             result => {
                 return result
@@ -228,7 +225,7 @@ fn join<D: VoiceDirectory>(
     session: &VoiceSession,
     request_id: &str,
     channel: &ChannelId,
-    terms: &JoinTerms,
+    terms: JoinTerms,
 ) -> Result<(), JoinError> {
     let ice_servers = server.ice_servers(session.user());
     session.join(channel, terms, |snapshot| {

@@ -23,7 +23,7 @@ fn types() {
         UserId, ChannelId, SessionId, IdError, SessionIdError,
         Signal, Urgency, SinkError, CloseReason, Arc<dyn SignalSink>, Box<dyn SignalSink>,
         QueueSink, QueueStream, RecordingSink,
-        RoomState<()>, Member<()>, Participant, RoomFull,
+        RoomState<()>, Member<()>, RoomFull,
         VoiceRoomRegistry, PolicyEpoch, VoiceEvent, VoiceEvents, EventsMissed,
         VoiceServer<OpenDirectory>, VoiceServerBuilder<OpenDirectory>, Stats, Limits, LimitsError,
         VoiceSession, JoinSnapshot, JoinTerms, Arc<dyn VoiceDirectory>,

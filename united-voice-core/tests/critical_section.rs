@@ -80,7 +80,7 @@ fn one_order(first: impl FnOnce(&VoiceRoomRegistry, Client) -> Vec<Client> + Sen
         let response = VoiceJoinResponse::default();
         Signal::new("", Payload::VoiceJoinResponse(response), Urgency::Reply)
     };
-    guard.join(&channel("a"), &terms, respond).expect("joined");
+    guard.join(&channel("a"), terms, respond).expect("joined");
     let witness = Client::joined(&registry, "witness", "a");
     let bob = Client::joined(&registry, "bob", "a");
     let alice = Client::joined(&registry, "alice", "a");
@@ -184,7 +184,7 @@ fn overtakes_a_join(other: impl FnOnce(&VoiceRoomRegistry) + Send + 'static) -> 
         let _ = go.send(());
     });
     let mut overtaken = false;
-    let joined = alice.session.join(&channel("a"), &terms, |_| {
+    let joined = alice.session.join(&channel("a"), terms, |_| {
         overtaken = hold.wait();
         let response = VoiceJoinResponse::default();
         Signal::new("", Payload::VoiceJoinResponse(response), Urgency::Reply)

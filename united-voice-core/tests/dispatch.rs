@@ -65,7 +65,7 @@ fn a_relayed_message_is_answered_only_when_it_fails() {
     let stale = VoiceSdpOffer {
         channel_id: "a".into(),
         target_user_id: "bob".into(),
-        target_session_id: "1-1".into(),
+        target_session_id: "0000000000000001".into(),
         ..VoiceSdpOffer::default()
     };
     assert_eq!(

@@ -116,11 +116,11 @@ fn a_changed_policy_makes_an_older_admission_void() {
     let alice = Client::joined(&registry, "alice", "b");
     let old = alice.terms(0);
     registry.policy_changed(&channel("a"));
-    assert_eq!(alice.join_under("a", &old), Err(JoinError::PolicyChanged));
+    assert_eq!(alice.join_under("a", old), Err(JoinError::PolicyChanged));
     assert_eq!(alice.lines(), [""; 0], "nothing was said");
     assert_eq!(roster(&registry, "b"), ["alice"], "nothing was left");
     assert_eq!(registry.room_count(), 1, "no empty room stays behind");
-    alice.join_under("a", &alice.terms(0)).expect("asked again");
+    alice.join_under("a", alice.terms(0)).expect("asked again");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_refused_join_leaves_no_room_behind() {
     let old = alice.terms(0);
     registry.policy_changed(&channel("other"));
     for number in 0..100 {
-        let refused = alice.join_under(&format!("room-{number}"), &old);
+        let refused = alice.join_under(&format!("room-{number}"), old.clone());
         assert_eq!(refused, Err(JoinError::PolicyChanged));
     }
     assert_eq!(registry.room_count(), 0);

@@ -87,6 +87,24 @@ fn an_evicted_connection_does_nothing_any_more_and_a_new_one_does() {
 }
 
 #[test]
+fn all_connections_of_a_user_that_share_a_full_sink_are_evicted() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let idle = Client::slow(&registry, "slow", 1);
+    let seated = idle.twin();
+    let other = Client::new(&registry, "slow");
+    seated.join("a").expect("joined");
+    alice
+        .session
+        .update_state("a", true, false, "")
+        .expect("told");
+    assert_eq!(roster(&registry, "a"), ["alice"]);
+    assert_eq!(idle.join("a"), Err(JoinError::SessionClosed));
+    assert_eq!(registry.stats().evictions, 2);
+    other.join("a").expect("has a sink of its own");
+}
+
+#[test]
 fn speaking_is_dropped_and_evicts_nobody() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");

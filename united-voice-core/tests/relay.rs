@@ -118,7 +118,7 @@ fn a_target_that_is_unknown_elsewhere_or_oneself_is_refused_in_the_same_words() 
     assert_eq!(refusal(&"x".repeat(10_000)), unknown, "no id at all");
     // Nor does a session name tell more.
     let mut named = offer("a", "carol", "x");
-    named.target_session_id = "0-0".into();
+    named.target_session_id = "0000000000000000".into();
     let error = scene[0].session.relay(named).expect_err("refused");
     assert_eq!(error.to_string(), unknown.0);
 }
@@ -177,7 +177,7 @@ fn the_sender_is_written_over_and_the_rest_is_not() {
         candidate_json: "{}".into(),
         channel_id: "a".into(),
         sender_user_id: "mallory".into(),
-        sender_session_id: "1-1".into(),
+        sender_session_id: "0000000000000001".into(),
         target_session_id: bob.session.seat().expect("seated").1.to_string(),
     };
     alice.session.relay(message.clone()).expect("relayed");

@@ -101,7 +101,7 @@ fn the_senders_fields_are_the_servers() {
         target_session_id: scene.bob.session.seat().expect("seated").1.to_string(),
         candidate_json: "{}".into(),
         sender_user_id: "mallory".into(),
-        sender_session_id: "1-1".into(),
+        sender_session_id: "0000000000000001".into(),
     };
     let (_, delivered) = scene.check("7", Payload::VoiceIceCandidate(forged.clone()));
     let expected = VoiceIceCandidate {
@@ -123,7 +123,7 @@ fn what_is_refused_and_in_which_order() {
     let stale = VoiceSdpOffer {
         channel_id: "a".into(),
         target_user_id: "bob".into(),
-        target_session_id: "1-1".into(),
+        target_session_id: "0000000000000001".into(),
         ..VoiceSdpOffer::default()
     };
     let candidate = VoiceIceCandidate {

@@ -3,12 +3,12 @@
 
 mod support;
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::num::NonZeroU32;
 
 use proptest::{collection::vec, prelude::*};
 use support::{ops::RoomOp, user};
 use united_voice_core::{
-    Member, Participant, Profile, RoomFull, RoomState, SessionId, UserId, VoiceRoomRegistry,
+    Member, Profile, RoomFull, RoomState, SessionId, UserId, VoiceRoomRegistry,
 };
 
 /// Who is in the room: user, session, muted, deafened, handle.
@@ -48,8 +48,8 @@ struct Pair {
 }
 
 /// All users share two hashes, so that the comparison of ids after that of hashes matters.
-fn hash(user: u8) -> u64 {
-    u64::from(user % 2)
+fn hash(user: u8) -> u32 {
+    u32::from(user % 2)
 }
 
 fn id(number: u8) -> UserId {
@@ -79,9 +79,7 @@ impl Pair {
                 deafened,
             } => {
                 let session = self.session(user, stale);
-                let is_set =
-                    self.room
-                        .set_state(hash(user), id(user).as_str(), session, muted, deafened);
+                let is_set = self.room.set_state(session, muted, deafened);
                 let row = self
                     .model
                     .rows
@@ -100,12 +98,8 @@ impl Pair {
         let session = self.sessions[self.next];
         let handle = self.next;
         self.next += 1;
-        let participant = Participant::new(id(user), session, Arc::new(Profile::default()));
-        let member = Member {
-            hash: hash(user),
-            participant,
-            handle,
-        };
+        let profile = Profile::default();
+        let member = Member::new(hash(user), id(user), session, profile, handle);
         let replaced = self.room.seat(member).map(|member| member.handle);
         let expected = self.model.remove(user).map(|row| row.4);
         assert_eq!(replaced, expected);
@@ -114,7 +108,7 @@ impl Pair {
 
     fn unseat(&mut self, user: u8, stale: bool) {
         let session = self.session(user, stale);
-        let gone = self.room.unseat(hash(user), id(user).as_str(), session);
+        let gone = self.room.unseat(session);
         let is_meant = self.model.session(user) == Some(session);
         let expected = is_meant.then(|| self.model.remove(user)).flatten();
         assert_eq!(gone.map(|member| member.handle), expected.map(|row| row.4));
@@ -131,12 +125,11 @@ impl Pair {
 
     fn compare(&self) {
         let rows = |member: &Member<usize>| {
-            let who = &member.participant;
             (
-                who.user.clone(),
-                who.session,
-                who.muted,
-                who.deafened,
+                member.user.clone(),
+                member.session,
+                member.muted,
+                member.deafened,
                 member.handle,
             )
         };
@@ -156,7 +149,7 @@ impl Pair {
             let name = id(number);
             let found = self.room.find(hash(number), name.as_str());
             assert_eq!(
-                found.map(|member| member.participant.session),
+                found.map(|member| member.session),
                 self.model.session(number)
             );
             let others = self.room.others(name.as_str());

@@ -15,9 +15,8 @@ use allocation_counter::measure;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use united_voice_core::{
-    ChannelId, JoinSnapshot, JoinTerms, Member, Participant, Profile, QueueStream, RoomState,
-    Signal, SignalSink, SinkError, Urgency, UserId, VoiceRoomRegistry, VoiceSession,
-    outbound_queue,
+    ChannelId, JoinSnapshot, JoinTerms, Member, Profile, QueueStream, RoomState, Signal,
+    SignalSink, SinkError, Urgency, UserId, VoiceRoomRegistry, VoiceSession, outbound_queue,
     proto::{
         RelayFrame, encode_protobuf,
         voice::{VoiceIceCandidate, VoiceJoinResponse},
@@ -57,11 +56,11 @@ fn join(
     let session = registry.connect(&user, sink).expect("connected");
     let terms = JoinTerms {
         policy: registry.policy_epoch(),
-        profile: Arc::new(Profile::new(name)),
+        profile: Profile::new(name),
         max_participants: None,
     };
     session
-        .join(&ChannelId::new(room).expect("an id"), &terms, respond)
+        .join(&ChannelId::new(room).expect("an id"), terms, respond)
         .expect("joined");
     session
 }
@@ -171,24 +170,22 @@ fn a_recipient_more_is_no_allocation_more() {
 #[test]
 fn taking_and_leaving_a_seat_allocates_nothing() {
     let mut room = RoomState::default();
-    let member = |number: u64, name: &str, session| Member {
-        hash: number,
-        participant: Participant::new(
-            UserId::new(name).expect("an id"),
-            session,
-            Arc::new(Profile::new(name)),
-        ),
-        handle: (),
+    let member = |hash, name: &str, session| {
+        let user = UserId::new(name).expect("an id");
+        Member::new(hash, user, session, Profile::new(name), ())
     };
     let registry = VoiceRoomRegistry::new(1);
     let scene = scene(&registry, 1);
-    let session = scene.alice.seat().expect("seated").1;
-    assert!(room.seat(member(1, "bob", session)).is_none());
-    let visitor = member(2, "visitor", session);
+    let session = |seated: &VoiceSession| seated.seat().expect("seated").1;
+    let (bobs, visitors) = (session(&scene.alice), session(&scene._others[0]));
+    assert!(room.seat(member(1, "bob", bobs)).is_none());
+    let mut visitor = Some(member(2, "visitor", visitors));
     let counted = allocations(|| {
         room.check_seat(2, "visitor", None).expect("no limit");
-        assert!(room.seat(visitor.clone()).is_none());
-        assert!(room.unseat(2, "visitor", session).is_some());
+        let replaced = visitor.take().and_then(|visitor| room.seat(visitor));
+        assert!(replaced.is_none());
+        visitor = room.unseat(visitors);
+        assert!(visitor.is_some());
     });
     assert_eq!(counted, 0);
 }
@@ -225,6 +222,18 @@ fn all_recipients_get_the_same_bytes() {
     }
     // The joins of those behind it, and the state.
     assert_eq!(scene.sinks[0].count.load(Ordering::Relaxed), 1 + 19 + 1);
+}
+
+#[test]
+fn a_leave_that_answers_no_request_is_encoded_once() {
+    let registry = VoiceRoomRegistry::new(1);
+    let (alices, bobs) = (Arc::new(Encoding::default()), Arc::new(Encoding::default()));
+    let alice = join(&registry, "alice", "room", alices.clone());
+    let _bob = join(&registry, "bob", "room", bobs.clone());
+    alice.leave("room", "").expect("left");
+    let (alices, bobs) = (alices.last.lock(), bobs.last.lock());
+    let address = |bytes: &Option<Bytes>| bytes.as_ref().map(|bytes| bytes.as_ptr());
+    assert_eq!(address(&alices), address(&bobs));
 }
 
 #[test]

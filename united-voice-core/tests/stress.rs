@@ -248,7 +248,7 @@ fn no_join_under_an_old_policy_comes_after_the_change() {
                 changed.store(false, Ordering::SeqCst);
             } else {
                 let after = changed.load(Ordering::SeqCst);
-                let joined = client.join_under("a", &terms);
+                let joined = client.join_under("a", terms);
                 assert!(!(after && joined.is_ok()), "joined under the old policy");
                 barrier.wait();
             }

@@ -76,8 +76,8 @@ async fn an_admission_has_profile_and_limit() {
         .admit(&user, &ChannelId::new(channel.id).unwrap())
         .await
         .unwrap();
-    assert_eq!(admission.profile.display_name, "Cleo");
-    assert_eq!(admission.profile.pubkey, "a key");
+    assert_eq!(admission.profile.display_name(), "Cleo");
+    assert_eq!(admission.profile.pubkey(), "a key");
     assert_eq!(admission.max_participants, limit);
 }
 

@@ -36,7 +36,19 @@ impl Client {
     }
 
     fn with_sink(registry: &VoiceRoomRegistry, name: &str, sink: RecordingSink) -> Self {
-        let sink = Arc::new(sink);
+        Self::with_shared_sink(registry, name, Arc::new(sink))
+    }
+
+    /// Another connection of the same user, over the same sink.
+    pub(crate) fn twin(&self) -> Self {
+        Self::with_shared_sink(&self.registry, &self.name, Arc::clone(&self.sink))
+    }
+
+    fn with_shared_sink(
+        registry: &VoiceRoomRegistry,
+        name: &str,
+        sink: Arc<RecordingSink>,
+    ) -> Self {
         let session = registry
             .connect(&user(name), sink.clone())
             .expect("connected");
@@ -62,10 +74,10 @@ impl Client {
 
     /// Joins under a hard limit; 0 is none.
     pub(crate) fn join_limited(&self, channel: &str, limit: u32) -> Result<SessionId, JoinError> {
-        self.join_under(channel, &self.terms(limit))
+        self.join_under(channel, self.terms(limit))
     }
 
-    pub(crate) fn join_under(&self, name: &str, terms: &JoinTerms) -> Result<SessionId, JoinError> {
+    pub(crate) fn join_under(&self, name: &str, terms: JoinTerms) -> Result<SessionId, JoinError> {
         let channel = channel(name);
         self.session
             .join(&channel, terms, |snapshot| response(name, snapshot))
@@ -75,7 +87,7 @@ impl Client {
     pub(crate) fn terms(&self, limit: u32) -> JoinTerms {
         JoinTerms {
             policy: self.registry.policy_epoch(),
-            profile: Arc::new(Profile::new(self.name.to_uppercase()).with_pubkey("key")),
+            profile: Profile::new(self.name.to_uppercase()).with_pubkey("key"),
             max_participants: NonZeroU32::new(limit),
         }
     }
