@@ -2,6 +2,8 @@
 
 #[cfg(feature = "connection")]
 use united_voice_proto::Incoming;
+#[cfg(feature = "connection")]
+use united_voice_proto::ws::Envelope;
 use united_voice_proto::{voice::VoiceErrorCode, ws::envelope::Payload};
 
 use crate::{
@@ -147,10 +149,11 @@ impl RequestError {
             Incoming::Relay(frame) => self.about_channel(frame.channel_id()),
             #[cfg(feature = "json")]
             Incoming::RelayText(frame) => self.about_channel(frame.channel_id()),
-            Incoming::Envelope(envelope) => match &envelope.payload {
-                Some(payload) => self.about(payload),
-                None => self,
-            },
+            Incoming::Envelope(Envelope {
+                payload: Some(payload),
+                ..
+            }) => self.about(payload),
+            _ => self,
         }
     }
 

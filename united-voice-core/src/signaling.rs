@@ -66,7 +66,8 @@ pub fn dispatch_now<'a, D: VoiceDirectory>(
             dispatch_relay(server, session, frame.request_id(), frame);
             None
         }
-        Incoming::Envelope(envelope) => dispatch_envelope(server, session, envelope),
+        // Another crate may have turned JSON on in the protocol alone.
+        other => dispatch_envelope(server, session, other.into_envelope()),
     }
 }
 
