@@ -47,6 +47,11 @@ impl SignalSink for FrameQueue {
         self.push(signal.as_protobuf());
         Ok(())
     }
+
+    fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
+        self.push(signal.into_protobuf());
+        Ok(())
+    }
 }
 
 /// Somebody in a room, and the way to them.

@@ -342,7 +342,7 @@ where
         }
         let signal = self.signals.pop()?;
         self.tally.sent += 1;
-        Some(encode(&signal, self.codec.unwrap_or(Codec::Protobuf)))
+        Some(encode(signal, self.codec.unwrap_or(Codec::Protobuf)))
     }
 
     fn poll_timers(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Disconnect> {
@@ -374,11 +374,11 @@ where
     }
 }
 
-fn encode(signal: &Signal, codec: Codec) -> Frame {
+fn encode(signal: Signal, codec: Codec) -> Frame {
     match codec {
         #[cfg(feature = "json")]
-        Codec::Json => Frame::Text(signal.as_json()),
-        _ => Frame::Binary(signal.as_protobuf()),
+        Codec::Json => Frame::Text(signal.into_json()),
+        _ => Frame::Binary(signal.into_protobuf()),
     }
 }
 

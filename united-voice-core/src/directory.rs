@@ -65,15 +65,19 @@ impl Admission {
 pub struct Profile {
     /// The display name, and behind it the public key: one allocation, since every participant has a profile.
     text: Box<str>,
-    name_bytes: usize,
+    name_bytes: u32,
 }
 
 impl Profile {
     /// A profile with the name to show and without a public key.
+    ///
+    /// # Panics
+    ///
+    /// Where the name has 4 GiB or more.
     pub fn new(display_name: impl Into<String>) -> Self {
         let text: Box<str> = display_name.into().into();
         Self {
-            name_bytes: text.len(),
+            name_bytes: u32::try_from(text.len()).expect("a name has less than 4 GiB"),
             text,
         }
     }
@@ -87,12 +91,20 @@ impl Profile {
 
     /// The name to show.
     pub fn display_name(&self) -> &str {
-        &self.text[..self.name_bytes]
+        Self::split(&self.text, self.name_bytes).0
     }
 
     /// The public key; empty where the client chose none.
     pub fn pubkey(&self) -> &str {
-        &self.text[self.name_bytes..]
+        Self::split(&self.text, self.name_bytes).1
+    }
+
+    pub(crate) fn into_parts(self) -> (Box<str>, u32) {
+        (self.text, self.name_bytes)
+    }
+
+    pub(crate) fn split(text: &str, name_bytes: u32) -> (&str, &str) {
+        text.split_at(name_bytes as usize)
     }
 }
 

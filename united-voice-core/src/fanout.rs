@@ -2,26 +2,26 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use smallvec::SmallVec;
 use united_voice_proto::{
     voice::{VoiceLeaveEvent, VoiceLeaveReason, VoiceParticipantJoinedEvent},
     ws::envelope::Payload,
 };
 
 use crate::{
-    CloseReason, Member, SessionId, Signal, SignalSink, SinkError, Urgency, UserId,
+    CloseReason, Member, MemberRef, SessionId, Signal, SignalSink, SinkError, Urgency, UserId,
     VoiceRoomRegistry,
     events::VoiceEvent,
-    registry::{Inner, Room, RoomCell},
+    registry::{Inner, Members, Room},
     user::{Connection, Seat, User},
 };
 
 /// A member as the registry seats them: with the sink of their connection.
 pub(crate) type Seated = Member<Arc<dyn SignalSink>>;
+type SeatedRef<'a> = MemberRef<'a, Arc<dyn SignalSink>>;
 
 /// The sinks that could not take an event, and whose they are: noted under the locks, evicted after them.
 #[derive(Default)]
-pub(crate) struct Overflow(SmallVec<[(UserId, Arc<dyn SignalSink>); 1]>);
+pub(crate) struct Overflow(Vec<(UserId, Arc<dyn SignalSink>)>);
 
 /// What the one who caused a broadcast is told.
 pub(crate) enum Answer {
@@ -32,23 +32,27 @@ pub(crate) enum Answer {
 }
 
 impl Overflow {
-    /// Delivers to one member; says whether the signal was taken.
+    /// Delivers to one member what others may get too.
     #[inline]
-    pub(crate) fn deliver(&mut self, member: &Seated, signal: &Signal) -> bool {
-        self.deliver_to(&member.user, &member.handle, signal)
+    fn deliver(&mut self, member: SeatedRef<'_>, signal: &Signal) {
+        if let Err(error) = member.handle.deliver(signal) {
+            let user = &member.participant.user;
+            self.refused(error, user, member.handle, signal.urgency());
+        }
     }
 
-    /// Delivers to a user who need not be a member; says whether the signal was taken.
+    /// Delivers to one user, who need not be a member, what nobody else gets after them; says whether it was taken.
     #[inline]
-    pub(crate) fn deliver_to(
+    pub(crate) fn deliver_owned(
         &mut self,
         user: &UserId,
         sink: &Arc<dyn SignalSink>,
-        signal: &Signal,
+        signal: Signal,
     ) -> bool {
-        let delivered = sink.deliver(signal);
+        let urgency = signal.urgency();
+        let delivered = sink.deliver_owned(signal);
         if let Err(error) = delivered {
-            self.refused(error, user, sink, signal);
+            self.refused(error, user, sink, urgency);
         }
         delivered.is_ok()
     }
@@ -60,12 +64,12 @@ impl Overflow {
         error: SinkError,
         user: &UserId,
         sink: &Arc<dyn SignalSink>,
-        signal: &Signal,
+        urgency: Urgency,
     ) {
         match error {
             // The connection is on its way out by itself.
             SinkError::Closed => {}
-            SinkError::Full if signal.urgency() == Urgency::Droppable => {}
+            SinkError::Full if urgency == Urgency::Droppable => {}
             SinkError::Full => self.0.push((user.clone(), Arc::clone(sink))),
         }
     }
@@ -73,28 +77,26 @@ impl Overflow {
     /// Delivers to all members, and the answer to the member who caused it.
     pub(crate) fn broadcast(
         &mut self,
-        cell: &RoomCell,
-        mut signal: Signal,
+        members: &Members,
+        signal: &mut Signal,
         cause: SessionId,
         answer: &Answer,
     ) {
-        for member in cell.members.members() {
+        for member in members.members() {
             if member.session == cause {
-                self.answer(member, &mut signal, answer);
+                self.answer(member, signal, answer);
             } else {
-                self.deliver(member, &signal);
+                self.deliver(member, signal);
             }
         }
     }
 
     /// Out of line, since the loop is for the others.
     #[inline(never)]
-    fn answer(&mut self, member: &Seated, signal: &mut Signal, answer: &Answer) {
+    fn answer(&mut self, member: SeatedRef<'_>, signal: &mut Signal, answer: &Answer) {
         match answer {
             Answer::None => {}
-            Answer::Other(answer) => {
-                self.deliver(member, answer);
-            }
+            Answer::Other(answer) => self.deliver(member, answer),
             Answer::Same => {
                 let urgency = signal.urgency();
                 signal.set_urgency(Urgency::Reply);
@@ -105,8 +107,8 @@ impl Overflow {
     }
 
     /// Delivers to all members.
-    pub(crate) fn tell_all(&mut self, cell: &RoomCell, signal: &Signal) {
-        for member in cell.members.members() {
+    pub(crate) fn tell_all(&mut self, members: &Members, signal: &Signal) {
+        for member in members.members() {
             self.deliver(member, signal);
         }
     }
@@ -128,7 +130,8 @@ impl Gone {
             Some(told) if request_id.is_empty() => told.with_urgency(urgency),
             _ => left_signal(&self.room, &self.member, self.reason, request_id, urgency),
         };
-        overflow.deliver(&self.member, &signal);
+        let user = &self.member.participant.user;
+        overflow.deliver_owned(user, &self.member.handle, signal);
     }
 }
 
@@ -142,8 +145,8 @@ fn left_signal(
 ) -> Signal {
     let event = VoiceLeaveEvent {
         channel_id: room.id.as_str().into(),
-        user_id: who.user.as_str().into(),
-        display_name: who.profile.display_name().into(),
+        user_id: who.participant.user.as_str().into(),
+        display_name: who.participant.display_name().into(),
         reason: reason.into(),
         session_id: who.session.to_text(),
     };
@@ -154,7 +157,7 @@ fn left_signal(
 pub(crate) fn joined_signal(room: &Room, who: &Seated) -> Signal {
     let event = VoiceParticipantJoinedEvent {
         channel_id: room.id.as_str().into(),
-        participant: Some(who.to_proto()),
+        participant: Some(who.as_ref().to_proto()),
     };
     let payload = Payload::VoiceParticipantJoinedEvent(event);
     Signal::new("", payload, Urgency::Event)
@@ -166,7 +169,7 @@ impl Inner {
         self.counters.left();
         self.publish(|| VoiceEvent::Left {
             channel: room.id.clone(),
-            user: who.user.clone(),
+            user: who.participant.user.clone(),
             session: who.session,
             reason,
         });
@@ -192,11 +195,11 @@ impl VoiceRoomRegistry {
     ) -> Gone {
         let Seat { room, session } = seat;
         let mut cell = room.state.lock();
-        let member = cell
-            .members
+        let members = cell.seated();
+        let member = members
             .unseat(session)
             .expect("a seat and its room's list change together");
-        let told = self.tell_left(&room, &cell, &member, reason, overflow);
+        let told = self.tell_left(&room, members, &member, reason, overflow);
         let dead = Inner::retire_if_empty(&mut cell);
         drop(cell);
         if dead {
@@ -214,14 +217,14 @@ impl VoiceRoomRegistry {
     pub(crate) fn tell_left(
         &self,
         room: &Room,
-        cell: &RoomCell,
+        members: &Members,
         who: &Seated,
         reason: VoiceLeaveReason,
         overflow: &mut Overflow,
     ) -> Option<Signal> {
-        let told = (!cell.members.is_empty()).then(|| {
+        let told = (!members.is_empty()).then(|| {
             let signal = left_signal(room, who, reason, "", Urgency::Event);
-            overflow.tell_all(cell, &signal);
+            overflow.tell_all(members, &signal);
             signal
         });
         self.inner.publish_left(room, who, reason);

@@ -11,7 +11,7 @@ use crate::{
     JoinError, Member, SessionId, Signal, SignalSink, Urgency, VoiceSession,
     events::VoiceEvent,
     fanout::{Overflow, Seated, joined_signal},
-    registry::{Room, RoomCell},
+    registry::{Members, Room},
     room::SOFT_CAP,
     session::{JoinSnapshot, JoinTerms},
     user::{Seat, UserCell},
@@ -21,9 +21,9 @@ use crate::{
 pub(crate) struct Join<'a> {
     pub(crate) session: &'a VoiceSession,
     pub(crate) room: &'a Arc<Room>,
-    pub(crate) cell: &'a mut RoomCell,
-    /// The room in which the user sits, where it is another one.
-    pub(crate) old_cell: Option<&'a mut RoomCell>,
+    pub(crate) members: &'a mut Members,
+    /// Those of the room in which the user sits, where it is another one.
+    pub(crate) old_members: Option<&'a mut Members>,
     pub(crate) user: &'a mut UserCell,
     pub(crate) overflow: &'a mut Overflow,
 }
@@ -40,22 +40,23 @@ impl Join<'_> {
         if !self.session.registry().is_current(terms.policy) {
             return Err(JoinError::PolicyChanged);
         }
-        self.cell
-            .members
+        self.members
             .check_seat(hash, me.as_str(), terms.max_participants)
             .map_err(|_| JoinError::ChannelFull)?;
 
         let rejoined = self.rejoined_session();
         let session = rejoined.unwrap_or_else(|| self.session.registry().inner.next_session());
-        let participants = self.cell.members.others(me.as_str());
+        let participants = self.members.others(me.as_str());
         let snapshot = JoinSnapshot {
             quality_warning: participants.len() >= SOFT_CAP,
             participants,
             session,
         };
         // Before anything changes: a response that can't be delivered refuses the join.
-        let response = respond(snapshot).with_urgency(Urgency::Reply);
-        sink.deliver(&response).map_err(JoinError::Undeliverable)?;
+        let mut response = respond(snapshot);
+        response.set_urgency(Urgency::Reply);
+        sink.deliver_owned(response)
+            .map_err(JoinError::Undeliverable)?;
         if rejoined.is_none() {
             let me = me.clone();
             self.change_seats(Member::new(hash, me, session, terms.profile, sink.clone()));
@@ -66,7 +67,7 @@ impl Join<'_> {
     /// The session to keep: the connection sits in this room already.
     fn rejoined_session(&self) -> Option<SessionId> {
         let mine = self.user.connection(self.session.connection)?;
-        let seat = mine.seat.as_ref().filter(|_| self.old_cell.is_none())?;
+        let seat = mine.seat.as_ref().filter(|_| self.old_members.is_none())?;
         Some(seat.session)
     }
 
@@ -79,11 +80,11 @@ impl Join<'_> {
             session,
         });
         // Told to those who are there already, hence before the newcomer is seated.
-        if !self.cell.members.is_empty() {
+        if !self.members.is_empty() {
             let joined = joined_signal(self.room, &newcomer);
-            self.overflow.tell_all(self.cell, &joined);
+            self.overflow.tell_all(self.members, &joined);
         }
-        let replaced = self.cell.members.seat(newcomer);
+        let replaced = self.members.seat(newcomer);
         debug_assert!(replaced.is_none(), "the old seat was given up before");
         let inner = &self.session.registry().inner;
         inner.counters.joined();
@@ -101,12 +102,11 @@ impl Join<'_> {
         let Some(old) = self.user.take_seat(|_| true) else {
             return;
         };
-        let (cell, reason) = match &mut self.old_cell {
-            Some(cell) => (&mut **cell, VoiceLeaveReason::Moved),
-            None => (&mut *self.cell, VoiceLeaveReason::Replaced),
+        let (members, reason) = match &mut self.old_members {
+            Some(members) => (&mut **members, VoiceLeaveReason::Moved),
+            None => (&mut *self.members, VoiceLeaveReason::Replaced),
         };
-        let gone = cell
-            .members
+        let gone = members
             .unseat(old.session)
             .expect("a seat and its room's list change together");
         if !is_mine {
@@ -116,9 +116,10 @@ impl Join<'_> {
                 channel_id: old.room.id.as_str().into(),
             });
             let signal = Signal::new("", lost, Urgency::Event);
-            self.overflow.deliver(&gone, &signal);
+            let user = &gone.participant.user;
+            self.overflow.deliver_owned(user, &gone.handle, signal);
         }
         let registry = self.session.registry();
-        registry.tell_left(&old.room, cell, &gone, reason, self.overflow);
+        registry.tell_left(&old.room, members, &gone, reason, self.overflow);
     }
 }

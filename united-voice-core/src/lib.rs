@@ -158,7 +158,7 @@ pub use crate::{
     rate::{RateLimiter, Verdict},
     registry::{PolicyEpoch, VoiceRoomRegistry},
     relayed::Relayed,
-    room::{Member, RoomFull, RoomState, SOFT_CAP},
+    room::{Member, MemberRef, Participant, RoomFull, RoomState, SOFT_CAP},
     server::{VoiceServer, VoiceServerBuilder},
     session::{JoinSnapshot, JoinTerms, VoiceSession},
     signal::{Signal, Urgency},

@@ -3,7 +3,7 @@
 use united_voice_proto::{encode_speaking_event, encode_state_update};
 
 use crate::{
-    NotInChannel, RelayError, RelayFailure, Relayed, Signal, Urgency, VoiceSession,
+    NotInChannel, RelayError, RelayFailure, Relayed, Signal, Urgency, UserId, VoiceSession,
     events::VoiceEvent,
     fanout::{Answer, Overflow},
 };
@@ -34,9 +34,9 @@ impl VoiceSession {
             };
             let channel = &seat.room.id;
             let refused = |reason| RelayError::new(reason, channel.as_str());
-            let room = seat.room.state.lock();
+            let mut room = seat.room.state.lock();
             let target = room
-                .members
+                .seated()
                 .find(hash, message.target_user())
                 .filter(|target| target.session != seat.session)
                 .ok_or_else(|| refused(RelayFailure::TargetNotInChannel))?;
@@ -45,7 +45,7 @@ impl VoiceSession {
                 return Err(refused(RelayFailure::StaleSession));
             }
             let signal = message.into_signal(&self.user.id, seat.session);
-            if overflow.deliver(target, &signal) {
+            if overflow.deliver_owned(&target.participant.user, target.handle, signal) {
                 return Ok(());
             }
             refused(RelayFailure::TargetNotInChannel)
@@ -75,18 +75,25 @@ impl VoiceSession {
         {
             let user = self.user.state.lock();
             let seat = self.seat_in(&user, channel)?;
-            let user_id = self.user.id.as_str();
             let signal = |request_id, urgency| {
-                let frame = encode_state_update(request_id, channel, user_id, muted, deafened);
-                Signal::from_frame(frame, urgency)
+                state_signal(
+                    request_id,
+                    channel,
+                    &self.user.id,
+                    (muted, deafened),
+                    urgency,
+                )
             };
-            let told = signal("", Urgency::Event);
-            let asked = !request_id.is_empty();
-            let answer = asked.then(|| signal(request_id, Urgency::Reply));
+            let mut told = signal("", Urgency::Event);
+            let answer = if request_id.is_empty() {
+                Answer::Same
+            } else {
+                Answer::Other(signal(request_id, Urgency::Reply))
+            };
             let mut room = seat.room.state.lock();
-            room.members.set_state(seat.session, muted, deafened);
-            let answer = answer.map_or(Answer::Same, Answer::Other);
-            overflow.broadcast(&room, told, seat.session, &answer);
+            let members = room.seated();
+            members.set_state(seat.session, muted, deafened);
+            overflow.broadcast(members, &mut told, seat.session, &answer);
             self.registry.inner.publish(|| VoiceEvent::StateChanged {
                 channel: seat.room.id.clone(),
                 user: self.user.id.clone(),
@@ -119,18 +126,45 @@ impl VoiceSession {
             let user = self.user.state.lock();
             let seat = self.seat_in(&user, channel)?;
             let signal = |request_id, urgency| {
-                let user_id = self.user.id.as_str();
-                let frame = encode_speaking_event(request_id, channel, user_id, speaking);
-                Signal::from_frame(frame, urgency)
+                speaking_signal(request_id, channel, &self.user.id, speaking, urgency)
             };
-            let told = signal("", Urgency::Droppable);
-            let asked = !request_id.is_empty();
-            let answer = asked.then(|| signal(request_id, Urgency::Reply));
-            let room = seat.room.state.lock();
-            let answer = answer.map_or(Answer::None, Answer::Other);
-            overflow.broadcast(&room, told, seat.session, &answer);
+            let mut told = signal("", Urgency::Droppable);
+            let answer = if request_id.is_empty() {
+                Answer::None
+            } else {
+                Answer::Other(signal(request_id, Urgency::Reply))
+            };
+            let mut room = seat.room.state.lock();
+            overflow.broadcast(room.seated(), &mut told, seat.session, &answer);
         }
         self.registry.evict_all(overflow);
         Ok(())
     }
+}
+
+/// Out of line, so that the signal is written where it stays: copying what has just been written piece by piece takes the
+/// processor longer than encoding it.
+#[inline(never)]
+fn state_signal(
+    request_id: &str,
+    channel: &str,
+    user: &UserId,
+    (muted, deafened): (bool, bool),
+    urgency: Urgency,
+) -> Signal {
+    let frame = encode_state_update(request_id, channel, user.as_str(), muted, deafened);
+    Signal::from_frame(frame, urgency)
+}
+
+/// Out of line as [`state_signal`] is.
+#[inline(never)]
+fn speaking_signal(
+    request_id: &str,
+    channel: &str,
+    user: &UserId,
+    speaking: bool,
+    urgency: Urgency,
+) -> Signal {
+    let frame = encode_speaking_event(request_id, channel, user.as_str(), speaking);
+    Signal::from_frame(frame, urgency)
 }

@@ -3,7 +3,8 @@
 use united_voice_proto::voice::VoiceLeaveReason;
 
 use crate::{
-    ChannelId, SessionId, Urgency, UserId, VoiceRoomRegistry, fanout::Overflow, user::Seat,
+    ChannelId, SessionId, Urgency, UserId, VoiceRoomRegistry, fanout::Overflow, registry::Members,
+    user::Seat,
 };
 
 impl VoiceRoomRegistry {
@@ -54,9 +55,9 @@ impl VoiceRoomRegistry {
         };
         let members: Vec<(UserId, SessionId)> = {
             let cell = room.state.lock();
-            let members = cell.members.members();
+            let members = cell.open().into_iter().flat_map(Members::members);
             members
-                .map(|member| (member.user.clone(), member.session))
+                .map(|member| (member.participant.user.clone(), member.session))
                 .collect()
         };
         let mut kicked = 0;

@@ -1,6 +1,7 @@
 //! The ready-made sink: a queue with a limit in messages and bytes, and the `Stream` at its other end.
 
 use std::{
+    borrow::Borrow,
     collections::VecDeque,
     fmt,
     pin::Pin,
@@ -11,7 +12,7 @@ use std::{
 use futures::Stream;
 use parking_lot::Mutex;
 
-use crate::{CloseReason, Signal, SignalSink, SinkError, Urgency};
+use crate::{CloseReason, Signal, SignalSink, SinkError, Urgency, signal};
 
 /// An emptied queue keeps room for this many signals and gives the rest back.
 const KEPT_CAPACITY: usize = 16;
@@ -39,7 +40,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    signals: VecDeque<Signal>,
+    /// A signal in two words.
+    signals: VecDeque<(Arc<signal::Shared>, Urgency)>,
     size: usize,
     waker: Option<Waker>,
     /// An event was refused: nothing may follow it.
@@ -64,14 +66,22 @@ impl Shared {
 #[derive(Clone)]
 pub struct QueueSink(Arc<Shared>);
 
-impl SignalSink for QueueSink {
-    fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
+impl QueueSink {
+    /// `shared` is made of the signal where it is taken.
+    #[inline]
+    fn push<S: Borrow<Signal>>(
+        &self,
+        signal: S,
+        shared: impl FnOnce(S) -> Arc<signal::Shared>,
+    ) -> Result<(), SinkError> {
+        let urgency = signal.borrow().urgency();
+        let size = signal.borrow().size();
         let mut state = self.0.state.lock();
         if state.end.is_some() {
             return Err(SinkError::Closed);
         }
-        let fits = !state.overflowed && self.0.has_room(&state, signal.size());
-        match signal.urgency() {
+        let fits = !state.overflowed && self.0.has_room(&state, size);
+        match urgency {
             Urgency::Reply => {}
             _ if fits => {}
             Urgency::Droppable => return Err(SinkError::Full),
@@ -80,14 +90,24 @@ impl SignalSink for QueueSink {
                 return Err(SinkError::Full);
             }
         }
-        state.size += signal.size();
-        state.signals.push_back(signal.clone());
+        state.size += size;
+        state.signals.push_back((shared(signal), urgency));
         let waker = (state.signals.len() == 1).then(|| state.waker.clone());
         drop(state);
         if let Some(Some(waker)) = waker {
             waker.wake();
         }
         Ok(())
+    }
+}
+
+impl SignalSink for QueueSink {
+    fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
+        self.push(signal, |signal| Arc::clone(signal.shared()))
+    }
+
+    fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
+        self.push(signal, Signal::into_shared)
     }
 
     fn close(&self, reason: CloseReason) {
@@ -151,12 +171,12 @@ impl QueueStream {
 
 impl State {
     fn pop(&mut self) -> Option<Signal> {
-        let signal = self.signals.pop_front()?;
-        self.size -= signal.size();
+        let (shared, urgency) = self.signals.pop_front()?;
+        self.size -= shared.size();
         if self.signals.is_empty() && self.signals.capacity() > KEPT_CAPACITY {
             self.signals.shrink_to(KEPT_CAPACITY);
         }
-        Some(signal)
+        Some(Signal::from_shared(shared, urgency))
     }
 
     fn register(&mut self, cx: &Context<'_>) {

@@ -24,7 +24,7 @@ use tokio::sync::{Notify, broadcast};
 use united_voice_proto::voice::VoiceParticipant;
 
 use crate::{
-    ChannelId, CloseReason, Member, SessionId, SignalSink, UserId,
+    ChannelId, CloseReason, SessionId, SignalSink, UserId,
     error::ConnectError,
     events::{VoiceEvent, VoiceEvents},
     index::{ById, Identified, find, find_or_new, remove},
@@ -88,11 +88,31 @@ pub(crate) struct Room {
     pub(crate) state: Mutex<RoomCell>,
 }
 
-#[derive(Default)]
-pub(crate) struct RoomCell {
+/// Those in a room, each with the sink of their connection.
+pub(crate) type Members = RoomState<Arc<dyn SignalSink>>;
+
+pub(crate) enum RoomCell {
+    Open(Members),
     /// Out of the map, or about to be: not to be joined.
-    pub(crate) dead: bool,
-    pub(crate) members: RoomState<Arc<dyn SignalSink>>,
+    Dead,
+}
+
+impl RoomCell {
+    /// `None` where the room is dead.
+    pub(crate) fn open(&self) -> Option<&Members> {
+        match self {
+            Self::Open(members) => Some(members),
+            Self::Dead => None,
+        }
+    }
+
+    /// The members of a room in which somebody sits: only an empty one dies.
+    pub(crate) fn seated(&mut self) -> &mut Members {
+        match self {
+            Self::Open(members) => members,
+            Self::Dead => unreachable!("somebody sits in a dead room"),
+        }
+    }
 }
 
 /// A state of the host's limits and bans: see [`VoiceRoomRegistry::policy_changed`].
@@ -183,8 +203,8 @@ impl VoiceRoomRegistry {
             return Vec::new();
         };
         let cell = room.state.lock();
-        let members = cell.members.members();
-        members.map(Member::to_proto).collect()
+        let members = cell.open().into_iter().flat_map(Members::members);
+        members.map(|member| member.to_proto()).collect()
     }
 
     /// How many are in a channel.
@@ -193,8 +213,10 @@ impl VoiceRoomRegistry {
     ///
     /// The room's lock.
     pub fn participant_count(&self, channel: &ChannelId) -> usize {
-        let room = self.inner.room(channel);
-        room.map_or(0, |room| room.state.lock().members.len())
+        let Some(room) = self.inner.room(channel) else {
+            return 0;
+        };
+        room.state.lock().open().map_or(0, Members::len)
     }
 
     /// How many channels somebody is in.
@@ -302,8 +324,8 @@ impl Inner {
     }
 
     /// What a room compares before it compares ids.
-    pub(crate) fn hash(&self, user: &str) -> u32 {
-        self.hasher.hash_one(user) as u32
+    pub(crate) fn hash(&self, user: &str) -> u16 {
+        self.hasher.hash_one(user) as u16
     }
 
     pub(crate) fn room(&self, channel: &ChannelId) -> Option<Arc<Room>> {
@@ -313,14 +335,17 @@ impl Inner {
     pub(crate) fn room_or_new(&self, channel: &ChannelId) -> Arc<Room> {
         find_or_new(&self.rooms, channel.as_str(), || Room {
             id: channel.clone(),
-            state: Mutex::default(),
+            state: Mutex::new(RoomCell::Open(Members::default())),
         })
     }
 
-    /// Marks an empty room dead. The caller removes it from the map once its lock is free.
+    /// Marks an empty room dead, and says whether it is. The caller removes it from the map once its lock is free.
     pub(crate) fn retire_if_empty(cell: &mut RoomCell) -> bool {
-        cell.dead |= cell.members.is_empty();
-        cell.dead
+        if cell.open().is_some_and(|members| !members.is_empty()) {
+            return false;
+        }
+        *cell = RoomCell::Dead;
+        true
     }
 
     pub(crate) fn remove_room(&self, room: &Arc<Room>) {

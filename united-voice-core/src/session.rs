@@ -130,16 +130,16 @@ impl VoiceSession {
             let room = inner.room_or_new(channel);
             let old_room = user.seat().map(|seat| Arc::clone(&seat.room));
             let (mut cell, mut old_cell) = lock_both(&room, old_room.as_ref());
-            if cell.dead {
+            let RoomCell::Open(members) = &mut *cell else {
                 drop((cell, old_cell));
                 inner.remove_room(&room);
                 continue;
-            }
+            };
             let mut join = Join {
                 session: self,
                 room: &room,
-                cell: &mut cell,
-                old_cell: old_cell.as_deref_mut(),
+                members,
+                old_members: old_cell.as_deref_mut().map(RoomCell::seated),
                 user: &mut user,
                 overflow,
             };
@@ -194,7 +194,7 @@ impl VoiceSession {
         let signal = Signal::new(request_id, payload, Urgency::Reply);
         let user = self.user.state.lock();
         let mine = user.connection(self.connection);
-        mine.ok_or(SinkError::Closed)?.sink.deliver(&signal)
+        mine.ok_or(SinkError::Closed)?.sink.deliver_owned(signal)
     }
 
     /// Ends the connection as one that reads too slowly, for hosts whose own traffic found its queue full: the others are
@@ -212,7 +212,7 @@ impl VoiceSession {
         let signal = Signal::new("", payload, Urgency::Event);
         let mut overflow = Overflow::default();
         if let Some(mine) = self.user.state.lock().connection(self.connection) {
-            overflow.deliver_to(&self.user.id, &mine.sink, &signal);
+            overflow.deliver_owned(&self.user.id, &mine.sink, signal);
         }
         self.registry.evict_all(overflow);
     }

@@ -12,6 +12,8 @@ use bytes::Bytes;
 #[cfg(feature = "json")]
 use bytestring::ByteString;
 use prost::Message as _;
+#[cfg(feature = "json")]
+use united_voice_proto::encode_json;
 use united_voice_proto::{
     Codec, decode, encode_protobuf,
     ws::{Envelope, envelope::Payload},
@@ -32,38 +34,56 @@ pub enum Urgency {
 /// One message to one or many clients.
 ///
 /// Cloning copies a pointer. The first recipient that asks for a form pays for making it, all others share it.
-#[derive(Clone)]
 pub struct Signal {
-    shared: Arc<Shared>,
+    kind: Kind,
     urgency: Urgency,
 }
 
-struct Shared {
-    message: Form,
-    #[cfg(feature = "json")]
-    json: OnceLock<ByteString>,
+enum Kind {
+    /// Encoded, and not yet shared: nothing more is needed by sinks that take the bytes at once.
+    Encoded {
+        frame: Frame,
+        shared: OnceLock<Arc<Shared>>,
+    },
+    Shared(Arc<Shared>),
 }
 
-/// The form in which a signal was made, and the other one, which is made when somebody asks for it.
-enum Form {
-    Envelope {
-        envelope: Box<Envelope>,
-        /// Zero until it is asked for: no signal is empty.
-        size: AtomicUsize,
-        protobuf: OnceLock<Bytes>,
-    },
-    /// What goes through the server again and again is encoded without an envelope.
-    Protobuf {
-        protobuf: Bytes,
-        envelope: OnceLock<Box<Envelope>>,
-    },
-    /// So is what comes as JSON, whose recipients mostly want it so.
+/// An encoded envelope.
+#[derive(Clone)]
+enum Frame {
+    Protobuf(Bytes),
     #[cfg(feature = "json")]
-    Json {
-        json: ByteString,
-        envelope: OnceLock<Box<Envelope>>,
-        protobuf: OnceLock<Bytes>,
-    },
+    Json(ByteString),
+}
+
+/// What all clones of a signal have in common: the form in which it was made, and the others.
+pub(crate) struct Shared {
+    made: Made,
+    others: OnceLock<Box<Others>>,
+}
+
+enum Made {
+    Frame(Frame),
+    Envelope(Box<Message>),
+}
+
+struct Message {
+    envelope: Envelope,
+    /// Zero until it is asked for: no signal is empty.
+    size: AtomicUsize,
+    protobuf: OnceLock<Bytes>,
+}
+
+/// The forms that few ask for, each made when somebody does.
+#[derive(Default)]
+struct Others {
+    envelope: OnceLock<Envelope>,
+    /// Of a signal that was made in JSON.
+    #[cfg(feature = "json")]
+    protobuf: OnceLock<Bytes>,
+    /// Of a signal that was not.
+    #[cfg(feature = "json")]
+    json: OnceLock<ByteString>,
 }
 
 impl Signal {
@@ -73,53 +93,65 @@ impl Signal {
             request_id: request_id.into(),
             payload: Some(payload),
         };
-        let form = Form::Envelope {
-            envelope: Box::new(envelope),
+        let message = Message {
+            envelope,
             size: AtomicUsize::new(0),
             protobuf: OnceLock::new(),
         };
-        Self::of(form, urgency)
+        Self::from_shared(Shared::new(Made::Envelope(Box::new(message))), urgency)
     }
 
     /// A signal that is encoded already: an envelope written by [`united_voice_proto`].
     pub(crate) fn from_frame(protobuf: Bytes, urgency: Urgency) -> Self {
-        let form = Form::Protobuf {
-            protobuf,
-            envelope: OnceLock::new(),
-        };
-        Self::of(form, urgency)
+        Self::encoded(Frame::Protobuf(protobuf), urgency)
     }
 
     /// A signal that is encoded already, in JSON: what [`united_voice_proto`] wrote or would read as an envelope.
     #[cfg(feature = "json")]
     pub(crate) fn from_text(json: impl Into<ByteString>, urgency: Urgency) -> Self {
-        let form = Form::Json {
-            json: json.into(),
-            envelope: OnceLock::new(),
-            protobuf: OnceLock::new(),
-        };
-        Self::of(form, urgency)
+        Self::encoded(Frame::Json(json.into()), urgency)
     }
 
     #[inline]
-    fn of(message: Form, urgency: Urgency) -> Self {
+    fn encoded(frame: Frame, urgency: Urgency) -> Self {
+        let shared = OnceLock::new();
         Self {
-            shared: Arc::new(Shared {
-                message,
-                #[cfg(feature = "json")]
-                json: OnceLock::new(),
-            }),
+            kind: Kind::Encoded { frame, shared },
             urgency,
+        }
+    }
+
+    pub(crate) const fn from_shared(shared: Arc<Shared>, urgency: Urgency) -> Self {
+        Self {
+            kind: Kind::Shared(shared),
+            urgency,
+        }
+    }
+
+    /// What a queue keeps of the signal.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        match &self.kind {
+            Kind::Encoded { frame, shared } => {
+                shared.get_or_init(|| Shared::new(Made::Frame(frame.clone())))
+            }
+            Kind::Shared(shared) => shared,
+        }
+    }
+
+    /// As [`shared`](Self::shared), without counting a reference.
+    pub(crate) fn into_shared(self) -> Arc<Shared> {
+        match self.kind {
+            Kind::Encoded { frame, shared } => shared
+                .into_inner()
+                .unwrap_or_else(|| Shared::new(Made::Frame(frame))),
+            Kind::Shared(shared) => shared,
         }
     }
 
     /// The same message under another urgency; shares the encodings.
     #[must_use]
     pub fn with_urgency(&self, urgency: Urgency) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            urgency,
-        }
+        Self::from_shared(Arc::clone(self.shared()), urgency)
     }
 
     pub(crate) fn set_urgency(&mut self, urgency: Urgency) {
@@ -133,16 +165,7 @@ impl Signal {
 
     /// The message itself, for transports that don't send bytes.
     pub fn envelope(&self) -> &Envelope {
-        match &self.shared.message {
-            Form::Envelope { envelope, .. } => envelope,
-            Form::Protobuf { protobuf, envelope } => {
-                envelope.get_or_init(|| read(Codec::Protobuf, protobuf))
-            }
-            #[cfg(feature = "json")]
-            Form::Json { json, envelope, .. } => {
-                envelope.get_or_init(|| read(Codec::Json, json.as_bytes()))
-            }
-        }
+        self.shared().envelope()
     }
 
     /// The id of the request that this answers; empty for everything unsolicited.
@@ -163,57 +186,164 @@ impl Signal {
     /// What the signal counts for in a queue, in whichever form it is sent: the bytes of its protobuf form, or of its JSON form
     /// where it was made in that.
     pub fn size(&self) -> usize {
-        match &self.shared.message {
-            Form::Envelope { envelope, size, .. } => match size.load(Ordering::Relaxed) {
-                0 => {
-                    let length = envelope.encoded_len();
-                    size.store(length, Ordering::Relaxed);
-                    length
-                }
-                length => length,
-            },
-            Form::Protobuf { protobuf, .. } => protobuf.len(),
-            #[cfg(feature = "json")]
-            Form::Json { json, .. } => json.len(),
+        match &self.kind {
+            Kind::Encoded { frame, .. } => frame.len(),
+            Kind::Shared(shared) => shared.size(),
         }
     }
 
     /// The protobuf form: one binary WebSocket message.
     #[inline]
     pub fn as_protobuf(&self) -> Bytes {
-        let protobuf = match &self.shared.message {
-            Form::Protobuf { protobuf, .. } => protobuf,
-            Form::Envelope {
-                envelope, protobuf, ..
-            } => encoded(envelope, protobuf),
+        match &self.kind {
+            Kind::Encoded {
+                frame: Frame::Protobuf(protobuf),
+                ..
+            } => protobuf.clone(),
+            _ => self.shared_protobuf(),
+        }
+    }
+
+    /// Out of line, which spares the sinks' loops more than a call costs.
+    #[inline(never)]
+    fn shared_protobuf(&self) -> Bytes {
+        self.shared().as_protobuf().clone()
+    }
+
+    /// As [`as_protobuf`](Self::as_protobuf), and counts no reference where nobody else has the signal.
+    #[inline]
+    pub fn into_protobuf(self) -> Bytes {
+        match self.kind {
+            Kind::Encoded {
+                frame: Frame::Protobuf(protobuf),
+                ..
+            } => protobuf,
+            Kind::Shared(shared) => match Arc::try_unwrap(shared) {
+                Ok(Shared {
+                    made: Made::Frame(Frame::Protobuf(protobuf)),
+                    ..
+                }) => protobuf,
+                Ok(shared) => shared.as_protobuf().clone(),
+                Err(shared) => shared.as_protobuf().clone(),
+            },
             #[cfg(feature = "json")]
-            Form::Json { protobuf, .. } => encoded(self.envelope(), protobuf),
-        };
-        protobuf.clone()
+            kind @ Kind::Encoded { .. } => Self { kind, ..self }.as_protobuf(),
+        }
     }
 
     /// The proto3 JSON form: one text WebSocket message.
     #[cfg(feature = "json")]
     pub fn as_json(&self) -> ByteString {
-        if let Form::Json { json, .. } = &self.shared.message {
-            return json.clone();
+        match &self.kind {
+            Kind::Encoded {
+                frame: Frame::Json(json),
+                ..
+            } => json.clone(),
+            _ => self.shared().as_json().clone(),
         }
-        self.shared
-            .json
-            .get_or_init(|| united_voice_proto::encode_json(self.envelope()).into())
-            .clone()
+    }
+
+    /// As [`as_json`](Self::as_json), and counts no reference where nobody else has the signal.
+    #[cfg(feature = "json")]
+    pub fn into_json(self) -> ByteString {
+        match self.kind {
+            Kind::Encoded {
+                frame: Frame::Json(json),
+                ..
+            } => json,
+            Kind::Shared(shared) => match Arc::try_unwrap(shared) {
+                Ok(Shared {
+                    made: Made::Frame(Frame::Json(json)),
+                    ..
+                }) => json,
+                Ok(shared) => shared.as_json().clone(),
+                Err(shared) => shared.as_json().clone(),
+            },
+            kind @ Kind::Encoded { .. } => Self { kind, ..self }.as_json(),
+        }
     }
 }
 
-fn read(codec: Codec, frame: &[u8]) -> Box<Envelope> {
-    let envelope = decode(codec, frame, usize::MAX);
-    Box::new(envelope.expect("an envelope that the library wrote"))
+impl Clone for Signal {
+    fn clone(&self) -> Self {
+        self.with_urgency(self.urgency)
+    }
 }
 
-/// Out of line, which spares the sinks' loops more than a call costs.
-#[inline(never)]
-fn encoded<'a>(envelope: &Envelope, protobuf: &'a OnceLock<Bytes>) -> &'a Bytes {
-    protobuf.get_or_init(|| encode_protobuf(envelope))
+impl Frame {
+    fn len(&self) -> usize {
+        match self {
+            Self::Protobuf(protobuf) => protobuf.len(),
+            #[cfg(feature = "json")]
+            Self::Json(json) => json.len(),
+        }
+    }
+
+    fn read(&self) -> Envelope {
+        let envelope = match self {
+            Self::Protobuf(protobuf) => decode(Codec::Protobuf, protobuf, usize::MAX),
+            #[cfg(feature = "json")]
+            Self::Json(json) => decode(Codec::Json, json.as_bytes(), usize::MAX),
+        };
+        envelope.expect("an envelope that the library wrote")
+    }
+}
+
+impl Shared {
+    fn new(made: Made) -> Arc<Self> {
+        let others = OnceLock::new();
+        Arc::new(Self { made, others })
+    }
+
+    fn others(&self) -> &Others {
+        self.others.get_or_init(Box::default)
+    }
+
+    fn envelope(&self) -> &Envelope {
+        match &self.made {
+            Made::Envelope(message) => &message.envelope,
+            Made::Frame(frame) => self.others().envelope.get_or_init(|| frame.read()),
+        }
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        match &self.made {
+            Made::Frame(frame) => frame.len(),
+            Made::Envelope(message) => message.size(),
+        }
+    }
+
+    fn as_protobuf(&self) -> &Bytes {
+        let protobuf = match &self.made {
+            Made::Frame(Frame::Protobuf(protobuf)) => return protobuf,
+            #[cfg(feature = "json")]
+            Made::Frame(Frame::Json(_)) => &self.others().protobuf,
+            Made::Envelope(message) => &message.protobuf,
+        };
+        protobuf.get_or_init(|| encode_protobuf(self.envelope()))
+    }
+
+    #[cfg(feature = "json")]
+    fn as_json(&self) -> &ByteString {
+        if let Made::Frame(Frame::Json(json)) = &self.made {
+            return json;
+        }
+        let json = &self.others().json;
+        json.get_or_init(|| encode_json(self.envelope()).into())
+    }
+}
+
+impl Message {
+    fn size(&self) -> usize {
+        match self.size.load(Ordering::Relaxed) {
+            0 => {
+                let length = self.envelope.encoded_len();
+                self.size.store(length, Ordering::Relaxed);
+                length
+            }
+            length => length,
+        }
+    }
 }
 
 impl fmt::Debug for Signal {
@@ -260,7 +390,25 @@ mod tests {
         let other = signal.with_urgency(Urgency::Reply);
         assert!(std::ptr::eq(signal.payload(), other.payload()));
         #[cfg(feature = "json")]
-        assert_eq!(signal.as_json(), made.as_json());
+        {
+            assert_eq!(signal.as_json(), made.as_json());
+            assert_eq!(signal.as_json().as_ptr(), other.as_json().as_ptr());
+        }
+        assert_eq!(other.into_protobuf().as_ptr(), frame.as_ptr());
+        assert_eq!(signal.into_protobuf().as_ptr(), frame.as_ptr());
+    }
+
+    #[test]
+    fn what_a_queue_keeps_is_the_same_signal() {
+        let frame = signal().as_protobuf();
+        let signal = Signal::from_frame(frame.clone(), Urgency::Event);
+        let clone = signal.clone();
+        assert!(Arc::ptr_eq(clone.shared(), signal.shared()));
+        assert!(Arc::ptr_eq(clone.shared(), &signal.into_shared()));
+        let alone = Signal::from_frame(frame.clone(), Urgency::Event).into_shared();
+        let kept = Signal::from_shared(alone, Urgency::Event);
+        assert_eq!(kept.as_protobuf().as_ptr(), frame.as_ptr());
+        assert_eq!(kept.size(), frame.len());
     }
 
     #[cfg(feature = "json")]

@@ -85,6 +85,16 @@ pub trait SignalSink: Send + Sync {
     /// nothing sent here can arrive any more. The signal was not taken.
     fn deliver(&self, signal: &Signal) -> Result<(), SinkError>;
 
+    /// As [`deliver`](Self::deliver), for a signal that is sent to nobody else after this: a sink may override it to keep
+    /// the signal, or its bytes, without counting a reference.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`deliver`](Self::deliver).
+    fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
+        self.deliver(&signal)
+    }
+
     /// The connection is to end: send the close that `reason` asks for ([`CloseReason::code`]), then cut it.
     ///
     /// Called at most a few times and possibly after the connection has ended. The default does nothing, which suits
@@ -99,6 +109,10 @@ impl<T: SignalSink + ?Sized> SignalSink for Arc<T> {
         (**self).deliver(signal)
     }
 
+    fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
+        (**self).deliver_owned(signal)
+    }
+
     fn close(&self, reason: CloseReason) {
         (**self).close(reason);
     }
@@ -107,6 +121,10 @@ impl<T: SignalSink + ?Sized> SignalSink for Arc<T> {
 impl<T: SignalSink + ?Sized> SignalSink for Box<T> {
     fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
         (**self).deliver(signal)
+    }
+
+    fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
+        (**self).deliver_owned(signal)
     }
 
     fn close(&self, reason: CloseReason) {

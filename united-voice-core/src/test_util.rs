@@ -116,68 +116,78 @@ pub trait SinkUnderTest {
     fn arrived(&mut self) -> Vec<Envelope>;
 }
 
-/// Checks what [`SignalSink`] promises: order, capacity, replies beyond the limit, nothing after a refused event, close.
+/// Checks what [`SignalSink`] promises: order, capacity, replies beyond the limit, nothing after a refused event, close;
+/// whether a signal is lent or handed over.
 ///
 /// # Panics
 ///
 /// Where the sink breaks a promise; the message says which.
-pub fn conformance(under_test: &mut impl SinkUnderTest) {
-    keeps_order(under_test);
-    refuses_events_when_full(under_test);
-    survives_dropped_signals(under_test);
-    takes_replies_when_full(under_test);
-    refuses_after_close(under_test);
+pub fn conformance<T: SinkUnderTest>(under_test: &mut T) {
+    let lent: Deliver<T> = |sink, signal| sink.deliver(&signal);
+    let handed_over: Deliver<T> = |sink, signal| sink.deliver_owned(signal);
+    keeps_order(under_test, [lent, handed_over]);
+    for deliver in [lent, handed_over] {
+        refuses_events_when_full(under_test, deliver);
+        survives_dropped_signals(under_test, deliver);
+        takes_replies_when_full(under_test, deliver);
+        refuses_after_close(under_test, deliver);
+    }
 }
+
+/// One of the two ways to deliver.
+type Deliver<T> = fn(&<T as SinkUnderTest>::Sink, Signal) -> Result<(), SinkError>;
 
 fn numbers(under_test: &mut impl SinkUnderTest) -> Vec<usize> {
     under_test.arrived().iter().map(number_of).collect()
 }
 
-fn keeps_order(under_test: &mut impl SinkUnderTest) {
+fn keeps_order<T: SinkUnderTest>(under_test: &mut T, in_turns: [Deliver<T>; 2]) {
     let sink = under_test.sink(8);
-    for number in 0..8 {
-        let signal = numbered_signal(number, Urgency::Event);
-        assert_eq!(sink.deliver(&signal), Ok(()), "a sink takes its capacity");
+    for (number, deliver) in (0..8).zip(in_turns.into_iter().cycle()) {
+        let taken = deliver(&sink, numbered_signal(number, Urgency::Event));
+        assert_eq!(taken, Ok(()), "a sink takes its capacity");
     }
     let expected: Vec<usize> = (0..8).collect();
     assert_eq!(numbers(under_test), expected, "a sink keeps the order");
 }
 
-fn refuses_events_when_full(under_test: &mut impl SinkUnderTest) {
+fn refuses_events_when_full<T: SinkUnderTest>(under_test: &mut T, deliver: Deliver<T>) {
     let sink = under_test.sink(2);
     for number in 0..2 {
-        let _ = sink.deliver(&numbered_signal(number, Urgency::Event));
+        let _ = deliver(&sink, numbered_signal(number, Urgency::Event));
     }
-    let third = sink.deliver(&numbered_signal(2, Urgency::Event));
+    let third = deliver(&sink, numbered_signal(2, Urgency::Event));
     assert_eq!(third, Err(SinkError::Full), "a full sink refuses an event");
     assert_eq!(numbers(under_test), [0, 1], "a refused event never arrives");
-    let fourth = sink.deliver(&numbered_signal(3, Urgency::Event));
+    let fourth = deliver(&sink, numbered_signal(3, Urgency::Event));
     assert!(fourth.is_err(), "no event follows one that was refused");
 }
 
-fn survives_dropped_signals(under_test: &mut impl SinkUnderTest) {
+fn survives_dropped_signals<T: SinkUnderTest>(under_test: &mut T, deliver: Deliver<T>) {
     let sink = under_test.sink(1);
-    assert_eq!(sink.deliver(&numbered_signal(0, Urgency::Event)), Ok(()));
-    let dropped = sink.deliver(&numbered_signal(1, Urgency::Droppable));
+    let first = deliver(&sink, numbered_signal(0, Urgency::Event));
+    assert_eq!(first, Ok(()));
+    let dropped = deliver(&sink, numbered_signal(1, Urgency::Droppable));
     assert_eq!(dropped, Err(SinkError::Full), "a full sink drops");
     assert_eq!(numbers(under_test), [0]);
-    let next = sink.deliver(&numbered_signal(2, Urgency::Event));
+    let next = deliver(&sink, numbered_signal(2, Urgency::Event));
     assert_eq!(next, Ok(()), "a dropped signal ends nothing");
     assert_eq!(numbers(under_test), [2]);
 }
 
-fn takes_replies_when_full(under_test: &mut impl SinkUnderTest) {
+fn takes_replies_when_full<T: SinkUnderTest>(under_test: &mut T, deliver: Deliver<T>) {
     let sink = under_test.sink(1);
-    assert_eq!(sink.deliver(&numbered_signal(0, Urgency::Event)), Ok(()));
-    let reply = sink.deliver(&numbered_signal(1, Urgency::Reply));
+    let first = deliver(&sink, numbered_signal(0, Urgency::Event));
+    assert_eq!(first, Ok(()));
+    let reply = deliver(&sink, numbered_signal(1, Urgency::Reply));
     assert_eq!(reply, Ok(()), "a full sink takes a reply");
     assert_eq!(numbers(under_test), [0, 1]);
 }
 
-fn refuses_after_close(under_test: &mut impl SinkUnderTest) {
+fn refuses_after_close<T: SinkUnderTest>(under_test: &mut T, deliver: Deliver<T>) {
     let sink = under_test.sink(4);
     sink.close(CloseReason::GoingAway);
     sink.close(CloseReason::SlowConsumer);
-    let late = sink.deliver(&numbered_signal(0, Urgency::Reply));
+    let late = deliver(&sink, numbered_signal(0, Urgency::Reply));
     assert_eq!(late, Err(SinkError::Closed), "a closed sink takes nothing");
 }

@@ -23,7 +23,7 @@ fn types() {
         UserId, ChannelId, SessionId, IdError, SessionIdError,
         Signal, Urgency, SinkError, CloseReason, Arc<dyn SignalSink>, Box<dyn SignalSink>,
         QueueSink, QueueStream, RecordingSink,
-        RoomState<()>, Member<()>, RoomFull,
+        RoomState<()>, Member<()>, MemberRef<'static, ()>, Participant, RoomFull,
         VoiceRoomRegistry, PolicyEpoch, VoiceEvent, VoiceEvents, EventsMissed,
         VoiceServer<OpenDirectory>, VoiceServerBuilder<OpenDirectory>, Stats, Limits, LimitsError,
         VoiceSession, JoinSnapshot, JoinTerms, Arc<dyn VoiceDirectory>,
@@ -46,7 +46,8 @@ fn clones_are_cheap_and_there() {
     assert_eq!(size_of::<VoiceRoomRegistry>(), size_of::<usize>());
     assert_eq!(size_of::<VoiceServer<OpenDirectory>>(), size_of::<usize>());
     assert_eq!(size_of::<UserId>(), 2 * size_of::<usize>());
-    assert!(size_of::<Signal>() <= 2 * size_of::<usize>());
+    // One may be kept as its bytes alone, with no allocation of its own.
+    assert!(size_of::<Signal>() <= 64);
 }
 
 #[test]

@@ -100,6 +100,7 @@ enum Fault {
     NeverCloses,
     Reorders,
     GoesOnAfterOverflow,
+    LosesWhatItIsHandedOver,
 }
 
 struct FaultySink {
@@ -119,6 +120,13 @@ impl SignalSink for FaultySink {
             Fault::GoesOnAfterOverflow if before == self.capacity => Err(SinkError::Full),
             Fault::GoesOnAfterOverflow => self.inner.deliver(&signal.with_urgency(Urgency::Reply)),
             _ => self.inner.deliver(signal),
+        }
+    }
+
+    fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
+        match self.fault {
+            Fault::LosesWhatItIsHandedOver => Ok(()),
+            _ => self.deliver(&signal),
         }
     }
 
@@ -160,6 +168,7 @@ fn the_suite_finds_what_is_wrong_with_a_sink() {
         Fault::NeverCloses,
         Fault::Reorders,
         Fault::GoesOnAfterOverflow,
+        Fault::LosesWhatItIsHandedOver,
     ];
     for (number, fault) in faults.into_iter().enumerate() {
         let mut faulty = Faulty {

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use proptest::{collection::vec, prelude::*};
 use support::{ops::RoomOp, user};
 use united_voice_core::{
-    Member, Profile, RoomFull, RoomState, SessionId, UserId, VoiceRoomRegistry,
+    Member, MemberRef, Profile, RoomFull, RoomState, SessionId, UserId, VoiceRoomRegistry,
 };
 
 /// Who is in the room: user, session, muted, deafened, handle.
@@ -48,8 +48,8 @@ struct Pair {
 }
 
 /// All users share two hashes, so that the comparison of ids after that of hashes matters.
-fn hash(user: u8) -> u32 {
-    u32::from(user % 2)
+fn hash(user: u8) -> u16 {
+    u16::from(user % 2)
 }
 
 fn id(number: u8) -> UserId {
@@ -124,13 +124,13 @@ impl Pair {
     }
 
     fn compare(&self) {
-        let rows = |member: &Member<usize>| {
+        let rows = |member: MemberRef<'_, usize>| {
             (
-                member.user.clone(),
+                member.participant.user.clone(),
                 member.session,
-                member.muted,
-                member.deafened,
-                member.handle,
+                member.participant.muted,
+                member.participant.deafened,
+                *member.handle,
             )
         };
         let members: Vec<_> = self.room.members().map(rows).collect();

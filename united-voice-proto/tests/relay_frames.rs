@@ -245,6 +245,26 @@ proptest! {
     }
 }
 
+/// Frames are kept in one of two ways, by their length.
+#[test]
+fn events_of_every_length_are_written_as_prost_writes_them() {
+    for length in 0..=200 {
+        let user_id = "u".repeat(length);
+        let update = VoiceStateUpdate {
+            user_id: user_id.clone(),
+            muted: true,
+            ..VoiceStateUpdate::default()
+        };
+        let expected = encode_protobuf(&Envelope {
+            request_id: String::new(),
+            payload: Some(Payload::VoiceStateUpdate(update)),
+        });
+        let written = encode_state_update("", "", &user_id, true, false);
+        assert_eq!(written, expected, "{length}");
+        assert_eq!(written.clone().as_ptr(), written.as_ptr());
+    }
+}
+
 /// A candidate `{"target_user_id": "a"}` under the request id `7`.
 const PLAIN: &[u8] = b"\x0a\x017\xd2\x0b\x03\x0a\x01a";
 
