@@ -220,9 +220,15 @@ where
         self.tally.received += 1;
         let limit = self.server.limits().max_message_bytes;
         let (decoded, kind_fits) = match frame {
-            Frame::Binary(bytes) => self.decode(Codec::Protobuf, bytes, limit),
+            Frame::Binary(bytes) => {
+                let decoded = Incoming::decode(Codec::Protobuf, bytes, limit);
+                (decoded, self.is_spoken(Codec::Protobuf))
+            }
             #[cfg(feature = "json")]
-            Frame::Text(text) => self.decode(Codec::Json, text.as_bytes(), limit),
+            Frame::Text(text) => (
+                Incoming::decode_text(text, limit),
+                self.is_spoken(Codec::Json),
+            ),
             _ => (
                 Err(DecodeError::Empty {
                     request_id: String::new(),
@@ -255,10 +261,9 @@ where
         Ok(())
     }
 
-    /// Decodes, and says whether the message is of the connection's kind, which the first message settles.
-    fn decode<'f>(&mut self, kind: Codec, bytes: &'f [u8], limit: usize) -> (Decoded<'f>, bool) {
-        let codec = *self.codec.get_or_insert(kind);
-        (Incoming::decode(kind, bytes, limit), codec == kind)
+    /// Whether a message is of the connection's kind, which the first message settles.
+    fn is_spoken(&mut self, kind: Codec) -> bool {
+        *self.codec.get_or_insert(kind) == kind
     }
 
     fn refuse_rate(&self, decoded: &Decoded<'_>) {

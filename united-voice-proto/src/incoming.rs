@@ -29,12 +29,30 @@ impl<'a> Incoming<'a> {
             _ if frame.len() > limit => None,
             Codec::Protobuf => RelayFrame::parse(frame).map(Self::Relay),
             #[cfg(feature = "json")]
-            Codec::Json => RelayText::parse(frame).map(Self::RelayText),
+            Codec::Json => std::str::from_utf8(frame).ok().and_then(Self::relay_text),
         };
         match relay {
             Some(relay) => Ok(relay),
             None => decode(codec, frame, limit).map(Self::Envelope),
         }
+    }
+
+    /// As [`decode`](Self::decode) in JSON, for a frame that is known to be text.
+    ///
+    /// # Errors
+    /// Those of [`decode`].
+    #[cfg(feature = "json")]
+    pub fn decode_text(frame: &'a str, limit: usize) -> Result<Self, DecodeError> {
+        let fits = frame.len() <= limit;
+        match fits.then(|| Self::relay_text(frame)).flatten() {
+            Some(relay) => Ok(relay),
+            None => decode(Codec::Json, frame.as_bytes(), limit).map(Self::Envelope),
+        }
+    }
+
+    #[cfg(feature = "json")]
+    fn relay_text(frame: &'a str) -> Option<Self> {
+        RelayText::parse(frame).map(Self::RelayText)
     }
 
     /// The request id as the client wrote it, whatever its length.

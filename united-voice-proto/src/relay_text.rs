@@ -1,12 +1,8 @@
 //! Relayed messages in JSON, whose content is passed on as it was written.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
-use serde_json::value::RawValue;
+use memchr::memchr2;
 
 use crate::{
     RelayKind, json,
@@ -20,13 +16,11 @@ use crate::{
 /// is one judge of what is malformed.
 #[derive(Clone, Copy)]
 pub struct RelayText<'a> {
-    frame: &'a [u8],
+    frame: &'a str,
     kind: RelayKind,
     request_id: &'a str,
     message: MessageText<'a>,
-    /// The content as a JSON string, quotes included.
-    content: &'a str,
-    content_len: usize,
+    content: Quoted<'a>,
 }
 
 impl<'a> RelayText<'a> {
@@ -35,18 +29,15 @@ impl<'a> RelayText<'a> {
     ///
     /// `None` says nothing about the frame but that [`decode`](crate::decode) is to look at it.
     #[must_use]
-    pub fn parse(frame: &'a [u8]) -> Option<Self> {
-        let FrameText {
-            request_id,
-            payload: Some((kind, message)),
-        } = serde_json::from_slice(frame).ok()?
-        else {
-            return None;
-        };
+    pub fn parse(frame: &'a str) -> Option<Self> {
+        let (request_id, kind, message) = Scanner(frame).frame()?;
         let content = match (kind, message.sdp, message.candidate_json) {
-            (_, None, None) => "\"\"",
+            (_, None, None) => Quoted {
+                json: r#""""#,
+                len: 0,
+            },
             (RelayKind::Offer | RelayKind::Answer, Some(content), None)
-            | (RelayKind::Candidate, None, Some(content)) => content.get(),
+            | (RelayKind::Candidate, None, Some(content)) => content,
             _ => return None,
         };
         Some(Self {
@@ -55,7 +46,6 @@ impl<'a> RelayText<'a> {
             request_id: request_id.unwrap_or_default(),
             message,
             content,
-            content_len: unescaped_len(content)?,
         })
     }
 
@@ -80,7 +70,7 @@ impl<'a> RelayText<'a> {
     /// The length of the `sdp` or the `candidateJson` in bytes, once it is unescaped.
     #[must_use]
     pub const fn content_len(&self) -> usize {
-        self.content_len
+        self.content.len
     }
 
     /// The channel that both are in.
@@ -115,14 +105,14 @@ impl<'a> RelayText<'a> {
             r#"",""#,
             content,
             r#"":"#,
-            self.content,
+            self.content.json,
             r#","channelId":""#,
             self.channel_id(),
-            r#"","senderUserId":"#,
-            &json::text(sender_user_id),
-            r#","senderSessionId":"#,
-            &json::text(sender_session_id),
-            r#","targetSessionId":""#,
+            r#"","senderUserId":""#,
+            &escaped(sender_user_id),
+            r#"","senderSessionId":""#,
+            &escaped(sender_session_id),
+            r#"","targetSessionId":""#,
             self.target_session_id(),
             r#""}}"#,
         ];
@@ -140,7 +130,7 @@ impl<'a> RelayText<'a> {
     /// The envelope as the client wrote it.
     #[must_use]
     pub fn to_envelope(&self) -> Envelope {
-        read_again(self.frame)
+        read_again(self.frame.as_bytes())
     }
 }
 
@@ -157,124 +147,143 @@ impl fmt::Debug for RelayText<'_> {
     }
 }
 
-/// The length of a JSON string without its quotes and escapes; `None` for what is no string, or escapes by number.
-fn unescaped_len(json: &str) -> Option<usize> {
-    let mut rest = json.strip_prefix('"')?.strip_suffix('"')?;
-    let mut length = rest.len();
-    while let Some(at) = rest.find('\\') {
-        let (escaped, behind) = rest[at + 1..].split_at_checked(1)?;
-        if escaped == "u" {
-            return None;
-        }
-        length -= 1;
-        rest = behind;
+/// A text, or JSON text, as it is or with what has to be escaped in JSON.
+fn escaped(text: &str) -> Cow<'_, str> {
+    if text
+        .bytes()
+        .any(|byte| matches!(byte, ..0x20 | b'"' | b'\\'))
+    {
+        let quoted = json::text(text);
+        Cow::Owned(quoted[1..quoted.len() - 1].to_owned())
+    } else {
+        Cow::Borrowed(text)
     }
-    Some(length)
-}
-
-struct FrameText<'a> {
-    request_id: Option<&'a str>,
-    payload: Option<(RelayKind, MessageText<'a>)>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct MessageText<'a> {
     target_user_id: Option<&'a str>,
-    sdp: Option<&'a RawValue>,
-    candidate_json: Option<&'a RawValue>,
+    sdp: Option<Quoted<'a>>,
+    candidate_json: Option<Quoted<'a>>,
     channel_id: Option<&'a str>,
     sender_user_id: Option<&'a str>,
     sender_session_id: Option<&'a str>,
     target_session_id: Option<&'a str>,
 }
 
-// Not derived: derived code takes arrays for objects.
-
-impl<'de> Deserialize<'de> for FrameText<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FrameVisitor)
-    }
+/// A JSON string with its quotes and escapes.
+#[derive(Clone, Copy)]
+struct Quoted<'a> {
+    json: &'a str,
+    /// The length of what it stands for.
+    len: usize,
 }
 
-struct FrameVisitor;
+/// What is left of a text to be read as JSON libraries write it. `None` is for whatever else it may be.
+struct Scanner<'a>(&'a str);
 
-impl<'de> Visitor<'de> for FrameVisitor {
-    type Value = FrameText<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an envelope")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+impl<'a> Scanner<'a> {
+    fn frame(&mut self) -> Option<(Option<&'a str>, RelayKind, MessageText<'a>)> {
         let (mut request_id, mut payload) = (None, None);
-        while let Some(key) = map.next_key()? {
+        self.object(|scanner, key| {
             let kind = match key {
-                "requestId" => {
-                    put(&mut request_id, &mut map)?;
-                    continue;
-                }
+                "requestId" => return put(&mut request_id, scanner.plain()?),
                 "voiceSdpOffer" => RelayKind::Offer,
                 "voiceSdpAnswer" => RelayKind::Answer,
                 "voiceIceCandidate" => RelayKind::Candidate,
-                _ => return Err(unusual()),
+                _ => return None,
             };
-            let message = (kind, map.next_value()?);
-            if payload.replace(message).is_some() {
-                return Err(unusual());
-            }
-        }
-        Ok(FrameText {
-            request_id,
-            payload,
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for MessageText<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MessageVisitor)
-    }
-}
-
-struct MessageVisitor;
-
-impl<'de> Visitor<'de> for MessageVisitor {
-    type Value = MessageText<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a relayed message")
+            put(&mut payload, (kind, scanner.message()?))
+        })?;
+        let (kind, message) = payload?;
+        self.skip_blanks();
+        self.0.is_empty().then_some((request_id, kind, message))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+    fn message(&mut self) -> Option<MessageText<'a>> {
         let mut message = MessageText::default();
-        while let Some(key) = map.next_key()? {
-            match key {
-                "targetUserId" => put(&mut message.target_user_id, &mut map),
-                "sdp" => put(&mut message.sdp, &mut map),
-                "candidateJson" => put(&mut message.candidate_json, &mut map),
-                "channelId" => put(&mut message.channel_id, &mut map),
-                "senderUserId" => put(&mut message.sender_user_id, &mut map),
-                "senderSessionId" => put(&mut message.sender_session_id, &mut map),
-                "targetSessionId" => put(&mut message.target_session_id, &mut map),
-                _ => Err(unusual()),
-            }?;
+        self.object(|scanner, key| match key {
+            "targetUserId" => put(&mut message.target_user_id, scanner.plain()?),
+            "sdp" => put(&mut message.sdp, scanner.quoted()?),
+            "candidateJson" => put(&mut message.candidate_json, scanner.quoted()?),
+            "channelId" => put(&mut message.channel_id, scanner.plain()?),
+            "senderUserId" => put(&mut message.sender_user_id, scanner.plain()?),
+            "senderSessionId" => put(&mut message.sender_session_id, scanner.plain()?),
+            "targetSessionId" => put(&mut message.target_session_id, scanner.plain()?),
+            _ => None,
+        })?;
+        Some(message)
+    }
+
+    /// An object, whose values `member` reads.
+    fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
+        self.token(b'{')?;
+        if self.token(b'}').is_some() {
+            return Some(());
         }
-        Ok(message)
+        loop {
+            let key = self.plain()?;
+            self.token(b':')?;
+            member(self, key)?;
+            if self.token(b'}').is_some() {
+                return Some(());
+            }
+            self.token(b',')?;
+        }
+    }
+
+    /// A string in which nothing is escaped.
+    fn plain(&mut self) -> Option<&'a str> {
+        self.token(b'"')?;
+        let special = |byte: &u8| matches!(byte, ..0x20 | b'"' | b'\\');
+        let end = self.0.as_bytes().iter().position(special)?;
+        let (text, rest) = self.0.split_at(end);
+        self.0 = rest.strip_prefix('"')?;
+        Some(text)
+    }
+
+    /// A string in which nothing is escaped by number.
+    fn quoted(&mut self) -> Option<Quoted<'a>> {
+        self.skip_blanks();
+        let bytes = self.0.as_bytes();
+        let (mut at, mut escapes) = (1, 0);
+        if bytes.first() != Some(&b'"') {
+            return None;
+        }
+        loop {
+            at += memchr2(b'"', b'\\', &bytes[at..])?;
+            if bytes[at] == b'"' {
+                break;
+            }
+            let escape = bytes.get(at + 1)?;
+            if !br#""\/bfnrt"#.contains(escape) {
+                return None;
+            }
+            escapes += 1;
+            at += 2;
+        }
+        let (json, rest) = self.0.split_at(at + 1);
+        self.0 = rest;
+        // Looked at as a whole, which takes many bytes at a time.
+        let has_control = json.bytes().fold(false, |any, byte| any | (byte < 0x20));
+        let len = json.len() - 2 - escapes;
+        (!has_control).then_some(Quoted { json, len })
+    }
+
+    fn token(&mut self, token: u8) -> Option<()> {
+        self.skip_blanks();
+        let (&first, _) = self.0.as_bytes().split_first()?;
+        (first == token).then(|| self.0 = &self.0[1..])
+    }
+
+    fn skip_blanks(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.0.as_bytes().first() {
+            self.0 = &self.0[1..];
+        }
     }
 }
 
-/// Reads a value to where there is none yet.
-fn put<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
-    place: &mut Option<T>,
-    map: &mut A,
-) -> Result<(), A::Error> {
-    match place.replace(map.next_value()?) {
-        None => Ok(()),
-        Some(_) => Err(unusual()),
-    }
-}
-
-/// Nobody reads it: `decode` says what is wrong, if anything is.
-fn unusual<E: serde::de::Error>() -> E {
-    E::custom("unusual")
+/// Puts a value where there is none yet.
+fn put<T>(place: &mut Option<T>, value: T) -> Option<()> {
+    place.replace(value).is_none().then_some(())
 }

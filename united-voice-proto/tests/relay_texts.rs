@@ -48,6 +48,12 @@ fn check(frame: &[u8]) -> Option<String> {
     };
     let fast = fast.map(Incoming::into_envelope);
     assert_eq!(fast, slow, "{}", frame.escape_ascii());
+    if let Ok(text) = str::from_utf8(frame) {
+        let as_text = Incoming::decode_text(text, LIMIT);
+        let is_relay = matches!(as_text, Ok(Incoming::RelayText(_)));
+        assert_eq!(is_relay, told.is_some(), "{text}");
+        assert_eq!(as_text.map(Incoming::into_envelope), slow, "{text}");
+    }
     told
 }
 
@@ -275,11 +281,14 @@ fn a_sender_is_escaped() {
 fn the_limit_comes_first() {
     let frame = br#"{"voiceIceCandidate":{"candidateJson":"x"}}"#;
     for limit in [0, frame.len() - 1, frame.len()] {
-        let fast = Incoming::decode(Codec::Json, frame, limit);
-        assert_eq!(
-            fast.map(Incoming::into_envelope),
-            decode(Codec::Json, frame, limit)
-        );
+        let text = str::from_utf8(frame).expect("text");
+        for fast in [
+            Incoming::decode(Codec::Json, frame, limit),
+            Incoming::decode_text(text, limit),
+        ] {
+            let slow = decode(Codec::Json, frame, limit);
+            assert_eq!(fast.map(Incoming::into_envelope), slow);
+        }
     }
 }
 

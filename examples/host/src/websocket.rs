@@ -18,13 +18,20 @@ use tokio_tungstenite::{
     tungstenite::{
         Error, Message, Utf8Bytes,
         error::ProtocolError,
-        protocol::{self, Role, WebSocketConfig},
+        protocol::{
+            self, Role, WebSocketConfig,
+            frame::coding::{Data, OpCode},
+        },
     },
 };
 use united_voice_core::{CloseFrame, Frame, Limits, TransportError};
 
-/// Signals are small, and a buffer of the default 128 KiB is cleared before each read.
-const BUFFER_BYTES: usize = 4 * 1024;
+/// Signals are small, and a buffer of the default 128 KiB is cleared before each read. An idle connection keeps it, so it is
+/// no larger than serves an offer.
+const READ_BYTES: usize = 2 * 1024;
+
+/// What waits in one piece before it is written.
+const WRITE_BYTES: usize = 4 * 1024;
 
 /// The server's side of a WebSocket over a connection that has left HTTP.
 ///
@@ -43,8 +50,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Dropping the future closes the connection.
     pub async fn new(stream: S, read: impl AsRef<[u8]> + Send, limits: &Limits) -> Self {
         let config = WebSocketConfig::default()
-            .read_buffer_size(BUFFER_BYTES)
-            .write_buffer_size(BUFFER_BYTES)
+            .read_buffer_size(READ_BYTES)
+            .write_buffer_size(WRITE_BYTES)
             .max_message_size(Some(limits.max_message_bytes))
             .max_frame_size(Some(limits.max_message_bytes));
         let early = read.as_ref().to_vec();
@@ -106,7 +113,15 @@ fn frame(message: Message) -> Frame {
 fn message(frame: Frame) -> Message {
     match frame {
         Frame::Binary(bytes) => Message::Binary(bytes),
-        Frame::Text(text) => Message::Text(utf8_bytes(text)),
+        // As a frame, since nobody has to look again whether it is text.
+        Frame::Text(text) => {
+            let opcode = OpCode::Data(Data::Text);
+            Message::Frame(protocol::frame::Frame::message(
+                text.into_bytes(),
+                opcode,
+                true,
+            ))
+        }
         Frame::Ping(bytes) => Message::Ping(bytes),
         Frame::Pong(bytes) => Message::Pong(bytes),
         Frame::Close(close) => Message::Close(close.map(|close| protocol::CloseFrame {

@@ -1,6 +1,7 @@
 //! The protocol of united-voice, in either encoding.
 
 use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
 use tokio_tungstenite::tungstenite::{
     Message,
     http::{HeaderValue, Request, header},
@@ -60,7 +61,10 @@ impl Dialect for Voice {
     fn receive(&mut self, message: Message, _: &mut Vec<Message>) -> anyhow::Result<Event> {
         let decoded = match &message {
             Message::Binary(bytes) => decode(Codec::Protobuf, bytes, MESSAGE_BYTES),
-            Message::Text(text) => decode(Codec::Json, text.as_bytes(), MESSAGE_BYTES),
+            Message::Text(text) => match relayed_text(text) {
+                Some(content) => return Ok(Event::Relayed(Stamp::parse(content)?)),
+                None => decode(Codec::Json, text.as_bytes(), MESSAGE_BYTES),
+            },
             _ => return Ok(Event::Nothing),
         };
         let payload = decoded?.payload.context("an empty message")?;
@@ -156,9 +160,95 @@ pub(super) fn message(codec: Codec, payload: Payload, request_id: &str) -> Messa
         payload: Some(payload),
     };
     match codec {
-        Codec::Json => Message::text(encode_json(&envelope)),
+        Codec::Json => Message::text(as_a_page_writes_it(&envelope)),
         Codec::Protobuf => Message::Binary(encode_protobuf(&envelope)),
     }
+}
+
+/// JSON with the fields that the example servers' page gives; the rest are the protocol's defaults.
+fn as_a_page_writes_it(envelope: &Envelope) -> String {
+    #[derive(Default, Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Written<'a> {
+        request_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        voice_ice_candidate: Option<Relayed<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        voice_sdp_offer: Option<Relayed<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        voice_state_update: Option<State<'a>>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Relayed<'a> {
+        channel_id: &'a str,
+        target_user_id: &'a str,
+        target_session_id: &'a str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        candidate_json: &'a str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        sdp: &'a str,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct State<'a> {
+        channel_id: &'a str,
+        muted: bool,
+        deafened: bool,
+    }
+    let mut written = Written {
+        request_id: &envelope.request_id,
+        ..Written::default()
+    };
+    match &envelope.payload {
+        Some(Payload::VoiceIceCandidate(candidate)) => {
+            written.voice_ice_candidate = Some(Relayed {
+                channel_id: &candidate.channel_id,
+                target_user_id: &candidate.target_user_id,
+                target_session_id: &candidate.target_session_id,
+                candidate_json: &candidate.candidate_json,
+                sdp: "",
+            });
+        }
+        Some(Payload::VoiceSdpOffer(offer)) => {
+            written.voice_sdp_offer = Some(Relayed {
+                channel_id: &offer.channel_id,
+                target_user_id: &offer.target_user_id,
+                target_session_id: &offer.target_session_id,
+                candidate_json: "",
+                sdp: &offer.sdp,
+            });
+        }
+        Some(Payload::VoiceStateUpdate(update)) => {
+            written.voice_state_update = Some(State {
+                channel_id: &update.channel_id,
+                muted: update.muted,
+                deafened: update.deafened,
+            });
+        }
+        _ => return encode_json(envelope),
+    }
+    serde_json::to_string(&written).expect("texts and booleans")
+}
+
+/// What a relayed message in JSON carries: all that is read of it, as of other servers' messages.
+fn relayed_text(text: &str) -> Option<&str> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Read<'a> {
+        #[serde(borrow)]
+        voice_ice_candidate: Option<Relayed<'a>>,
+        #[serde(borrow)]
+        voice_sdp_offer: Option<Relayed<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Relayed<'a> {
+        #[serde(alias = "candidateJson")]
+        sdp: &'a str,
+    }
+    let read: Read<'_> = serde_json::from_str(text).ok()?;
+    let relayed = read.voice_ice_candidate.or(read.voice_sdp_offer)?;
+    Some(relayed.sdp)
 }
 
 #[cfg(test)]
