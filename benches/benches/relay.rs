@@ -6,24 +6,34 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use united_voice_benches::{
-    Hall, broadcast_floor, candidate_frame, channel, offer_frame, relay_floor, sent_by,
+    Hall, broadcast_floor, candidate_frame, channel, in_json, offer_frame, relay_floor, sent_by,
 };
+use united_voice_core::Codec;
 
 fn relay(c: &mut Criterion) {
     type MakeFrame = fn(&str, &str) -> bytes::Bytes;
-    let messages: [(&str, MakeFrame); 2] = [("candidate", candidate_frame), ("offer", offer_frame)];
-    for (name, make_frame) in messages {
+    let messages: [(&str, Codec, MakeFrame); 4] = [
+        ("candidate", Codec::Protobuf, candidate_frame),
+        ("offer", Codec::Protobuf, offer_frame),
+        ("json/candidate", Codec::Json, |room, target| {
+            in_json(&candidate_frame(room, target))
+        }),
+        ("json/offer", Codec::Json, |room, target| {
+            in_json(&offer_frame(room, target))
+        }),
+    ];
+    for (name, codec, make_frame) in messages {
         let mut group = c.benchmark_group(format!("relay/{name}"));
         for members in [2, 4, 8, 25, 100] {
-            let hall = Hall::new(1, members);
+            let hall = Hall::with_codec(codec, 1, members);
             let target = members / 2;
             let frame = make_frame(&channel(0), &format!("u-0-{target}"));
             let sender = &hall.seated[0].session;
             let (_, session) = sender.seat().expect("seated");
             let session = session.to_string();
             let queue = &hall.seated[target].queue;
-            let floor = || relay_floor(black_box(&frame), "u-0-0", &session, queue);
-            let relay = || hall.handle(sender, black_box(&frame));
+            let floor = || relay_floor(codec, black_box(&frame), "u-0-0", &session, queue);
+            let relay = || hall.handle(sender, codec, black_box(&frame));
             let queues = hall.queues();
             assert_eq!(sent_by(floor, &queues), sent_by(relay, &queues));
             group.bench_function(BenchmarkId::new("floor", members), |b| b.iter(floor));

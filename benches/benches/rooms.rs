@@ -15,7 +15,7 @@ use united_voice_benches::{
     FrameQueue, Hall, Replay, Seated, broadcast_floor, candidate_frame, channel, relay_floor,
     sent_by,
 };
-use united_voice_core::{ChannelId, VoiceSession, proto};
+use united_voice_core::{ChannelId, Codec, VoiceSession, proto};
 
 /// How many rooms there are besides the one in use.
 const HOUSES: [usize; 3] = [1, 1_000, 100_000];
@@ -290,7 +290,8 @@ impl<'a> Sender<'a> {
     }
 
     fn relay(&self) {
-        self.hall.handle(self.session, black_box(&self.candidate));
+        self.hall
+            .handle(self.session, Codec::Protobuf, black_box(&self.candidate));
     }
 
     fn relay_floor(&self) {

@@ -18,8 +18,8 @@ use crate::FrameQueue;
 /// # Panics
 ///
 /// Where the frame is not an offer or a candidate.
-pub fn relay_floor(frame: &[u8], sender: &str, session: &str, target: &FrameQueue) {
-    let mut envelope = proto::decode(Codec::Protobuf, frame, 128 << 10).expect("an envelope");
+pub fn relay_floor(codec: Codec, frame: &[u8], sender: &str, session: &str, target: &FrameQueue) {
+    let mut envelope = proto::decode(codec, frame, 128 << 10).expect("an envelope");
     envelope.request_id.clear();
     match &mut envelope.payload {
         Some(Payload::VoiceIceCandidate(candidate)) => {
@@ -32,7 +32,10 @@ pub fn relay_floor(frame: &[u8], sender: &str, session: &str, target: &FrameQueu
         }
         other => panic!("not a relayed message: {other:?}"),
     }
-    target.push(proto::encode_protobuf(&envelope));
+    target.push(match codec {
+        Codec::Protobuf => proto::encode_protobuf(&envelope),
+        Codec::Json => proto::encode_json(&envelope).into(),
+    });
 }
 
 /// Clones one encoded frame into each queue: a broadcast without any rule.

@@ -54,6 +54,21 @@ impl SignalSink for FrameQueue {
     }
 }
 
+/// The same queue for somebody who speaks JSON.
+struct Texts(Arc<FrameQueue>);
+
+impl SignalSink for Texts {
+    fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
+        self.0.push(signal.as_json().into_bytes());
+        Ok(())
+    }
+
+    fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
+        self.0.push(signal.into_json().into_bytes());
+        Ok(())
+    }
+}
+
 /// Somebody in a room, and the way to them.
 #[derive(Debug)]
 pub struct Seated {
@@ -70,6 +85,8 @@ pub struct Hall {
     pub server: VoiceServer<OpenDirectory>,
     /// Everybody, room by room, in the order in which they joined.
     pub seated: Vec<Seated>,
+    /// What everybody is told in.
+    codec: Codec,
 }
 
 impl Hall {
@@ -79,12 +96,22 @@ impl Hall {
     ///
     /// Where the server can't be built, which its defaults exclude.
     pub fn new(rooms: usize, members: usize) -> Self {
+        Self::with_codec(Codec::Protobuf, rooms, members)
+    }
+
+    /// As [`new`](Self::new), with people who speak `codec`.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_codec(codec: Codec, rooms: usize, members: usize) -> Self {
         let server = VoiceServer::builder(OpenDirectory)
             .build()
             .expect("the default limits are valid");
         let mut hall = Self {
             server,
             seated: Vec::with_capacity(rooms * members),
+            codec,
         };
         for room in 0..rooms {
             for member in 0..members {
@@ -104,7 +131,10 @@ impl Hall {
     pub fn connect(&self, user: &str) -> Seated {
         let queue = Arc::new(FrameQueue::default());
         let user = UserId::new(user).expect("a user id");
-        let sink: Arc<dyn SignalSink> = Arc::clone(&queue) as _;
+        let sink: Arc<dyn SignalSink> = match self.codec {
+            Codec::Protobuf => Arc::clone(&queue) as _,
+            Codec::Json => Arc::new(Texts(Arc::clone(&queue))),
+        };
         let session = self.server.connect(&user, sink).expect("a connection");
         Seated { session, queue }
     }
@@ -135,8 +165,8 @@ impl Hall {
     /// # Panics
     ///
     /// Where the frame is not an envelope.
-    pub fn handle(&self, session: &VoiceSession, frame: &[u8]) {
-        let message = proto::Incoming::decode(Codec::Protobuf, frame, MAX_FRAME);
+    pub fn handle(&self, session: &VoiceSession, codec: Codec, frame: &[u8]) {
+        let message = proto::Incoming::decode(codec, frame, MAX_FRAME);
         let message = message.expect("an envelope");
         let pending = signaling::dispatch_now(&self.server, session, message);
         assert!(pending.is_none(), "joins have a way of their own");
@@ -148,6 +178,16 @@ fn frame(payload: Payload) -> Bytes {
         request_id: "42".into(),
         payload: Some(payload),
     })
+}
+
+/// What somebody who speaks JSON would write instead of a protobuf frame.
+///
+/// # Panics
+///
+/// Where it is not an envelope.
+pub fn in_json(frame: &[u8]) -> Bytes {
+    let envelope = proto::decode(Codec::Protobuf, frame, MAX_FRAME).expect("an envelope");
+    proto::encode_json(&envelope).into()
 }
 
 /// A candidate of 200 bytes for user `target` in `channel`.

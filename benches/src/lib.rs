@@ -8,7 +8,7 @@ mod floor;
 mod hall;
 
 pub use floor::{Replay, broadcast_floor, relay_floor, sent_by};
-pub use hall::{FrameQueue, Hall, Seated, candidate_frame, offer_frame, state_frame};
+pub use hall::{FrameQueue, Hall, Seated, candidate_frame, in_json, offer_frame, state_frame};
 
 /// The channel whose number is `number`.
 pub fn channel(number: usize) -> String {

@@ -84,6 +84,10 @@ struct Connection<'a, D, T> {
     join: Option<(JoinUnderWay<'a>, PendingReply)>,
     /// Written, but not flushed.
     unflushed: bool,
+    /// Several signals were written at once the last time.
+    batched: bool,
+    /// Others were let run before what waits now is written.
+    yielded: bool,
     /// The transport took no more at the last attempt.
     stalled: bool,
     clock: Clock,
@@ -127,6 +131,8 @@ where
             held: None,
             join: None,
             unflushed: false,
+            batched: false,
+            yielded: false,
             stalled: false,
             tally: Tally::default(),
         }
@@ -306,6 +312,9 @@ where
 
     /// Writes what waits and flushes once; says whether anything was written.
     fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Disconnect> {
+        if self.yields(cx) {
+            return Ok(false);
+        }
         let mut written = 0;
         while written < BUDGET {
             match self.transport.poll_ready_unpin(cx) {
@@ -328,6 +337,9 @@ where
             self.unflushed = true;
             written += 1;
         }
+        if written > 0 {
+            self.batched = written > 1;
+        }
         if written == BUDGET {
             cx.waker().wake_by_ref();
         }
@@ -339,6 +351,16 @@ where
             }
         }
         Ok(written > 0)
+    }
+
+    /// Lets others run once before a broadcast is written, where several signals went out together the last time: others that it
+    /// woke may add to it, and sending is what costs. A server with nothing else to do writes at once.
+    fn yields(&mut self, cx: &Context<'_>) -> bool {
+        self.yielded = self.batched && !self.yielded && self.signals.begins_with_broadcast();
+        if self.yielded {
+            cx.waker().wake_by_ref();
+        }
+        self.yielded
     }
 
     fn next_frame(&mut self) -> Option<Frame> {

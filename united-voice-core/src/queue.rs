@@ -144,6 +144,15 @@ impl QueueStream {
         state.signals.len() >= self.0.messages || state.size >= self.0.bytes
     }
 
+    /// Whether what waits is little, and others have the next of it too.
+    #[cfg(feature = "connection")]
+    pub(crate) fn begins_with_broadcast(&self) -> bool {
+        let state = self.0.state.lock();
+        let next = state.signals.front();
+        state.signals.len() <= KEPT_CAPACITY
+            && next.is_some_and(|(shared, _)| Arc::strong_count(shared) > 1)
+    }
+
     /// Why the library closed the connection, where it did.
     pub fn close_reason(&self) -> Option<CloseReason> {
         match self.0.state.lock().end {

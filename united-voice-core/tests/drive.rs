@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use support::{
@@ -367,4 +367,47 @@ async fn messages_are_counted() {
         (stats.messages_received, stats.messages_sent, stats.errors),
         (4, 3, 1)
     );
+}
+
+/// A quiet connection is written to at once; one that was busy lets others add to a broadcast before.
+#[tokio::test(start_paused = true)]
+async fn a_busy_connection_gathers_before_it_writes() {
+    // A task like any other, to have its turn among them.
+    let test = tokio::spawn(async {
+        let server = server();
+        let alice = Peer::joined(&server, "alice", "room").await;
+        let mut bob = Peer::joined(&server, "bob", "room").await;
+        let dave = Peer::joined(&server, "dave", "room").await;
+        bob.lines().await;
+        // The second update comes when bob's task has been woken by the first, and not yet run.
+        let two_updates = async || {
+            let before = bob.wire.flushes();
+            alice.ask("", state("room"));
+            next_turn().await;
+            dave.ask("", state("room"));
+            settle().await;
+            bob.wire.flushes() - before
+        };
+        assert_eq!(two_updates().await, 2);
+        assert_eq!(two_updates().await, 2);
+        alice.ask("", state("room"));
+        alice.ask("", state("room"));
+        settle().await;
+        assert_eq!(two_updates().await, 1);
+        assert_eq!(bob.lines().await.len(), 8);
+    });
+    test.await.expect("no panic");
+}
+
+/// Lets every task run that can run now.
+async fn next_turn() {
+    let mut waited = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -9,7 +9,8 @@ use std::{env, hint::black_box, process::ExitCode};
 
 use bytes::Bytes;
 use united_voice_benches::{
-    Hall, Seated, broadcast_floor, candidate_frame, channel, offer_frame, relay_floor, state_frame,
+    Hall, Seated, broadcast_floor, candidate_frame, channel, in_json, offer_frame, relay_floor,
+    state_frame,
 };
 use united_voice_core::{
     Codec, SharedSecret,
@@ -22,12 +23,34 @@ type Case = (&'static str, fn() -> Operation);
 
 const CASES: &[Case] = &[
     ("relay/candidate/room4/floor", || {
-        relay_floor_in(candidate_frame, 4)
+        relay_floor_in(Codec::Protobuf, candidate_frame, 4)
     }),
-    ("relay/candidate/room4", || relay_in(candidate_frame, 4)),
-    ("relay/offer/room4/floor", || relay_floor_in(offer_frame, 4)),
-    ("relay/offer/room4", || relay_in(offer_frame, 4)),
-    ("relay/candidate/room100", || relay_in(candidate_frame, 100)),
+    ("relay/candidate/room4", || {
+        relay_in(PROTOBUF, candidate_frame, 4)
+    }),
+    ("relay/offer/room4/floor", || {
+        relay_floor_in(Codec::Protobuf, offer_frame, 4)
+    }),
+    ("relay/offer/room4", || relay_in(PROTOBUF, offer_frame, 4)),
+    ("relay/candidate/room100", || {
+        relay_in(PROTOBUF, candidate_frame, 100)
+    }),
+    ("relay/json/candidate/room4/floor", || {
+        relay_floor_in(Codec::Json, candidate_json, 4)
+    }),
+    ("relay/json/candidate/room4", || {
+        relay_in(JSON, candidate_json, 4)
+    }),
+    ("relay/json/offer/room4/floor", || {
+        relay_floor_in(Codec::Json, offer_json, 4)
+    }),
+    ("relay/json/offer/room4", || relay_in(JSON, offer_json, 4)),
+    ("relay/json-to-protobuf/candidate/room4", || {
+        relay_in((Codec::Json, Codec::Protobuf), candidate_json, 4)
+    }),
+    ("relay/protobuf-to-json/candidate/room4", || {
+        relay_in((Codec::Protobuf, Codec::Json), candidate_frame, 4)
+    }),
     ("broadcast/state/room8/floor", || broadcast_floor_in(8)),
     ("broadcast/state/room8", || state_in(8)),
     ("broadcast/state/room25/floor", || broadcast_floor_in(25)),
@@ -70,6 +93,20 @@ fn main() -> ExitCode {
 
 type MakeFrame = fn(&str, &str) -> Bytes;
 
+/// What the sender writes and what the target is told in.
+type Codecs = (Codec, Codec);
+
+const PROTOBUF: Codecs = (Codec::Protobuf, Codec::Protobuf);
+const JSON: Codecs = (Codec::Json, Codec::Json);
+
+fn candidate_json(channel: &str, target: &str) -> Bytes {
+    in_json(&candidate_frame(channel, target))
+}
+
+fn offer_json(channel: &str, target: &str) -> Bytes {
+    in_json(&offer_frame(channel, target))
+}
+
 fn target_of(members: usize) -> usize {
     members / 2
 }
@@ -78,21 +115,21 @@ fn relay_frame(make_frame: MakeFrame, members: usize) -> Bytes {
     make_frame(&channel(0), &format!("u-0-{}", target_of(members)))
 }
 
-fn relay_floor_in(make_frame: MakeFrame, members: usize) -> Operation {
+fn relay_floor_in(codec: Codec, make_frame: MakeFrame, members: usize) -> Operation {
     let hall = Hall::new(1, members);
     let frame = relay_frame(make_frame, members);
     let (_, session) = hall.seated[0].session.seat().expect("seated");
     let session = session.to_string();
     Box::new(move || {
         let queue = &hall.seated[target_of(members)].queue;
-        relay_floor(black_box(&frame), "u-0-0", &session, queue);
+        relay_floor(codec, black_box(&frame), "u-0-0", &session, queue);
     })
 }
 
-fn relay_in(make_frame: MakeFrame, members: usize) -> Operation {
-    let hall = Hall::new(1, members);
+fn relay_in((from, to): Codecs, make_frame: MakeFrame, members: usize) -> Operation {
+    let hall = Hall::with_codec(to, 1, members);
     let frame = relay_frame(make_frame, members);
-    Box::new(move || hall.handle(&hall.seated[0].session, black_box(&frame)))
+    Box::new(move || hall.handle(&hall.seated[0].session, from, black_box(&frame)))
 }
 
 fn broadcast_floor_in(members: usize) -> Operation {

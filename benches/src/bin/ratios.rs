@@ -17,10 +17,11 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 use serde_json::json;
 use united_voice_benches::{
-    Hall, Seated, broadcast_floor, candidate_frame, channel, offer_frame, relay_floor, state_frame,
+    Hall, Seated, broadcast_floor, candidate_frame, channel, in_json, offer_frame, relay_floor,
+    state_frame,
 };
 use united_voice_core::{
-    OpenDirectory, Signal, SignalSink, SinkError, UserId, VoiceServer, VoiceSession,
+    Codec, OpenDirectory, Signal, SignalSink, SinkError, UserId, VoiceServer, VoiceSession,
     proto::{self, voice::VoiceJoinRequest},
     signaling,
 };
@@ -109,13 +110,39 @@ fn rounded(number: f64) -> f64 {
 
 fn relays(report: &mut Report) {
     type MakeFrame = fn(&str, &str) -> bytes::Bytes;
-    let cases: [(&str, usize, MakeFrame, f64); 3] = [
-        ("relay/candidate/room4", 4, candidate_frame, 1.35),
-        ("relay/offer/room4", 4, offer_frame, 1.20),
-        ("relay/candidate/room100", 100, candidate_frame, 1.45),
+    let cases: [(&str, Codec, usize, MakeFrame, f64); 5] = [
+        (
+            "relay/candidate/room4",
+            Codec::Protobuf,
+            4,
+            candidate_frame,
+            1.35,
+        ),
+        ("relay/offer/room4", Codec::Protobuf, 4, offer_frame, 1.20),
+        (
+            "relay/candidate/room100",
+            Codec::Protobuf,
+            100,
+            candidate_frame,
+            1.45,
+        ),
+        (
+            "relay/json/candidate/room4",
+            Codec::Json,
+            4,
+            |room, target| in_json(&candidate_frame(room, target)),
+            1.35,
+        ),
+        (
+            "relay/json/offer/room4",
+            Codec::Json,
+            4,
+            |room, target| in_json(&offer_frame(room, target)),
+            1.20,
+        ),
     ];
-    for (op, members, make_frame, gate) in cases {
-        let hall = Hall::new(1, members);
+    for (op, codec, members, make_frame, gate) in cases {
+        let hall = Hall::with_codec(codec, 1, members);
         let target = format!("u-0-{}", members / 2);
         let frame = make_frame(&channel(0), &target);
         let sender = &hall.seated[0].session;
@@ -123,8 +150,8 @@ fn relays(report: &mut Report) {
         let session = session.to_string();
         let queue = &hall.seated[members / 2].queue;
         let ratio = paired(
-            || relay_floor(black_box(&frame), "u-0-0", &session, queue),
-            || hall.handle(sender, black_box(&frame)),
+            || relay_floor(codec, black_box(&frame), "u-0-0", &session, queue),
+            || hall.handle(sender, codec, black_box(&frame)),
         );
         report.ratio(op, &ratio, gate);
     }

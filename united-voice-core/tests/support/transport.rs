@@ -17,6 +17,9 @@ use united_voice_core::{Frame, TransportError};
 struct Pipe {
     to_server: VecDeque<Result<Frame, TransportError>>,
     to_client: VecDeque<Frame>,
+    unflushed: bool,
+    /// How often something was flushed.
+    flushes: usize,
     /// The transport takes nothing: the client doesn't read and all buffers are full.
     stalled: bool,
     client_gone: bool,
@@ -74,11 +77,17 @@ impl Sink<Frame> for ServerEnd {
     fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), Infallible> {
         let mut pipe = self.0.lock();
         pipe.to_client.push_back(frame);
+        pipe.unflushed = true;
         wake(&mut pipe.client);
         Ok(())
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        let mut pipe = self.0.lock();
+        if !pipe.stalled && std::mem::take(&mut pipe.unflushed) {
+            pipe.flushes += 1;
+        }
+        drop(pipe);
         self.poll_ready(cx)
     }
 
@@ -113,6 +122,11 @@ impl ClientEnd {
         let mut pipe = self.0.lock();
         pipe.stalled = stalled;
         wake(&mut pipe.writer);
+    }
+
+    /// How often the server has flushed something.
+    pub(crate) fn flushes(&self) -> usize {
+        self.0.lock().flushes
     }
 
     /// Frames that the server has not read yet.
