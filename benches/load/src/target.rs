@@ -64,6 +64,11 @@ impl Target {
         )
     }
 
+    /// Whether it is one of ours, spoken to in protobuf.
+    pub(crate) const fn speaks_protobuf(self) -> bool {
+        matches!(self, Self::Axum | Self::Actix)
+    }
+
     /// How it is called in tables.
     pub(crate) const fn title(self) -> &'static str {
         match self {

@@ -89,7 +89,8 @@ fn ratios(report: &Report, text: &mut String) {
     let titles: Vec<&str> = ours.iter().map(|it| it.title()).collect();
     let _ = writeln!(
         text,
-        "\nTimes the floor in the same framework, as the median of the ratios within each round:\n\n\
+        "\nTimes the floor in the same framework, as the median of the ratios within each round. Gates and goals are for \
+         protobuf, which is all that the floor speaks.\n\n\
          | | gate | goal | {} |\n|---|---:|---:|{}",
         titles.join(" | "),
         "---:|".repeat(ours.len())
@@ -98,7 +99,10 @@ fn ratios(report: &Report, text: &mut String) {
         let cells: Vec<String> = ours
             .iter()
             .map(|target| match report.ratio(*target, bounds.metric) {
-                Some(ratio) => format!("{ratio:.2}{}", bounds.verdict(ratio)),
+                Some(ratio) if target.speaks_protobuf() => {
+                    format!("{ratio:.2}{}", bounds.verdict(ratio))
+                }
+                Some(ratio) => format!("{ratio:.2}"),
                 None => String::new(),
             })
             .collect();
