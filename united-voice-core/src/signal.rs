@@ -12,12 +12,12 @@ use bytes::Bytes;
 #[cfg(feature = "json")]
 use bytestring::ByteString;
 use prost::Message as _;
-#[cfg(feature = "json")]
-use united_voice_proto::encode_json;
 use united_voice_proto::{
     Codec, decode, encode_protobuf,
     ws::{Envelope, envelope::Payload},
 };
+#[cfg(feature = "json")]
+use united_voice_proto::{encode_json, event_json};
 
 /// How a signal is to be treated where its recipient reads too slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -328,8 +328,13 @@ impl Shared {
         if let Made::Frame(Frame::Json(json)) = &self.made {
             return json;
         }
-        let json = &self.others().json;
-        json.get_or_init(|| encode_json(self.envelope()).into())
+        let event = || match &self.made {
+            // Broadcasts are known by their frames.
+            Made::Frame(Frame::Protobuf(protobuf)) => event_json(protobuf),
+            _ => None,
+        };
+        let json = || event().unwrap_or_else(|| encode_json(self.envelope()));
+        self.others().json.get_or_init(|| json().into())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The proto3 JSON mapping of the envelope: what the generated code leaves open of it.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -65,9 +65,17 @@ fn parse_without_nulls(text: &[u8]) -> Option<Envelope> {
     serde_json::from_slice(&text).ok()
 }
 
-/// A JSON string.
-pub(crate) fn text(text: &str) -> String {
-    serde_json::to_string(text).expect("every text has a JSON form")
+/// What stands between the quotes of a JSON string.
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
+    if text
+        .bytes()
+        .any(|byte| matches!(byte, ..0x20 | b'"' | b'\\'))
+    {
+        let quoted = serde_json::to_string(text).expect("every text has a JSON form");
+        Cow::Owned(quoted[1..quoted.len() - 1].to_owned())
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 pub(crate) fn encode(envelope: &Envelope) -> String {

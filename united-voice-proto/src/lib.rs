@@ -74,6 +74,8 @@ mod write;
 #[cfg(feature = "json")]
 pub use codec::encode_json;
 pub use codec::{Codec, decode, encode_protobuf};
+#[cfg(feature = "json")]
+pub use encode::event_json;
 pub use encode::{encode_speaking_event, encode_state_update};
 pub use error::{DecodeError, MalformedReason};
 pub use incoming::Incoming;

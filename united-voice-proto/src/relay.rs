@@ -192,7 +192,7 @@ fn take_payload_key(bytes: &[u8]) -> Option<(RelayKind, &[u8])> {
 
 /// The text of this field, which is below 16; empty where another field comes next.
 #[inline]
-fn take_text(field: u8, bytes: &[u8]) -> Option<(&str, &[u8])> {
+pub(crate) fn take_text(field: u8, bytes: &[u8]) -> Option<(&str, &[u8])> {
     match bytes.split_first() {
         Some((&key, rest)) if key == write::text_key(field) => {
             let (text, rest) = take_bytes(rest)?;
@@ -219,7 +219,7 @@ fn skip_text(field: u8, bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 #[inline]
-fn take_bytes(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn take_bytes(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = match *bytes {
         [low, ref rest @ ..] if low < 0x80 => (usize::from(low), rest),
         [low, high, ref rest @ ..] if (0x01..0x80).contains(&high) => {

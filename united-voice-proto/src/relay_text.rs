@@ -1,6 +1,6 @@
 //! Relayed messages in JSON, whose content is passed on as it was written.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 use memchr::memchr2;
 
@@ -109,9 +109,9 @@ impl<'a> RelayText<'a> {
             r#","channelId":""#,
             self.channel_id(),
             r#"","senderUserId":""#,
-            &escaped(sender_user_id),
+            &json::escaped(sender_user_id),
             r#"","senderSessionId":""#,
-            &escaped(sender_session_id),
+            &json::escaped(sender_session_id),
             r#"","targetSessionId":""#,
             self.target_session_id(),
             r#""}}"#,
@@ -144,19 +144,6 @@ impl fmt::Debug for RelayText<'_> {
         f.debug_tuple("RelayText")
             .field(&self.to_envelope())
             .finish()
-    }
-}
-
-/// A text, or JSON text, as it is or with what has to be escaped in JSON.
-fn escaped(text: &str) -> Cow<'_, str> {
-    if text
-        .bytes()
-        .any(|byte| matches!(byte, ..0x20 | b'"' | b'\\'))
-    {
-        let quoted = json::text(text);
-        Cow::Owned(quoted[1..quoted.len() - 1].to_owned())
-    } else {
-        Cow::Borrowed(text)
     }
 }
 

@@ -13,6 +13,8 @@ use united_voice_proto::{
     voice::{VoiceIceCandidate, VoiceSdpOffer, VoiceSpeakingEvent, VoiceStateUpdate},
     ws::{Envelope, envelope::Payload},
 };
+#[cfg(feature = "json")]
+use united_voice_proto::{encode_json, event_json};
 
 const LIMIT: usize = 128 * 1024;
 
@@ -242,6 +244,32 @@ proptest! {
         prop_assert_eq!(state, encode_protobuf(&envelope(Payload::VoiceStateUpdate(update))));
         let event = VoiceSpeakingEvent { channel_id, user_id, speaking };
         prop_assert_eq!(told, encode_protobuf(&envelope(Payload::VoiceSpeakingEvent(event))));
+    }
+
+    /// Any frame has one JSON form, however it is made.
+    #[cfg(feature = "json")]
+    #[test]
+    fn events_have_the_json_form_that_decoding_gives(
+        texts in vec(any::<String>(), 3),
+        flags in any::<[bool; 3]>(),
+        damage in vec(damage(TELLING), 0..3),
+    ) {
+        let [muted, deafened, speaking] = flags;
+        let [request_id, channel_id, user_id] = [0, 1, 2].map(|number: usize| &texts[number][..]);
+        for frame in [
+            encode_state_update(request_id, channel_id, user_id, muted, deafened),
+            encode_speaking_event(request_id, channel_id, user_id, speaking),
+        ] {
+            let slow = |frame: &[u8]| decode(Codec::Protobuf, frame, LIMIT).map(|it| encode_json(&it));
+            prop_assert_eq!(event_json(&frame), slow(&frame).ok());
+            let mut frame = frame.to_vec();
+            for damage in &damage {
+                damage.apply(&mut frame);
+            }
+            if let Some(json) = event_json(&frame) {
+                prop_assert_eq!(Ok(json), slow(&frame));
+            }
+        }
     }
 }
 

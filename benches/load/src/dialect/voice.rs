@@ -61,8 +61,13 @@ impl Dialect for Voice {
     fn receive(&mut self, message: Message, _: &mut Vec<Message>) -> anyhow::Result<Event> {
         let decoded = match &message {
             Message::Binary(bytes) => decode(Codec::Protobuf, bytes, MESSAGE_BYTES),
-            Message::Text(text) => match relayed_text(text) {
-                Some(content) => return Ok(Event::Relayed(Stamp::parse(content)?)),
+            Message::Text(text) => match traffic(text) {
+                Some(Traffic::Relayed(content)) => {
+                    return Ok(Event::Relayed(Stamp::parse(content)?));
+                }
+                Some(Traffic::State(state)) => {
+                    return broadcast(&self.roster, &self.ticket.user, &state);
+                }
                 None => decode(Codec::Json, text.as_bytes(), MESSAGE_BYTES),
             },
             _ => return Ok(Event::Nothing),
@@ -110,15 +115,33 @@ pub(super) fn received(roster: &Roster, me: &str, payload: &Payload) -> anyhow::
         }
         Payload::VoiceSdpOffer(offer) => Event::Relayed(Stamp::parse(&offer.sdp)?),
         Payload::VoiceStateUpdate(update) => {
-            let sender = roster.index(&update.user_id);
-            if sender.is_none() && update.user_id != me {
-                bail!("an update came from somebody who is not here");
-            }
-            let number = u64::from(update.muted) + 2 * u64::from(update.deafened);
-            Event::Broadcast(sender, number)
+            let state = State {
+                user_id: &update.user_id,
+                muted: update.muted,
+                deafened: update.deafened,
+            };
+            broadcast(roster, me, &state)?
         }
         _ => Event::Nothing,
     })
+}
+
+/// A state update, as far as it is read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct State<'a> {
+    user_id: &'a str,
+    muted: bool,
+    deafened: bool,
+}
+
+fn broadcast(roster: &Roster, me: &str, state: &State<'_>) -> anyhow::Result<Event> {
+    let sender = roster.index(state.user_id);
+    if sender.is_none() && state.user_id != me {
+        bail!("an update came from somebody who is not here");
+    }
+    let number = u64::from(state.muted) + 2 * u64::from(state.deafened);
+    Ok(Event::Broadcast(sender, number))
 }
 
 /// A candidate or an offer, by the size of the payload.
@@ -176,7 +199,7 @@ fn as_a_page_writes_it(envelope: &Envelope) -> String {
         #[serde(skip_serializing_if = "Option::is_none")]
         voice_sdp_offer: Option<Relayed<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        voice_state_update: Option<State<'a>>,
+        voice_state_update: Option<Update<'a>>,
     }
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -191,7 +214,7 @@ fn as_a_page_writes_it(envelope: &Envelope) -> String {
     }
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct State<'a> {
+    struct Update<'a> {
         channel_id: &'a str,
         muted: bool,
         deafened: bool,
@@ -220,7 +243,7 @@ fn as_a_page_writes_it(envelope: &Envelope) -> String {
             });
         }
         Some(Payload::VoiceStateUpdate(update)) => {
-            written.voice_state_update = Some(State {
+            written.voice_state_update = Some(Update {
                 channel_id: &update.channel_id,
                 muted: update.muted,
                 deafened: update.deafened,
@@ -231,8 +254,14 @@ fn as_a_page_writes_it(envelope: &Envelope) -> String {
     serde_json::to_string(&written).expect("texts and booleans")
 }
 
-/// What a relayed message in JSON carries: all that is read of it, as of other servers' messages.
-fn relayed_text(text: &str) -> Option<&str> {
+/// What counts in the runs, in JSON.
+enum Traffic<'a> {
+    Relayed(&'a str),
+    State(State<'a>),
+}
+
+/// No more is read of a message than of other servers' messages.
+fn traffic(text: &str) -> Option<Traffic<'_>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Read<'a> {
@@ -240,6 +269,8 @@ fn relayed_text(text: &str) -> Option<&str> {
         voice_ice_candidate: Option<Relayed<'a>>,
         #[serde(borrow)]
         voice_sdp_offer: Option<Relayed<'a>>,
+        #[serde(borrow)]
+        voice_state_update: Option<State<'a>>,
     }
     #[derive(Deserialize)]
     struct Relayed<'a> {
@@ -247,8 +278,9 @@ fn relayed_text(text: &str) -> Option<&str> {
         sdp: &'a str,
     }
     let read: Read<'_> = serde_json::from_str(text).ok()?;
-    let relayed = read.voice_ice_candidate.or(read.voice_sdp_offer)?;
-    Some(relayed.sdp)
+    let relayed = read.voice_ice_candidate.or(read.voice_sdp_offer);
+    let relayed = relayed.map(|relayed| Traffic::Relayed(relayed.sdp));
+    relayed.or(read.voice_state_update.map(Traffic::State))
 }
 
 #[cfg(test)]
