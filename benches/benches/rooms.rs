@@ -297,7 +297,13 @@ impl<'a> Sender<'a> {
     fn relay_floor(&self) {
         let target = self.queues.last().expect("a room has members");
         let user = self.session.user().as_str();
-        relay_floor(black_box(&self.candidate), user, &self.session_id, target);
+        relay_floor(
+            Codec::Protobuf,
+            black_box(&self.candidate),
+            user,
+            &self.session_id,
+            target,
+        );
     }
 
     fn speaking(&self) {

@@ -203,7 +203,10 @@ impl VoiceRoomRegistry {
             return Vec::new();
         };
         let cell = room.state.lock();
-        let members = cell.open().into_iter().flat_map(Members::members);
+        let Some(members) = cell.open() else {
+            return Vec::new();
+        };
+        let members = members.members();
         members.map(|member| member.to_proto()).collect()
     }
 

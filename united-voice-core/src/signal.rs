@@ -33,7 +33,8 @@ pub enum Urgency {
 
 /// One message to one or many clients.
 ///
-/// Cloning copies a pointer. The first recipient that asks for a form pays for making it, all others share it.
+/// Cloning copies a pointer, once what the clones share has been made with the first of them. The first recipient that asks for
+/// a form pays for making it, all others share it.
 pub struct Signal {
     kind: Kind,
     urgency: Urgency,
@@ -328,13 +329,13 @@ impl Shared {
         if let Made::Frame(Frame::Json(json)) = &self.made {
             return json;
         }
-        let event = || match &self.made {
-            // Broadcasts are known by their frames.
-            Made::Frame(Frame::Protobuf(protobuf)) => event_json(protobuf),
-            _ => None,
-        };
-        let json = || event().unwrap_or_else(|| encode_json(self.envelope()));
-        self.others().json.get_or_init(|| json().into())
+        self.others().json.get_or_init(|| {
+            let event = match &self.made {
+                Made::Frame(Frame::Protobuf(protobuf)) => event_json(protobuf),
+                _ => None,
+            };
+            event.unwrap_or_else(|| encode_json(self.envelope())).into()
+        })
     }
 }
 
