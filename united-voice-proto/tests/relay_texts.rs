@@ -265,6 +265,26 @@ fn a_browsers_offer() {
     );
 }
 
+/// Both ways take the same escapes, and the same characters as they are, in every place where there is text.
+#[test]
+fn every_escape_and_every_character() {
+    let mut taken = 0;
+    for char in '\0'..='\u{7f}' {
+        for text in [format!("a\\{char}x"), format!("a{char}x")] {
+            for frame in [
+                format!(r#"{{"voiceSdpOffer":{{"sdp":"{text}"}}}}"#),
+                format!(r#"{{"voiceSdpOffer":{{"targetUserId":"{text}"}}}}"#),
+                format!(r#"{{"voiceSdpOffer":{{"{text}":""}}}}"#),
+                format!(r#"{{"requestId":"{text}","voiceSdpOffer":{{}}}}"#),
+            ] {
+                taken += usize::from(check(frame.as_bytes()).is_some());
+            }
+        }
+    }
+    // Of 128 characters 32 are controls, and two end a text or an escape; eight may follow a backslash.
+    assert_eq!(taken, 3 * (128 - 32 - 2) + 8);
+}
+
 #[test]
 fn a_sender_is_escaped() {
     let frame = br#"{"voiceIceCandidate":{"candidateJson":""}}"#;
