@@ -356,7 +356,8 @@ where
     /// Lets others run once before a broadcast is written, where several signals went out together the last time: others that it
     /// woke may add to it, and sending is what costs. A server with nothing else to do writes at once.
     fn yields(&mut self, cx: &Context<'_>) -> bool {
-        self.yielded = self.batched && !self.yielded && self.signals.begins_with_broadcast();
+        let may_yield = self.batched && !self.yielded && !self.stalled;
+        self.yielded = may_yield && self.signals.begins_with_broadcast();
         if self.yielded {
             cx.waker().wake_by_ref();
         }

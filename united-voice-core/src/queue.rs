@@ -1,7 +1,6 @@
 //! The ready-made sink: a queue with a limit in messages and bytes, and the `Stream` at its other end.
 
 use std::{
-    borrow::Borrow,
     collections::VecDeque,
     fmt,
     pin::Pin,
@@ -67,15 +66,9 @@ impl Shared {
 pub struct QueueSink(Arc<Shared>);
 
 impl QueueSink {
-    /// `shared` is made of the signal where it is taken.
     #[inline]
-    fn push<S: Borrow<Signal>>(
-        &self,
-        signal: S,
-        shared: impl FnOnce(S) -> Arc<signal::Shared>,
-    ) -> Result<(), SinkError> {
-        let urgency = signal.borrow().urgency();
-        let size = signal.borrow().size();
+    fn push(&self, shared: Arc<signal::Shared>, urgency: Urgency) -> Result<(), SinkError> {
+        let size = shared.size();
         let mut state = self.0.state.lock();
         if state.end.is_some() {
             return Err(SinkError::Closed);
@@ -91,7 +84,7 @@ impl QueueSink {
             }
         }
         state.size += size;
-        state.signals.push_back((shared(signal), urgency));
+        state.signals.push_back((shared, urgency));
         let waker = (state.signals.len() == 1).then(|| state.waker.clone());
         drop(state);
         if let Some(Some(waker)) = waker {
@@ -103,11 +96,12 @@ impl QueueSink {
 
 impl SignalSink for QueueSink {
     fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
-        self.push(signal, |signal| Arc::clone(signal.shared()))
+        self.push(Arc::clone(signal.shared()), signal.urgency())
     }
 
     fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
-        self.push(signal, Signal::into_shared)
+        let urgency = signal.urgency();
+        self.push(signal.into_shared(), urgency)
     }
 
     fn close(&self, reason: CloseReason) {

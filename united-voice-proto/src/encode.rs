@@ -66,6 +66,7 @@ pub fn event_json(frame: &[u8]) -> Option<String> {
     };
     let (channel_id, rest) = take_text(1, message)?;
     let (user_id, rest) = take_text(2, rest)?;
+    // The keys of the fields 187 and 188, then those of 3 and 4 with their values: what is false is not written.
     let (name, flags) = match (key, rest) {
         ([0xda, 0x0b], b"") => ("voiceStateUpdate", r#""muted":false,"deafened":false"#),
         ([0xda, 0x0b], b"\x18\x01") => ("voiceStateUpdate", r#""muted":true,"deafened":false"#),
