@@ -28,7 +28,7 @@ fn relay(c: &mut Criterion) {
             let hall = Hall::with_codec(codec, 1, members);
             let target = members / 2;
             let frame = make_frame(&channel(0), &format!("u-0-{target}"));
-            let sender = &hall.seated[0].session;
+            let sender = &hall.seated[0].connection;
             let (_, session) = sender.seat().expect("seated");
             let session = session.to_string();
             let queue = &hall.seated[target].queue;
@@ -48,7 +48,7 @@ fn broadcast(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("broadcast/{name}"));
         for members in [2, 8, 25, 100] {
             let hall = Hall::new(1, members);
-            let sender = &hall.seated[0].session;
+            let sender = &hall.seated[0].connection;
             let room = channel(0);
             let broadcast = || {
                 let told = if speaking {

@@ -15,7 +15,7 @@ use united_voice_benches::{
     FrameQueue, Hall, Replay, Seated, broadcast_floor, candidate_frame, channel, relay_floor,
     sent_by,
 };
-use united_voice_core::{ChannelId, Codec, VoiceSession, proto};
+use united_voice_core::{ChannelId, Codec, VoiceConnection, proto};
 
 /// How many rooms there are besides the one in use.
 const HOUSES: [usize; 3] = [1, 1_000, 100_000];
@@ -31,19 +31,19 @@ fn membership(c: &mut Criterion) {
             queues: told.map(|seated| Arc::clone(&seated.queue)).collect(),
             rooms,
         };
-        come_and_go(&mut beside_floor, &hall, &visitors[0].session);
+        come_and_go(&mut beside_floor, &hall, &visitors[0].connection);
         replace(&mut beside_floor, &hall, &visitors);
         disconnect(&mut beside_floor, &hall);
         beside_floor.group.finish();
     }
 }
 
-fn come_and_go(beside_floor: &mut BesideFloor<'_>, hall: &Hall, visitor: &VoiceSession) {
+fn come_and_go(beside_floor: &mut BesideFloor<'_>, hall: &Hall, visitor: &VoiceConnection) {
     let (room, other) = (channel(0), channel(beside_floor.rooms));
     let join = |channel| hall.join(visitor, black_box(channel));
-    let leave = || visitor.leave(black_box(&room), "").expect("seated");
+    let leave = || visitor.leave_channel(black_box(&room), "").expect("seated");
     let leave_if_seated = || {
-        let _ = visitor.leave(&room, "");
+        let _ = visitor.leave_channel(&room, "");
     };
     // The answer, and three who are told.
     beside_floor.prepared("join", 4, leave_if_seated, |()| join(&room));
@@ -65,21 +65,24 @@ fn replace(beside_floor: &mut BesideFloor<'_>, hall: &Hall, visitors: &[Seated; 
     // Twice: the answer, the one who lost the seat, and three who are told of a leave and a join.
     beside_floor.repeated("replace", 16, || {
         for visitor in visitors {
-            hall.join(&visitor.session, black_box(&room));
+            hall.join(&visitor.connection, black_box(&room));
         }
     });
-    visitors[1].session.leave(&room, "").expect("seated");
+    visitors[1]
+        .connection
+        .leave_channel(&room, "")
+        .expect("seated");
 }
 
 fn disconnect(beside_floor: &mut BesideFloor<'_>, hall: &Hall) {
     let arrive = || {
         let guest = hall.connect("guest");
-        hall.join(&guest.session, &channel(0));
+        hall.join(&guest.connection, &channel(0));
         guest
     };
     // The queue is the host's, and so is its end.
     beside_floor.prepared("disconnect", 3, arrive, |guest| {
-        drop(guest.session);
+        drop(guest.connection);
         guest.queue
     });
 }
@@ -247,7 +250,7 @@ fn on_threads(senders: &[Sender<'_>], iterations: u64, work: fn(&Sender<'_>)) ->
 /// A member who tells the others something, and the floors of that.
 struct Sender<'a> {
     hall: &'a Hall,
-    session: &'a VoiceSession,
+    connection: &'a VoiceConnection,
     session_id: String,
     channel: String,
     /// Of the room's members, in their order.
@@ -262,12 +265,12 @@ impl<'a> Sender<'a> {
     /// The member in seat `seat` of room `room`, where each room has `members`.
     fn of(hall: &'a Hall, members: usize, room: usize, seat: usize) -> Self {
         let seated = &hall.seated[room * members..][..members];
-        let session = &seated[seat].session;
-        let (channel, session_id) = session.seat().expect("seated");
-        let target = seated[members - 1].session.user();
+        let connection = &seated[seat].connection;
+        let (channel, session_id) = connection.seat().expect("seated");
+        let target = seated[members - 1].connection.user();
         Self {
             hall,
-            session,
+            connection,
             session_id: session_id.to_string(),
             channel: channel.to_string(),
             queues: seated.iter().map(|one| Arc::clone(&one.queue)).collect(),
@@ -291,12 +294,12 @@ impl<'a> Sender<'a> {
 
     fn relay(&self) {
         self.hall
-            .handle(self.session, Codec::Protobuf, black_box(&self.candidate));
+            .handle(self.connection, Codec::Protobuf, black_box(&self.candidate));
     }
 
     fn relay_floor(&self) {
         let target = self.queues.last().expect("a room has members");
-        let user = self.session.user().as_str();
+        let user = self.connection.user().as_str();
         relay_floor(
             Codec::Protobuf,
             black_box(&self.candidate),
@@ -307,12 +310,12 @@ impl<'a> Sender<'a> {
     }
 
     fn speaking(&self) {
-        let told = self.session.speaking(black_box(&self.channel), true, "");
+        let told = self.connection.speaking(black_box(&self.channel), true, "");
         told.expect("seated");
     }
 
     fn speaking_floor(&self) {
-        let user = self.session.user().as_str();
+        let user = self.connection.user().as_str();
         let frame = proto::encode_speaking_event("", black_box(&self.channel), user, true);
         let (before, rest) = self.queues.split_at(self.seat);
         let others = before.iter().chain(&rest[1..]);
@@ -321,12 +324,12 @@ impl<'a> Sender<'a> {
 
     fn update_state(&self) {
         let channel = black_box(&self.channel);
-        let told = self.session.update_state(channel, true, false, "");
+        let told = self.connection.update_state(channel, true, false, "");
         told.expect("seated");
     }
 
     fn update_state_floor(&self) {
-        let user = self.session.user().as_str();
+        let user = self.connection.user().as_str();
         let frame = proto::encode_state_update("", black_box(&self.channel), user, true, false);
         broadcast_floor(&frame, self.queues.iter().map(|queue| &**queue));
     }

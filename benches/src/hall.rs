@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use parking_lot::Mutex;
 use united_voice_core::{
-    Codec, OpenDirectory, Signal, SignalSink, SinkError, UserId, VoiceServer, VoiceSession,
+    Codec, OpenDirectory, Signal, SignalSink, SinkError, UserId, VoiceConnection, VoiceServer,
     proto::{
         self,
         voice::{VoiceIceCandidate, VoiceJoinRequest, VoiceSdpOffer, VoiceStateUpdate},
@@ -73,7 +73,7 @@ impl SignalSink for Texts {
 #[derive(Debug)]
 pub struct Seated {
     /// The connection.
-    pub session: VoiceSession,
+    pub connection: VoiceConnection,
     /// Where its signals go.
     pub queue: Arc<FrameQueue>,
 }
@@ -116,7 +116,7 @@ impl Hall {
         for room in 0..rooms {
             for member in 0..members {
                 let seated = hall.connect(&format!("u-{room}-{member}"));
-                hall.join(&seated.session, &channel(room));
+                hall.join(&seated.connection, &channel(room));
                 hall.seated.push(seated);
             }
         }
@@ -135,8 +135,8 @@ impl Hall {
             Codec::Protobuf => Arc::clone(&queue) as _,
             Codec::Json => Arc::new(Texts(Arc::clone(&queue))),
         };
-        let session = self.server.connect(&user, sink).expect("a connection");
-        Seated { session, queue }
+        let connection = self.server.connect(&user, sink).expect("a connection");
+        Seated { connection, queue }
     }
 
     /// Joins a channel through the handler, as a client's request would.
@@ -144,11 +144,11 @@ impl Hall {
     /// # Panics
     ///
     /// Where the join does not succeed at once.
-    pub fn join(&self, session: &VoiceSession, channel: &str) {
+    pub fn join(&self, connection: &VoiceConnection, channel: &str) {
         let request = VoiceJoinRequest {
             channel_id: channel.into(),
         };
-        signaling::handle_voice_join(&self.server, session, "r", request)
+        signaling::handle_voice_join(&self.server, connection, "r", request)
             .now_or_never()
             .expect("this directory needs no waiting")
             .expect("everybody may join");
@@ -165,10 +165,10 @@ impl Hall {
     /// # Panics
     ///
     /// Where the frame is not an envelope.
-    pub fn handle(&self, session: &VoiceSession, codec: Codec, frame: &[u8]) {
+    pub fn handle(&self, connection: &VoiceConnection, codec: Codec, frame: &[u8]) {
         let message = proto::Incoming::decode(codec, frame, MAX_FRAME);
         let message = message.expect("an envelope");
-        let pending = signaling::dispatch_now(&self.server, session, message);
+        let pending = signaling::dispatch_now(&self.server, connection, message);
         assert!(pending.is_none(), "joins have a way of their own");
     }
 }

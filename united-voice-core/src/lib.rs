@@ -9,7 +9,7 @@
 //!
 //! # Two people talk
 //!
-//! A [`VoiceServer`] is what a host keeps; a [`VoiceSession`] is one connection of one user; a [`SignalSink`] is where
+//! A [`VoiceServer`] is what a host keeps; a [`VoiceConnection`] is one connection of one user; a [`SignalSink`] is where
 //! what that client is to be told goes. This is all there is, without any socket:
 //!
 //! ```
@@ -85,7 +85,7 @@
 //! 2. Build one [`VoiceServer`] with [`IceConfig`] and [`Limits`].
 //! 3. Where a client is authenticated, either hand its socket to [`drive`] as a `Stream` and `Sink` of [`Frame`]s, which does
 //!    the rest; or keep your own socket loop and envelope, implement [`SignalSink`] on its outbound side, hold the
-//!    [`VoiceSession`] that [`VoiceServer::connect`] gives you, and call the handlers in [`signaling`] with typed payloads.
+//!    [`VoiceConnection`] that [`VoiceServer::connect`] gives you, and call the handlers in [`signaling`] with typed payloads.
 //! 4. Tell [`VoiceRoomRegistry::policy_changed`] when a limit changed, and call [`VoiceServer::shutdown`] before you stop.
 //!
 //! # What it never does
@@ -106,63 +106,48 @@
 //! on [`VoiceDirectory`], and the prost messages of [`proto`]. A new major version of one of these is a new major version of
 //! this crate.
 
-#[cfg(feature = "connection")]
-mod clock;
-#[cfg(feature = "connection")]
 mod connection;
 mod directory;
-#[cfg(feature = "connection")]
-mod disconnect;
 mod error;
 mod events;
-mod fanout;
-#[cfg(feature = "connection")]
-mod frame;
 mod id;
-mod index;
-mod join;
 mod limits;
-mod messages;
-mod moderation;
-mod queue;
-mod rate;
-mod registry;
-mod relayed;
-mod room;
+mod rooms;
 mod server;
-mod session;
 mod signal;
 pub mod signaling;
-mod sink;
 mod stats;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod turn;
-mod user;
 
 pub use united_voice_proto::{self as proto, Codec};
 
 #[cfg(feature = "connection")]
-pub use crate::{
-    connection::drive,
-    disconnect::Disconnect,
+pub use crate::connection::{
+    close::Disconnect,
+    drive::drive,
     frame::{CloseFrame, Frame, TransportError},
 };
 pub use crate::{
+    connection::rate::{RateLimiter, Verdict},
     directory::{Admission, AdmitError, OpenDirectory, Profile, VoiceDirectory},
     error::{ConnectError, JoinError, NotInChannel, RelayError, RelayFailure, RequestError},
     events::{EventsMissed, VoiceEvent, VoiceEvents},
     id::{ChannelId, IdError, MAX_ID_BYTES, SessionId, SessionIdError, UserId},
     limits::{Limits, LimitsError},
-    queue::{QueueSink, QueueStream, outbound_queue},
-    rate::{RateLimiter, Verdict},
-    registry::{PolicyEpoch, VoiceRoomRegistry},
-    relayed::Relayed,
-    room::{Member, MemberRef, Participant, RoomFull, RoomState, SOFT_CAP},
+    rooms::{
+        registry::{PolicyEpoch, VoiceRoomRegistry},
+        relayed::Relayed,
+        room::{Member, MemberRef, Participant, RoomFull, RoomState, SOFT_CAP},
+        voice_connection::{JoinSnapshot, JoinTerms, VoiceConnection},
+    },
     server::{VoiceServer, VoiceServerBuilder},
-    session::{JoinSnapshot, JoinTerms, VoiceSession},
-    signal::{Signal, Urgency},
-    sink::{CloseReason, SignalSink, SinkError},
+    signal::{
+        queue::{QueueSink, QueueStream, outbound_queue},
+        signal::{Signal, Urgency},
+        sink::{CloseReason, SignalSink, SinkError},
+    },
     stats::Stats,
     turn::{
         DEFAULT_STUN_URL, IceConfig, MAX_CREDENTIAL_TTL_SECS, SharedSecret, TurnConfig,

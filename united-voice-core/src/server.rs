@@ -12,18 +12,18 @@ use united_voice_proto::{
 };
 
 use crate::{
-    ConnectError, IceConfig, Limits, LimitsError, SignalSink, Stats, UserId, VoiceDirectory,
-    VoiceRoomRegistry, VoiceSession,
+    ConnectError, IceConfig, Limits, LimitsError, SignalSink, Stats, UserId, VoiceConnection,
+    VoiceDirectory, VoiceRoomRegistry,
 };
 
 /// All that a host holds: one for each server, shared by its connections.
 ///
 /// Cloning copies a pointer.
 pub struct VoiceServer<D> {
-    inner: Arc<Inner<D>>,
+    inner: Arc<ServerInner<D>>,
 }
 
-struct Inner<D> {
+struct ServerInner<D> {
     registry: VoiceRoomRegistry,
     directory: D,
     ice: IceConfig,
@@ -48,7 +48,7 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         }
     }
 
-    /// Registers a connection of `user`, whose signals go to `sink`. Dropping the session is the disconnect.
+    /// Registers a connection of `user`, whose signals go to `sink`. Dropping the connection is the disconnect.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         &self,
         user: &UserId,
         sink: Arc<dyn SignalSink>,
-    ) -> Result<VoiceSession, ConnectError> {
+    ) -> Result<VoiceConnection, ConnectError> {
         self.registry().connect(user, sink)
     }
 
@@ -107,7 +107,7 @@ impl<D: VoiceDirectory> VoiceServer<D> {
 
     /// How long after being given TURN credentials a member is to be sent new ones; `None` without TURN.
     ///
-    /// `drive` does so by itself. A host with connections of its own watches [`VoiceSession::ice_grants`]: when it
+    /// `drive` does so by itself. A host with connections of its own watches [`VoiceConnection::ice_grants`]: when it
     /// changes, call [`push_ice_servers`](Self::push_ice_servers) after this time.
     pub fn ice_refresh_after(&self) -> Option<Duration> {
         self.inner.ice.refresh_after()
@@ -118,16 +118,16 @@ impl<D: VoiceDirectory> VoiceServer<D> {
     /// # Locking
     ///
     /// The user's lock.
-    pub fn push_ice_servers(&self, session: &VoiceSession) -> bool {
-        let Some((channel, _)) = session.seat() else {
+    pub fn push_ice_servers(&self, connection: &VoiceConnection) -> bool {
+        let Some((channel, _)) = connection.seat() else {
             return false;
         };
         let response = VoiceIceServersResponse {
-            ice_servers: self.ice_servers(session.user()),
+            ice_servers: self.ice_servers(connection.user()),
             channel_id: channel.as_str().into(),
         };
-        session.notify(Payload::VoiceIceServersResponse(response));
-        session.granted_ice();
+        connection.notify(Payload::VoiceIceServersResponse(response));
+        connection.granted_ice();
         true
     }
 
@@ -177,7 +177,7 @@ impl<D: VoiceDirectory> VoiceServerBuilder<D> {
     pub fn build(self) -> Result<VoiceServer<D>, LimitsError> {
         self.limits.validate()?;
         Ok(VoiceServer {
-            inner: Arc::new(Inner {
+            inner: Arc::new(ServerInner {
                 registry: VoiceRoomRegistry::new(self.limits.connections_per_user),
                 directory: self.directory,
                 ice: self.ice,

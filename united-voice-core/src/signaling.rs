@@ -15,7 +15,7 @@ use united_voice_proto::{
 
 use crate::{
     Admission, AdmitError, ChannelId, IdError, JoinError, JoinTerms, Limits, MAX_ID_BYTES, Relayed,
-    RequestError, Signal, Urgency, VoiceDirectory, VoiceServer, VoiceSession, id::check_id,
+    RequestError, Signal, Urgency, VoiceConnection, VoiceDirectory, VoiceServer, id::check_id,
 };
 
 /// How often a join asks the directory again because the policy changed while it was asked.
@@ -41,11 +41,11 @@ pub struct PendingJoin {
 /// Where the future is dropped before it is done, a join has either happened or changed nothing; no other message waits.
 pub async fn dispatch<D: VoiceDirectory>(
     server: &VoiceServer<D>,
-    session: &VoiceSession,
+    connection: &VoiceConnection,
     message: impl Into<Incoming<'_>>,
 ) {
-    if let Some(join) = dispatch_now(server, session, message) {
-        finish_join(server, session, join).await;
+    if let Some(join) = dispatch_now(server, connection, message) {
+        finish_join(server, connection, join).await;
     }
 }
 
@@ -53,27 +53,27 @@ pub async fn dispatch<D: VoiceDirectory>(
 #[must_use = "a join is not done yet"]
 pub fn dispatch_now<'a, D: VoiceDirectory>(
     server: &VoiceServer<D>,
-    session: &VoiceSession,
+    connection: &VoiceConnection,
     message: impl Into<Incoming<'a>>,
 ) -> Option<PendingJoin> {
     match message.into() {
         Incoming::Relay(frame) => {
-            dispatch_relay(server, session, frame.request_id(), frame);
+            dispatch_relay(server, connection, frame.request_id(), frame);
             None
         }
         #[cfg(feature = "json")]
         Incoming::RelayText(frame) => {
-            dispatch_relay(server, session, frame.request_id(), frame);
+            dispatch_relay(server, connection, frame.request_id(), frame);
             None
         }
         // Another crate may have turned JSON on in the protocol alone.
-        other => dispatch_envelope(server, session, other.into_envelope()),
+        other => dispatch_envelope(server, connection, other.into_envelope()),
     }
 }
 
 fn dispatch_relay<D: VoiceDirectory>(
     server: &VoiceServer<D>,
-    session: &VoiceSession,
+    connection: &VoiceConnection,
     request_id: &str,
     message: impl Relayed,
 ) {
@@ -81,16 +81,16 @@ fn dispatch_relay<D: VoiceDirectory>(
         let error = request_id_too_long();
         ("", Err(error.about_channel(message.channel())))
     } else {
-        (request_id, relay(server, session, message))
+        (request_id, relay(server, connection, message))
     };
     if let Err(error) = handled {
-        reply_error(session, request_id, &error);
+        reply_error(connection, request_id, &error);
     }
 }
 
 fn dispatch_envelope<D: VoiceDirectory>(
     server: &VoiceServer<D>,
-    session: &VoiceSession,
+    connection: &VoiceConnection,
     envelope: Envelope,
 ) -> Option<PendingJoin> {
     let too_long = envelope.request_id.len() > MAX_ID_BYTES;
@@ -102,12 +102,12 @@ fn dispatch_envelope<D: VoiceDirectory>(
     let handled = match envelope.payload {
         None => Err(RequestError::malformed("no payload")),
         Some(payload) if too_long => Err(request_id_too_long().about(&payload)),
-        Some(payload) => handle_payload(server, session, &request_id, payload),
+        Some(payload) => handle_payload(server, connection, &request_id, payload),
     };
     match handled {
         Ok(pending) => pending,
         Err(error) => {
-            reply_error(session, &request_id, &error);
+            reply_error(connection, &request_id, &error);
             None
         }
     }
@@ -124,12 +124,12 @@ fn request_id_too_long() -> RequestError {
 /// Where the future is dropped before it is done, the join has changed nothing.
 pub async fn finish_join<D: VoiceDirectory>(
     server: &VoiceServer<D>,
-    session: &VoiceSession,
+    connection: &VoiceConnection,
     join: PendingJoin,
 ) {
-    let handled = handle_voice_join(server, session, &join.request_id, join.request).await;
+    let handled = handle_voice_join(server, connection, &join.request_id, join.request).await;
     if let Err(error) = handled {
-        reply_error(session, &join.request_id, &error);
+        reply_error(connection, &join.request_id, &error);
     }
 }
 
@@ -141,7 +141,7 @@ pub async fn finish_join<D: VoiceDirectory>(
 /// [`RequestError`] with what the payload's own handler says, or `UNSUPPORTED` for one that only a server sends.
 pub fn handle_payload<D: VoiceDirectory>(
     server: &VoiceServer<D>,
-    session: &VoiceSession,
+    connection: &VoiceConnection,
     request_id: &str,
     payload: Payload,
 ) -> Result<Option<PendingJoin>, RequestError> {
@@ -152,18 +152,18 @@ pub fn handle_payload<D: VoiceDirectory>(
                 request,
             }));
         }
-        Payload::VoiceLeaveRequest(request) => handle_voice_leave(session, request_id, &request),
-        Payload::VoiceSdpOffer(offer) => handle_voice_sdp_offer(server, session, offer),
-        Payload::VoiceSdpAnswer(answer) => handle_voice_sdp_answer(server, session, answer),
+        Payload::VoiceLeaveRequest(request) => handle_voice_leave(connection, request_id, &request),
+        Payload::VoiceSdpOffer(offer) => handle_voice_sdp_offer(server, connection, offer),
+        Payload::VoiceSdpAnswer(answer) => handle_voice_sdp_answer(server, connection, answer),
         Payload::VoiceIceCandidate(candidate) => {
-            handle_voice_ice_candidate(server, session, candidate)
+            handle_voice_ice_candidate(server, connection, candidate)
         }
         Payload::VoiceStateUpdate(update) => {
-            handle_voice_state_update(session, request_id, &update)
+            handle_voice_state_update(connection, request_id, &update)
         }
-        Payload::VoiceSpeakingEvent(event) => handle_voice_speaking(session, request_id, &event),
+        Payload::VoiceSpeakingEvent(event) => handle_voice_speaking(connection, request_id, &event),
         Payload::VoiceIceServersRequest(request) => {
-            handle_voice_ice_servers(server, session, request_id, &request)
+            handle_voice_ice_servers(server, connection, request_id, &request)
         }
         other => {
             let what = "a payload that only a server sends";
@@ -173,7 +173,7 @@ pub fn handle_payload<D: VoiceDirectory>(
     .map(|()| None)
 }
 
-/// Joins a channel, as [`VoiceSession::join`] does, after asking the directory.
+/// Joins a channel, as [`VoiceConnection::join_channel`] does, after asking the directory.
 ///
 /// It waits for the directory as long as that takes. `drive` gives it
 /// [`Limits::directory_timeout`](crate::Limits::directory_timeout); a host with a socket loop of its own should too, and drop
@@ -189,7 +189,7 @@ pub fn handle_payload<D: VoiceDirectory>(
 /// Where the future is dropped before it is done, the join has changed nothing.
 pub async fn handle_voice_join<D: VoiceDirectory>(
     server: &VoiceServer<D>,
-    session: &VoiceSession,
+    connection: &VoiceConnection,
     request_id: &str,
     request: VoiceJoinRequest,
 ) -> Handled {
@@ -198,7 +198,7 @@ pub async fn handle_voice_join<D: VoiceDirectory>(
         let policy = server.registry().policy_epoch();
         let admission = server
             .directory()
-            .admit(session.user(), &channel)
+            .admit(connection.user(), &channel)
             .await
             .map_err(|error| refusal(error).in_channel(channel.as_str()))?;
         let Admission {
@@ -210,7 +210,7 @@ pub async fn handle_voice_join<D: VoiceDirectory>(
             profile,
             max_participants,
         };
-        match join(server, session, request_id, &channel, terms) {
+        match join(server, connection, request_id, &channel, terms) {
             Err(JoinError::PolicyChanged) => {}
             result => {
                 return result
@@ -223,13 +223,13 @@ pub async fn handle_voice_join<D: VoiceDirectory>(
 
 fn join<D: VoiceDirectory>(
     server: &VoiceServer<D>,
-    session: &VoiceSession,
+    connection: &VoiceConnection,
     request_id: &str,
     channel: &ChannelId,
     terms: JoinTerms,
 ) -> Result<(), JoinError> {
-    let ice_servers = server.ice_servers(session.user());
-    session.join(channel, terms, |snapshot| {
+    let ice_servers = server.ice_servers(connection.user());
+    connection.join_channel(channel, terms, |snapshot| {
         let response = VoiceJoinResponse {
             participants: snapshot.participants,
             ice_servers,
@@ -240,7 +240,7 @@ fn join<D: VoiceDirectory>(
         let payload = Payload::VoiceJoinResponse(response);
         Signal::new(request_id, payload, Urgency::Reply)
     })?;
-    session.granted_ice();
+    connection.granted_ice();
     Ok(())
 }
 
@@ -264,31 +264,31 @@ pub(crate) fn unavailable() -> RequestError {
     RequestError::new(Code::Unavailable, "temporarily unavailable, try again")
 }
 
-/// Gives up the seat, as [`VoiceSession::leave`] does.
+/// Gives up the seat, as [`VoiceConnection::leave_channel`] does.
 ///
 /// # Errors
 ///
 /// [`RequestError`] with `MALFORMED` or `NOT_IN_CHANNEL`.
 pub fn handle_voice_leave(
-    session: &VoiceSession,
+    connection: &VoiceConnection,
     request_id: &str,
     request: &VoiceLeaveRequest,
 ) -> Handled {
     let channel = checked(&request.channel_id)?;
-    session
-        .leave(channel, request_id)
+    connection
+        .leave_channel(channel, request_id)
         .map_err(|error| RequestError::from(error).in_channel(channel))
 }
 
 fn relay<D: VoiceDirectory>(
     server: &VoiceServer<D>,
-    session: &VoiceSession,
+    connection: &VoiceConnection,
     message: impl Relayed,
 ) -> Handled {
     checked(message.channel())?;
     check_relayed(server.limits(), &message)
         .map_err(|error| error.in_channel(message.channel()))?;
-    Ok(session.relay(message)?)
+    Ok(connection.relay(message)?)
 }
 
 fn check_relayed(limits: &Limits, message: &impl Relayed) -> Handled {
@@ -320,10 +320,10 @@ macro_rules! relay_handler {
         /// `STALE_SESSION`; nothing was delivered.
         pub fn $name<D: VoiceDirectory>(
             server: &VoiceServer<D>,
-            session: &VoiceSession,
+            connection: &VoiceConnection,
             message: $message,
         ) -> Handled {
-            relay(server, session, message)
+            relay(server, connection, message)
         }
     };
 }
@@ -343,34 +343,34 @@ relay_handler! {
     handle_voice_ice_candidate, VoiceIceCandidate
 }
 
-/// Records and tells whether microphone and headphones are off, as [`VoiceSession::update_state`] does.
+/// Records and tells whether microphone and headphones are off, as [`VoiceConnection::update_state`] does.
 ///
 /// # Errors
 ///
 /// [`RequestError`] with `MALFORMED` or `NOT_IN_CHANNEL`.
 pub fn handle_voice_state_update(
-    session: &VoiceSession,
+    connection: &VoiceConnection,
     request_id: &str,
     update: &VoiceStateUpdate,
 ) -> Handled {
     let channel = checked(&update.channel_id)?;
-    session
+    connection
         .update_state(channel, update.muted, update.deafened, request_id)
         .map_err(|error| RequestError::from(error).in_channel(channel))
 }
 
-/// Tells the others that the user began or stopped speaking, as [`VoiceSession::speaking`] does.
+/// Tells the others that the user began or stopped speaking, as [`VoiceConnection::speaking`] does.
 ///
 /// # Errors
 ///
 /// [`RequestError`] with `MALFORMED` or `NOT_IN_CHANNEL`.
 pub fn handle_voice_speaking(
-    session: &VoiceSession,
+    connection: &VoiceConnection,
     request_id: &str,
     event: &VoiceSpeakingEvent,
 ) -> Handled {
     let channel = checked(&event.channel_id)?;
-    session
+    connection
         .speaking(channel, event.speaking, request_id)
         .map_err(|error| RequestError::from(error).in_channel(channel))
 }
@@ -382,29 +382,29 @@ pub fn handle_voice_speaking(
 /// [`RequestError`] with `MALFORMED` or `NOT_IN_CHANNEL`.
 pub fn handle_voice_ice_servers<D: VoiceDirectory>(
     server: &VoiceServer<D>,
-    session: &VoiceSession,
+    connection: &VoiceConnection,
     request_id: &str,
     request: &VoiceIceServersRequest,
 ) -> Handled {
     let channel = checked(&request.channel_id)?;
-    match session.seat() {
+    match connection.seat() {
         Some((seat, _)) if seat.as_str() == channel => {}
         _ => return Err(RequestError::from(crate::NotInChannel).in_channel(channel)),
     }
     let response = VoiceIceServersResponse {
-        ice_servers: server.ice_servers(session.user()),
+        ice_servers: server.ice_servers(connection.user()),
         channel_id: channel.into(),
     };
     // Where the sink is closed there is nobody left to answer.
-    let _ = session.reply(request_id, Payload::VoiceIceServersResponse(response));
-    session.granted_ice();
+    let _ = connection.reply(request_id, Payload::VoiceIceServersResponse(response));
+    connection.granted_ice();
     Ok(())
 }
 
 /// Answers a request with what was wrong with it.
-pub fn reply_error(session: &VoiceSession, request_id: &str, error: &RequestError) {
+pub fn reply_error(connection: &VoiceConnection, request_id: &str, error: &RequestError) {
     tracing::debug!(code = error.code().as_str_name(), "request refused");
-    session.registry().inner.counters.error();
+    connection.registry().inner.counters.error();
     let channel = error.channel().unwrap_or_default();
     let payload = Payload::VoiceError(VoiceError {
         code: error.code().into(),
@@ -412,7 +412,7 @@ pub fn reply_error(session: &VoiceSession, request_id: &str, error: &RequestErro
         channel_id: channel.into(),
     });
     // Where the sink is closed there is nobody left to answer.
-    let _ = session.reply(request_id, payload);
+    let _ = connection.reply(request_id, payload);
 }
 
 /// What a frame that is no envelope of ours is answered: `UNSUPPORTED` where it may be the host's, else `MALFORMED`.

@@ -26,13 +26,13 @@ fn types() {
         RoomState<()>, Member<()>, MemberRef<'static, ()>, Participant, RoomFull,
         VoiceRoomRegistry, PolicyEpoch, VoiceEvent, VoiceEvents, EventsMissed,
         VoiceServer<OpenDirectory>, VoiceServerBuilder<OpenDirectory>, Stats, Limits, LimitsError,
-        VoiceSession, JoinSnapshot, JoinTerms, Arc<dyn VoiceDirectory>,
+        VoiceConnection, JoinSnapshot, JoinTerms, Arc<dyn VoiceDirectory>,
         Admission, AdmitError, Profile, OpenDirectory,
         ConnectError, JoinError, NotInChannel, RelayError, RelayFailure, RequestError, PendingJoin,
         IceConfig, TurnConfig, TurnConfigError, TurnCredentials, SharedSecret,
         Frame, CloseFrame, TransportError, Disconnect, Codec, DecodeError,
     );
-    check!(shared: &VoiceSession, &VoiceRoomRegistry);
+    check!(shared: &VoiceConnection, &VoiceRoomRegistry);
 }
 
 #[test]
@@ -73,8 +73,12 @@ fn futures_can_be_spawned() {
     fn check_drive(server: &VoiceServer<OpenDirectory>, transport: Transport, user: UserId) {
         sent(&drive(server, transport, user, None));
     }
-    fn check_dispatch(server: &VoiceServer<OpenDirectory>, session: &VoiceSession) {
-        sent(&signaling::dispatch(server, session, Envelope::default()));
+    fn check_dispatch(server: &VoiceServer<OpenDirectory>, connection: &VoiceConnection) {
+        sent(&signaling::dispatch(
+            server,
+            connection,
+            Envelope::default(),
+        ));
         sent(&server.drained());
     }
     let _ = (check_drive, check_dispatch);

@@ -20,7 +20,7 @@ use support::{
     user,
 };
 use united_voice_core::{
-    Signal, SignalSink, SinkError, Urgency, VoiceRoomRegistry, VoiceSession,
+    Signal, SignalSink, SinkError, Urgency, VoiceConnection, VoiceRoomRegistry,
     proto::{voice::VoiceJoinResponse, ws::envelope::Payload},
     test_util::RecordingSink,
 };
@@ -64,7 +64,7 @@ impl SignalSink for Gate {
     }
 }
 
-fn connect(registry: &VoiceRoomRegistry, name: &str, gate: &Arc<Gate>) -> VoiceSession {
+fn connect(registry: &VoiceRoomRegistry, name: &str, gate: &Arc<Gate>) -> VoiceConnection {
     let sink = Arc::clone(gate);
     registry.connect(&user(name), sink).expect("connected")
 }
@@ -80,7 +80,9 @@ fn one_order(first: impl FnOnce(&VoiceRoomRegistry, Client) -> Vec<Client> + Sen
         let response = VoiceJoinResponse::default();
         Signal::new("", Payload::VoiceJoinResponse(response), Urgency::Reply)
     };
-    guard.join(&channel("a"), terms, respond).expect("joined");
+    guard
+        .join_channel(&channel("a"), terms, respond)
+        .expect("joined");
     let witness = Client::joined(&registry, "witness", "a");
     let bob = Client::joined(&registry, "bob", "a");
     let alice = Client::joined(&registry, "alice", "a");
@@ -91,7 +93,9 @@ fn one_order(first: impl FnOnce(&VoiceRoomRegistry, Client) -> Vec<Client> + Sen
     *gate.armed.lock() = Some(hold);
     let acting = thread::spawn(move || first(&registry, alice));
     has_entered.recv().expect("the first member is told");
-    bob.session.update_state("a", true, true, "").expect("told");
+    bob.connection
+        .update_state("a", true, true, "")
+        .expect("told");
     // Too late to be waited for, unless bob was not kept out.
     let _ = go.send(());
     let _connected = acting.join().expect("done");
@@ -106,7 +110,7 @@ fn one_order(first: impl FnOnce(&VoiceRoomRegistry, Client) -> Vec<Client> + Sen
 #[test]
 fn a_state_is_told_in_one_go() {
     one_order(|_, alice| {
-        let told = alice.session.update_state("a", true, false, "");
+        let told = alice.connection.update_state("a", true, false, "");
         told.expect("told");
         vec![alice]
     });
@@ -115,7 +119,7 @@ fn a_state_is_told_in_one_go() {
 #[test]
 fn speaking_is_told_in_one_go() {
     one_order(|_, alice| {
-        alice.session.speaking("a", true, "").expect("told");
+        alice.connection.speaking("a", true, "").expect("told");
         vec![alice]
     });
 }
@@ -123,7 +127,7 @@ fn speaking_is_told_in_one_go() {
 #[test]
 fn a_leave_is_told_in_one_go() {
     one_order(|_, alice| {
-        alice.session.leave("a", "").expect("left");
+        alice.connection.leave_channel("a", "").expect("left");
         vec![alice]
     });
 }
@@ -184,7 +188,7 @@ fn overtakes_a_join(other: impl FnOnce(&VoiceRoomRegistry) + Send + 'static) -> 
         let _ = go.send(());
     });
     let mut overtaken = false;
-    let joined = alice.session.join(&channel("a"), terms, |_| {
+    let joined = alice.connection.join_channel(&channel("a"), terms, |_| {
         overtaken = hold.wait();
         let response = VoiceJoinResponse::default();
         Signal::new("", Payload::VoiceJoinResponse(response), Urgency::Reply)

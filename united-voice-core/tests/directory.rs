@@ -30,7 +30,10 @@ fn what_the_directory_refuses_is_said_and_changes_nothing() {
     ];
     for (name, code) in refusals {
         assert_eq!(alice.ask(join(name)), [format!("#7 error {code} {name}")]);
-        assert_eq!(alice.session.seat().expect("still there").0, channel("a"));
+        assert_eq!(
+            alice.connection.seat().expect("still there").0,
+            channel("a")
+        );
     }
     assert_eq!(server.registry().room_count(), 2);
 }
@@ -42,14 +45,14 @@ fn a_client_is_not_told_why_the_directory_failed() {
     let request = VoiceJoinRequest {
         channel_id: "broken".into(),
     };
-    let handled = signaling::handle_voice_join(&server, &alice.session, "7", request);
+    let handled = signaling::handle_voice_join(&server, &alice.connection, "7", request);
     let error = handled
         .now_or_never()
         .expect("at once")
         .expect_err("refused");
     let source = std::error::Error::source(&error).expect("kept for the host");
     assert!(source.to_string().contains("disk on fire"));
-    signaling::reply_error(&alice.session, "7", &error);
+    signaling::reply_error(&alice.connection, "7", &error);
     assert!(!format!("{:?}", alice.sink.take()).contains("disk"));
 }
 
@@ -63,7 +66,7 @@ fn a_join_that_is_given_up_changes_nothing() {
         request_id: "7".into(),
         payload: Some(join("slow")),
     };
-    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.session, envelope));
+    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.connection, envelope));
     assert!(
         dispatched.as_mut().now_or_never().is_none(),
         "the directory is slow"
@@ -73,7 +76,10 @@ fn a_join_that_is_given_up_changes_nothing() {
     server.directory().gate.add_permits(1);
     assert_eq!(alice.lines(), [""; 0]);
     assert_eq!(bob.lines(), [""; 0]);
-    assert_eq!(alice.session.seat().expect("still there").0, channel("a"));
+    assert_eq!(
+        alice.connection.seat().expect("still there").0,
+        channel("a")
+    );
 }
 
 #[test]
@@ -86,7 +92,7 @@ fn a_slow_directory_holds_nobody_else_up() {
         request_id: "7".into(),
         payload: Some(join("slow")),
     };
-    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.session, envelope));
+    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.connection, envelope));
     assert!(dispatched.as_mut().now_or_never().is_none());
     assert_eq!(bob.ask(state("a")), ["#7 state a bob"]);
     assert_eq!(
@@ -108,7 +114,7 @@ fn a_join_asks_again_where_the_policy_changed_meanwhile() {
         request_id: "7".into(),
         payload: Some(join("slow")),
     };
-    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.session, envelope));
+    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.connection, envelope));
     assert!(dispatched.as_mut().now_or_never().is_none());
     server.registry().policy_changed(&channel("slow"));
     server.directory().gate.add_permits(1);
@@ -127,7 +133,7 @@ fn a_policy_that_never_rests_is_answered_too() {
         request_id: "7".into(),
         payload: Some(join("slow")),
     };
-    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.session, envelope));
+    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.connection, envelope));
     let mut rounds = 0;
     while dispatched.as_mut().now_or_never().is_none() {
         server.registry().policy_changed(&channel("slow"));

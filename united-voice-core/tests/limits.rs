@@ -145,7 +145,7 @@ fn a_hundred_thousand_channels_leave_nothing_behind() {
         let name = rng.u64(..).to_string();
         alice.join(&name).expect("joined");
         if rng.u8(..4) == 0 {
-            alice.session.leave(&name, "").expect("left");
+            alice.connection.leave_channel(&name, "").expect("left");
         }
         if rng.u8(..64) == 0 {
             alice.sink.take();

@@ -56,7 +56,7 @@ fn a_participant_is_described_in_full_everywhere() {
     };
     assert_eq!(event.participant.as_ref(), Some(&expected));
     assert_eq!(registry.participants(&channel("a"))[1], expected);
-    alice.session.leave("a", "").expect("left");
+    alice.connection.leave_channel("a", "").expect("left");
     let Some(Payload::VoiceLeaveEvent(event)) = &bob.take()[0].payload else {
         panic!("a leave event");
     };
@@ -70,13 +70,16 @@ fn a_leaver_gets_its_own_leave_under_its_request_id() {
     let alice = Client::joined(&registry, "alice", "a");
     let bob = Client::joined(&registry, "bob", "a");
     alice.take();
-    alice.session.leave("a", "7").expect("left");
+    alice.connection.leave_channel("a", "7").expect("left");
     assert_eq!(alice.lines(), ["#7 left a alice LEFT"]);
     assert_eq!(bob.lines(), ["left a alice LEFT"]);
-    assert_eq!(alice.session.leave("a", "8"), Err(NotInChannel));
-    assert_eq!(alice.session.leave("nowhere", "9"), Err(NotInChannel));
+    assert_eq!(alice.connection.leave_channel("a", "8"), Err(NotInChannel));
+    assert_eq!(
+        alice.connection.leave_channel("nowhere", "9"),
+        Err(NotInChannel)
+    );
     assert_eq!(alice.lines(), NOTHING);
-    assert_eq!(alice.session.seat(), None);
+    assert_eq!(alice.connection.seat(), None);
     assert_eq!(roster(&registry, "a"), ["bob"]);
 }
 
@@ -85,8 +88,8 @@ fn leaving_another_channel_than_ones_own_changes_nothing() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let bob = Client::joined(&registry, "bob", "b");
-    assert_eq!(alice.session.leave("b", "1"), Err(NotInChannel));
-    assert_eq!(alice.session.leave("A", "1"), Err(NotInChannel));
+    assert_eq!(alice.connection.leave_channel("b", "1"), Err(NotInChannel));
+    assert_eq!(alice.connection.leave_channel("A", "1"), Err(NotInChannel));
     assert_eq!(alice.lines(), NOTHING);
     assert_eq!(bob.lines(), NOTHING);
     assert_eq!(roster(&registry, "a"), ["alice"]);
@@ -99,7 +102,7 @@ fn a_rejoin_is_silent_and_keeps_session_state_and_place() {
     let session = alice.join("a").expect("joined");
     let bob = Client::joined(&registry, "bob", "a");
     alice
-        .session
+        .connection
         .update_state("a", true, false, "")
         .expect("told");
     alice.take();
@@ -113,7 +116,7 @@ fn a_rejoin_is_silent_and_keeps_session_state_and_place() {
         "the place in the order is kept"
     );
     assert!(participants[0].muted, "the state is kept");
-    assert_eq!(alice.session.seat(), Some((channel("a"), session)));
+    assert_eq!(alice.connection.seat(), Some((channel("a"), session)));
 }
 
 #[test]
@@ -123,7 +126,7 @@ fn a_mover_gets_only_the_response_and_the_rest_is_told_once() {
     let ann = Client::joined(&registry, "ann", "a");
     let ben = Client::joined(&registry, "ben", "b");
     alice
-        .session
+        .connection
         .update_state("a", true, true, "")
         .expect("told");
     alice.take();
@@ -141,7 +144,7 @@ fn a_take_over_of_the_same_channel_replaces() {
     let registry = registry();
     let old = Client::joined(&registry, "alice", "a");
     let bob = Client::joined(&registry, "bob", "a");
-    old.session
+    old.connection
         .update_state("a", true, false, "")
         .expect("told");
     old.take();
@@ -157,7 +160,7 @@ fn a_take_over_of_the_same_channel_replaces() {
         None,
         "the old connection stays open"
     );
-    assert_eq!(old.session.seat(), None);
+    assert_eq!(old.connection.seat(), None);
 }
 
 #[test]
@@ -197,12 +200,12 @@ fn what_an_old_connection_does_late_changes_nothing() {
     let bob = Client::joined(&registry, "bob", "a");
     new.take();
     old.take();
-    assert_eq!(old.session.leave("a", "1"), Err(NotInChannel));
+    assert_eq!(old.connection.leave_channel("a", "1"), Err(NotInChannel));
     assert_eq!(
-        old.session.update_state("a", true, true, "2"),
+        old.connection.update_state("a", true, true, "2"),
         Err(NotInChannel)
     );
-    assert_eq!(old.session.speaking("a", true, "3"), Err(NotInChannel));
+    assert_eq!(old.connection.speaking("a", true, "3"), Err(NotInChannel));
     assert!(old.send("a", "bob", "x").is_err());
     drop(old);
     assert_eq!(bob.lines(), NOTHING);
@@ -245,9 +248,9 @@ fn a_refused_move_changes_nothing() {
     let alice = Client::joined(&registry, "alice", "a");
     let ann = Client::joined(&registry, "ann", "a");
     let ben = Client::joined(&registry, "ben", "b");
-    let seat = alice.session.seat();
+    let seat = alice.connection.seat();
     alice
-        .session
+        .connection
         .update_state("a", true, false, "")
         .expect("told");
     alice.take();
@@ -256,13 +259,13 @@ fn a_refused_move_changes_nothing() {
     for client in [&alice, &ann, &ben] {
         assert_eq!(client.lines(), NOTHING, "{}", client.name);
     }
-    assert_eq!(alice.session.seat(), seat);
+    assert_eq!(alice.connection.seat(), seat);
     assert!(registry.participants(&channel("a"))[0].muted);
     // Nor does a take-over that is refused take anything.
     let other = Client::new(&registry, "alice");
     assert_eq!(other.join_limited("b", 1), Err(JoinError::ChannelFull));
     assert_eq!(alice.lines(), NOTHING);
-    assert_eq!(alice.session.seat(), seat);
+    assert_eq!(alice.connection.seat(), seat);
 }
 
 #[test]
@@ -284,7 +287,7 @@ fn sessions_are_new_for_each_stay_and_say_nothing_of_the_user() {
     let first = alice.join("a").expect("joined");
     let moved = alice.join("b").expect("moved");
     let back = alice.join("a").expect("moved");
-    alice.session.leave("a", "").expect("left");
+    alice.connection.leave_channel("a", "").expect("left");
     let again = alice.join("a").expect("joined");
     let other = Client::new(&registry, "alice")
         .join("a")
@@ -308,7 +311,7 @@ fn the_response_names_the_joiners_session() {
         panic!("a response");
     };
     assert_eq!(response.session_id, session.to_string());
-    assert_eq!(alice.session.seat(), Some((channel("a"), session)));
+    assert_eq!(alice.connection.seat(), Some((channel("a"), session)));
 }
 
 #[test]
@@ -318,11 +321,11 @@ fn state_goes_to_all_and_the_senders_copy_carries_its_request_id() {
     let bob = Client::joined(&registry, "bob", "a");
     alice.take();
     alice
-        .session
+        .connection
         .update_state("a", true, false, "7")
         .expect("told");
     alice
-        .session
+        .connection
         .update_state("a", true, true, "")
         .expect("told");
     assert_eq!(alice.lines(), ["#7 state a alice(m)", "state a alice(md)"]);
@@ -331,7 +334,7 @@ fn state_goes_to_all_and_the_senders_copy_carries_its_request_id() {
     carol.join("a").expect("joined");
     assert_eq!(carol.lines(), ["#join response a [alice(md) bob]"]);
     assert_eq!(
-        alice.session.update_state("b", false, false, "8"),
+        alice.connection.update_state("b", false, false, "8"),
         Err(NotInChannel)
     );
     assert_eq!(carol.lines(), NOTHING);
@@ -343,9 +346,9 @@ fn speaking_goes_to_the_others_and_to_the_sender_on_request() {
     let alice = Client::joined(&registry, "alice", "a");
     let bob = Client::joined(&registry, "bob", "a");
     alice.take();
-    alice.session.speaking("a", true, "").expect("told");
-    alice.session.speaking("a", false, "7").expect("told");
+    alice.connection.speaking("a", true, "").expect("told");
+    alice.connection.speaking("a", false, "7").expect("told");
     assert_eq!(alice.lines(), ["#7 speaking a alice off"]);
     assert_eq!(bob.lines(), ["speaking a alice on", "speaking a alice off"]);
-    assert_eq!(bob.session.speaking("b", true, ""), Err(NotInChannel));
+    assert_eq!(bob.connection.speaking("b", true, ""), Err(NotInChannel));
 }

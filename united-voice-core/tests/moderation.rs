@@ -109,13 +109,13 @@ fn the_host_hears_what_happens_in_order() {
     alice.join("a").expect("joined");
     alice.join("a").expect("rejoined, which is no event");
     alice
-        .session
+        .connection
         .update_state("a", true, false, "")
         .expect("told");
     alice.join("b").expect("moved");
     let second = Client::new(&registry, "alice");
     second.join("b").expect("taken over");
-    second.session.leave("b", "").expect("left");
+    second.connection.leave_channel("b", "").expect("left");
     second.join("a").expect("joined");
     registry.kick(&user("alice"));
     second.join("a").expect("joined");
@@ -143,7 +143,7 @@ fn a_listener_that_is_too_slow_is_told_what_it_missed() {
     let alice = Client::joined(&registry, "alice", "a");
     for _ in 0..VoiceEvents::CAPACITY {
         alice
-            .session
+            .connection
             .update_state("a", true, false, "")
             .expect("told");
     }

@@ -28,7 +28,7 @@ fn an_event_for_a_full_sink_evicts() {
     alice.take();
     bob.take();
     alice
-        .session
+        .connection
         .update_state("a", true, false, "7")
         .expect("told");
     assert_eq!(slow.sink.close_reason(), EVICTED);
@@ -50,7 +50,7 @@ fn eviction_is_told_once() {
     alice.take();
     for _ in 0..3 {
         alice
-            .session
+            .connection
             .update_state("a", true, false, "")
             .expect("told");
         assert!(alice.send("a", "slow", "x").is_err());
@@ -68,15 +68,15 @@ fn an_evicted_connection_does_nothing_any_more_and_a_new_one_does() {
     let alice = Client::joined(&registry, "alice", "a");
     let slow = stalled(&registry, "slow");
     alice
-        .session
+        .connection
         .update_state("a", true, false, "")
         .expect("told");
     slow.take();
     assert_eq!(slow.join("a"), Err(JoinError::SessionClosed));
     assert_eq!(slow.join("b"), Err(JoinError::SessionClosed));
-    assert_eq!(slow.session.leave("a", "1"), Err(NotInChannel));
+    assert_eq!(slow.connection.leave_channel("a", "1"), Err(NotInChannel));
     let reply = slow
-        .session
+        .connection
         .reply("2", Payload::VoiceError(VoiceError::default()));
     assert_eq!(reply, Err(SinkError::Closed));
     assert_eq!(slow.lines(), NOTHING);
@@ -95,7 +95,7 @@ fn all_connections_of_a_user_that_share_a_full_sink_are_evicted() {
     let other = Client::new(&registry, "slow");
     seated.join("a").expect("joined");
     alice
-        .session
+        .connection
         .update_state("a", true, false, "")
         .expect("told");
     assert_eq!(roster(&registry, "a"), ["alice"]);
@@ -110,11 +110,11 @@ fn speaking_is_dropped_and_evicts_nobody() {
     let alice = Client::joined(&registry, "alice", "a");
     let slow = stalled(&registry, "slow");
     for _ in 0..10 {
-        alice.session.speaking("a", true, "").expect("told");
+        alice.connection.speaking("a", true, "").expect("told");
     }
     assert_eq!(slow.sink.close_reason(), None);
     assert_eq!(slow.lines(), ["#join response a [alice]"]);
-    alice.session.speaking("a", false, "").expect("told");
+    alice.connection.speaking("a", false, "").expect("told");
     assert_eq!(
         slow.lines(),
         ["speaking a alice off"],
@@ -128,15 +128,15 @@ fn replies_go_beyond_the_limit_and_evict_nobody() {
     let registry = registry();
     let slow = stalled(&registry, "slow");
     for number in 0..10 {
-        slow.session
+        slow.connection
             .update_state("a", true, false, &number.to_string())
             .expect("told");
-        slow.session
+        slow.connection
             .speaking("a", true, &number.to_string())
             .expect("told");
         slow.join("a").expect("rejoined");
     }
-    slow.session.leave("a", "leave").expect("left");
+    slow.connection.leave_channel("a", "leave").expect("left");
     assert_eq!(slow.sink.close_reason(), None);
     assert_eq!(slow.lines().len(), 32);
 }
@@ -206,7 +206,7 @@ fn a_whole_room_of_stalled_clients_is_evicted_at_once() {
             .all(|client| client.sink.close_reason().is_none())
     );
     clients[0]
-        .session
+        .connection
         .update_state("a", true, false, "")
         .expect("told");
     assert!(
@@ -236,12 +236,12 @@ fn a_join_that_evicts_members_is_complete_for_the_rest() {
 
 #[test]
 fn a_leave_a_disconnect_a_kick_and_a_closing_evict_too() {
-    let leave = |bob: Client| bob.session.leave("a", "").expect("left");
+    let leave = |bob: Client| bob.connection.leave_channel("a", "").expect("left");
     let disconnect = |bob: Client| drop(bob);
     let registry = registry();
     let kicked = registry.clone();
     let kick = move |bob: Client| {
-        assert!(kicked.kick(bob.session.user()));
+        assert!(kicked.kick(bob.connection.user()));
     };
     let closed = registry.clone();
     let close = move |_: Client| {
@@ -282,12 +282,12 @@ fn credentials_that_do_not_fit_evict() {
     let server = VoiceServer::builder(OpenDirectory).build().expect("built");
     let slow = Client::slow(server.registry(), "slow", 1);
     assert!(
-        !server.push_ice_servers(&slow.session),
+        !server.push_ice_servers(&slow.connection),
         "one without a seat is sent none"
     );
     assert_eq!(slow.lines(), NOTHING);
     slow.join("a").expect("joined");
-    server.push_ice_servers(&slow.session);
+    server.push_ice_servers(&slow.connection);
     assert_eq!(slow.sink.close_reason(), EVICTED);
     assert_eq!(server.registry().room_count(), 0);
 }
@@ -299,7 +299,7 @@ fn a_sink_that_is_closed_loses_events_and_is_not_evicted() {
     let bob = Client::joined(&registry, "bob", "a");
     united_voice_core::SignalSink::close(&*bob.sink, CloseReason::GoingAway);
     alice
-        .session
+        .connection
         .update_state("a", true, false, "")
         .expect("told");
     assert_eq!(

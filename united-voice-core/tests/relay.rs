@@ -53,7 +53,7 @@ fn each_kind_reaches_its_target_and_nobody_else() {
     let witness = Client::joined(&registry, "witness", "a");
     scene[0].take();
     scene[1].take();
-    let alice = &scene[0].session;
+    let alice = &scene[0].connection;
     alice.relay(offer("a", "bob", "O")).expect("relayed");
     let answer = VoiceSdpAnswer {
         channel_id: "a".into(),
@@ -80,7 +80,7 @@ fn only_members_reach_only_other_members() {
     for sender in &scene {
         for to in targets {
             for channel in ["a", "b", "nowhere"] {
-                let sent = sender.session.relay(offer(channel, to, "x"));
+                let sent = sender.connection.relay(offer(channel, to, "x"));
                 let inside = |who: &str| roster(&registry, channel).iter().any(|name| name == who);
                 let expected = match (inside(&sender.name), inside(to) && to != sender.name) {
                     (true, true) => Ok(()),
@@ -102,7 +102,7 @@ fn a_target_that_is_unknown_elsewhere_or_oneself_is_refused_in_the_same_words() 
     let scene = scene(&registry);
     let refusal = |to: &str| {
         let error = scene[0]
-            .session
+            .connection
             .relay(offer("a", to, "x"))
             .expect_err("refused");
         (
@@ -119,7 +119,7 @@ fn a_target_that_is_unknown_elsewhere_or_oneself_is_refused_in_the_same_words() 
     // Nor does a session name tell more.
     let mut named = offer("a", "carol", "x");
     named.target_session_id = "0000000000000000".into();
-    let error = scene[0].session.relay(named).expect_err("refused");
+    let error = scene[0].connection.relay(named).expect_err("refused");
     assert_eq!(error.to_string(), unknown.0);
 }
 
@@ -153,12 +153,15 @@ fn a_message_to_an_earlier_session_is_stale() {
     let to = |session: &str| {
         let mut message = offer("a", "bob", "x");
         message.target_session_id = session.into();
-        alice.session.relay(message).map_err(|error| error.reason())
+        alice
+            .connection
+            .relay(message)
+            .map_err(|error| error.reason())
     };
     assert_eq!(to(&first.to_string()), Err(RelayFailure::StaleSession));
     assert_eq!(to("not a session"), Err(RelayFailure::StaleSession));
     assert_eq!(
-        to(&alice.session.seat().expect("seated").1.to_string()),
+        to(&alice.connection.seat().expect("seated").1.to_string()),
         Err(RelayFailure::StaleSession)
     );
     assert_eq!(replaced.lines(), NOTHING);
@@ -178,14 +181,14 @@ fn the_sender_is_written_over_and_the_rest_is_not() {
         channel_id: "a".into(),
         sender_user_id: "mallory".into(),
         sender_session_id: "0000000000000001".into(),
-        target_session_id: bob.session.seat().expect("seated").1.to_string(),
+        target_session_id: bob.connection.seat().expect("seated").1.to_string(),
     };
-    alice.session.relay(message.clone()).expect("relayed");
+    alice.connection.relay(message.clone()).expect("relayed");
     let arrived = bob.take();
     assert_eq!(arrived[0].request_id, "");
     let expected = VoiceIceCandidate {
         sender_user_id: "alice".into(),
-        sender_session_id: alice.session.seat().expect("seated").1.to_string(),
+        sender_session_id: alice.connection.seat().expect("seated").1.to_string(),
         ..message
     };
     assert_eq!(
@@ -209,7 +212,7 @@ fn content_arrives_byte_for_byte() {
     ];
     for content in contents {
         alice
-            .session
+            .connection
             .relay(offer("a", "bob", content))
             .expect("relayed");
         alice.send("a", "bob", content).expect("relayed");
@@ -259,7 +262,7 @@ fn the_joined_event_comes_before_what_the_joiner_sends() {
     let alice = Client::joined(&registry, "alice", "a");
     let bob = Client::new(&registry, "bob");
     bob.join("a").expect("joined");
-    bob.session
+    bob.connection
         .relay(offer("a", "alice", "hello"))
         .expect("relayed");
     drop(bob);
@@ -296,7 +299,7 @@ impl Relayed for Ping {
 fn a_host_may_relay_messages_of_its_own() {
     let registry = registry();
     let [alice, bob, ..] = scene(&registry);
-    alice.session.relay(Ping("bob")).expect("relayed");
+    alice.connection.relay(Ping("bob")).expect("relayed");
     assert_eq!(bob.lines(), ["offer  alice"]);
     assert_eq!(registry.participant_count(&channel("a")), 2);
 }

@@ -44,7 +44,7 @@ impl Scene {
     }
 
     fn send<'a>(&self, message: impl Into<Incoming<'a>>) -> Outcome {
-        let dispatched = dispatch(&self.server, &self.alice.session, message);
+        let dispatched = dispatch(&self.server, &self.alice.connection, message);
         dispatched.now_or_never().expect("at once");
         let signals = self.bob.sink.take_signals();
         let forms = |signal: &united_voice_core::Signal| {
@@ -94,11 +94,11 @@ fn what_is_delivered() {
 #[test]
 fn the_senders_fields_are_the_servers() {
     let scene = Scene::new();
-    let session = scene.alice.session.seat().expect("seated").1;
+    let session = scene.alice.connection.seat().expect("seated").1;
     let forged = VoiceIceCandidate {
         channel_id: "a".into(),
         target_user_id: "bob".into(),
-        target_session_id: scene.bob.session.seat().expect("seated").1.to_string(),
+        target_session_id: scene.bob.connection.seat().expect("seated").1.to_string(),
         candidate_json: "{}".into(),
         sender_user_id: "mallory".into(),
         sender_session_id: "0000000000000001".into(),

@@ -167,7 +167,7 @@ fn sessions(count: usize) -> Vec<SessionId> {
     let client = support::client::Client::new(&registry, "maker");
     let session = |_| {
         let session = client.join("room").expect("joined");
-        client.session.leave("room", "").expect("left");
+        client.connection.leave_channel("room", "").expect("left");
         session
     };
     (0..count).map(session).collect()

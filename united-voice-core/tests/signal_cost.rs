@@ -16,7 +16,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use united_voice_core::{
     ChannelId, JoinSnapshot, JoinTerms, Member, Profile, QueueStream, RoomState, Signal,
-    SignalSink, SinkError, Urgency, UserId, VoiceRoomRegistry, VoiceSession, outbound_queue,
+    SignalSink, SinkError, Urgency, UserId, VoiceConnection, VoiceRoomRegistry, outbound_queue,
     proto::{
         RelayFrame, encode_protobuf,
         voice::{VoiceIceCandidate, VoiceJoinResponse},
@@ -60,7 +60,7 @@ fn join(
     name: &str,
     room: &str,
     sink: Arc<dyn SignalSink>,
-) -> VoiceSession {
+) -> VoiceConnection {
     let user = UserId::new(name).expect("an id");
     let session = registry.connect(&user, sink).expect("connected");
     let terms = JoinTerms {
@@ -69,15 +69,15 @@ fn join(
         max_participants: None,
     };
     session
-        .join(&ChannelId::new(room).expect("an id"), terms, respond)
+        .join_channel(&ChannelId::new(room).expect("an id"), terms, respond)
         .expect("joined");
     session
 }
 
 /// A room of `members` besides alice, who acts.
 struct Scene {
-    alice: VoiceSession,
-    _others: Vec<VoiceSession>,
+    alice: VoiceConnection,
+    _others: Vec<VoiceConnection>,
     sinks: Vec<Arc<Encoding>>,
 }
 
@@ -185,7 +185,7 @@ fn taking_and_leaving_a_seat_allocates_nothing() {
     };
     let registry = VoiceRoomRegistry::new(1);
     let scene = scene(&registry, 1);
-    let session = |seated: &VoiceSession| seated.seat().expect("seated").1;
+    let session = |seated: &VoiceConnection| seated.seat().expect("seated").1;
     let (bobs, visitors) = (session(&scene.alice), session(&scene._others[0]));
     assert!(room.seat(member(1, "bob", bobs)).is_none());
     let mut visitor = Some(member(2, "visitor", visitors));
@@ -239,7 +239,7 @@ fn a_leave_that_answers_no_request_is_encoded_once() {
     let (alices, bobs) = (Arc::new(Encoding::default()), Arc::new(Encoding::default()));
     let alice = join(&registry, "alice", "room", alices.clone());
     let _bob = join(&registry, "bob", "room", bobs.clone());
-    alice.leave("room", "").expect("left");
+    alice.leave_channel("room", "").expect("left");
     let (alices, bobs) = (alices.last.lock(), bobs.last.lock());
     let address = |bytes: &Option<Bytes>| bytes.as_ref().map(|bytes| bytes.as_ptr());
     assert_eq!(address(&alices), address(&bobs));
@@ -249,7 +249,7 @@ fn a_leave_that_answers_no_request_is_encoded_once() {
 fn other_rooms_and_users_cost_nothing() {
     let alone = VoiceRoomRegistry::new(1);
     let crowded = VoiceRoomRegistry::new(1);
-    let _crowd: Vec<VoiceSession> = (0..2_000)
+    let _crowd: Vec<VoiceConnection> = (0..2_000)
         .map(|number| {
             let sink = Arc::new(Encoding::default());
             join(
@@ -282,7 +282,7 @@ fn shortest(mut call: impl FnMut()) -> Duration {
 fn nothing_looks_through_rooms_or_users() {
     let alone = VoiceRoomRegistry::new(1);
     let crowded = VoiceRoomRegistry::new(1);
-    let _crowd: Vec<VoiceSession> = (0..10_000)
+    let _crowd: Vec<VoiceConnection> = (0..10_000)
         .map(|number| {
             let sink = Arc::new(Encoding::default());
             let names = (format!("user-{number}"), format!("room-{number}"));

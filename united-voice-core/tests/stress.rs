@@ -131,7 +131,7 @@ fn of_64_who_race_for_8_seats_exactly_8_get_one() {
             barrier.wait();
             client.sink.take_signals();
             if joined.is_ok() {
-                client.session.leave("a", "").expect("left");
+                client.connection.leave_channel("a", "").expect("left");
             }
         }
     });
@@ -171,7 +171,7 @@ fn a_join_that_races_with_the_removal_of_the_room_is_not_lost() {
                 .iter()
                 .any(|who| who.user_id == name);
             assert!(listed, "joined a room that nobody can find");
-            client.session.leave("a", "").expect("left");
+            client.connection.leave_channel("a", "").expect("left");
             client.sink.take_signals();
         }
     });
@@ -253,7 +253,7 @@ fn no_join_under_an_old_policy_comes_after_the_change() {
                 barrier.wait();
             }
             barrier.wait();
-            let _ = client.session.leave("a", "");
+            let _ = client.connection.leave_channel("a", "");
             client.sink.take_signals();
         }
     });
@@ -270,7 +270,7 @@ fn messages_keep_their_order_while_the_room_is_busy() {
         client.join("a").expect("joined");
         for message in 0..COUNT {
             if number == 2 {
-                client.session.speaking("a", true, "").expect("told");
+                client.connection.speaking("a", true, "").expect("told");
             } else {
                 client
                     .send("a", "bob", &message.to_string())

@@ -118,7 +118,7 @@ fn relay_frame(make_frame: MakeFrame, members: usize) -> Bytes {
 fn relay_floor_in(codec: Codec, make_frame: MakeFrame, members: usize) -> Operation {
     let hall = Hall::new(1, members);
     let frame = relay_frame(make_frame, members);
-    let (_, session) = hall.seated[0].session.seat().expect("seated");
+    let (_, session) = hall.seated[0].connection.seat().expect("seated");
     let session = session.to_string();
     Box::new(move || {
         let queue = &hall.seated[target_of(members)].queue;
@@ -129,7 +129,7 @@ fn relay_floor_in(codec: Codec, make_frame: MakeFrame, members: usize) -> Operat
 fn relay_in((from, to): Codecs, make_frame: MakeFrame, members: usize) -> Operation {
     let hall = Hall::with_codec(to, 1, members);
     let frame = relay_frame(make_frame, members);
-    Box::new(move || hall.handle(&hall.seated[0].session, from, black_box(&frame)))
+    Box::new(move || hall.handle(&hall.seated[0].connection, from, black_box(&frame)))
 }
 
 fn broadcast_floor_in(members: usize) -> Operation {
@@ -145,7 +145,7 @@ fn state_in(members: usize) -> Operation {
     let hall = Hall::new(1, members);
     let room = channel(0);
     Box::new(move || {
-        let sender = &hall.seated[0].session;
+        let sender = &hall.seated[0].connection;
         let told = sender.update_state(black_box(&room), true, false, "");
         told.expect("seated");
     })
@@ -155,7 +155,7 @@ fn speaking_in(members: usize) -> Operation {
     let hall = Hall::new(1, members);
     let room = channel(0);
     Box::new(move || {
-        let sender = &hall.seated[0].session;
+        let sender = &hall.seated[0].connection;
         sender.speaking(black_box(&room), true, "").expect("seated");
     })
 }
@@ -171,8 +171,8 @@ fn join_leave() -> Operation {
     let (hall, visitor) = visited(1);
     let room = channel(0);
     Box::new(move || {
-        hall.join(&visitor.session, black_box(&room));
-        visitor.session.leave(&room, "").expect("seated");
+        hall.join(&visitor.connection, black_box(&room));
+        visitor.connection.leave_channel(&room, "").expect("seated");
     })
 }
 
@@ -182,7 +182,7 @@ fn move_between() -> Operation {
     let mut turn = 0;
     Box::new(move || {
         turn = 1 - turn;
-        hall.join(&visitor.session, black_box(&rooms[turn]));
+        hall.join(&visitor.connection, black_box(&rooms[turn]));
     })
 }
 
@@ -194,7 +194,7 @@ fn replace() -> Operation {
     let mut turn = 0;
     Box::new(move || {
         turn = 1 - turn;
-        hall.join(&both[turn].session, black_box(&room));
+        hall.join(&both[turn].connection, black_box(&room));
     })
 }
 
@@ -203,13 +203,13 @@ fn disconnect() -> Operation {
     let room = channel(0);
     Box::new(move || {
         let guest = hall.connect("guest");
-        hall.join(&guest.session, black_box(&room));
+        hall.join(&guest.connection, black_box(&room));
     })
 }
 
 fn participants() -> Operation {
     let hall = Hall::new(1, 25);
-    let (room, _) = hall.seated[0].session.seat().expect("seated");
+    let (room, _) = hall.seated[0].connection.seat().expect("seated");
     Box::new(move || {
         // The whole hall, so that the closure keeps those who sit in it.
         let server = &black_box(&hall).server;

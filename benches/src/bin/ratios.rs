@@ -21,7 +21,7 @@ use united_voice_benches::{
     state_frame,
 };
 use united_voice_core::{
-    Codec, OpenDirectory, Signal, SignalSink, SinkError, UserId, VoiceServer, VoiceSession,
+    Codec, OpenDirectory, Signal, SignalSink, SinkError, UserId, VoiceConnection, VoiceServer,
     proto::{self, voice::VoiceJoinRequest},
     signaling,
 };
@@ -145,7 +145,7 @@ fn relays(report: &mut Report) {
         let hall = Hall::with_codec(codec, 1, members);
         let target = format!("u-0-{}", members / 2);
         let frame = make_frame(&channel(0), &target);
-        let sender = &hall.seated[0].session;
+        let sender = &hall.seated[0].connection;
         let (_, session) = sender.seat().expect("seated");
         let session = session.to_string();
         let queue = &hall.seated[members / 2].queue;
@@ -162,7 +162,7 @@ fn broadcasts(report: &mut Report) {
         let (mut updates, mut limits) = (Vec::new(), Vec::new());
         let halls: Vec<Hall> = (0..PLACEMENTS).map(|_| Hall::new(1, members)).collect();
         for hall in &halls {
-            let sender = &hall.seated[0].session;
+            let sender = &hall.seated[0].connection;
             let room = channel(0);
             let frame = state_frame(&room);
             let queues: Vec<_> = hall.seated.iter().map(|seated| &*seated.queue).collect();
@@ -194,8 +194,8 @@ fn flatness(report: &mut Report) {
     let visitors = [few.connect("visitor"), many.connect("visitor")];
     let tour = |hall: &Hall, visitor: &Seated| {
         for room in &rooms {
-            hall.join(&visitor.session, room);
-            visitor.session.leave(room, "").expect("seated");
+            hall.join(&visitor.connection, room);
+            visitor.connection.leave_channel(room, "").expect("seated");
         }
     };
     let ratio = paired(|| tour(&few, &visitors[0]), || tour(&many, &visitors[1]));
@@ -205,7 +205,7 @@ fn flatness(report: &mut Report) {
         let guests: Vec<Seated> = (0..TOUCHED)
             .map(|number| {
                 let guest = hall.connect(&format!("guest-{number}"));
-                hall.join(&guest.session, &rooms[number]);
+                hall.join(&guest.connection, &rooms[number]);
                 guest
             })
             .collect();
@@ -225,7 +225,7 @@ fn memory(report: &mut Report) {
         .expect("valid limits");
     let sink: Arc<dyn SignalSink> = Arc::new(NoSink);
     let (rooms, members) = (100_000, 4);
-    let mut sessions: Vec<VoiceSession> = Vec::with_capacity(rooms * members);
+    let mut sessions: Vec<VoiceConnection> = Vec::with_capacity(rooms * members);
     let before = resident_bytes();
     for seat in 0..rooms * members {
         let user = UserId::new(format!("user-{seat}")).expect("a user id");

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
 use united_voice_core::{
     Admission, AdmitError, ChannelId, CloseReason, ConnectError, IceConfig, Profile, RateLimiter,
-    RequestError, Signal, SignalSink, SinkError, Urgency, UserId, Verdict, VoiceDirectory,
-    VoiceServer, VoiceSession,
+    RequestError, Signal, SignalSink, SinkError, Urgency, UserId, Verdict, VoiceConnection,
+    VoiceDirectory, VoiceServer,
     proto::ws::envelope::Payload as Told,
     signaling::{
         handle_voice_ice_candidate, handle_voice_ice_servers, handle_voice_join,
@@ -112,7 +112,7 @@ impl SignalSink for Sink {
 #[derive(Debug)]
 pub(crate) struct Connection<'a> {
     server: &'a Voice,
-    session: VoiceSession,
+    connection: VoiceConnection,
     outbox: Arc<Outbox>,
     rate: RateLimiter,
     grants: u64,
@@ -124,10 +124,10 @@ impl<'a> Connection<'a> {
     pub(crate) fn open(server: &'a Voice, user: u64, outbox: &Arc<Outbox>) -> Result<Self, u16> {
         let user = UserId::new(user.to_string()).expect("a number is short");
         let sink = Arc::new(Sink(Arc::clone(outbox)));
-        let session = server.connect(&user, sink);
+        let connection = server.connect(&user, sink);
         Ok(Self {
             server,
-            session: session.map_err(ConnectError::code)?,
+            connection: connection.map_err(ConnectError::code)?,
             outbox: Arc::clone(outbox),
             rate: RateLimiter::new(server.limits(), Instant::now().into_std()),
             grants: 0,
@@ -141,11 +141,11 @@ impl<'a> Connection<'a> {
             0 => String::new(),
             request => request.to_string(),
         };
-        let (server, session) = (self.server, &self.session);
+        let (server, connection) = (self.server, &self.connection);
         match self.rate.check(Instant::now().into_std()) {
             Verdict::Pass => {}
             Verdict::Drop => {
-                reply_error(session, &id, &RequestError::rate_limited());
+                reply_error(connection, &id, &RequestError::rate_limited());
                 return None;
             }
             Verdict::Close => {
@@ -154,22 +154,26 @@ impl<'a> Connection<'a> {
             }
         }
         let handled = match payload {
-            Payload::VoiceJoinRequest(join) => handle_voice_join(server, session, &id, join).await,
-            Payload::VoiceLeaveRequest(leave) => handle_voice_leave(session, &id, &leave),
-            Payload::VoiceSdpOffer(offer) => handle_voice_sdp_offer(server, session, offer),
-            Payload::VoiceSdpAnswer(answer) => handle_voice_sdp_answer(server, session, answer),
-            Payload::VoiceIceCandidate(candidate) => {
-                handle_voice_ice_candidate(server, session, candidate)
+            Payload::VoiceJoinRequest(join) => {
+                handle_voice_join(server, connection, &id, join).await
             }
-            Payload::VoiceStateUpdate(update) => handle_voice_state_update(session, &id, &update),
-            Payload::VoiceSpeakingEvent(event) => handle_voice_speaking(session, &id, &event),
+            Payload::VoiceLeaveRequest(leave) => handle_voice_leave(connection, &id, &leave),
+            Payload::VoiceSdpOffer(offer) => handle_voice_sdp_offer(server, connection, offer),
+            Payload::VoiceSdpAnswer(answer) => handle_voice_sdp_answer(server, connection, answer),
+            Payload::VoiceIceCandidate(candidate) => {
+                handle_voice_ice_candidate(server, connection, candidate)
+            }
+            Payload::VoiceStateUpdate(update) => {
+                handle_voice_state_update(connection, &id, &update)
+            }
+            Payload::VoiceSpeakingEvent(event) => handle_voice_speaking(connection, &id, &event),
             Payload::VoiceIceServersRequest(request) => {
-                handle_voice_ice_servers(server, session, &id, &request)
+                handle_voice_ice_servers(server, connection, &id, &request)
             }
             other => return Some(other),
         };
         if let Err(error) = handled {
-            reply_error(session, &id, &error);
+            reply_error(connection, &id, &error);
         }
         self.watch_credentials();
         None
@@ -183,12 +187,12 @@ impl<'a> Connection<'a> {
         }
         // Cleared first: to one who has left meanwhile nothing is sent, and nothing starts the clock again.
         self.refresh_at = None;
-        self.server.push_ice_servers(&self.session);
+        self.server.push_ice_servers(&self.connection);
         self.watch_credentials();
     }
 
     fn watch_credentials(&mut self) {
-        let grants = self.session.ice_grants();
+        let grants = self.connection.ice_grants();
         if grants != self.grants {
             self.grants = grants;
             self.refresh_at = self

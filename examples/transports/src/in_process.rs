@@ -10,7 +10,7 @@ use std::{future::Future, sync::Arc};
 
 use tokio::sync::mpsc;
 use united_voice_core::{
-    CloseReason, ConnectError, Signal, UserId, VoiceDirectory, VoiceServer, VoiceSession,
+    CloseReason, ConnectError, Signal, UserId, VoiceConnection, VoiceDirectory, VoiceServer,
     proto::ws::{Envelope, envelope::Payload},
     signaling::dispatch,
 };
@@ -51,7 +51,7 @@ pub fn connect<D: VoiceDirectory>(
 
 async fn serve<D: VoiceDirectory>(
     server: VoiceServer<D>,
-    session: VoiceSession,
+    connection: VoiceConnection,
     mut said: mpsc::Receiver<Envelope>,
     mailbox: Arc<Mailbox>,
 ) {
@@ -60,7 +60,7 @@ async fn serve<D: VoiceDirectory>(
             // Who doesn't take the answers may not ask more.
             mailbox.room().await;
             match said.recv().await {
-                Some(envelope) => dispatch(&server, &session, envelope).await,
+                Some(envelope) => dispatch(&server, &connection, envelope).await,
                 None => return,
             }
         }

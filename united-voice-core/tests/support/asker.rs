@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use united_voice_core::{
-    VoiceSession,
+    VoiceConnection,
     proto::ws::{Envelope, envelope::Payload},
     signaling,
     test_util::RecordingSink,
@@ -13,7 +13,7 @@ use united_voice_core::{
 use super::{lines::line, payloads::join, server::Server, user};
 
 pub(crate) struct Asker {
-    pub(crate) session: VoiceSession,
+    pub(crate) connection: VoiceConnection,
     pub(crate) sink: Arc<RecordingSink>,
     server: Server,
 }
@@ -21,11 +21,11 @@ pub(crate) struct Asker {
 impl Asker {
     pub(crate) fn new(server: &Server, name: &str) -> Self {
         let sink = Arc::new(RecordingSink::default());
-        let session = server
+        let connection = server
             .connect(&user(name), sink.clone())
             .expect("connected");
         Self {
-            session,
+            connection,
             sink,
             server: server.clone(),
         }
@@ -48,7 +48,7 @@ impl Asker {
             request_id: request_id.into(),
             payload,
         };
-        let dispatched = signaling::dispatch(&self.server, &self.session, envelope);
+        let dispatched = signaling::dispatch(&self.server, &self.connection, envelope);
         dispatched.now_or_never().expect("at once");
         self.lines()
     }

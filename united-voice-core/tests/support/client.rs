@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use united_voice_core::{
     JoinError, JoinSnapshot, JoinTerms, Profile, RelayError, SessionId, Signal, Urgency,
-    VoiceRoomRegistry, VoiceSession,
+    VoiceConnection, VoiceRoomRegistry,
     proto::{
         voice::{VoiceIceCandidate, VoiceJoinResponse},
         ws::{Envelope, envelope::Payload},
@@ -20,7 +20,7 @@ pub(crate) fn registry() -> VoiceRoomRegistry {
 
 pub(crate) struct Client {
     pub(crate) name: String,
-    pub(crate) session: VoiceSession,
+    pub(crate) connection: VoiceConnection,
     pub(crate) sink: Arc<RecordingSink>,
     registry: VoiceRoomRegistry,
 }
@@ -49,12 +49,12 @@ impl Client {
         name: &str,
         sink: Arc<RecordingSink>,
     ) -> Self {
-        let session = registry
+        let connection = registry
             .connect(&user(name), sink.clone())
             .expect("connected");
         Self {
             name: name.into(),
-            session,
+            connection,
             sink,
             registry: registry.clone(),
         }
@@ -79,8 +79,8 @@ impl Client {
 
     pub(crate) fn join_under(&self, name: &str, terms: JoinTerms) -> Result<SessionId, JoinError> {
         let channel = channel(name);
-        self.session
-            .join(&channel, terms, |snapshot| response(name, snapshot))
+        self.connection
+            .join_channel(&channel, terms, |snapshot| response(name, snapshot))
     }
 
     /// The terms of a directory asked just now.
@@ -94,7 +94,7 @@ impl Client {
 
     /// Sends `content` to another participant.
     pub(crate) fn send(&self, channel: &str, to: &str, content: &str) -> Result<(), RelayError> {
-        self.session.relay(VoiceIceCandidate {
+        self.connection.relay(VoiceIceCandidate {
             channel_id: channel.into(),
             target_user_id: to.into(),
             candidate_json: content.into(),

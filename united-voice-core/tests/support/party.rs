@@ -62,12 +62,15 @@ impl Guest {
                 let _ = self.client.join_limited(&channel_name(channel), limit);
             }
             VoiceOp::Leave { channel, .. } => {
-                let _ = self.client.session.leave(&channel_name(channel), "leave");
+                let _ = self
+                    .client
+                    .connection
+                    .leave_channel(&channel_name(channel), "leave");
             }
             VoiceOp::Mute { muted, .. } => {
-                if let Some((channel, _)) = self.client.session.seat() {
-                    let session = &self.client.session;
-                    let _ = session.update_state(channel.as_str(), muted, false, "mute");
+                if let Some((channel, _)) = self.client.connection.seat() {
+                    let connection = &self.client.connection;
+                    let _ = connection.update_state(channel.as_str(), muted, false, "mute");
                 }
             }
             VoiceOp::Relay {
@@ -151,7 +154,7 @@ pub(crate) fn check_all<'a>(
     assert_eq!(users.len(), participants, "a user has two seats");
     let mut seated = 0;
     for guest in guests {
-        let seat = guest.client.session.seat();
+        let seat = guest.client.connection.seat();
         if guest.is_cut() {
             assert_eq!(seat, None, "an evicted connection has a seat");
             continue;

@@ -8,24 +8,24 @@ use united_voice_proto::{
 };
 
 use crate::{
-    JoinError, Member, SessionId, Signal, SignalSink, Urgency, VoiceSession,
+    JoinError, Member, SessionId, Signal, SignalSink, Urgency, VoiceConnection,
     events::VoiceEvent,
-    fanout::{Overflow, Seated, joined_signal},
-    registry::{Members, Room},
-    room::SOFT_CAP,
-    session::{JoinSnapshot, JoinTerms},
-    user::{Seat, UserCell},
+    rooms::fanout::{Fanout, Seated, joined_signal},
+    rooms::registry::{Members, Room},
+    rooms::room::SOFT_CAP,
+    rooms::user::{Seat, UserCell},
+    rooms::voice_connection::{JoinSnapshot, JoinTerms},
 };
 
 /// A join with the user's lock, the room's lock and that of the room to leave held.
 pub(crate) struct Join<'a> {
-    pub(crate) session: &'a VoiceSession,
+    pub(crate) session: &'a VoiceConnection,
     pub(crate) room: &'a Arc<Room>,
     pub(crate) members: &'a mut Members,
     /// Those of the room in which the user sits, where it is another one.
     pub(crate) old_members: Option<&'a mut Members>,
     pub(crate) user: &'a mut UserCell,
-    pub(crate) overflow: &'a mut Overflow,
+    pub(crate) fanout: &'a mut Fanout,
 }
 
 impl Join<'_> {
@@ -82,7 +82,7 @@ impl Join<'_> {
         // Told to those who are there already, hence before the newcomer is seated.
         if !self.members.is_empty() {
             let joined = joined_signal(self.room, &newcomer);
-            self.overflow.tell_all(self.members, &joined);
+            self.fanout.tell_all(self.members, &joined);
         }
         let replaced = self.members.seat(newcomer);
         debug_assert!(replaced.is_none(), "the old seat was given up before");
@@ -117,9 +117,9 @@ impl Join<'_> {
             });
             let signal = Signal::new("", lost, Urgency::Event);
             let user = &gone.participant.user;
-            self.overflow.deliver_owned(user, &gone.handle, signal);
+            self.fanout.deliver_owned(user, &gone.handle, signal);
         }
         let registry = self.session.registry();
-        registry.tell_left(&old.room, members, &gone, reason, self.overflow);
+        registry.tell_left(&old.room, members, &gone, reason, self.fanout);
     }
 }

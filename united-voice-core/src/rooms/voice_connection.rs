@@ -18,10 +18,10 @@ use united_voice_proto::{
 use crate::{
     ChannelId, Profile, SessionId, Signal, SinkError, Urgency, UserId, VoiceRoomRegistry,
     error::{JoinError, NotInChannel},
-    fanout::Overflow,
-    join::Join,
-    registry::{Inner, Lease, PolicyEpoch, Room, RoomCell},
-    user::{Seat, User, UserCell},
+    rooms::fanout::Fanout,
+    rooms::join::Join,
+    rooms::registry::{Lease, PolicyEpoch, RegistryInner, Room, RoomCell},
+    rooms::user::{Seat, User, UserCell},
 };
 
 /// One connection of one user.
@@ -31,7 +31,7 @@ use crate::{
 ///
 /// Methods take a `request_id` where the client is answered: the answer goes through the connection's own sink, so that
 /// it stands in order with the events.
-pub struct VoiceSession {
+pub struct VoiceConnection {
     pub(crate) registry: VoiceRoomRegistry,
     pub(crate) user: Arc<User>,
     pub(crate) connection: u64,
@@ -62,7 +62,7 @@ pub struct JoinTerms {
     pub max_participants: Option<NonZeroU32>,
 }
 
-impl VoiceSession {
+impl VoiceConnection {
     pub(crate) fn new(registry: VoiceRoomRegistry, user: Arc<User>, connection: u64) -> Self {
         Self {
             _lease: registry.inner.lease(),
@@ -103,15 +103,15 @@ impl VoiceSession {
     /// # Locking
     ///
     /// The user's lock, then the room's or both rooms' by address; those of members that turn out to be too slow follow.
-    pub fn join(
+    pub fn join_channel(
         &self,
         channel: &ChannelId,
         terms: JoinTerms,
         respond: impl FnOnce(JoinSnapshot) -> Signal,
     ) -> Result<SessionId, JoinError> {
-        let mut overflow = Overflow::default();
-        let result = self.join_under_lock(channel, terms, respond, &mut overflow);
-        self.registry.evict_all(overflow);
+        let mut fanout = Fanout::default();
+        let result = self.join_under_lock(channel, terms, respond, &mut fanout);
+        self.registry.evict_all(fanout);
         result
     }
 
@@ -120,7 +120,7 @@ impl VoiceSession {
         channel: &ChannelId,
         terms: JoinTerms,
         respond: impl FnOnce(JoinSnapshot) -> Signal,
-        overflow: &mut Overflow,
+        fanout: &mut Fanout,
     ) -> Result<SessionId, JoinError> {
         let mut user = self.user.state.lock();
         let mine = user.connection(self.connection);
@@ -141,11 +141,13 @@ impl VoiceSession {
                 members,
                 old_members: old_cell.as_deref_mut().map(RoomCell::seated),
                 user: &mut user,
-                overflow,
+                fanout,
             };
             let result = join.run(&sink, terms, respond);
-            let dead = Inner::retire_if_empty(&mut cell);
-            let old_dead = old_cell.as_deref_mut().is_some_and(Inner::retire_if_empty);
+            let dead = RegistryInner::retire_if_empty(&mut cell);
+            let old_dead = old_cell
+                .as_deref_mut()
+                .is_some_and(RegistryInner::retire_if_empty);
             drop((cell, old_cell));
             if dead {
                 inner.remove_room(&room);
@@ -166,18 +168,18 @@ impl VoiceSession {
     /// # Locking
     ///
     /// The user's lock, then the room's.
-    pub fn leave(&self, channel: &str, request_id: &str) -> Result<(), NotInChannel> {
-        let mut overflow = Overflow::default();
+    pub fn leave_channel(&self, channel: &str, request_id: &str) -> Result<(), NotInChannel> {
+        let mut fanout = Fanout::default();
         {
             let mut user = self.user.state.lock();
             let mine = user.connection_mut(self.connection);
             let seat = mine.and_then(|mine| mine.seat.take_if(|seat| seat.is_in(channel)));
             let seat = seat.ok_or(NotInChannel)?;
             let reason = VoiceLeaveReason::Left;
-            let gone = self.registry.vacate(seat, reason, &mut overflow);
-            gone.tell(&mut overflow, request_id, Urgency::Reply);
+            let gone = self.registry.vacate(seat, reason, &mut fanout);
+            gone.tell(&mut fanout, request_id, Urgency::Reply);
         }
-        self.registry.evict_all(overflow);
+        self.registry.evict_all(fanout);
         Ok(())
     }
 
@@ -210,11 +212,11 @@ impl VoiceSession {
     /// Sends something unasked to this connection; one that can't take it is evicted.
     pub(crate) fn notify(&self, payload: Payload) {
         let signal = Signal::new("", payload, Urgency::Event);
-        let mut overflow = Overflow::default();
+        let mut fanout = Fanout::default();
         if let Some(mine) = self.user.state.lock().connection(self.connection) {
-            overflow.deliver_owned(&self.user.id, &mine.sink, signal);
+            fanout.deliver_owned(&self.user.id, &mine.sink, signal);
         }
-        self.registry.evict_all(overflow);
+        self.registry.evict_all(fanout);
     }
 
     /// How often this connection was given TURN credentials: when it changes, their clock starts anew.
@@ -241,26 +243,26 @@ impl VoiceSession {
     }
 }
 
-impl Drop for VoiceSession {
+impl Drop for VoiceConnection {
     fn drop(&mut self) {
-        let mut overflow = Overflow::default();
+        let mut fanout = Fanout::default();
         {
             let mut user = self.user.state.lock();
             let mine = user.remove(|connection| connection.number == self.connection);
             if let Some(seat) = mine.and_then(|mine| mine.seat) {
                 let reason = VoiceLeaveReason::Disconnected;
-                self.registry.vacate(seat, reason, &mut overflow);
+                self.registry.vacate(seat, reason, &mut fanout);
             }
         }
         self.registry.inner.forget_user_if_idle(&self.user);
         self.registry.inner.counters.disconnected();
-        self.registry.evict_all(overflow);
+        self.registry.evict_all(fanout);
     }
 }
 
-impl fmt::Debug for VoiceSession {
+impl fmt::Debug for VoiceConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VoiceSession")
+        f.debug_struct("VoiceConnection")
             .field("user", &self.user.id)
             .field("connection", &self.connection)
             .finish_non_exhaustive()

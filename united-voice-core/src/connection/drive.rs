@@ -13,9 +13,9 @@ use united_voice_proto::{DecodeError, Incoming};
 
 use crate::{
     Codec, Disconnect, Frame, QueueStream, RateLimiter, RequestError, Signal, TransportError,
-    UserId, Verdict, VoiceDirectory, VoiceServer, VoiceSession,
-    clock::{Clock, after},
-    disconnect::close,
+    UserId, Verdict, VoiceConnection, VoiceDirectory, VoiceServer,
+    connection::clock::{Clock, after},
+    connection::close::close,
     outbound_queue,
     signaling::{decode_error, dispatch_now, finish_join, reply_error, unavailable},
 };
@@ -74,7 +74,7 @@ type JoinUnderWay<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 struct Connection<'a, D, T> {
     server: &'a VoiceServer<D>,
-    session: &'a VoiceSession,
+    session: &'a VoiceConnection,
     transport: &'a mut T,
     signals: QueueStream,
     codec: Option<Codec>,
@@ -114,7 +114,7 @@ where
 {
     fn new(
         server: &'a VoiceServer<D>,
-        session: &'a VoiceSession,
+        session: &'a VoiceConnection,
         transport: &'a mut T,
         signals: QueueStream,
         codec: Option<Codec>,

@@ -11,7 +11,7 @@ use std::{
 use futures::Stream;
 use parking_lot::Mutex;
 
-use crate::{CloseReason, Signal, SignalSink, SinkError, Urgency, signal};
+use crate::{CloseReason, Signal, SignalSink, SinkError, Urgency, signal::signal};
 
 /// An emptied queue keeps room for this many signals and gives the rest back.
 const KEPT_CAPACITY: usize = 16;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use smallvec::{SmallVec, smallvec};
 
-use crate::{SessionId, SignalSink, UserId, registry::Room};
+use crate::{SessionId, SignalSink, UserId, rooms::registry::Room};
 
 pub(crate) struct User {
     pub(crate) id: UserId,
@@ -14,7 +14,7 @@ pub(crate) struct User {
 
 impl User {
     /// A user begins with a connection, since one without any is dead.
-    pub(crate) fn new(id: UserId, connection: Connection) -> Self {
+    pub(crate) fn new(id: UserId, connection: ConnectionEntry) -> Self {
         let connections = smallvec![connection];
         Self {
             id,
@@ -25,11 +25,11 @@ impl User {
 
 pub(crate) struct UserCell {
     /// The open connections. One that was closed is not among them and can't join.
-    pub(crate) connections: SmallVec<[Connection; 1]>,
+    pub(crate) connections: SmallVec<[ConnectionEntry; 1]>,
 }
 
 /// One way to the user. At most one of a user's connections has a seat, which goes where the connection goes.
-pub(crate) struct Connection {
+pub(crate) struct ConnectionEntry {
     pub(crate) number: u64,
     pub(crate) sink: Arc<dyn SignalSink>,
     pub(crate) seat: Option<Seat>,
@@ -46,7 +46,7 @@ impl Seat {
     }
 }
 
-impl Connection {
+impl ConnectionEntry {
     pub(crate) fn new(number: u64, sink: Arc<dyn SignalSink>) -> Self {
         Self {
             number,
@@ -62,18 +62,21 @@ impl UserCell {
         self.connections.is_empty()
     }
 
-    pub(crate) fn connection(&self, number: u64) -> Option<&Connection> {
+    pub(crate) fn connection(&self, number: u64) -> Option<&ConnectionEntry> {
         let mut connections = self.connections.iter();
         connections.find(|connection| connection.number == number)
     }
 
-    pub(crate) fn connection_mut(&mut self, number: u64) -> Option<&mut Connection> {
+    pub(crate) fn connection_mut(&mut self, number: u64) -> Option<&mut ConnectionEntry> {
         let mut connections = self.connections.iter_mut();
         connections.find(|connection| connection.number == number)
     }
 
     /// Takes out the first connection that is `meant`.
-    pub(crate) fn remove(&mut self, meant: impl Fn(&Connection) -> bool) -> Option<Connection> {
+    pub(crate) fn remove(
+        &mut self,
+        meant: impl Fn(&ConnectionEntry) -> bool,
+    ) -> Option<ConnectionEntry> {
         let position = self.connections.iter().position(meant)?;
         Some(self.connections.remove(position))
     }

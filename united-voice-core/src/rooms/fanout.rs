@@ -11,8 +11,8 @@ use crate::{
     CloseReason, Member, MemberRef, SessionId, Signal, SignalSink, SinkError, Urgency, UserId,
     VoiceRoomRegistry,
     events::VoiceEvent,
-    registry::{Inner, Members, Room},
-    user::{Connection, Seat, User},
+    rooms::registry::{Members, RegistryInner, Room},
+    rooms::user::{ConnectionEntry, Seat, User},
 };
 
 /// A member as the registry seats them: with the sink of their connection.
@@ -21,7 +21,7 @@ type SeatedRef<'a> = MemberRef<'a, Arc<dyn SignalSink>>;
 
 /// The sinks that could not take an event, and whose they are: noted under the locks, evicted after them.
 #[derive(Default)]
-pub(crate) struct Overflow(Vec<(UserId, Arc<dyn SignalSink>)>);
+pub(crate) struct Fanout(Vec<(UserId, Arc<dyn SignalSink>)>);
 
 /// What the one who caused a broadcast is told.
 pub(crate) enum Answer {
@@ -31,7 +31,7 @@ pub(crate) enum Answer {
     Other(Signal),
 }
 
-impl Overflow {
+impl Fanout {
     /// Delivers to one member what others may get too.
     #[inline]
     fn deliver(&mut self, member: SeatedRef<'_>, signal: &Signal) {
@@ -125,13 +125,13 @@ pub(crate) struct Gone {
 
 impl Gone {
     /// Tells the one who went: what the others were told, encoded once more only where it answers a request.
-    pub(crate) fn tell(self, overflow: &mut Overflow, request_id: &str, urgency: Urgency) {
+    pub(crate) fn tell(self, fanout: &mut Fanout, request_id: &str, urgency: Urgency) {
         let signal = match self.told {
             Some(told) if request_id.is_empty() => told.with_urgency(urgency),
             _ => left_signal(&self.room, &self.member, self.reason, request_id, urgency),
         };
         let user = &self.member.participant.user;
-        overflow.deliver_owned(user, &self.member.handle, signal);
+        fanout.deliver_owned(user, &self.member.handle, signal);
     }
 }
 
@@ -163,7 +163,7 @@ pub(crate) fn joined_signal(room: &Room, who: &Seated) -> Signal {
     Signal::new("", payload, Urgency::Event)
 }
 
-impl Inner {
+impl RegistryInner {
     /// Tells the host that a stay ended.
     pub(crate) fn publish_left(&self, room: &Room, who: &Seated, reason: VoiceLeaveReason) {
         self.counters.left();
@@ -187,20 +187,15 @@ impl Inner {
 impl VoiceRoomRegistry {
     /// Takes out of its room whose seat was just taken from its connection, and tells those who remain. The user's lock
     /// is held by the caller.
-    pub(crate) fn vacate(
-        &self,
-        seat: Seat,
-        reason: VoiceLeaveReason,
-        overflow: &mut Overflow,
-    ) -> Gone {
+    pub(crate) fn vacate(&self, seat: Seat, reason: VoiceLeaveReason, fanout: &mut Fanout) -> Gone {
         let Seat { room, session } = seat;
         let mut cell = room.state.lock();
         let members = cell.seated();
         let member = members
             .unseat(session)
             .expect("a seat and its room's list change together");
-        let told = self.tell_left(&room, members, &member, reason, overflow);
-        let dead = Inner::retire_if_empty(&mut cell);
+        let told = self.tell_left(&room, members, &member, reason, fanout);
+        let dead = RegistryInner::retire_if_empty(&mut cell);
         drop(cell);
         if dead {
             self.inner.remove_room(&room);
@@ -220,11 +215,11 @@ impl VoiceRoomRegistry {
         members: &Members,
         who: &Seated,
         reason: VoiceLeaveReason,
-        overflow: &mut Overflow,
+        fanout: &mut Fanout,
     ) -> Option<Signal> {
         let told = (!members.is_empty()).then(|| {
             let signal = left_signal(room, who, reason, "", Urgency::Event);
-            overflow.tell_all(members, &signal);
+            fanout.tell_all(members, &signal);
             signal
         });
         self.inner.publish_left(room, who, reason);
@@ -233,47 +228,43 @@ impl VoiceRoomRegistry {
 
     /// Ends the connections of members that could not take an event. No lock is held by the caller.
     #[inline]
-    pub(crate) fn evict_all(&self, overflow: Overflow) {
-        if !overflow.0.is_empty() {
-            self.evict_each(overflow);
+    pub(crate) fn evict_all(&self, fanout: Fanout) {
+        if !fanout.0.is_empty() {
+            self.evict_each(fanout);
         }
     }
 
     #[cold]
-    fn evict_each(&self, mut overflow: Overflow) {
-        while let Some((user, sink)) = overflow.0.pop() {
+    fn evict_each(&self, mut fanout: Fanout) {
+        while let Some((user, sink)) = fanout.0.pop() {
             if let Some(user) = self.inner.user(&user) {
                 // A host may serve several connections of a user by one sink, whose end is the end of all.
-                let meant = |connection: &Connection| Arc::ptr_eq(&connection.sink, &sink);
-                while self.evict(&user, meant, &mut overflow) {}
+                let meant = |connection: &ConnectionEntry| Arc::ptr_eq(&connection.sink, &sink);
+                while self.evict(&user, meant, &mut fanout) {}
             }
         }
     }
 
     /// Ends one connection as too slow. No lock is held by the caller.
     pub(crate) fn evict_connection(&self, user: &User, number: u64) {
-        let mut overflow = Overflow::default();
-        self.evict(
-            user,
-            |connection| connection.number == number,
-            &mut overflow,
-        );
-        self.evict_all(overflow);
+        let mut fanout = Fanout::default();
+        self.evict(user, |connection| connection.number == number, &mut fanout);
+        self.evict_all(fanout);
     }
 
     /// Says whether there was such a connection; it may have been evicted already, or gone by itself.
     fn evict(
         &self,
         user: &User,
-        meant: impl Fn(&Connection) -> bool,
-        overflow: &mut Overflow,
+        meant: impl Fn(&ConnectionEntry) -> bool,
+        fanout: &mut Fanout,
     ) -> bool {
         let mut cell = user.state.lock();
         let Some(connection) = cell.remove(meant) else {
             return false;
         };
         if let Some(seat) = connection.seat {
-            self.vacate(seat, VoiceLeaveReason::Evicted, overflow);
+            self.vacate(seat, VoiceLeaveReason::Evicted, fanout);
         }
         drop(cell);
         self.inner.counters.evicted();

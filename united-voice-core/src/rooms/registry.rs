@@ -27,11 +27,11 @@ use crate::{
     ChannelId, CloseReason, SessionId, SignalSink, UserId,
     error::ConnectError,
     events::{VoiceEvent, VoiceEvents},
-    index::{ById, Identified, find, find_or_new, remove},
-    room::RoomState,
-    session::VoiceSession,
+    rooms::index::{ById, Identified, find, find_or_new, remove},
+    rooms::room::RoomState,
+    rooms::user::{ConnectionEntry, User, UserCell},
+    rooms::voice_connection::VoiceConnection,
     stats::{Counters, Stats},
-    user::{Connection, User, UserCell},
 };
 
 /// All voice channels of a server, and who is in which.
@@ -40,10 +40,10 @@ use crate::{
 /// none may be called from inside a [`SignalSink`].
 #[derive(Clone)]
 pub struct VoiceRoomRegistry {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) inner: Arc<RegistryInner>,
 }
 
-pub(crate) struct Inner {
+pub(crate) struct RegistryInner {
     rooms: ById<Room>,
     users: ById<User>,
     hasher: RandomState,
@@ -73,7 +73,7 @@ impl Identified for User {
 }
 
 /// What `drained` waits for: held by every session, and by a connection until its close is through.
-pub(crate) struct Lease(Arc<Inner>);
+pub(crate) struct Lease(Arc<RegistryInner>);
 
 impl Drop for Lease {
     fn drop(&mut self) {
@@ -125,7 +125,7 @@ impl VoiceRoomRegistry {
         let hasher = RandomState::default();
         let first = getrandom::u64().unwrap_or_else(|_| hasher.hash_one(0));
         Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(RegistryInner {
                 rooms: DashMap::with_hasher(hasher.clone()),
                 users: DashMap::with_hasher(hasher.clone()),
                 hasher,
@@ -156,11 +156,14 @@ impl VoiceRoomRegistry {
         &self,
         user: &UserId,
         sink: Arc<dyn SignalSink>,
-    ) -> Result<VoiceSession, ConnectError> {
+    ) -> Result<VoiceConnection, ConnectError> {
         let number = self.inner.next_number();
         loop {
             let user = find_or_new(&self.inner.users, user.as_str(), || {
-                User::new(user.clone(), Connection::new(number, Arc::clone(&sink)))
+                User::new(
+                    user.clone(),
+                    ConnectionEntry::new(number, Arc::clone(&sink)),
+                )
             });
             let mut cell = user.state.lock();
             if cell.is_dead() {
@@ -175,10 +178,10 @@ impl VoiceRoomRegistry {
                 self.inner.forget_user_if_idle(&user);
                 return Err(error);
             }
-            cell.connections.push(Connection::new(number, sink));
+            cell.connections.push(ConnectionEntry::new(number, sink));
             drop(cell);
             self.inner.counters.connected();
-            return Ok(VoiceSession::new(self.clone(), user, number));
+            return Ok(VoiceConnection::new(self.clone(), user, number));
         }
     }
 
@@ -232,7 +235,7 @@ impl VoiceRoomRegistry {
     }
 
     /// The present state of the host's limits and bans: take it before asking the directory, hand it to
-    /// [`VoiceSession::join`] with the answer.
+    /// [`VoiceConnection::join_channel`] with the answer.
     pub fn policy_epoch(&self) -> PolicyEpoch {
         PolicyEpoch(self.inner.policy.load(Ordering::SeqCst))
     }
@@ -312,7 +315,7 @@ impl VoiceRoomRegistry {
     }
 }
 
-impl Inner {
+impl RegistryInner {
     pub(crate) fn lease(self: &Arc<Self>) -> Lease {
         self.leases.fetch_add(1, Ordering::SeqCst);
         Lease(Arc::clone(self))

@@ -3,12 +3,12 @@
 use united_voice_proto::{encode_speaking_event, encode_state_update};
 
 use crate::{
-    NotInChannel, RelayError, RelayFailure, Relayed, Signal, Urgency, UserId, VoiceSession,
+    NotInChannel, RelayError, RelayFailure, Relayed, Signal, Urgency, UserId, VoiceConnection,
     events::VoiceEvent,
-    fanout::{Answer, Overflow},
+    rooms::fanout::{Answer, Fanout},
 };
 
-impl VoiceSession {
+impl VoiceConnection {
     /// Sends one message to one other participant; its content is neither read nor changed. Messages from one connection
     /// to one target arrive in the order of the calls.
     ///
@@ -23,7 +23,7 @@ impl VoiceSession {
     /// The user's lock, then the room's; those of a target that turns out to be too slow follow.
     pub fn relay(&self, message: impl Relayed) -> Result<(), RelayError> {
         let hash = self.registry.inner.hash(message.target_user());
-        let mut overflow = Overflow::default();
+        let mut fanout = Fanout::default();
         let undelivered = {
             let user = self.user.state.lock();
             let Ok(seat) = self.seat_in(&user, message.channel()) else {
@@ -45,12 +45,12 @@ impl VoiceSession {
                 return Err(refused(RelayFailure::StaleSession));
             }
             let signal = message.into_signal(&self.user.id, seat.session);
-            if overflow.deliver_owned(&target.participant.user, target.handle, signal) {
+            if fanout.deliver_owned(&target.participant.user, target.handle, signal) {
                 return Ok(());
             }
             refused(RelayFailure::TargetNotInChannel)
         };
-        self.registry.evict_all(overflow);
+        self.registry.evict_all(fanout);
         Err(undelivered)
     }
 
@@ -71,7 +71,7 @@ impl VoiceSession {
         deafened: bool,
         request_id: &str,
     ) -> Result<(), NotInChannel> {
-        let mut overflow = Overflow::default();
+        let mut fanout = Fanout::default();
         {
             let user = self.user.state.lock();
             let seat = self.seat_in(&user, channel)?;
@@ -93,7 +93,7 @@ impl VoiceSession {
             let mut room = seat.room.state.lock();
             let members = room.seated();
             members.set_state(seat.session, muted, deafened);
-            overflow.broadcast(members, &mut told, seat.session, &answer);
+            fanout.broadcast(members, &mut told, seat.session, &answer);
             self.registry.inner.publish(|| VoiceEvent::StateChanged {
                 channel: seat.room.id.clone(),
                 user: self.user.id.clone(),
@@ -101,7 +101,7 @@ impl VoiceSession {
                 deafened,
             });
         }
-        self.registry.evict_all(overflow);
+        self.registry.evict_all(fanout);
         Ok(())
     }
 
@@ -121,7 +121,7 @@ impl VoiceSession {
         speaking: bool,
         request_id: &str,
     ) -> Result<(), NotInChannel> {
-        let mut overflow = Overflow::default();
+        let mut fanout = Fanout::default();
         {
             let user = self.user.state.lock();
             let seat = self.seat_in(&user, channel)?;
@@ -135,9 +135,9 @@ impl VoiceSession {
                 Answer::Other(signal(request_id, Urgency::Reply))
             };
             let mut room = seat.room.state.lock();
-            overflow.broadcast(room.seated(), &mut told, seat.session, &answer);
+            fanout.broadcast(room.seated(), &mut told, seat.session, &answer);
         }
-        self.registry.evict_all(overflow);
+        self.registry.evict_all(fanout);
         Ok(())
     }
 }

@@ -3,8 +3,8 @@
 use united_voice_proto::voice::VoiceLeaveReason;
 
 use crate::{
-    ChannelId, SessionId, Urgency, UserId, VoiceRoomRegistry, fanout::Overflow, registry::Members,
-    user::Seat,
+    ChannelId, SessionId, Urgency, UserId, VoiceRoomRegistry, rooms::fanout::Fanout,
+    rooms::registry::Members, rooms::user::Seat,
 };
 
 impl VoiceRoomRegistry {
@@ -31,15 +31,15 @@ impl VoiceRoomRegistry {
         let Some(user) = self.inner.user(user) else {
             return false;
         };
-        let mut overflow = Overflow::default();
+        let mut fanout = Fanout::default();
         let mut cell = user.state.lock();
         let Some(seat) = cell.take_seat(meant) else {
             return false;
         };
-        let gone = self.vacate(seat, VoiceLeaveReason::Kicked, &mut overflow);
-        gone.tell(&mut overflow, "", Urgency::Event);
+        let gone = self.vacate(seat, VoiceLeaveReason::Kicked, &mut fanout);
+        gone.tell(&mut fanout, "", Urgency::Event);
         drop(cell);
-        self.evict_all(overflow);
+        self.evict_all(fanout);
         true
     }
 
