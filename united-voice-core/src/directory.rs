@@ -1,6 +1,6 @@
 //! What the host knows and the library asks: who a user is, what a channel is, who may join it.
 
-use std::{error::Error, fmt, num::NonZeroU32};
+use std::{error::Error, num::NonZeroU32};
 
 use async_trait::async_trait;
 
@@ -61,59 +61,36 @@ impl Admission {
 }
 
 /// How the other participants see a user.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Profile {
-    /// The display name, and behind it the public key: one allocation, since every participant has a profile.
-    text: Box<str>,
-    name_bytes: u32,
+    display_name: Box<str>,
+    pubkey: Box<str>,
 }
 
 impl Profile {
     /// A profile with the name to show and without a public key.
-    ///
-    /// # Panics
-    ///
-    /// Where the name has 4 GiB or more.
-    pub fn new(display_name: impl Into<String>) -> Self {
-        let text: Box<str> = display_name.into().into();
+    pub fn new(display_name: impl Into<Box<str>>) -> Self {
         Self {
-            name_bytes: u32::try_from(text.len()).expect("a name has less than 4 GiB"),
-            text,
+            display_name: display_name.into(),
+            pubkey: Box::default(),
         }
     }
 
     /// Sets the public key: opaque text that the client chose.
     #[must_use]
-    pub fn with_pubkey(mut self, pubkey: impl AsRef<str>) -> Self {
-        self.text = [self.display_name(), pubkey.as_ref()].concat().into();
+    pub fn with_pubkey(mut self, pubkey: impl Into<Box<str>>) -> Self {
+        self.pubkey = pubkey.into();
         self
     }
 
     /// The name to show.
     pub fn display_name(&self) -> &str {
-        Self::split(&self.text, self.name_bytes).0
+        &self.display_name
     }
 
-    /// The public key; empty where the client chose none.
+    /// The public key; empty if the client chose none.
     pub fn pubkey(&self) -> &str {
-        Self::split(&self.text, self.name_bytes).1
-    }
-
-    pub(crate) fn into_parts(self) -> (Box<str>, u32) {
-        (self.text, self.name_bytes)
-    }
-
-    pub(crate) fn split(text: &str, name_bytes: u32) -> (&str, &str) {
-        text.split_at(name_bytes as usize)
-    }
-}
-
-impl fmt::Debug for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Profile")
-            .field("display_name", &self.display_name())
-            .field("pubkey", &self.pubkey())
-            .finish()
+        &self.pubkey
     }
 }
 
@@ -157,21 +134,5 @@ pub struct OpenDirectory;
 impl VoiceDirectory for OpenDirectory {
     async fn admit(&self, user: &UserId, _channel: &ChannelId) -> Result<Admission, AdmitError> {
         Ok(Admission::new(Profile::new(user.as_str())))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_profile_keeps_name_and_key_apart() {
-        let named = Profile::new("Zoë");
-        assert_eq!((named.display_name(), named.pubkey()), ("Zoë", ""));
-        let keyed = named.with_pubkey("old").with_pubkey("é key");
-        assert_eq!((keyed.display_name(), keyed.pubkey()), ("Zoë", "é key"));
-        assert_ne!(keyed, Profile::new("Zoëé key"));
-        let keyless = Profile::default();
-        assert_eq!((keyless.display_name(), keyless.pubkey()), ("", ""));
     }
 }

@@ -37,7 +37,7 @@ impl ConnectError {
 /// Why a join changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum JoinError {
+pub(crate) enum JoinError {
     /// The channel has its hard limit of participants.
     #[error("the channel is full")]
     ChannelFull,
@@ -46,7 +46,7 @@ pub enum JoinError {
     PolicyChanged,
     /// The connection was closed by the library; nothing can be joined over it.
     #[error("the connection is closed")]
-    SessionClosed,
+    ConnectionClosed,
     /// The joiner's own sink did not take the response.
     #[error("the response could not be delivered")]
     Undeliverable(#[source] SinkError),
@@ -60,9 +60,9 @@ pub struct NotInChannel;
 /// A relayed message went nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct RelayError {
-    reason: RelayFailure,
-    channel: Box<str>,
+pub(crate) struct RelayError {
+    pub(crate) reason: RelayFailure,
+    pub(crate) channel: Box<str>,
 }
 
 impl RelayError {
@@ -72,22 +72,12 @@ impl RelayError {
             channel: channel.into(),
         }
     }
-
-    /// Why.
-    pub fn reason(&self) -> RelayFailure {
-        self.reason
-    }
-
-    /// The channel that the message named.
-    pub fn channel(&self) -> &str {
-        &self.channel
-    }
 }
 
 /// Why a relayed message went nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum RelayFailure {
+pub(crate) enum RelayFailure {
     /// The sender has no seat in the channel.
     #[error("not in this channel")]
     NotInChannel,
@@ -216,7 +206,7 @@ impl From<JoinError> for RequestError {
         match error {
             JoinError::ChannelFull => Self::new(Code::ChannelFull, "the channel is full"),
             JoinError::PolicyChanged => Self::new(Code::Unavailable, "try again"),
-            JoinError::SessionClosed | JoinError::Undeliverable(_) => {
+            JoinError::ConnectionClosed | JoinError::Undeliverable(_) => {
                 Self::new(Code::Unavailable, "the connection is closing").because(Box::new(error))
             }
         }

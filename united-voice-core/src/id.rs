@@ -1,6 +1,8 @@
 //! Validated, cheaply cloned names of users, channels and sessions.
 
-use std::{fmt, num::ParseIntError, str::FromStr, sync::Arc};
+use std::{fmt, num::ParseIntError, str::FromStr};
+
+use arcstr::ArcStr;
 
 /// The longest user id, channel id, session id or request id, in bytes of UTF-8.
 pub const MAX_ID_BYTES: usize = 128;
@@ -32,14 +34,14 @@ macro_rules! id {
         ///
         /// One to [`MAX_ID_BYTES`] bytes of any UTF-8; compared byte by byte. Cloning copies a pointer.
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(Arc<str>);
+        pub struct $name(ArcStr);
 
         impl $name {
             /// Takes a copy of `text`.
             ///
             /// # Errors
             ///
-            /// [`IdError`] where `text` is empty or too long.
+            /// [`IdError`] if `text` is empty or too long.
             pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
                 let text = text.as_ref();
                 check_id(text)?;
@@ -60,7 +62,7 @@ macro_rules! id {
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({:?})"), &*self.0)
+                write!(f, concat!(stringify!($name), "({:?})"), self.as_str())
             }
         }
 

@@ -132,16 +132,11 @@ pub use crate::connection::{
 pub use crate::{
     connection::rate::{RateLimiter, Verdict},
     directory::{Admission, AdmitError, OpenDirectory, Profile, VoiceDirectory},
-    error::{ConnectError, JoinError, NotInChannel, RelayError, RelayFailure, RequestError},
+    error::{ConnectError, NotInChannel, RequestError},
     events::{EventsMissed, VoiceEvent, VoiceEvents},
     id::{ChannelId, IdError, MAX_ID_BYTES, SessionId, SessionIdError, UserId},
     limits::{Limits, LimitsError},
-    rooms::{
-        registry::{PolicyEpoch, VoiceRoomRegistry},
-        relayed::Relayed,
-        room::{Member, MemberRef, Participant, RoomFull, RoomState, SOFT_CAP},
-        voice_connection::{JoinSnapshot, JoinTerms, VoiceConnection},
-    },
+    rooms::{registry::VoiceRoomRegistry, room::SOFT_CAP, voice_connection::VoiceConnection},
     server::{VoiceServer, VoiceServerBuilder},
     signal::{
         queue::{QueueSink, QueueStream, outbound_queue},
@@ -154,3 +149,5 @@ pub use crate::{
         TurnConfigError, TurnCredentials, generate_turn_credentials,
     },
 };
+
+pub(crate) use crate::error::{JoinError, RelayError, RelayFailure};

@@ -14,8 +14,10 @@ use united_voice_proto::{
 };
 
 use crate::{
-    Admission, AdmitError, ChannelId, IdError, JoinError, JoinTerms, Limits, MAX_ID_BYTES, Relayed,
-    RequestError, Signal, Urgency, VoiceConnection, VoiceDirectory, VoiceServer, id::check_id,
+    Admission, AdmitError, ChannelId, IdError, JoinError, Limits, MAX_ID_BYTES, RequestError,
+    Signal, Urgency, VoiceConnection, VoiceDirectory, VoiceServer,
+    id::check_id,
+    rooms::{join::JoinTicket, relayed::Relayed},
 };
 
 /// How often a join asks the directory again because the policy changed while it was asked.
@@ -173,7 +175,7 @@ pub fn handle_payload<D: VoiceDirectory>(
     .map(|()| None)
 }
 
-/// Joins a channel, as [`VoiceConnection::join_channel`] does, after asking the directory.
+/// Joins a channel, as [`VoiceConnection`] does, after asking the directory.
 ///
 /// It waits for the directory as long as that takes. `drive` gives it
 /// [`Limits::directory_timeout`](crate::Limits::directory_timeout); a host with a socket loop of its own should too, and drop
@@ -195,22 +197,13 @@ pub async fn handle_voice_join<D: VoiceDirectory>(
 ) -> Handled {
     let channel = ChannelId::new(&request.channel_id).map_err(no_channel)?;
     for _ in 0..JOIN_ATTEMPTS {
-        let policy = server.registry().policy_epoch();
+        let ticket = server.registry().begin_join();
         let admission = server
             .directory()
             .admit(connection.user(), &channel)
             .await
             .map_err(|error| refusal(error).in_channel(channel.as_str()))?;
-        let Admission {
-            profile,
-            max_participants,
-        } = admission;
-        let terms = JoinTerms {
-            policy,
-            profile,
-            max_participants,
-        };
-        match join(server, connection, request_id, &channel, terms) {
+        match join(server, connection, request_id, &channel, ticket, admission) {
             Err(JoinError::PolicyChanged) => {}
             result => {
                 return result
@@ -226,10 +219,11 @@ fn join<D: VoiceDirectory>(
     connection: &VoiceConnection,
     request_id: &str,
     channel: &ChannelId,
-    terms: JoinTerms,
+    ticket: JoinTicket,
+    admission: Admission,
 ) -> Result<(), JoinError> {
     let ice_servers = server.ice_servers(connection.user());
-    connection.join_channel(channel, terms, |snapshot| {
+    connection.join(channel, ticket, admission, |snapshot| {
         let response = VoiceJoinResponse {
             participants: snapshot.participants,
             ice_servers,

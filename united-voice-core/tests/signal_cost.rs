@@ -13,15 +13,17 @@ use std::{
 
 use allocation_counter::measure;
 use bytes::Bytes;
+use futures::FutureExt;
 use parking_lot::Mutex;
 use united_voice_core::{
-    ChannelId, JoinSnapshot, JoinTerms, Member, Profile, QueueStream, RoomState, Signal,
-    SignalSink, SinkError, Urgency, UserId, VoiceConnection, VoiceRoomRegistry, outbound_queue,
+    OpenDirectory, QueueStream, Signal, SignalSink, SinkError, UserId, VoiceConnection,
+    VoiceServer, outbound_queue,
     proto::{
-        RelayFrame, encode_protobuf,
-        voice::{VoiceIceCandidate, VoiceJoinResponse},
+        Codec, Incoming, encode_protobuf,
+        voice::{VoiceIceCandidate, VoiceJoinRequest},
         ws::{Envelope, envelope::Payload},
     },
+    signaling,
 };
 
 /// Asks for the encoded form, as a transport does, and keeps nothing.
@@ -50,45 +52,44 @@ impl SignalSink for Encoding {
     }
 }
 
-fn respond(_: JoinSnapshot) -> Signal {
-    let response = VoiceJoinResponse::default();
-    Signal::new("", Payload::VoiceJoinResponse(response), Urgency::Reply)
+type Server = VoiceServer<OpenDirectory>;
+
+fn server() -> Server {
+    VoiceServer::builder(OpenDirectory)
+        .build()
+        .expect("valid limits")
 }
 
-fn join(
-    registry: &VoiceRoomRegistry,
-    name: &str,
-    room: &str,
-    sink: Arc<dyn SignalSink>,
-) -> VoiceConnection {
+fn join(server: &Server, name: &str, room: &str, sink: Arc<dyn SignalSink>) -> VoiceConnection {
     let user = UserId::new(name).expect("an id");
-    let session = registry.connect(&user, sink).expect("connected");
-    let terms = JoinTerms {
-        policy: registry.policy_epoch(),
-        profile: Profile::new(name),
-        max_participants: None,
+    let connection = server.connect(&user, sink).expect("connected");
+    let request = VoiceJoinRequest {
+        channel_id: room.into(),
     };
-    session
-        .join_channel(&ChannelId::new(room).expect("an id"), terms, respond)
+    signaling::handle_voice_join(server, &connection, "", request)
+        .now_or_never()
+        .expect("this directory answers at once")
         .expect("joined");
-    session
+    connection
 }
 
 /// A room of `members` besides alice, who acts.
 struct Scene {
+    server: Server,
     alice: VoiceConnection,
     _others: Vec<VoiceConnection>,
     sinks: Vec<Arc<Encoding>>,
 }
 
-fn scene(registry: &VoiceRoomRegistry, members: usize) -> Scene {
+fn scene(server: &Server, members: usize) -> Scene {
     let sinks: Vec<Arc<Encoding>> = (0..members).map(|_| Arc::default()).collect();
-    let alice = join(registry, "alice", "room", Arc::new(Encoding::default()));
+    let alice = join(server, "alice", "room", Arc::new(Encoding::default()));
     let other = |(number, sink): (usize, &Arc<Encoding>)| {
-        join(registry, &format!("member-{number}"), "room", sink.clone())
+        join(server, &format!("member-{number}"), "room", sink.clone())
     };
     let others = sinks.iter().enumerate().map(other).collect();
     Scene {
+        server: server.clone(),
         alice,
         _others: others,
         sinks,
@@ -128,7 +129,8 @@ fn relay(scene: &Scene) -> u64 {
     let mut candidates = vec![candidate(), candidate()];
     allocations(move || {
         let candidate = candidates.pop().expect("two");
-        scene.alice.relay(candidate).expect("relayed");
+        let relayed = signaling::handle_voice_ice_candidate(&scene.server, &scene.alice, candidate);
+        relayed.expect("relayed");
     })
 }
 
@@ -145,8 +147,9 @@ fn relay_frame(scene: &Scene) -> u64 {
         payload: Some(Payload::VoiceIceCandidate(candidate)),
     });
     allocations(|| {
-        let relay = RelayFrame::parse(&frame).expect("as clients write it");
-        scene.alice.relay(relay).expect("relayed");
+        let message = Incoming::decode(Codec::Protobuf, &frame, usize::MAX).expect("an envelope");
+        let done = signaling::dispatch(&scene.server, &scene.alice, message).now_or_never();
+        done.expect("a relay waits for nothing");
     })
 }
 
@@ -156,8 +159,8 @@ fn relay_frame(scene: &Scene) -> u64 {
     reason = "the numbers are what one comes here for"
 )]
 fn a_recipient_more_is_no_allocation_more() {
-    let small = scene(&VoiceRoomRegistry::new(1), 1);
-    let large = scene(&VoiceRoomRegistry::new(1), 99);
+    let small = scene(&server(), 1);
+    let large = scene(&server(), 99);
     let count = |scene: &Scene| {
         [
             state(scene),
@@ -175,36 +178,12 @@ fn a_recipient_more_is_no_allocation_more() {
     assert_eq!(many, [1, 1, 1, 6], "{many:?}");
 }
 
-/// What a join and a leave cost beside the messages that they are told in.
-#[test]
-fn taking_and_leaving_a_seat_allocates_nothing() {
-    let mut room = RoomState::default();
-    let member = |hash, name: &str, session| {
-        let user = UserId::new(name).expect("an id");
-        Member::new(hash, user, session, Profile::new(name), ())
-    };
-    let registry = VoiceRoomRegistry::new(1);
-    let scene = scene(&registry, 1);
-    let session = |seated: &VoiceConnection| seated.seat().expect("seated").1;
-    let (bobs, visitors) = (session(&scene.alice), session(&scene._others[0]));
-    assert!(room.seat(member(1, "bob", bobs)).is_none());
-    let mut visitor = Some(member(2, "visitor", visitors));
-    let counted = allocations(|| {
-        room.check_seat(2, "visitor", None).expect("no limit");
-        let replaced = visitor.take().and_then(|visitor| room.seat(visitor));
-        assert!(replaced.is_none());
-        visitor = room.unseat(visitors);
-        assert!(visitor.is_some());
-    });
-    assert_eq!(counted, 0);
-}
-
 /// Where nobody is left to hear it, nothing is said.
 #[test]
 fn the_last_to_vanish_tells_nobody() {
-    let registry = VoiceRoomRegistry::new(1);
+    let server = server();
     let vanish = |others: usize| {
-        let scene = scene(&registry, others);
+        let scene = scene(&server, others);
         let Scene { alice, .. } = &scene;
         assert!(alice.seat().is_some());
         let (alice, rest) = (scene.alice, scene._others);
@@ -218,7 +197,7 @@ fn the_last_to_vanish_tells_nobody() {
 
 #[test]
 fn all_recipients_get_the_same_bytes() {
-    let scene = scene(&VoiceRoomRegistry::new(1), 20);
+    let scene = scene(&server(), 20);
     scene
         .alice
         .update_state("room", true, false, "")
@@ -235,10 +214,10 @@ fn all_recipients_get_the_same_bytes() {
 
 #[test]
 fn a_leave_that_answers_no_request_is_encoded_once() {
-    let registry = VoiceRoomRegistry::new(1);
+    let server = server();
     let (alices, bobs) = (Arc::new(Encoding::default()), Arc::new(Encoding::default()));
-    let alice = join(&registry, "alice", "room", alices.clone());
-    let _bob = join(&registry, "bob", "room", bobs.clone());
+    let alice = join(&server, "alice", "room", alices.clone());
+    let _bob = join(&server, "bob", "room", bobs.clone());
     alice.leave_channel("room", "").expect("left");
     let (alices, bobs) = (alices.last.lock(), bobs.last.lock());
     let address = |bytes: &Option<Bytes>| bytes.as_ref().map(|bytes| bytes.as_ptr());
@@ -247,8 +226,8 @@ fn a_leave_that_answers_no_request_is_encoded_once() {
 
 #[test]
 fn other_rooms_and_users_cost_nothing() {
-    let alone = VoiceRoomRegistry::new(1);
-    let crowded = VoiceRoomRegistry::new(1);
+    let alone = server();
+    let crowded = server();
     let _crowd: Vec<VoiceConnection> = (0..2_000)
         .map(|number| {
             let sink = Arc::new(Encoding::default());
@@ -260,8 +239,8 @@ fn other_rooms_and_users_cost_nothing() {
             )
         })
         .collect();
-    let count = |registry| {
-        let scene = scene(registry, 3);
+    let count = |server: &Server| {
+        let scene = scene(server, 3);
         [state(&scene), speaking(&scene), relay(&scene)]
     };
     assert_eq!(count(&alone), count(&crowded));
@@ -280,8 +259,8 @@ fn shortest(mut call: impl FnMut()) -> Duration {
 /// Ten thousand rooms more make nothing ten times dearer, as looking through them would.
 #[test]
 fn nothing_looks_through_rooms_or_users() {
-    let alone = VoiceRoomRegistry::new(1);
-    let crowded = VoiceRoomRegistry::new(1);
+    let alone = server();
+    let crowded = server();
     let _crowd: Vec<VoiceConnection> = (0..10_000)
         .map(|number| {
             let sink = Arc::new(Encoding::default());
@@ -289,20 +268,22 @@ fn nothing_looks_through_rooms_or_users() {
             join(&crowded, &names.0, &names.1, sink)
         })
         .collect();
-    let times = |registry: &VoiceRoomRegistry| {
-        let scene = scene(registry, 3);
+    let times = |server: &Server| {
+        let scene = scene(server, 3);
         let relay = shortest(|| {
             let candidate = VoiceIceCandidate {
                 channel_id: "room".into(),
                 target_user_id: "member-0".into(),
                 ..VoiceIceCandidate::default()
             };
-            scene.alice.relay(candidate).expect("relayed");
+            let relayed =
+                signaling::handle_voice_ice_candidate(&scene.server, &scene.alice, candidate);
+            relayed.expect("relayed");
         });
         // A connection, a join and a disconnect.
         let visit = shortest(|| {
             drop(join(
-                registry,
+                server,
                 "visitor",
                 "room",
                 Arc::new(Encoding::default()),
@@ -322,13 +303,13 @@ fn nothing_looks_through_rooms_or_users() {
 /// The queue's place is there already once it has held as much.
 #[test]
 fn the_librarys_queue_adds_nothing() {
-    let registry = VoiceRoomRegistry::new(1);
+    let server = server();
     let mut streams: Vec<QueueStream> = Vec::new();
     let mut sessions = Vec::new();
     for number in 0..50 {
         let (sink, stream) = outbound_queue(256, 1 << 20);
         sessions.push(join(
-            &registry,
+            &server,
             &format!("user-{number}"),
             "room",
             Arc::new(sink),
@@ -352,13 +333,13 @@ fn the_librarys_queue_adds_nothing() {
 
 #[test]
 fn an_idle_connection_is_small() {
-    let registry = VoiceRoomRegistry::new(1);
+    let server = server();
     let mut kept = Vec::with_capacity(1_000);
     let counted = measure(|| {
         for number in 0..1_000 {
             let (sink, stream) = outbound_queue(256, 4 << 20);
             let user = UserId::new(number.to_string()).expect("an id");
-            let session = registry.connect(&user, Arc::new(sink)).expect("connected");
+            let session = server.connect(&user, Arc::new(sink)).expect("connected");
             kept.push((session, stream));
         }
     });

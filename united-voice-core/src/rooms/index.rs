@@ -1,4 +1,4 @@
-//! Maps from ids to what has them.
+//! Maps from an id to the shared value that has it.
 
 use std::{
     borrow::Borrow,
@@ -9,7 +9,10 @@ use std::{
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
-/// What is found by its own id, which is kept once.
+/// A map whose values hold their own key, so that each id is kept once.
+///
+/// No guard of it is alive while a lock is taken: every function here hands out an `Arc` and has
+/// released the guard when it returns.
 pub(crate) type ById<T> = DashMap<Entry<T>, (), RandomState>;
 
 pub(crate) struct Entry<T>(Arc<T>);
@@ -56,12 +59,12 @@ pub(crate) fn find_or_new<T: Identified>(
     if let Some(present) = find(all, id) {
         return present;
     }
-    // Somebody else may be quicker: then theirs counts.
+    // Another thread may have inserted one meanwhile. Then that one counts.
     let entry = all.entry(Entry(Arc::new(new()))).or_insert(());
     entry.key().get()
 }
 
-/// Removes this very one, and not another that has taken its place.
+/// Removes this very value, and not another that has taken its place.
 pub(crate) fn remove<T: Identified>(all: &ById<T>, one: &Arc<T>) {
     all.remove_if(one.id(), |present, ()| Arc::ptr_eq(&present.0, one));
 }

@@ -1,15 +1,36 @@
-//! Who is where: rooms and their members, users and their connections, and everything that changes them.
+//! Who is where: rooms and their members, users and their connections, and all that changes them.
 //!
-//! This folder may use `signal/`, ids, events, counters and errors. It knows nothing of payload handlers
-//! (`signaling.rs`), of sockets and timers (`connection/`) or of the host's directory.
+//! A request is decided in the file that has its name. `change.rs` applies what was decided and tells
+//! the members, in one critical section. Each file uses only those above it in this list:
+//!
+//! ```text
+//! room                        one room's members: pure
+//! cell, user, index, fanout   a room and a user behind their locks; maps by id; delivery
+//! registry                    the maps, the numbers, the order of locks
+//! change                      applies and tells
+//! end                         the way out of a room, for whatever reason
+//! voice_connection            the handle of one connection
+//! join, leave, relay, state, moderation       decide
+//! ```
+//!
+//! This folder may use `signal/`, ids, limits, events, counters and errors. It must not know payload
+//! handlers (`signaling.rs`), sockets and timers (`connection/`) or the host's directory.
 
+pub(crate) mod cell;
+pub(crate) mod change;
+pub(crate) mod end;
 pub(crate) mod fanout;
 pub(crate) mod index;
 pub(crate) mod join;
-pub(crate) mod messages;
+pub(crate) mod leave;
 pub(crate) mod moderation;
 pub(crate) mod registry;
+pub(crate) mod relay;
 pub(crate) mod relayed;
 pub(crate) mod room;
+pub(crate) mod state;
 pub(crate) mod user;
 pub(crate) mod voice_connection;
+
+#[cfg(test)]
+mod tests;

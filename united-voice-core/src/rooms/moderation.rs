@@ -1,21 +1,23 @@
-//! What the host may do to those in a channel.
+//! What the host does to users in voice: kicks, closed channels, users that are gone.
 
 use united_voice_proto::voice::VoiceLeaveReason;
 
 use crate::{
-    ChannelId, SessionId, Urgency, UserId, VoiceRoomRegistry, rooms::fanout::Fanout,
-    rooms::registry::Members, rooms::user::Seat,
+    ChannelId, SessionId, UserId, VoiceRoomRegistry,
+    rooms::{cell::Members, change::Answer, fanout::Fanout, user::Seat},
 };
 
 impl VoiceRoomRegistry {
-    /// Takes a user out of voice, wherever they are: says whether they were anywhere. The user's connections stay open
-    /// and may join again unless the directory refuses it. All members, the user included, get a leave event `KICKED`.
+    /// Takes a user out of voice, in whichever channel they are. Says whether they were in one.
+    ///
+    /// All members, the user included, get a leave event `KICKED`. The user's connections stay open
+    /// and may join again unless the directory refuses it.
     ///
     /// # Locking
     ///
     /// The user's lock, then the room's; those of members that turn out to be too slow follow.
     pub fn kick(&self, user: &UserId) -> bool {
-        self.kick_if(user, |_| true)
+        self.take_out(user, VoiceLeaveReason::Kicked, |_| true)
     }
 
     /// Takes a user out of this channel and no other, as [`kick`](Self::kick) does.
@@ -24,27 +26,31 @@ impl VoiceRoomRegistry {
     ///
     /// As [`kick`](Self::kick).
     pub fn kick_from(&self, user: &UserId, channel: &ChannelId) -> bool {
-        self.kick_if(user, |seat| seat.room.id == *channel)
+        let is_meant = |seat: &Seat| seat.room.id == *channel;
+        self.take_out(user, VoiceLeaveReason::Kicked, is_meant)
     }
 
-    fn kick_if(&self, user: &UserId, meant: impl Fn(&Seat) -> bool) -> bool {
-        let Some(user) = self.inner.user(user) else {
-            return false;
-        };
-        let mut fanout = Fanout::default();
-        let mut cell = user.state.lock();
-        let Some(seat) = cell.take_seat(meant) else {
-            return false;
-        };
-        let gone = self.vacate(seat, VoiceLeaveReason::Kicked, &mut fanout);
-        gone.tell(&mut fanout, "", Urgency::Event);
-        drop(cell);
-        self.evict_all(fanout);
-        true
+    /// Takes a user out of voice everywhere, as if their connections had ended: after a log-out, a
+    /// deleted account, or a socket of the host's own that was lost. Says how many seats they had.
+    ///
+    /// All members, the user included, get a leave event `DISCONNECTED`. Connections that are still
+    /// open stay so and may join again unless the directory refuses it.
+    ///
+    /// # Locking
+    ///
+    /// As [`kick`](Self::kick).
+    pub fn leave_all_channels(&self, user: &UserId) -> usize {
+        let mut left = 0;
+        while self.take_out(user, VoiceLeaveReason::Disconnected, |_| true) {
+            left += 1;
+        }
+        left
     }
 
-    /// Takes everybody out of a channel that is about to disappear: says how many were in it. Make the directory refuse
-    /// it first, and call [`policy_changed`](Self::policy_changed).
+    /// Takes everybody out of a channel that is about to disappear. Says how many were in it.
+    ///
+    /// First make the directory refuse the channel and call
+    /// [`policy_changed`](Self::policy_changed), so that nobody joins meanwhile.
     ///
     /// # Locking
     ///
@@ -60,10 +66,41 @@ impl VoiceRoomRegistry {
                 .map(|member| (member.participant.user.clone(), member.session))
                 .collect()
         };
-        let mut kicked = 0;
-        for (user, session) in members {
-            kicked += usize::from(self.kick_if(&user, |seat| seat.session == session));
+        let kicked = members.into_iter().filter(|(user, session)| {
+            let is_meant = |seat: &Seat| seat.session == *session;
+            self.take_out(user, VoiceLeaveReason::Kicked, is_meant)
+        });
+        kicked.count()
+    }
+
+    fn take_out(
+        &self,
+        user: &UserId,
+        reason: VoiceLeaveReason,
+        is_meant: impl Fn(&Seat) -> bool,
+    ) -> bool {
+        let Some(user) = self.inner.user(user) else {
+            return false;
+        };
+        let mut fanout = Fanout::default();
+        {
+            let mut connections = user.state.lock();
+            let seat = connections.seat().filter(|(_, seat)| is_meant(seat));
+            let Some((_, seat)) = seat else {
+                return false;
+            };
+            let seat = seat.clone();
+            let answer = Answer::Event;
+            self.end_stay(
+                &user.id,
+                &mut connections,
+                seat,
+                reason,
+                answer,
+                &mut fanout,
+            );
         }
-        kicked
+        self.evict_all(fanout);
+        true
     }
 }

@@ -1,13 +1,16 @@
-//! Who is where: rooms, the user index, their locks.
+//! Who is where: rooms, the index of users, and their locks.
 //!
-//! # Locks and order
+//! # Locks and their order
 //!
-//! A user's lock, then a room's (two rooms by address), then nothing. A user's seat changes only under the user's lock
-//! *and* the room's, hence "the user sits in room r" and "r lists the session" are one fact. No guard of a map is alive
-//! while a lock is taken: get, clone the `Arc`, drop the guard. Nothing here waits: the registry is synchronous.
+//! First a user's lock, then a room's (two rooms in the order of their addresses), then nothing but
+//! the short locks of sinks. A user's seat changes only under the user's lock *and* the room's, so
+//! "the user sits in room r" and "r lists the session" change together. No guard of a map is alive
+//! while a lock is taken: get, clone the `Arc`, drop the guard. Nothing here waits; the registry is
+//! synchronous.
 //!
-//! Whoever empties a room marks it dead under its lock and then removes it from the map if it is still that one; whoever
-//! finds a dead one does likewise and tries again. So it is with users, who are dead once they have no connection.
+//! Whoever empties a room marks it dead under its lock, and then removes it from the map if it is
+//! still that one. Whoever finds a dead room does the same and tries again. Users are treated alike:
+//! they are dead once they have no connection.
 
 use std::{
     hash::BuildHasher,
@@ -19,25 +22,25 @@ use std::{
 
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
-use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 use united_voice_proto::voice::VoiceParticipant;
 
 use crate::{
-    ChannelId, CloseReason, SessionId, SignalSink, UserId,
-    error::ConnectError,
+    ChannelId, CloseReason, ConnectError, SessionId, SignalSink, UserId,
     events::{VoiceEvent, VoiceEvents},
-    rooms::index::{ById, Identified, find, find_or_new, remove},
-    rooms::room::RoomState,
-    rooms::user::{ConnectionEntry, User, UserCell},
-    rooms::voice_connection::VoiceConnection,
+    rooms::{
+        cell::{Members, Room},
+        index::{ById, Identified, find, find_or_new, remove},
+        room::MemberRef,
+        user::{ConnectionEntry, User, UserCell},
+    },
     stats::{Counters, Stats},
 };
 
 /// All voice channels of a server, and who is in which.
 ///
-/// Cloning copies a pointer. Every method may be called from any thread, none waits for anything but short locks, and
-/// none may be called from inside a [`SignalSink`].
+/// Cloning copies a pointer. Every method may be called from any thread. None waits for anything but
+/// short locks. None may be called from inside a [`SignalSink`].
 #[derive(Clone)]
 pub struct VoiceRoomRegistry {
     pub(crate) inner: Arc<RegistryInner>,
@@ -46,15 +49,15 @@ pub struct VoiceRoomRegistry {
 pub(crate) struct RegistryInner {
     rooms: ById<Room>,
     users: ById<User>,
-    hasher: RandomState,
-    /// The next session's and connection's number.
+    /// The number of the next session or connection.
     counter: AtomicU64,
     policy: AtomicU64,
     shutting_down: AtomicBool,
     connections_per_user: usize,
-    pub(crate) events: broadcast::Sender<VoiceEvent>,
-    /// Somebody has ever listened. Asking the channel for its listeners takes a lock that all rooms would share.
-    pub(crate) observed: AtomicBool,
+    events: broadcast::Sender<VoiceEvent>,
+    /// Set with the first listener, and never cleared. To ask the channel for its listeners takes a
+    /// lock that all rooms would share.
+    observed: AtomicBool,
     pub(crate) counters: Counters,
     leases: AtomicUsize,
     drained: Notify,
@@ -72,7 +75,8 @@ impl Identified for User {
     }
 }
 
-/// What `drained` waits for: held by every session, and by a connection until its close is through.
+/// What `drained` waits for. Each `VoiceConnection` holds one, and so does a socket until its closing
+/// handshake is over.
 pub(crate) struct Lease(Arc<RegistryInner>);
 
 impl Drop for Lease {
@@ -83,52 +87,21 @@ impl Drop for Lease {
     }
 }
 
-pub(crate) struct Room {
-    pub(crate) id: ChannelId,
-    pub(crate) state: Mutex<RoomCell>,
-}
-
-/// Those in a room, each with the sink of their connection.
-pub(crate) type Members = RoomState<Arc<dyn SignalSink>>;
-
-pub(crate) enum RoomCell {
-    Open(Members),
-    /// Out of the map, or about to be: not to be joined.
-    Dead,
-}
-
-impl RoomCell {
-    /// `None` where the room is dead.
-    pub(crate) fn open(&self) -> Option<&Members> {
-        match self {
-            Self::Open(members) => Some(members),
-            Self::Dead => None,
-        }
-    }
-
-    /// The members of a room in which somebody sits: only an empty one dies.
-    pub(crate) fn seated(&mut self) -> &mut Members {
-        match self {
-            Self::Open(members) => members,
-            Self::Dead => unreachable!("somebody sits in a dead room"),
-        }
-    }
-}
-
 /// A state of the host's limits and bans: see [`VoiceRoomRegistry::policy_changed`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PolicyEpoch(u64);
+pub(crate) struct PolicyEpoch(u64);
 
 impl VoiceRoomRegistry {
-    /// An empty registry in which a user may have `connections_per_user` connections at the same time.
+    /// An empty registry in which a user may have `connections_per_user` connections at the same
+    /// time.
     pub fn new(connections_per_user: usize) -> Self {
         let hasher = RandomState::default();
+        // Random, so that a client cannot take a session id of a restarted server for an older one.
         let first = getrandom::u64().unwrap_or_else(|_| hasher.hash_one(0));
         Self {
             inner: Arc::new(RegistryInner {
                 rooms: DashMap::with_hasher(hasher.clone()),
-                users: DashMap::with_hasher(hasher.clone()),
-                hasher,
+                users: DashMap::with_hasher(hasher),
                 counter: AtomicU64::new(first),
                 policy: AtomicU64::new(0),
                 shutting_down: AtomicBool::new(false),
@@ -142,61 +115,8 @@ impl VoiceRoomRegistry {
         }
     }
 
-    /// Registers a connection of `user`, whose signals go to `sink`. Dropping the session is the disconnect.
-    ///
-    /// # Errors
-    ///
-    /// [`ConnectError::ShuttingDown`] after [`shutdown`](Self::shutdown), [`ConnectError::TooManyConnections`] where the
-    /// user has as many as one may.
-    ///
-    /// # Locking
-    ///
-    /// The user's lock.
-    pub fn connect(
-        &self,
-        user: &UserId,
-        sink: Arc<dyn SignalSink>,
-    ) -> Result<VoiceConnection, ConnectError> {
-        let number = self.inner.next_number();
-        loop {
-            let user = find_or_new(&self.inner.users, user.as_str(), || {
-                User::new(
-                    user.clone(),
-                    ConnectionEntry::new(number, Arc::clone(&sink)),
-                )
-            });
-            let mut cell = user.state.lock();
-            if cell.is_dead() {
-                drop(cell);
-                self.inner.remove_user(&user);
-                continue;
-            }
-            // A user who is new was made with it.
-            cell.remove(|present| present.number == number);
-            if let Err(error) = self.may_connect(&cell) {
-                drop(cell);
-                self.inner.forget_user_if_idle(&user);
-                return Err(error);
-            }
-            cell.connections.push(ConnectionEntry::new(number, sink));
-            drop(cell);
-            self.inner.counters.connected();
-            return Ok(VoiceConnection::new(self.clone(), user, number));
-        }
-    }
-
-    /// Asked under the user's lock, since `shutdown` visits every user after it has raised the flag.
-    fn may_connect(&self, cell: &UserCell) -> Result<(), ConnectError> {
-        if self.inner.shutting_down.load(Ordering::SeqCst) {
-            Err(ConnectError::ShuttingDown)
-        } else if cell.connections.len() >= self.inner.connections_per_user {
-            Err(ConnectError::TooManyConnections)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Who is in a channel, in the order in which they joined. Nobody is in a channel that doesn't exist.
+    /// Who is in a channel, in the order in which they joined. Nobody is in a channel that does not
+    /// exist.
     ///
     /// # Locking
     ///
@@ -209,8 +129,7 @@ impl VoiceRoomRegistry {
         let Some(members) = cell.open() else {
             return Vec::new();
         };
-        let members = members.members();
-        members.map(|member| member.to_proto()).collect()
+        members.members().map(MemberRef::to_proto).collect()
     }
 
     /// How many are in a channel.
@@ -229,35 +148,26 @@ impl VoiceRoomRegistry {
     ///
     /// # Locking
     ///
-    /// Each shard of the map of rooms in turn.
+    /// The lock of each shard of the map of rooms in turn.
     pub fn room_count(&self) -> usize {
         self.inner.rooms.len()
     }
 
-    /// The present state of the host's limits and bans: take it before asking the directory, hand it to
-    /// [`VoiceConnection::join_channel`] with the answer.
-    pub fn policy_epoch(&self) -> PolicyEpoch {
-        PolicyEpoch(self.inner.policy.load(Ordering::SeqCst))
-    }
-
-    /// Tells that the limit of `channel` or who may join it has changed, after the change was stored.
+    /// Says that the limit of `channel`, or who may join it, has changed. Call it after the change was
+    /// stored.
     ///
-    /// When it returns, no join that asked the directory before can take a seat any more: it asks again. Nobody who is
-    /// in the channel is removed.
+    /// When it returns, no join that asked the directory before can take a seat any more: it asks
+    /// again. Nobody who is in the channel is removed.
     ///
     /// # Locking
     ///
     /// The room's lock.
     pub fn policy_changed(&self, channel: &ChannelId) {
         self.inner.policy.fetch_add(1, Ordering::SeqCst);
-        // A join that has checked the epoch already is through when the room's lock is free.
+        // A join that had checked the epoch before holds the room's lock until it is over.
         if let Some(room) = self.inner.room(channel) {
             drop(room.state.lock());
         }
-    }
-
-    pub(crate) fn is_current(&self, epoch: PolicyEpoch) -> bool {
-        self.policy_epoch() == epoch
     }
 
     /// What happens from now on, for the host's own logic.
@@ -267,29 +177,13 @@ impl VoiceRoomRegistry {
         events
     }
 
-    /// Waits until there is no session left, and no connection whose close is still under way.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe.
-    pub async fn drained(&self) {
-        loop {
-            let notified = self.inner.drained.notified();
-            if self.inner.leases.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            notified.await;
-        }
-    }
-
     /// Numbers for the host's metrics.
     pub fn stats(&self) -> Stats {
-        self.inner
-            .counters
-            .stats(self.inner.rooms.len(), self.inner.users.len())
+        let inner = &self.inner;
+        inner.counters.stats(inner.rooms.len(), inner.users.len())
     }
 
-    /// How many sessions there are.
+    /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.inner.counters.connections() as usize
     }
@@ -301,16 +195,28 @@ impl VoiceRoomRegistry {
     /// Each user's lock in turn.
     pub fn shutdown(&self) {
         self.inner.shutting_down.store(true, Ordering::SeqCst);
-        let users: Vec<Arc<User>> = self
-            .inner
-            .users
-            .iter()
-            .map(|entry| entry.key().get())
-            .collect();
+        let users = self.inner.users.iter();
+        let users: Vec<Arc<User>> = users.map(|entry| entry.key().get()).collect();
         for user in users {
-            for connection in &user.state.lock().connections {
+            for connection in user.state.lock().connections() {
                 connection.sink.close(CloseReason::GoingAway);
             }
+        }
+    }
+
+    /// Waits until there is no connection left, and none whose closing handshake is under way.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn drained(&self) {
+        loop {
+            // Made before the look, so that a change between the two is not missed.
+            let notified = self.inner.drained.notified();
+            if self.inner.leases.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            notified.await;
         }
     }
 }
@@ -329,9 +235,17 @@ impl RegistryInner {
         SessionId::new(self.next_number())
     }
 
-    /// What a room compares before it compares ids.
-    pub(crate) fn hash(&self, user: &str) -> u16 {
-        self.hasher.hash_one(user) as u16
+    pub(crate) fn policy_epoch(&self) -> PolicyEpoch {
+        PolicyEpoch(self.policy.load(Ordering::SeqCst))
+    }
+
+    /// Tells the host what happened. The event is made only if somebody listens.
+    #[inline]
+    pub(crate) fn publish(&self, event: impl FnOnce() -> VoiceEvent) {
+        if self.observed.load(Ordering::Relaxed) {
+            // It fails only if the last listener has just gone.
+            let _ = self.events.send(event());
+        }
     }
 
     pub(crate) fn room(&self, channel: &ChannelId) -> Option<Arc<Room>> {
@@ -339,19 +253,7 @@ impl RegistryInner {
     }
 
     pub(crate) fn room_or_new(&self, channel: &ChannelId) -> Arc<Room> {
-        find_or_new(&self.rooms, channel.as_str(), || Room {
-            id: channel.clone(),
-            state: Mutex::new(RoomCell::Open(Members::default())),
-        })
-    }
-
-    /// Marks an empty room dead, and says whether it is. The caller removes it from the map once its lock is free.
-    pub(crate) fn retire_if_empty(cell: &mut RoomCell) -> bool {
-        if cell.open().is_some_and(|members| !members.is_empty()) {
-            return false;
-        }
-        *cell = RoomCell::Dead;
-        true
+        find_or_new(&self.rooms, channel.as_str(), || Room::new(channel.clone()))
     }
 
     pub(crate) fn remove_room(&self, room: &Arc<Room>) {
@@ -362,9 +264,56 @@ impl RegistryInner {
         find(&self.users, user.as_str())
     }
 
+    /// Enters connection `number` at its user.
+    pub(crate) fn enter(
+        &self,
+        user: &UserId,
+        number: u64,
+        sink: Arc<dyn SignalSink>,
+    ) -> Result<Arc<User>, ConnectError> {
+        loop {
+            let user = find_or_new(&self.users, user.as_str(), || {
+                User::new(
+                    user.clone(),
+                    ConnectionEntry::new(number, Arc::clone(&sink)),
+                )
+            });
+            let mut connections = user.state.lock();
+            if connections.is_dead() {
+                // The user's last connection ended between the look-up and the lock.
+                drop(connections);
+                self.remove_user(&user);
+                continue;
+            }
+            // A user that is new was made with it.
+            connections.remove(|present| present.number == number);
+            if let Err(error) = self.may_connect(&connections) {
+                drop(connections);
+                self.forget_user_if_idle(&user);
+                return Err(error);
+            }
+            connections.push(ConnectionEntry::new(number, sink));
+            drop(connections);
+            self.counters.connected();
+            return Ok(user);
+        }
+    }
+
+    /// Asked under the user's lock: `shutdown` visits every user after it has raised the flag, so no
+    /// connection escapes both.
+    fn may_connect(&self, connections: &UserCell) -> Result<(), ConnectError> {
+        if self.shutting_down.load(Ordering::SeqCst) {
+            Err(ConnectError::ShuttingDown)
+        } else if connections.connections().len() >= self.connections_per_user {
+            Err(ConnectError::TooManyConnections)
+        } else {
+            Ok(())
+        }
+    }
+
     pub(crate) fn forget_user_if_idle(&self, user: &Arc<User>) {
-        let dead = user.state.lock().is_dead();
-        if dead {
+        let is_dead = user.state.lock().is_dead();
+        if is_dead {
             self.remove_user(user);
         }
     }

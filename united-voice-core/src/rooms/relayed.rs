@@ -11,7 +11,7 @@ use united_voice_proto::{
 use crate::{Limits, SessionId, Signal, Urgency, UserId};
 
 /// A message from one participant to another. The server reads the route and the content's length, and writes the sender.
-pub trait Relayed {
+pub(crate) trait Relayed {
     /// The channel in which both sit.
     fn channel(&self) -> &str;
 

@@ -1,78 +1,56 @@
-//! The state of one room: who is in it, in which order, and what each told about itself.
+//! The state of one room: its members in joining order, and what each said about itself.
 //!
-//! Pure: no lock, no clock, no sink. It decides and says what happened; the registry locks, tells and sends.
+//! Pure: no lock, no clock, no sink. Requests are decided against it (`join.rs`, `relay.rs`), and
+//! `change.rs` changes it.
 
-use std::num::NonZeroU32;
+use std::{hash::BuildHasher, num::NonZeroU32};
 
+use foldhash::fast::FixedState;
 use united_voice_proto::voice::VoiceParticipant;
 
 use crate::{Profile, SessionId, UserId};
 
-/// The number of participants from which on a full mesh is warned about: the join that makes one more succeeds with
-/// `quality_warning`.
+/// The number of participants up to which a full mesh works well (8). A join that makes one more
+/// succeeds, and its response has `quality_warning`.
 pub const SOFT_CAP: usize = 8;
 
-/// Somebody in a room: who they are, and what they told about themselves.
+/// Somebody in a room: the user, and what they said about themselves.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Participant {
-    /// Who it is.
-    pub user: UserId,
-    /// A hash of the user's id, equal for equal ids: compared before the id is.
-    pub hash: u16,
-    /// The microphone is off.
-    pub muted: bool,
-    /// The headphones are off.
-    pub deafened: bool,
-    /// How the host introduces them, in parts that leave no gap.
-    profile_text: Box<str>,
-    name_bytes: u32,
+pub(crate) struct Participant {
+    pub(crate) user: UserId,
+    pub(crate) profile: Profile,
+    /// Compared before the ids are: most ids of a room differ in it, so a search reads few texts.
+    hash: u16,
+    pub(crate) muted: bool,
+    pub(crate) deafened: bool,
 }
 
-impl Participant {
-    /// The name to show.
-    pub fn display_name(&self) -> &str {
-        Profile::split(&self.profile_text, self.name_bytes).0
-    }
-
-    /// The public key; empty where the client chose none.
-    pub fn pubkey(&self) -> &str {
-        Profile::split(&self.profile_text, self.name_bytes).1
-    }
-}
-
-/// A participant, their stay, and what the owner of the room keeps with them.
+/// A participant with their stay and what the owner of the room keeps with them.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Member<H> {
-    /// Who it is.
-    pub participant: Participant,
-    /// This stay of this connection.
-    pub session: SessionId,
-    /// The owner's: in the registry, the way to the member's connection.
-    pub handle: H,
+pub(crate) struct Member<H> {
+    pub(crate) participant: Participant,
+    pub(crate) session: SessionId,
+    /// The owner's: in the registry, the sink of the member's connection.
+    pub(crate) handle: H,
 }
 
 impl<H> Member<H> {
     /// A member as they start: neither muted nor deafened.
-    pub fn new(hash: u16, user: UserId, session: SessionId, profile: Profile, handle: H) -> Self {
-        let (profile_text, name_bytes) = profile.into_parts();
+    pub(crate) fn new(user: UserId, session: SessionId, profile: Profile, handle: H) -> Self {
         Self {
             participant: Participant {
+                hash: hash(user.as_str()),
                 user,
-                hash,
+                profile,
                 muted: false,
                 deafened: false,
-                profile_text,
-                name_bytes,
             },
             session,
             handle,
         }
     }
 
-    /// The member as one in a room is seen.
-    pub const fn as_ref(&self) -> MemberRef<'_, H> {
+    pub(crate) const fn as_ref(&self) -> MemberRef<'_, H> {
         MemberRef {
             participant: &self.participant,
             session: self.session,
@@ -81,16 +59,12 @@ impl<H> Member<H> {
     }
 }
 
-/// A [`Member`] in a room.
+/// A borrowed [`Member`] of a room.
 #[derive(Debug)]
-#[non_exhaustive]
-pub struct MemberRef<'a, H> {
-    /// Who it is.
-    pub participant: &'a Participant,
-    /// This stay of this connection.
-    pub session: SessionId,
-    /// The owner's.
-    pub handle: &'a H,
+pub(crate) struct MemberRef<'a, H> {
+    pub(crate) participant: &'a Participant,
+    pub(crate) session: SessionId,
+    pub(crate) handle: &'a H,
 }
 
 impl<H> Clone for MemberRef<'_, H> {
@@ -103,12 +77,12 @@ impl<H> Copy for MemberRef<'_, H> {}
 
 impl<H> MemberRef<'_, H> {
     /// The wire form.
-    pub fn to_proto(&self) -> VoiceParticipant {
+    pub(crate) fn to_proto(self) -> VoiceParticipant {
         let participant = self.participant;
         VoiceParticipant {
             user_id: participant.user.as_str().into(),
-            display_name: participant.display_name().into(),
-            pubkey: participant.pubkey().into(),
+            display_name: participant.profile.display_name().into(),
+            pubkey: participant.profile.pubkey().into(),
             muted: participant.muted,
             deafened: participant.deafened,
             session_id: self.session.to_text(),
@@ -117,100 +91,105 @@ impl<H> MemberRef<'_, H> {
 }
 
 /// The room has no seat left for somebody new.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the channel is full")]
-pub struct RoomFull;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RoomFull;
 
 /// The members of one room, in the order in which they joined.
 ///
-/// A user is in it at most once, and all that changes or removes a member names the session, which is nobody else's.
+/// A user is in it at most once. Everything that changes or removes a member names the session, so
+/// that what an older connection does late cannot touch its successor.
 #[derive(Debug, Clone)]
-pub struct RoomState<H> {
+pub(crate) struct RoomState<H> {
     participants: Vec<Participant>,
-    /// Of each participant the session and the handle. They have a list of their own since a broadcast looks at nothing else,
-    /// and in a large room should find all of them in the processor's first cache.
-    ways: Vec<(SessionId, H)>,
+    /// The session and the handle of each participant, in the same order. A broadcast reads nothing
+    /// else, and the list of a large room fits into the processor's first cache only because it has
+    /// nothing else in it.
+    recipients: Vec<Recipient<H>>,
+}
+
+#[derive(Debug, Clone)]
+struct Recipient<H> {
+    session: SessionId,
+    handle: H,
 }
 
 impl<H> Default for RoomState<H> {
     fn default() -> Self {
         Self {
             participants: Vec::new(),
-            ways: Vec::new(),
+            recipients: Vec::new(),
         }
     }
 }
 
 impl<H> RoomState<H> {
-    /// How many are in the room.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.participants.len()
     }
 
-    /// Whether nobody is in the room.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.participants.is_empty()
     }
 
     /// The members in the order in which they joined.
-    pub fn members(&self) -> impl ExactSizeIterator<Item = MemberRef<'_, H>> {
-        let both = self.participants.iter().zip(&self.ways);
-        both.map(|(participant, (session, handle))| MemberRef {
+    pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = MemberRef<'_, H>> {
+        let both = self.participants.iter().zip(&self.recipients);
+        both.map(|(participant, recipient)| MemberRef {
             participant,
-            session: *session,
-            handle,
+            session: recipient.session,
+            handle: &recipient.handle,
         })
     }
 
-    /// The member who is this user.
-    pub fn find(&self, hash: u16, user: &str) -> Option<MemberRef<'_, H>> {
-        let position = self.position(hash, user)?;
-        let (session, handle) = &self.ways[position];
+    /// The member that is this user.
+    pub(crate) fn find(&self, user: &str) -> Option<MemberRef<'_, H>> {
+        let position = self.position(hash(user), user)?;
+        let recipient = &self.recipients[position];
         Some(MemberRef {
             participant: &self.participants[position],
-            session: *session,
-            handle,
+            session: recipient.session,
+            handle: &recipient.handle,
         })
     }
 
-    /// Whether `user` may take or keep a seat under `limit`: whoever is in the room already always may.
+    /// Whether `user` may take or keep a seat under `limit`. A user who is in the room may always
+    /// stay in it.
     ///
     /// # Errors
     ///
-    /// [`RoomFull`] where there are `limit` members or more.
-    pub fn check_seat(
-        &self,
-        hash: u16,
-        user: &str,
-        limit: Option<NonZeroU32>,
-    ) -> Result<(), RoomFull> {
-        let has_seat = limit.is_none_or(|limit| self.len() < limit.get() as usize);
-        if has_seat || self.position(hash, user).is_some() {
+    /// [`RoomFull`] if there are `limit` members or more.
+    pub(crate) fn check_seat(&self, user: &str, limit: Option<NonZeroU32>) -> Result<(), RoomFull> {
+        let has_room = limit.is_none_or(|limit| self.len() < limit.get() as usize);
+        if has_room || self.find(user).is_some() {
             Ok(())
         } else {
             Err(RoomFull)
         }
     }
 
-    /// Seats a member behind all others. A member who is the same user gives up the seat and is handed back.
-    pub fn seat(&mut self, member: Member<H>) -> Option<Member<H>> {
+    /// Seats a member behind all others. If the same user is in the room by another session, that
+    /// member gives up the seat and is handed back.
+    pub(crate) fn seat(&mut self, member: Member<H>) -> Option<Member<H>> {
         let participant = member.participant;
         let replaced = self
             .position(participant.hash, participant.user.as_str())
             .map(|position| self.remove(position));
         self.participants.push(participant);
-        self.ways.push((member.session, member.handle));
+        self.recipients.push(Recipient {
+            session: member.session,
+            handle: member.handle,
+        });
         replaced
     }
 
-    /// Takes this session out. Nothing happens where its user is in the room by another session.
-    pub fn unseat(&mut self, session: SessionId) -> Option<Member<H>> {
+    /// Takes this session out. Nothing happens if its user is in the room by another session.
+    pub(crate) fn unseat(&mut self, session: SessionId) -> Option<Member<H>> {
         let position = self.position_of(session)?;
         Some(self.remove(position))
     }
 
-    /// Records what this session told about itself; says whether it is in the room.
-    pub fn set_state(&mut self, session: SessionId, muted: bool, deafened: bool) -> bool {
+    /// Records what this session said about itself. Returns false if it is not in the room.
+    pub(crate) fn set_state(&mut self, session: SessionId, muted: bool, deafened: bool) -> bool {
         let position = self.position_of(session);
         position.is_some_and(|position| {
             let participant = &mut self.participants[position];
@@ -219,20 +198,25 @@ impl<H> RoomState<H> {
         })
     }
 
+    /// Whether this session is in the room.
+    pub(crate) fn contains(&self, session: SessionId) -> bool {
+        self.position_of(session).is_some()
+    }
+
     /// The wire form of everybody but `user`, in the order in which they joined.
-    pub fn others(&self, user: &str) -> Vec<VoiceParticipant> {
+    pub(crate) fn others(&self, user: &str) -> Vec<VoiceParticipant> {
         self.members()
             .filter(|member| member.participant.user.as_str() != user)
-            .map(|member| member.to_proto())
+            .map(MemberRef::to_proto)
             .collect()
     }
 
     fn remove(&mut self, position: usize) -> Member<H> {
-        let (session, handle) = self.ways.remove(position);
+        let recipient = self.recipients.remove(position);
         Member {
             participant: self.participants.remove(position),
-            session,
-            handle,
+            session: recipient.session,
+            handle: recipient.handle,
         }
     }
 
@@ -243,6 +227,15 @@ impl<H> RoomState<H> {
     }
 
     fn position_of(&self, session: SessionId) -> Option<usize> {
-        self.ways.iter().position(|way| way.0 == session)
+        let mut recipients = self.recipients.iter();
+        recipients.position(|recipient| recipient.session == session)
     }
+}
+
+/// The seed may be known. Ids that are made to collide only make a search in their room compare more
+/// texts.
+const HASHER: FixedState = FixedState::with_seed(0);
+
+fn hash(user: &str) -> u16 {
+    HASHER.hash_one(user) as u16
 }

@@ -1,6 +1,6 @@
 //! An envelope as a short line, so that a test can state a whole exchange at a glance.
 
-use united_voice_core::proto::{
+use united_voice_proto::{
     voice::VoiceParticipant,
     ws::{Envelope, envelope::Payload},
 };

@@ -1,16 +1,11 @@
-//! What the tests share: clients that record, envelopes as short lines, a client's replica of a room.
+//! What the tests share: clients that record, envelopes as short lines, transports in memory.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod asker;
-pub(crate) mod client;
 pub(crate) mod lines;
-pub(crate) mod ops;
-pub(crate) mod order;
-pub(crate) mod party;
 pub(crate) mod payloads;
 pub(crate) mod peer;
-pub(crate) mod replica;
 pub(crate) mod server;
 pub(crate) mod transport;
 

@@ -4,26 +4,24 @@
 //! The invariant: all members see one order, because everything is told under the room's lock. And once
 //! `policy_changed` has returned, no join under the old policy is under way.
 
-mod support;
-
 use std::{
     sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
 
-use parking_lot::Mutex;
-use support::{
+use super::{
     channel,
     client::{Client, registry, roster},
     lines::line,
     user,
 };
-use united_voice_core::{
+use crate::{
     Signal, SignalSink, SinkError, Urgency, VoiceConnection, VoiceRoomRegistry,
     proto::{voice::VoiceJoinResponse, ws::envelope::Payload},
     test_util::RecordingSink,
 };
+use parking_lot::Mutex;
 
 /// How long a section is held open for somebody who must not get in.
 const HELD: Duration = Duration::from_millis(50);
@@ -75,13 +73,13 @@ fn one_order(first: impl FnOnce(&VoiceRoomRegistry, Client) -> Vec<Client> + Sen
     let registry = registry();
     let gate = Arc::new(Gate::default());
     let guard = connect(&registry, "guard", &gate);
-    let terms = Client::new(&registry, "guard").terms(0);
+    let other = Client::new(&registry, "guard");
     let respond = |_| {
         let response = VoiceJoinResponse::default();
         Signal::new("", Payload::VoiceJoinResponse(response), Urgency::Reply)
     };
     guard
-        .join_channel(&channel("a"), terms, respond)
+        .join(&channel("a"), other.ticket(), other.admission(0), respond)
         .expect("joined");
     let witness = Client::joined(&registry, "witness", "a");
     let bob = Client::joined(&registry, "bob", "a");
@@ -179,7 +177,7 @@ fn overtakes_a_join(other: impl FnOnce(&VoiceRoomRegistry) + Send + 'static) -> 
     let registry = registry();
     let bob = Client::joined(&registry, "bob", "a");
     let alice = Client::new(&registry, "alice");
-    let terms = alice.terms(0);
+    let (ticket, admission) = (alice.ticket(), alice.admission(0));
     let (hold, has_entered, go) = hold();
     let other = thread::spawn(move || {
         has_entered.recv().expect("the join is under way");
@@ -188,11 +186,13 @@ fn overtakes_a_join(other: impl FnOnce(&VoiceRoomRegistry) + Send + 'static) -> 
         let _ = go.send(());
     });
     let mut overtaken = false;
-    let joined = alice.connection.join_channel(&channel("a"), terms, |_| {
-        overtaken = hold.wait();
-        let response = VoiceJoinResponse::default();
-        Signal::new("", Payload::VoiceJoinResponse(response), Urgency::Reply)
-    });
+    let joined = alice
+        .connection
+        .join(&channel("a"), ticket, admission, |_| {
+            overtaken = hold.wait();
+            let response = VoiceJoinResponse::default();
+            Signal::new("", Payload::VoiceJoinResponse(response), Urgency::Reply)
+        });
     joined.expect("it was checked before");
     other.join().expect("done");
     drop(bob);

@@ -4,13 +4,11 @@
 //! connection does late removes a newer one. A move is one step: the response comes first, nobody sees the user in two
 //! channels, and a join that is refused changes nothing.
 
-mod support;
-
-use support::{
+use super::{
     channel,
     client::{Client, registry, roster},
 };
-use united_voice_core::{
+use crate::{
     JoinError, NotInChannel, SessionId, SinkError,
     proto::{
         voice::{VoiceErrorCode, VoiceParticipant},
@@ -273,7 +271,7 @@ fn a_response_that_cannot_be_delivered_refuses_the_join() {
     let registry = registry();
     let bob = Client::joined(&registry, "bob", "a");
     let alice = Client::joined(&registry, "alice", "b");
-    united_voice_core::SignalSink::close(&*alice.sink, united_voice_core::CloseReason::GoingAway);
+    crate::SignalSink::close(&*alice.sink, crate::CloseReason::GoingAway);
     let refused = alice.join("a");
     assert_eq!(refused, Err(JoinError::Undeliverable(SinkError::Closed)));
     assert_eq!(bob.lines(), NOTHING);
@@ -298,7 +296,7 @@ fn sessions_are_new_for_each_stay_and_say_nothing_of_the_user() {
     assert_eq!(all.len(), 5, "each is new");
     assert_eq!(other.to_string().parse::<SessionId>(), Ok(other));
     // Another registry's sessions are others, or a restart would confuse them.
-    let elsewhere = Client::new(&support::client::registry(), "alice").join("a");
+    let elsewhere = Client::new(&super::client::registry(), "alice").join("a");
     assert!(!all.contains(&elsewhere.expect("joined")));
 }
 

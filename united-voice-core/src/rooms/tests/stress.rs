@@ -3,8 +3,6 @@
 //! The invariants: never more than the hard limit, no deadlock between moves in opposite directions, a join that races
 //! with the removal of an empty room loses nobody, a disconnect frees the seat, and under all of it one order for all.
 
-mod support;
-
 use std::{
     sync::{
         Arc, Barrier, Mutex,
@@ -15,15 +13,15 @@ use std::{
     time::Duration,
 };
 
-use support::{
+use super::{
     channel,
     client::{Client, registry},
     ops::VoiceOp,
     order::Order,
     party::{Guest, check_all, user_name},
-    replica::Replica,
+    view::Replica,
 };
-use united_voice_core::{JoinError, VoiceRoomRegistry};
+use crate::{JoinError, VoiceRoomRegistry};
 
 /// Far more than any of these takes.
 const WATCHDOG: Duration = Duration::from_secs(30);
@@ -237,7 +235,7 @@ fn no_join_under_an_old_policy_comes_after_the_change() {
     on_threads(4, move |number| {
         let client = Client::new(&registry, &format!("user-{number}"));
         for _ in 0..ROUNDS {
-            let terms = client.terms(0);
+            let ticket = client.ticket();
             barrier.wait();
             if number == 0 {
                 registry.policy_changed(&channel("a"));
@@ -248,7 +246,7 @@ fn no_join_under_an_old_policy_comes_after_the_change() {
                 changed.store(false, Ordering::SeqCst);
             } else {
                 let after = changed.load(Ordering::SeqCst);
-                let joined = client.join_under("a", terms);
+                let joined = client.join_with(ticket, "a", 0);
                 assert!(!(after && joined.is_ok()), "joined under the old policy");
                 barrier.wait();
             }

@@ -2,16 +2,14 @@
 //!
 //! The invariant: members never exceed the hard limit at any instant (its race is in `stress.rs`).
 
-mod support;
-
 use std::sync::Arc;
 
-use support::{
+use super::{
     channel,
     client::{Client, registry, roster},
     user,
 };
-use united_voice_core::{
+use crate::{
     ConnectError, JoinError, Limits, OpenDirectory, VoiceRoomRegistry, VoiceServer,
     proto::ws::envelope::Payload, test_util::RecordingSink,
 };
@@ -114,23 +112,23 @@ fn a_hard_limit_above_the_soft_cap_keeps_its_warning() {
 fn a_changed_policy_makes_an_older_admission_void() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "b");
-    let old = alice.terms(0);
+    let old = alice.ticket();
     registry.policy_changed(&channel("a"));
-    assert_eq!(alice.join_under("a", old), Err(JoinError::PolicyChanged));
+    assert_eq!(alice.join_with(old, "a", 0), Err(JoinError::PolicyChanged));
     assert_eq!(alice.lines(), [""; 0], "nothing was said");
     assert_eq!(roster(&registry, "b"), ["alice"], "nothing was left");
     assert_eq!(registry.room_count(), 1, "no empty room stays behind");
-    alice.join_under("a", alice.terms(0)).expect("asked again");
+    alice.join("a").expect("asked again");
 }
 
 #[test]
 fn a_refused_join_leaves_no_room_behind() {
     let registry = registry();
     let alice = Client::new(&registry, "alice");
-    let old = alice.terms(0);
+    let old = alice.ticket();
     registry.policy_changed(&channel("other"));
     for number in 0..100 {
-        let refused = alice.join_under(&format!("room-{number}"), old.clone());
+        let refused = alice.join_with(old, &format!("room-{number}"), 0);
         assert_eq!(refused, Err(JoinError::PolicyChanged));
     }
     assert_eq!(registry.room_count(), 0);
@@ -197,8 +195,10 @@ fn a_user_who_may_have_no_connection_is_forgotten() {
 
 #[test]
 fn limits_that_let_nothing_through_build_no_server() {
-    let mut limits = Limits::default();
-    limits.outbound_queue = 0;
+    let limits = Limits {
+        outbound_queue: 0,
+        ..Limits::default()
+    };
     let refused = VoiceServer::builder(OpenDirectory).limits(limits).build();
     assert_eq!(refused.expect_err("refused").name(), "outbound_queue");
 }

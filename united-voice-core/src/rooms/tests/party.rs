@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use united_voice_core::{CloseReason, VoiceRoomRegistry, proto::voice::VoiceParticipant};
+use crate::{CloseReason, VoiceRoomRegistry, proto::voice::VoiceParticipant};
 
 use super::{
     channel,
     client::Client,
     ops::VoiceOp,
     order::Order,
-    replica::{Replica, Stay},
     user,
+    view::{Replica, Stay},
 };
 
 pub(crate) fn user_name(number: u8) -> String {

@@ -1,9 +1,7 @@
 //! Clients that read too slowly: what is dropped, who is evicted, and that nobody else pays for it.
 
-mod support;
-
-use support::client::{Client, registry, roster};
-use united_voice_core::{
+use super::client::{Client, registry, roster};
+use crate::{
     CloseReason, JoinError, NotInChannel, OpenDirectory, RelayFailure, SinkError, VoiceServer,
     proto::{voice::VoiceError, ws::envelope::Payload},
     test_util::RecordingSink,
@@ -13,7 +11,7 @@ const NOTHING: [&str; 0] = [];
 const EVICTED: Option<CloseReason> = Some(CloseReason::SlowConsumer);
 
 /// One that has joined and not read the response: its sink is full with it.
-fn stalled(registry: &united_voice_core::VoiceRoomRegistry, name: &str) -> Client {
+fn stalled(registry: &crate::VoiceRoomRegistry, name: &str) -> Client {
     let client = Client::slow(registry, name, 1);
     client.join("a").expect("joined");
     client
@@ -72,8 +70,8 @@ fn an_evicted_connection_does_nothing_any_more_and_a_new_one_does() {
         .update_state("a", true, false, "")
         .expect("told");
     slow.take();
-    assert_eq!(slow.join("a"), Err(JoinError::SessionClosed));
-    assert_eq!(slow.join("b"), Err(JoinError::SessionClosed));
+    assert_eq!(slow.join("a"), Err(JoinError::ConnectionClosed));
+    assert_eq!(slow.join("b"), Err(JoinError::ConnectionClosed));
     assert_eq!(slow.connection.leave_channel("a", "1"), Err(NotInChannel));
     let reply = slow
         .connection
@@ -99,7 +97,7 @@ fn all_connections_of_a_user_that_share_a_full_sink_are_evicted() {
         .update_state("a", true, false, "")
         .expect("told");
     assert_eq!(roster(&registry, "a"), ["alice"]);
-    assert_eq!(idle.join("a"), Err(JoinError::SessionClosed));
+    assert_eq!(idle.join("a"), Err(JoinError::ConnectionClosed));
     assert_eq!(registry.stats().evictions, 2);
     other.join("a").expect("has a sink of its own");
 }
@@ -148,7 +146,7 @@ fn a_relay_to_a_full_sink_evicts_the_target_and_tells_the_sender() {
     let slow = stalled(&registry, "slow");
     alice.take();
     let refused = alice.send("a", "slow", "x").expect_err("undeliverable");
-    assert_eq!(refused.reason(), RelayFailure::TargetNotInChannel);
+    assert_eq!(refused.reason, RelayFailure::TargetNotInChannel);
     assert_eq!(slow.sink.close_reason(), EVICTED);
     assert_eq!(alice.lines(), ["left a slow EVICTED"]);
 }
@@ -245,7 +243,7 @@ fn a_leave_a_disconnect_a_kick_and_a_closing_evict_too() {
     };
     let closed = registry.clone();
     let close = move |_: Client| {
-        closed.close_channel(&support::channel("a"));
+        closed.close_channel(&super::channel("a"));
     };
     let ways: [Box<dyn Fn(Client)>; 4] = [
         Box::new(leave),
@@ -297,7 +295,7 @@ fn a_sink_that_is_closed_loses_events_and_is_not_evicted() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let bob = Client::joined(&registry, "bob", "a");
-    united_voice_core::SignalSink::close(&*bob.sink, CloseReason::GoingAway);
+    crate::SignalSink::close(&*bob.sink, CloseReason::GoingAway);
     alice
         .connection
         .update_state("a", true, false, "")

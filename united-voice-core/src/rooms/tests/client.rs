@@ -2,13 +2,14 @@
 
 use std::{num::NonZeroU32, sync::Arc};
 
-use united_voice_core::{
-    JoinError, JoinSnapshot, JoinTerms, Profile, RelayError, SessionId, Signal, Urgency,
-    VoiceConnection, VoiceRoomRegistry,
+use crate::{
+    Admission, JoinError, Profile, RelayError, SessionId, Signal, Urgency, VoiceConnection,
+    VoiceRoomRegistry,
     proto::{
         voice::{VoiceIceCandidate, VoiceJoinResponse},
         ws::{Envelope, envelope::Payload},
     },
+    rooms::join::{JoinSnapshot, JoinTicket},
     test_util::RecordingSink,
 };
 
@@ -74,22 +75,31 @@ impl Client {
 
     /// Joins under a hard limit; 0 is none.
     pub(crate) fn join_limited(&self, channel: &str, limit: u32) -> Result<SessionId, JoinError> {
-        self.join_under(channel, self.terms(limit))
+        self.join_with(self.ticket(), channel, limit)
     }
 
-    pub(crate) fn join_under(&self, name: &str, terms: JoinTerms) -> Result<SessionId, JoinError> {
+    /// Joins with a ticket that was taken earlier.
+    pub(crate) fn join_with(
+        &self,
+        ticket: JoinTicket,
+        name: &str,
+        limit: u32,
+    ) -> Result<SessionId, JoinError> {
         let channel = channel(name);
+        let admission = self.admission(limit);
         self.connection
-            .join_channel(&channel, terms, |snapshot| response(name, snapshot))
+            .join(&channel, ticket, admission, |snapshot| {
+                response(name, snapshot)
+            })
     }
 
-    /// The terms of a directory asked just now.
-    pub(crate) fn terms(&self, limit: u32) -> JoinTerms {
-        JoinTerms {
-            policy: self.registry.policy_epoch(),
-            profile: Profile::new(self.name.to_uppercase()).with_pubkey("key"),
-            max_participants: NonZeroU32::new(limit),
-        }
+    pub(crate) fn ticket(&self) -> JoinTicket {
+        self.registry.begin_join()
+    }
+
+    pub(crate) fn admission(&self, limit: u32) -> Admission {
+        let profile = Profile::new(self.name.to_uppercase()).with_pubkey("key");
+        Admission::new(profile).with_max_participants(NonZeroU32::new(limit))
     }
 
     /// Sends `content` to another participant.

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::{VoiceEvent, VoiceEvents, VoiceRoomRegistry};
 use futures::FutureExt;
-use united_voice_core::{VoiceEvent, VoiceEvents, VoiceRoomRegistry};
 
-use super::replica::Stay;
+use super::view::Stay;
 
 pub(crate) struct Order {
     events: VoiceEvents,
@@ -109,6 +109,5 @@ fn key(event: &VoiceEvent) -> (String, String) {
                 format!("state {channel} {user}{flags} "),
             )
         }
-        other => panic!("unknown: {other:?}"),
     }
 }

@@ -1,6 +1,6 @@
 //! A client's view of its room, made of nothing but what it was sent, and strict about what it may be sent.
 
-use united_voice_core::proto::{
+use crate::proto::{
     voice::{VoiceErrorCode, VoiceJoinResponse, VoiceParticipant},
     ws::{Envelope, envelope::Payload},
 };

@@ -5,15 +5,13 @@
 //! replica is strict: it fails on an event of a room the connection is not in, on a join or leave that does not fit, and
 //! on an event before the response.
 
-mod support;
-
-use proptest::{collection::vec, prelude::*};
-use support::{
+use super::{
     client::registry,
     ops::VoiceOp,
     order::Order,
     party::{Guest, check_all, user_name},
 };
+use proptest::{collection::vec, prelude::*};
 
 const USERS: u8 = 4;
 const CONNECTIONS: u8 = 7;

@@ -1,0 +1,361 @@
+//! A change that was decided: applied to the members and told to them, in one critical section.
+//!
+//! This file is the only place that does either. It knows nothing of how a change was decided, so
+//! the same code serves a server that decides by itself and one that is told by others. It also
+//! tolerates that the connection, the seat or the member that a change speaks of is gone: then
+//! nothing is left to do for it, and the rest happens all the same.
+
+use std::sync::Arc;
+
+use united_voice_proto::{
+    encode_speaking_event, encode_state_update,
+    voice::{
+        VoiceError, VoiceErrorCode, VoiceLeaveEvent, VoiceLeaveReason, VoiceParticipantJoinedEvent,
+    },
+    ws::envelope::Payload,
+};
+
+use crate::{
+    Profile, SessionId, Signal, SignalSink, SinkError, Urgency, UserId,
+    events::VoiceEvent,
+    rooms::{
+        cell::{Members, Room},
+        fanout::Fanout,
+        registry::RegistryInner,
+        room::Member,
+        user::{Seat, UserCell},
+    },
+};
+
+/// Something that happens to one user in one room.
+pub(crate) enum Change {
+    /// A session begins.
+    Join {
+        session: SessionId,
+        /// The number of the connection that gets the seat.
+        connection: u64,
+        profile: Profile,
+        /// The session that the user had until now, in this room or in [`Locked::old`]. It ends.
+        ends: Option<SessionId>,
+    },
+    /// A session ends.
+    Leave {
+        session: SessionId,
+        reason: VoiceLeaveReason,
+    },
+    /// A member says whether its microphone and its headphones are off.
+    State {
+        session: SessionId,
+        muted: bool,
+        deafened: bool,
+    },
+    /// A member says whether it speaks.
+    Speaking { session: SessionId, speaking: bool },
+}
+
+/// What the member that a change is about is told.
+#[derive(Clone, Copy)]
+pub(crate) enum Answer<'a> {
+    /// Nothing: its connection has ended, or it did not ask to be told.
+    None,
+    /// The same as the others, unasked.
+    Event,
+    /// The same as the others, as the reply to the request with this id.
+    Reply(&'a str),
+}
+
+/// What is locked while a change is applied.
+pub(crate) struct Locked<'a> {
+    pub(crate) registry: &'a RegistryInner,
+    pub(crate) user: &'a UserId,
+    /// The user's connections. `None` for changes that touch none of them: state and speaking.
+    pub(crate) connections: Option<&'a mut UserCell>,
+    pub(crate) room: &'a Arc<Room>,
+    pub(crate) members: &'a mut Members,
+    /// The room that a join takes the user away from, if it is another one.
+    pub(crate) old: Option<(&'a Room, &'a mut Members)>,
+}
+
+/// A member as the registry seats them.
+type Seated = Member<Arc<dyn SignalSink>>;
+
+impl Locked<'_> {
+    /// Applies a change and tells everybody concerned. All members see it at the same place of the
+    /// room's order, since the room's lock is held throughout.
+    #[inline]
+    pub(crate) fn apply(&mut self, change: Change, answer: Answer<'_>, fanout: &mut Fanout) {
+        match change {
+            Change::Join {
+                session,
+                connection,
+                profile,
+                ends,
+            } => {
+                if let Some(ended) = ends {
+                    self.end_earlier(ended, connection, fanout);
+                }
+                self.begin(session, connection, profile, fanout);
+            }
+            Change::Leave { session, reason } => self.end(session, reason, answer, fanout),
+            Change::State {
+                session,
+                muted,
+                deafened,
+            } => self.set_state(session, (muted, deafened), answer, fanout),
+            Change::Speaking { session, speaking } => {
+                self.set_speaking(session, speaking, answer, fanout);
+            }
+        }
+    }
+
+    /// Ends the session that the user had before `connection` takes a seat.
+    fn end_earlier(&mut self, session: SessionId, connection: u64, fanout: &mut Fanout) {
+        let was_mine = self.connections.as_deref_mut().is_some_and(|connections| {
+            let mine = connections.connection(connection);
+            let was_mine = mine
+                .and_then(|mine| mine.seat.as_ref())
+                .is_some_and(|seat| seat.session == session);
+            connections.take_seat(session);
+            was_mine
+        });
+        let (room, members, reason) = match &mut self.old {
+            Some((room, members)) => (*room, &mut **members, VoiceLeaveReason::Moved),
+            None => (&**self.room, &mut *self.members, VoiceLeaveReason::Replaced),
+        };
+        let Some(gone) = members.unseat(session) else {
+            return;
+        };
+        if !was_mine {
+            fanout.deliver_only(self.user, &gone.handle, seat_lost_signal(room));
+        }
+        tell_left(self.registry, room, members, &gone, reason, fanout);
+    }
+
+    fn begin(
+        &mut self,
+        session: SessionId,
+        connection: u64,
+        profile: Profile,
+        fanout: &mut Fanout,
+    ) {
+        let connections = self.connections.as_deref_mut();
+        let mine = connections.and_then(|connections| connections.connection_mut(connection));
+        let sink: Arc<dyn SignalSink> = match mine {
+            Some(mine) => {
+                mine.seat = Some(Seat {
+                    room: Arc::clone(self.room),
+                    session,
+                });
+                Arc::clone(&mine.sink)
+            }
+            // Whoever decided the join ends it too, once it learns that the connection is gone.
+            None => Arc::new(Gone),
+        };
+        let newcomer = Member::new(self.user.clone(), session, profile, sink);
+        // The newcomer is seated after the others are told: its own snapshot says the same.
+        if !self.members.is_empty() {
+            fanout.tell_all(self.members, &joined_signal(self.room, &newcomer));
+        }
+        let replaced = self.members.seat(newcomer);
+        debug_assert!(replaced.is_none(), "the join did not name the seat to end");
+        self.registry.counters.joined();
+        self.registry.publish(|| VoiceEvent::Joined {
+            channel: self.room.id.clone(),
+            user: self.user.clone(),
+            session,
+        });
+    }
+
+    fn end(
+        &mut self,
+        session: SessionId,
+        reason: VoiceLeaveReason,
+        answer: Answer<'_>,
+        fanout: &mut Fanout,
+    ) {
+        if let Some(connections) = self.connections.as_deref_mut() {
+            connections.take_seat(session);
+        }
+        let Some(gone) = self.members.unseat(session) else {
+            return;
+        };
+        let told = tell_left(
+            self.registry,
+            self.room,
+            self.members,
+            &gone,
+            reason,
+            fanout,
+        );
+        let signal = match (answer, told) {
+            (Answer::None, _) => return,
+            (Answer::Event, Some(told)) => told,
+            (Answer::Reply(""), Some(mut told)) => {
+                told.set_urgency(Urgency::Reply);
+                told
+            }
+            (Answer::Event, None) => left_signal(self.room, &gone, reason, "", Urgency::Event),
+            (Answer::Reply(id), _) => left_signal(self.room, &gone, reason, id, Urgency::Reply),
+        };
+        fanout.deliver_only(self.user, &gone.handle, signal);
+    }
+
+    fn set_state(
+        &mut self,
+        session: SessionId,
+        state: (bool, bool),
+        answer: Answer<'_>,
+        fanout: &mut Fanout,
+    ) {
+        if !self.members.set_state(session, state.0, state.1) {
+            return;
+        }
+        let signal = |id: &str, urgency| state_signal(id, self.room, self.user, state, urgency);
+        self.tell(session, answer, Urgency::Event, fanout, signal);
+        self.registry.publish(|| VoiceEvent::StateChanged {
+            channel: self.room.id.clone(),
+            user: self.user.clone(),
+            muted: state.0,
+            deafened: state.1,
+        });
+    }
+
+    fn set_speaking(
+        &mut self,
+        session: SessionId,
+        speaking: bool,
+        answer: Answer<'_>,
+        fanout: &mut Fanout,
+    ) {
+        if !self.members.contains(session) {
+            return;
+        }
+        let signal =
+            |id: &str, urgency| speaking_signal(id, self.room, self.user, speaking, urgency);
+        self.tell(session, answer, Urgency::Droppable, fanout, signal);
+    }
+
+    /// Tells the others, and then the member that caused it.
+    #[inline]
+    fn tell(
+        &self,
+        session: SessionId,
+        answer: Answer<'_>,
+        urgency: Urgency,
+        fanout: &mut Fanout,
+        signal: impl Fn(&str, Urgency) -> Signal,
+    ) {
+        let mut told = signal("", urgency);
+        let Some(cause) = fanout.tell_others(self.members, &told, session) else {
+            return;
+        };
+        let own = match answer {
+            Answer::None => return,
+            Answer::Event => told,
+            Answer::Reply("") => {
+                told.set_urgency(Urgency::Reply);
+                told
+            }
+            Answer::Reply(id) => signal(id, Urgency::Reply),
+        };
+        fanout.deliver_only(self.user, cause.handle, own);
+    }
+}
+
+/// Tells the members of a room, and the host, that somebody is no longer in it. Hands back what the
+/// members were told.
+fn tell_left(
+    registry: &RegistryInner,
+    room: &Room,
+    members: &Members,
+    gone: &Seated,
+    reason: VoiceLeaveReason,
+    fanout: &mut Fanout,
+) -> Option<Signal> {
+    let told = (!members.is_empty()).then(|| {
+        let signal = left_signal(room, gone, reason, "", Urgency::Event);
+        fanout.tell_all(members, &signal);
+        signal
+    });
+    registry.counters.left();
+    registry.publish(|| VoiceEvent::Left {
+        channel: room.id.clone(),
+        user: gone.participant.user.clone(),
+        session: gone.session,
+        reason,
+    });
+    told
+}
+
+/// The sink of a member whose connection was gone before its join was applied.
+struct Gone;
+
+impl SignalSink for Gone {
+    fn deliver(&self, _signal: &Signal) -> Result<(), SinkError> {
+        Err(SinkError::Closed)
+    }
+}
+
+fn left_signal(
+    room: &Room,
+    gone: &Seated,
+    reason: VoiceLeaveReason,
+    request_id: &str,
+    urgency: Urgency,
+) -> Signal {
+    let event = VoiceLeaveEvent {
+        channel_id: room.id.as_str().into(),
+        user_id: gone.participant.user.as_str().into(),
+        display_name: gone.participant.profile.display_name().into(),
+        reason: reason.into(),
+        session_id: gone.session.to_text(),
+    };
+    Signal::new(request_id, Payload::VoiceLeaveEvent(event), urgency)
+}
+
+fn joined_signal(room: &Room, newcomer: &Seated) -> Signal {
+    let event = VoiceParticipantJoinedEvent {
+        channel_id: room.id.as_str().into(),
+        participant: Some(newcomer.as_ref().to_proto()),
+    };
+    let payload = Payload::VoiceParticipantJoinedEvent(event);
+    Signal::new("", payload, Urgency::Event)
+}
+
+fn seat_lost_signal(room: &Room) -> Signal {
+    let lost = VoiceError {
+        code: VoiceErrorCode::SessionReplaced.into(),
+        message: "another connection of this user took the seat".into(),
+        channel_id: room.id.as_str().into(),
+    };
+    Signal::new("", Payload::VoiceError(lost), Urgency::Event)
+}
+
+/// Out of line, so that the signal is written where it stays. A processor takes longer to copy what
+/// it has just written piece by piece than to encode it.
+#[inline(never)]
+fn state_signal(
+    request_id: &str,
+    room: &Room,
+    user: &UserId,
+    (muted, deafened): (bool, bool),
+    urgency: Urgency,
+) -> Signal {
+    let channel = room.id.as_str();
+    let frame = encode_state_update(request_id, channel, user.as_str(), muted, deafened);
+    Signal::from_frame(frame, urgency)
+}
+
+/// Out of line, as [`state_signal`] is.
+#[inline(never)]
+fn speaking_signal(
+    request_id: &str,
+    room: &Room,
+    user: &UserId,
+    speaking: bool,
+    urgency: Urgency,
+) -> Signal {
+    let channel = room.id.as_str();
+    let frame = encode_speaking_event(request_id, channel, user.as_str(), speaking);
+    Signal::from_frame(frame, urgency)
+}

@@ -1,0 +1,67 @@
+//! Offers, answers and candidates: from one participant to another.
+
+use std::sync::Arc;
+
+use crate::{
+    RelayError, RelayFailure, SessionId, SignalSink,
+    rooms::{
+        cell::Members, fanout::Fanout, relayed::Relayed, room::MemberRef,
+        voice_connection::VoiceConnection,
+    },
+};
+
+/// Decides a relay: the member that gets the message.
+fn decide<'a>(
+    room: &'a Members,
+    sender: SessionId,
+    message: &impl Relayed,
+) -> Result<MemberRef<'a, Arc<dyn SignalSink>>, RelayFailure> {
+    let target = room
+        .find(message.target_user())
+        .filter(|target| target.session != sender)
+        .ok_or(RelayFailure::TargetNotInChannel)?;
+    let meant = message.target_session();
+    if !meant.is_empty() && meant.parse() != Ok(target.session) {
+        return Err(RelayFailure::StaleSession);
+    }
+    Ok(target)
+}
+
+impl VoiceConnection {
+    /// Sends one message to one other participant. The content is neither read nor changed. Messages
+    /// from one connection to one target arrive in the order of the calls.
+    ///
+    /// The cost depends on this room alone: no map is touched.
+    ///
+    /// # Errors
+    ///
+    /// [`RelayError`]. A target that is too slow or gone counts as not in the channel; the others
+    /// will see it leave.
+    ///
+    /// # Locking
+    ///
+    /// The user's lock, then the room's; those of a target that turns out to be too slow follow.
+    pub(crate) fn relay(&self, message: impl Relayed) -> Result<(), RelayError> {
+        let mut fanout = Fanout::default();
+        let undelivered = {
+            let connections = self.user.state.lock();
+            let Ok(seat) = self.seat_in(&connections, message.channel()) else {
+                let channel = message.channel();
+                return Err(RelayError::new(RelayFailure::NotInChannel, channel));
+            };
+            let refused = |reason| RelayError::new(reason, seat.room.id.as_str());
+            let mut cell = seat.room.state.lock();
+            let members = cell.open_mut();
+            let members = members.ok_or_else(|| refused(RelayFailure::NotInChannel))?;
+            let target = decide(members, seat.session, &message).map_err(refused)?;
+            let signal = message.into_signal(&self.user.id, seat.session);
+            let user = &target.participant.user;
+            if fanout.deliver_only(user, target.handle, signal) {
+                return Ok(());
+            }
+            refused(RelayFailure::TargetNotInChannel)
+        };
+        self.registry.evict_all(fanout);
+        Err(undelivered)
+    }
+}

@@ -1,0 +1,29 @@
+//! Rooms, users and connections as one: everything but payload handlers and sockets.
+
+mod client;
+mod critical_section;
+mod limits;
+#[path = "../../../tests/support/lines.rs"]
+mod lines;
+mod membership;
+mod moderation;
+mod ops;
+mod order;
+mod party;
+mod pressure;
+mod relay;
+mod replica;
+mod room_model;
+mod seam;
+mod stress;
+mod view;
+
+use crate::{ChannelId, UserId};
+
+fn user(id: &str) -> UserId {
+    UserId::new(id).expect("a test's user id")
+}
+
+fn channel(id: &str) -> ChannelId {
+    ChannelId::new(id).expect("a test's channel id")
+}
