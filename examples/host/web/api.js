@@ -17,7 +17,10 @@ export function identityFor(name, storage = sessionStorage) {
   return identities[name];
 }
 
-/** The user of this tab and the channel, so that a reload goes on there: `{ name, channelId }` or `null`. */
+/**
+ * The user of this tab and the channel, so that a reload goes on there: `{ name, channelId }` or
+ * `null`.
+ */
 export function lastSession() {
   return readJson(sessionStorage, LAST);
 }
@@ -65,7 +68,10 @@ export class Api {
     return { token: this.#token, userId: this.userId };
   }
 
-  /** The voice channels, each with its `participants`. Those of the channel `except` are known and not fetched. */
+  /**
+   * The voice channels, each with its `participants`. Those of the channel `except` are known and
+   * not fetched.
+   */
   async channels(except) {
     const channels = await this.#get('/api/channels');
     return Promise.all(channels.filter(({ kind }) => kind === 'voice').map(async (channel) => ({

@@ -1,10 +1,10 @@
 /**
  * Plays the others: each by a media element, and by the audio graph if the volume is above 100 %.
  *
- * An element has no latency of a graph, tells echo cancellation what it plays in every browser, and can
- * choose the speaker. But its volume ends at 100 %. Above that, the sound goes through a gain node. The
- * element then goes on playing, muted, because Chromium feeds a remote track into a graph only while an
- * element plays it.
+ * An element has no latency of a graph, tells echo cancellation what it plays in every browser, and
+ * can choose the speaker. But its volume ends at 100 %. Above that, the sound goes through a gain
+ * node. The element then goes on playing, muted, because Chromium feeds a remote track into a graph
+ * only while an element plays it.
  */
 
 /** Whether the volume of an element can be changed. On iOS it can't. */

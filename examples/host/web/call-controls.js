@@ -47,7 +47,8 @@ function setFace(button, symbol, label) {
 async function copyInvite(channelId) {
   const invite = new URL(`/?channel=${encodeURIComponent(channelId)}`, location.href).href;
   const copied = await navigator.clipboard?.writeText(invite).then(() => true, () => false);
-  // Browsers keep the clipboard from pages they don't trust. Then the user can at least read the link.
+  // Browsers keep the clipboard from pages they don't trust. Then the user can at least read the
+  // link.
   setText(byId('invite'), copied ? 'Link copied' : invite);
   setTimeout(() => setText(byId('invite'), INVITE), copied ? 2_000 : 30_000);
 }

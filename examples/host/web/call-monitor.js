@@ -11,8 +11,8 @@ const ORDER = ['failed', 'none', 'interrupted', 'connecting', 'poor', 'fair', 'g
 
 export class CallMonitor {
   /**
-   * Whether the server warned that the channel has more people than a full mesh is good for, and nobody
-   * left since.
+   * Whether the server warned that the channel has more people than a full mesh is good for, and
+   * nobody left since.
    */
   crowded = false;
   joinedAt = null;
@@ -42,7 +42,9 @@ export class CallMonitor {
     return worst ? [worst.connection, this.#quality.get(worst.userId)] : ['connected', undefined];
   }
 
-  /** What tests and developers can read in the console. The times are those of `performance.now()`. */
+  /**
+   * What tests and developers can read in the console. The times are those of `performance.now()`.
+   */
   inspector() {
     const monitor = this;
     return {

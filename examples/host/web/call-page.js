@@ -17,7 +17,10 @@ import { setUpPushToTalk } from './push-to-talk.js';
 import { meterShare, setUpSettings } from './settings-dialog.js';
 import { VoiceClient } from './voice-client.js';
 
-/** Lasts as long as the page: signing out loads the page again, so that nothing of the call stays behind. */
+/**
+ * Lasts as long as the page: signing out loads the page again, so that nothing of the call stays
+ * behind.
+ */
 export class CallPage {
   #name;
   #relayOnly;
@@ -79,7 +82,7 @@ export class CallPage {
     });
   }
 
-  // --- what the user does ---------------------------------------------------------------------------
+  // --- what the user does ------------------------------------------------------------------------
 
   async #join(channelId) {
     const client = this.#client;
@@ -119,7 +122,7 @@ export class CallPage {
     location.assign(location.pathname);
   }
 
-  // --- what happens ---------------------------------------------------------------------------------
+  // --- what happens ------------------------------------------------------------------------------
 
   #listenToClient() {
     const client = this.#client;
@@ -176,7 +179,7 @@ export class CallPage {
     this.#channels.addEventListener('change', render);
   }
 
-  // --- the rest of the page and the browser ---------------------------------------------------------
+  // --- the rest of the page and the browser ------------------------------------------------------
 
   #setUpControls() {
     const voice = this.#voice;
@@ -208,8 +211,8 @@ export class CallPage {
       addEventListener(gesture, () => this.#resumeContext(), { once: true });
     }
     addEventListener('online', () => this.#client.retryNow());
-    // A user who closes the page leaves at once, and the others do not wait for a return. If the browser
-    // shows the page again from its memory, the page begins anew.
+    // A user who closes the page leaves at once, and the others do not wait for a return. If the
+    // browser shows the page again from its memory, the page begins anew.
     addEventListener('pagehide', () => {
       this.#ending = true;
       this.#client.close();

@@ -19,8 +19,8 @@ export class CallView {
 
   /**
    * @param {object} state what is drawn: `name relayOnly client monitor voice output channels`
-   * @param {object} actions what the drawn elements do: `join(channelId)`, `setVolume(userId, volume)`,
-   *   `resumeOutput()`
+   * @param {object} actions what the drawn elements do: `join(channelId)`, `setVolume(userId,
+   *   volume)`, `resumeOutput()`
    */
   constructor(state, actions) {
     this.#state = state;
@@ -72,7 +72,9 @@ export class CallView {
     return { ...participant, quality: this.#state.monitor.qualityOf(userId), volume: preferences.volumes[userId] ?? 1 };
   }
 
-  /** A channel of the list. What signaling says about the user's own channel is newer than the list. */
+  /**
+   * A channel of the list. What signaling says about the user's own channel is newer than the list.
+   */
   #withPeople(channel, people) {
     const { client } = this.#state;
     const current = channel.id === client.channelId;

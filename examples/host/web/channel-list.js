@@ -12,8 +12,8 @@ export class ChannelList extends EventTarget {
 
   /**
    * @param {import('./api.js').Api} api
-   * @param {import('./voice-client.js').VoiceClient} client its channel's participants are known, so
-   *   they are not fetched
+   * @param {import('./voice-client.js').VoiceClient} client its channel's participants are known,
+   *   so they are not fetched
    */
   constructor(api, client) {
     super();

@@ -4,7 +4,8 @@ import { icon, make, paintAvatar, setText, syncList } from './dom.js';
 
 /**
  * @param {HTMLElement} list
- * @param {object[]} channels `id name maxParticipants participants current`; `current` is the user's own channel
+ * @param {object[]} channels `id name maxParticipants participants current`; `current` is the
+ *   user's own channel
  * @param {(channelId: string) => void} onPick
  */
 export function showChannels(list, channels, onPick) {

@@ -7,7 +7,10 @@ export function byId(id) {
   return element;
 }
 
-/** Makes an element. `props` are properties, except `class`, `dataset`, `role`, `for` and names with a dash. */
+/**
+ * Makes an element. `props` are properties, except `class`, `dataset`, `role`, `for` and names with
+ * a dash.
+ */
 export function make(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -32,7 +35,9 @@ export function icon(name) {
   return svg;
 }
 
-/** Writes a text only if it is another, so that screen readers read out changes and nothing else. */
+/**
+ * Writes a text only if it is another, so that screen readers read out changes and nothing else.
+ */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -62,8 +67,8 @@ function hueOf(name) {
 }
 
 /**
- * Makes the children of a list those of `items`. An item with a known key keeps its element, so a slider
- * that is being dragged and the focus survive.
+ * Makes the children of a list those of `items`. An item with a known key keeps its element, so a
+ * slider that is being dragged and the focus survive.
  */
 export function syncList(list, items, { keyOf, create, update }) {
   const existing = new Map([...list.children].map((child) => [child.dataset.key, child]));

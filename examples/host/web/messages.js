@@ -69,8 +69,9 @@ export function callText({ offline, lingering, relayMissing, crowded }) {
 }
 
 /**
- * The connection to the server: `{ words, tone }` with tone `good`, `busy`, `bad` or `idle`. During a
- * reconnection the words stay the same through all attempts, because screen readers read changes out.
+ * The connection to the server: `{ words, tone }` with tone `good`, `busy`, `bad` or `idle`. During
+ * a reconnection the words stay the same through all attempts, because screen readers read changes
+ * out.
  */
 export function signalingStatus(state, { cause = '', wasOnline = false } = {}) {
   switch (state) {
@@ -100,7 +101,10 @@ export function connectionStatus(connection, quality) {
   return QUALITY[quality] ?? { words: 'Connected', tone: 'good' };
 }
 
-/** What the refusal of a TURN server means; `''` for harmless errors, such as a STUN server out of reach. */
+/**
+ * What the refusal of a TURN server means; `''` for harmless errors, such as a STUN server out of
+ * reach.
+ */
 export function iceErrorText({ code }, { relayOnly = false } = {}) {
   const effect = relayOnly
     ? 'Nobody can be heard, since this page was opened for relays only.'

@@ -1,8 +1,9 @@
 /**
  * The microphone: captured once, always metered, and sent only if the user wants to be heard.
  *
- * The others get a clone of the captured track, which is enabled and disabled. Only the meter uses the
- * audio graph. So audio is sent even if the browser holds audio graphs back until the first click.
+ * The others get a clone of the captured track, which is enabled and disabled. Only the meter uses
+ * the audio graph. So audio is sent even if the browser holds audio graphs back until the first
+ * click.
  */
 
 import { VoiceActivity } from './voice-activity.js';
@@ -47,7 +48,8 @@ export class Microphone extends EventTarget {
 
   /**
    * Starts the capture, or changes the device.
-   * @throws {DOMException} the error of `getUserMedia`: `NotAllowedError`, `NotFoundError`, `NotReadableError`, …
+   * @throws {DOMException} the error of `getUserMedia`: `NotAllowedError`, `NotFoundError`,
+   *   `NotReadableError`, …
    */
   async start(deviceId = '') {
     if (!globalThis.navigator?.mediaDevices) throw new DOMException('not a secure context', 'SecurityError');

@@ -3,11 +3,11 @@
 import { byId, icon, make } from './dom.js';
 
 /**
- * Shows a text in one of the places for notices. The same text again changes nothing, so that screen
- * readers do not read it out twice.
+ * Shows a text in one of the places for notices. The same text again changes nothing, so that
+ * screen readers do not read it out twice.
  *
- * @param {{ label?: string, run?: () => void, dismiss?: boolean }} [action] a button that runs something,
- *   or one that hides the notice
+ * @param {{ label?: string, run?: () => void, dismiss?: boolean }} [action] a button that runs
+ *   something, or one that hides the notice
  */
 export function showNotice(id, text, action = {}) {
   const notice = byId(id);

@@ -34,8 +34,8 @@ export class OwnState {
   }
 
   /**
-   * Makes the server's idea of muted and deafened the present one. Only one request is under way at a
-   * time; if the state changes meanwhile, another request follows.
+   * Makes the server's idea of muted and deafened the present one. Only one request is under way at
+   * a time; if the state changes meanwhile, another request follows.
    */
   async tellState() {
     const { channelId, sessionId } = this.#stay();
@@ -62,7 +62,8 @@ export class OwnState {
     const { channelId, sessionId } = this.#stay();
     if (this.#speakingTimer || this.speaking === this.#speakingSent) return;
     if (!sessionId || !this.#signaling.online) return;
-    // The reply says nothing new. But if it does not come, the connection is dead, and a request notices.
+    // The reply says nothing new. But if it does not come, the connection is dead, and a request
+    // notices.
     this.#signaling.request('voiceSpeakingEvent', { channelId, speaking: this.speaking }).catch(() => {});
     this.#speakingSent = this.speaking;
     this.#speakingTimer = setTimeout(() => {

@@ -7,8 +7,8 @@ import { preferences } from './preferences.js';
  * Events:
  *
  * - `change`: something about the user's own state changed
- * - `problem` `{ text, retry }`: why the user can't be heard, and a function that tries again. The text
- *   is empty if there is no problem any more
+ * - `problem` `{ text, retry }`: why the user can't be heard, and a function that tries again. The
+ *   text is empty if there is no problem any more
  */
 export class OwnVoice extends EventTarget {
   #client;

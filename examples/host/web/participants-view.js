@@ -5,7 +5,8 @@ import { connectionStatus } from './messages.js';
 
 /**
  * @param {HTMLElement} list
- * @param {object[]} people participants with `quality` and `volume` (0 to 2); the user's own has `self`
+ * @param {object[]} people participants with `quality` and `volume` (0 to 2); the user's own has
+ *   `self`
  * @param {(userId: string, volume: number) => void} onVolume
  */
 export function showParticipants(list, people, onVolume) {

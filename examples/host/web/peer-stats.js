@@ -1,11 +1,17 @@
-/** Reads `RTCPeerConnection.getStats()`: the few numbers that tell whether audio flows, and how well. */
+/**
+ * Reads `RTCPeerConnection.getStats()`: the few numbers that tell whether audio flows, and how
+ * well.
+ */
 
 const EMPTY = {
   packetsReceived: 0, packetsLost: 0, packetsSent: 0, totalAudioEnergy: 0, roundTripTimeMs: null,
   localCandidateType: '', remoteCandidateType: '', relayProtocol: '',
 };
 
-/** The numbers of one report, which is read like a `Map`. Candidate fields are empty if no pair is in use. */
+/**
+ * The numbers of one report, which is read like a `Map`. Candidate fields are empty if no pair is
+ * in use.
+ */
 export function summarize(report) {
   const summary = { ...EMPTY };
   for (const entry of report.values()) {
@@ -40,8 +46,8 @@ function selectedPair(report) {
 
 /**
  * How good a connection was between two summaries of it: `good`, `fair` or `poor`. The worse of two
- * measures counts: the round-trip time (limits 200 and 400 ms), and the share of incoming packets that
- * were lost (limits 3 and 8 %).
+ * measures counts: the round-trip time (limits 200 and 400 ms), and the share of incoming packets
+ * that were lost (limits 3 and 8 %).
  */
 export function quality(now, before = EMPTY) {
   const lost = Math.max(0, now.packetsLost - before.packetsLost);

@@ -1,8 +1,8 @@
 /**
  * The other participants of the channel, in the order they joined, and their names.
  *
- * Names outlive their participants: while audio goes on with a user that lost the server, the user is
- * no participant, and is still called by name.
+ * Names outlive their participants: while audio goes on with a user that lost the server, the user
+ * is no participant, and is still called by name.
  */
 export class Roster {
   #participants = new Map();
@@ -32,7 +32,8 @@ export class Roster {
   /** Puts a participant, in its form on the wire, at the end. Returns the participant. */
   add(wire) {
     const participant = fromWire(wire);
-    // If the event of the last leave was missed, the user is still here. The server has it at the end.
+    // If the event of the last leave was missed, the user is still here. The server has it at the
+    // end.
     this.#participants.delete(participant.userId);
     this.#participants.set(participant.userId, participant);
     this.#names.set(participant.userId, participant.displayName);

@@ -46,7 +46,10 @@ async function listDevices(microphone, output) {
   byId('speaker-note').hidden = output.canPickSink;
 }
 
-/** Before the user allows the microphone, devices have no ids. Then only the system's choice is offered. */
+/**
+ * Before the user allows the microphone, devices have no ids. Then only the system's choice is
+ * offered.
+ */
 function fill(select, devices, chosen, kind) {
   const known = devices.filter(({ deviceId }) => deviceId && deviceId !== 'default');
   const options = known.map(({ deviceId, label }, index) => make('option', { value: deviceId }, label || `${kind} ${index + 1}`));

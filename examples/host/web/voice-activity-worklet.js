@@ -1,9 +1,9 @@
 /**
- * Reports the level of its input about fifty times a second: `{ db }`, decibels relative to full scale,
- * -100 for silence.
+ * Reports the level of its input about fifty times a second: `{ db }`, decibels relative to full
+ * scale, -100 for silence.
  *
- * It is a worklet, not a timer, because browsers slow down the timers of hidden tabs, and people talk
- * while they look at something else.
+ * It is a worklet, not a timer, because browsers slow down the timers of hidden tabs, and people
+ * talk while they look at something else.
  */
 
 const REPORTS_PER_SECOND = 50;

@@ -1,14 +1,22 @@
 /** Voice activity detection by level. */
 
-/** How long speech goes on after the level fell, since the pauses between words are part of speech. */
+/**
+ * How long speech goes on after the level fell, since the pauses between words are part of speech.
+ */
 export const HOLD_MS = 350;
-/** Speech ends only this far below the threshold, so that a voice near the threshold does not flicker. */
+/**
+ * Speech ends only this far below the threshold, so that a voice near the threshold does not
+ * flicker.
+ */
 const HYSTERESIS_DB = 6;
 
 export class VoiceActivity {
   #activeUntil = -Infinity;
 
-  /** @param {number} thresholdDb the level at which speech begins, in decibels relative to full scale (-100 to 0) */
+  /**
+   * @param {number} thresholdDb the level at which speech begins, in decibels relative to full
+   *   scale (-100 to 0)
+   */
   constructor(thresholdDb) {
     this.thresholdDb = thresholdDb;
   }

@@ -1,9 +1,10 @@
 /**
- * A voice channel client for United Voice servers: signaling, roster, and a full mesh of WebRTC audio.
+ * A voice channel client for United Voice servers: signaling, roster, and a full mesh of WebRTC
+ * audio.
  *
- * It uses no DOM and no audio graph and has no user interface. Give it the track of a microphone, and
- * play the tracks that it hands out. The README beside this file has the whole API and says how the
- * client reconnects.
+ * It uses no DOM and no audio graph and has no user interface. Give it the track of a microphone,
+ * and play the tracks that it hands out. The README beside this file has the whole API and says how
+ * the client reconnects.
  *
  * @example
  * const client = new VoiceClient({ url: 'wss://voice.example.org/ws', token });
@@ -33,24 +34,25 @@ const REJOIN_DELAY_MS = 2_000;
  * @property {boolean} muted
  * @property {boolean} deafened
  * @property {boolean} speaking
- * @property {'none'|'connecting'|'connected'|'interrupted'|'failed'} connection the audio connection
+ * @property {'none'|'connecting'|'connected'|'interrupted'|'failed'} connection
+ *   the audio connection
  */
 
 /**
  * Events, all of them `CustomEvent`s:
  *
- * - `state` `{ state, cause?, retryInMs? }`: the signaling connection is `idle`, `connecting`, `online`,
- *   `waiting` (for the next attempt) or `refused`
- * - `channel` `{ channelId, reason, qualityWarning? }`: the user is in a channel (reason `joined` or
- *   `rejoined`), or in none (`channelId` is `null`; reason `left`, `kicked`, `evicted`, `replaced` or
- *   `refused`)
+ * - `state` `{ state, cause?, retryInMs? }`: the signaling connection is `idle`, `connecting`,
+ *   `online`, `waiting` (for the next attempt) or `refused`
+ * - `channel` `{ channelId, reason, qualityWarning? }`: the user is in a channel (reason `joined`
+ *   or `rejoined`), or in none (`channelId` is `null`; reason `left`, `kicked`, `evicted`,
+ *   `replaced` or `refused`)
  * - `roster` `{}`: {@link participants} changed in any way
  * - `participantjoined`, `participantleft` `{ participant, reason? }`: somebody came or went. The
  *   snapshot of a join causes no such events
  * - `track` `{ userId, track }`, `trackended` `{ userId }`: what to play, and when to stop
  * - `error` `{ error, action }`: a {@link VoiceError} that no promise reports
- * - `peererror` `{ userId, error }`: a step of a negotiation failed. The connection may come up all the
- *   same, so this is for logs
+ * - `peererror` `{ userId, error }`: a step of a negotiation failed. The connection may come up all
+ *   the same, so this is for logs
  * - `iceerror` `{ userId, code, text, url }`: a STUN or TURN server refused or did not answer
  */
 export class VoiceClient extends EventTarget {
@@ -73,12 +75,13 @@ export class VoiceClient extends EventTarget {
   /**
    * @param {object} options
    * @param {string} options.url the WebSocket's address, without the token
-   * @param {string | ((context: { renew: boolean }) => Promise<string | { token: string, userId: string }>)} options.token
-   *   a token, or a function that gets one before each attempt to connect. `renew` says that the server
-   *   may have refused the last token
+   * @param {string | ((context: { renew: boolean }) =>
+   *   Promise<string | { token: string, userId: string }>)} options.token a token, or a function that
+   *   gets one before each attempt to connect. `renew` says that the server may have refused the last
+   *   token
    * @param {string} [options.userId] the user's own id, if `token` does not give it
-   * @param {boolean} [options.relayOnly] use TURN relays only, so that no participant learns the user's
-   *   address
+   * @param {boolean} [options.relayOnly] use TURN relays only, so that no participant learns the
+   *   user's address
    */
   constructor({ url, token, userId = '', relayOnly = false, ...platform }) {
     super();
@@ -178,8 +181,8 @@ export class VoiceClient extends EventTarget {
   }
 
   /**
-   * Tells the others whether the user speaks. May be called often: only changes are sent, at most four
-   * a second.
+   * Tells the others whether the user speaks. May be called often: only changes are sent, at most
+   * four a second.
    */
   setSpeaking(speaking) {
     this.#own.speaking = speaking;
@@ -192,8 +195,8 @@ export class VoiceClient extends EventTarget {
   /**
    * Each connection to another user: `userId displayName sessionId connectionState iceState
    * packetsReceived packetsLost packetsSent totalAudioEnergy roundTripTimeMs localCandidateType
-   * remoteCandidateType relayProtocol negotiations connectionId`. Connections to {@link lingering} users
-   * are among them, with the last known session.
+   * remoteCandidateType relayProtocol negotiations connectionId`. Connections to {@link lingering}
+   * users are among them, with the last known session.
    */
   async stats() {
     const stats = await this.#mesh.stats();
@@ -228,7 +231,9 @@ export class VoiceClient extends EventTarget {
     this.#emit('roster');
   }
 
-  /** Joins the channel that the user was in before the connection was lost, or wants to be in since. */
+  /**
+   * Joins the channel that the user was in before the connection was lost, or wants to be in since.
+   */
   async #rejoin() {
     const channelId = this.#wanted;
     const waiter = this.#waiter;
@@ -275,8 +280,8 @@ export class VoiceClient extends EventTarget {
   }
 
   /**
-   * Asks the server something cheap. A failing call often means that signaling has lost its network too,
-   * and a request without a reply finds that out.
+   * Asks the server something cheap. A failing call often means that signaling has lost its network
+   * too, and a request without a reply finds that out.
    */
   async #probe() {
     if (this.#probing || !this.#signaling.online || this.#channelId === null) return;
