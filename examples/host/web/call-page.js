@@ -131,7 +131,7 @@ export class CallPage {
       this.#view.signalingChanged(detail);
     });
     client.addEventListener('roster', () => this.#view.render());
-    // People who come or go often do so from or to another channel of the list.
+    // A participant that comes or goes often moves from or to another channel of the list.
     for (const type of ['participantjoined', 'participantleft']) {
       client.addEventListener(type, () => this.#channels.refreshSoon());
     }
@@ -211,7 +211,7 @@ export class CallPage {
       addEventListener(gesture, () => this.#resumeContext(), { once: true });
     }
     addEventListener('online', () => this.#client.retryNow());
-    // A user who closes the page leaves at once, and the others do not wait for a return. If the
+    // A user that closes the page leaves at once, and the others do not wait for a return. If the
     // browser shows the page again from its memory, the page begins anew.
     addEventListener('pagehide', () => {
       this.#ending = true;

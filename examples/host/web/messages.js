@@ -61,7 +61,7 @@ export const MICROPHONE_LOST = 'The microphone was unplugged or taken away.';
  */
 export function callText({ offline, lingering, relayMissing, crowded }) {
   const names = lingering.join(', ');
-  if (offline) return 'The server cannot be reached. The call goes on; who comes and goes is shown when it is back.';
+  if (offline) return 'The server cannot be reached. The call goes on. The list of people is updated when the server is back.';
   if (names) return `${names}: no connection to the server. You may hear each other until they are back or gone.`;
   if (relayMissing) return 'This page was opened for relays only, but the server offers none. Nobody can be heard.';
   if (crowded) return 'More than eight people are here. Everyone sends to everyone, so quality may drop.';

@@ -1,6 +1,6 @@
 /**
- * One RTCPeerConnection to one other participant: perfect negotiation of offers and answers (RFC 8829),
- * trickled candidates (RFC 8838), and one audio track each way.
+ * One RTCPeerConnection to one other participant: perfect negotiation of offers and answers (RFC
+ * 8829), trickled candidates (RFC 8838), and one audio track each way.
  *
  * A `Peer` is one connection and never becomes another. For a new connection the mesh makes a new
  * `Peer`.

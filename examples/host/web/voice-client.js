@@ -75,10 +75,9 @@ export class VoiceClient extends EventTarget {
   /**
    * @param {object} options
    * @param {string} options.url the WebSocket's address, without the token
-   * @param {string | ((context: { renew: boolean }) =>
-   *   Promise<string | { token: string, userId: string }>)} options.token a token, or a function that
-   *   gets one before each attempt to connect. `renew` says that the server may have refused the last
-   *   token
+   * @param {string | ((context: { renew: boolean }) => Promise<string | { token: string, userId:
+   *   string }>)} options.token a token, or a function that gets one before each attempt to
+   *   connect. `renew` says that the server may have refused the last token
    * @param {string} [options.userId] the user's own id, if `token` does not give it
    * @param {boolean} [options.relayOnly] use TURN relays only, so that no participant learns the
    *   user's address
