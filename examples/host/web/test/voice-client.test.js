@@ -197,6 +197,17 @@ test('a state that changes during its request is told once more', async () => {
   assert.deepEqual(FakeWebSocket.last.all('voiceStateUpdate').map(({ muted }) => muted), [true, false]);
 });
 
+test('a state is told again after a refusal that may pass, and not after another', async () => {
+  for (const [code, times] of [['RATE_LIMITED', 2], ['FORBIDDEN', 1]]) {
+    const { client } = await inChannel([]);
+    client.setMuted(true);
+    FakeWebSocket.last.reply('voiceStateUpdate', 'voiceError', { code: `VOICE_ERROR_CODE_${code}`, channelId: 'general' });
+    await settle();
+    mock.timers.tick(1_000);
+    assert.equal(FakeWebSocket.last.all('voiceStateUpdate').length, times, code);
+  }
+});
+
 test('only changes of speaking are told, at most four a second', async () => {
   const { client } = await inChannel([]);
   const told = () => FakeWebSocket.last.all('voiceSpeakingEvent').map(({ speaking }) => speaking);
