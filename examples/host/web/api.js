@@ -1,11 +1,11 @@
-/** The server's REST routes, and who one is. */
+/** The server's REST routes, and the identity of the user. */
 
 const IDENTITIES = 'united-voice.identities';
 const LAST = 'united-voice.last';
 
 /**
- * A random key for a name, remembered by this tab: a reload is the same user again, and another tab is another user even under the same
- * name. (That is why it is not kept in local storage, which all tabs share.)
+ * A random key for a name, remembered by this tab: a reload is the same user again. Another tab is
+ * another user, even under the same name. So the key is not in local storage, which all tabs share.
  */
 export function identityFor(name, storage = sessionStorage) {
   const identities = readJson(storage, IDENTITIES) ?? {};
@@ -17,7 +17,10 @@ export function identityFor(name, storage = sessionStorage) {
   return identities[name];
 }
 
-/** Who was signed in in this tab and where they were, so that a reload goes on there: `{ name, channelId }` or `null`. */
+/**
+ * The user of this tab and the channel, so that a reload goes on there: `{ name, channelId }` or
+ * `null`.
+ */
 export function lastSession() {
   return readJson(sessionStorage, LAST);
 }
@@ -35,7 +38,7 @@ export function readJson(storage, key) {
   }
 }
 
-/** An answer other than 2xx. `fatal` where trying again as we are is of no use. */
+/** A response other than 2xx. `fatal` says that the same request would fail again. */
 export class ApiError extends Error {
   constructor(status, message) {
     super(message);
@@ -55,7 +58,7 @@ export class Api {
     this.#pubkey = identityFor(name);
   }
 
-  /** A token for this user; `renew` gets a new one even if there is one. */
+  /** A token for this user. `renew` gets a new one even if there is one already. */
   async token({ renew = false } = {}) {
     if (!this.#token || renew) {
       const { userId, token } = await this.#login();
@@ -65,7 +68,10 @@ export class Api {
     return { token: this.#token, userId: this.userId };
   }
 
-  /** The channels, each voice channel with `participants`; `except` is not asked for, its roster being known. */
+  /**
+   * The voice channels, each with its `participants`. Those of the channel `except` are known and
+   * not fetched.
+   */
   async channels(except) {
     const channels = await this.#get('/api/channels');
     return Promise.all(channels.filter(({ kind }) => kind === 'voice').map(async (channel) => ({

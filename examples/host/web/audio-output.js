@@ -1,12 +1,13 @@
 /**
- * Plays the others: a media element for each, and an audio graph for those who are to be louder than they are.
+ * Plays the others: each by a media element, and by the audio graph if the volume is above 100 %.
  *
- * An element plays without a graph's latency, keeps echo cancellation informed in every browser and can pick the speaker, but stops at
- * 100 %. Only above that the sound takes the way through a gain node; the element then stays, muted, because Chromium feeds a
- * remote track into a graph only while an element plays it.
+ * An element has no latency of a graph, tells echo cancellation what it plays in every browser, and
+ * can choose the speaker. But its volume ends at 100 %. Above that, the sound goes through a gain
+ * node. The element then goes on playing, muted, because Chromium feeds a remote track into a graph
+ * only while an element plays it.
  */
 
-/** On iOS the volume of an element can't be changed. */
+/** Whether the volume of an element can be changed. On iOS it can't. */
 const ELEMENT_HAS_VOLUME = (() => {
   if (!globalThis.Audio) return false;
   const element = new Audio();
@@ -33,13 +34,13 @@ export class AudioOutput extends EventTarget {
   /** Whether the speaker can be chosen in this browser. */
   get canPickSink() { return ELEMENT_PICKS_SINK; }
 
-  /** Whether the browser holds the sound back until somebody clicks. */
+  /** Whether the browser holds the sound back until the user clicks. */
   get blocked() {
     const inGraph = [...this.#voices.values()].some(({ graph }) => graph);
     return this.#refused.size > 0 || (inGraph && this.#context.state !== 'running');
   }
 
-  /** To be called from a click. */
+  /** Starts what the browser held back. Call it in the handler of a click. */
   async resume() {
     await Promise.all([this.#context.resume(), ...[...this.#voices.keys()].map((id) => this.#start(id))]);
   }
@@ -65,7 +66,7 @@ export class AudioOutput extends EventTarget {
     this.#changed();
   }
 
-  /** @param {number} volume 0 to 2, where 1 is as it was sent */
+  /** @param {number} volume from 0 to 2; 1 is as it was sent */
   setVolume(id, volume) {
     this.#volumes.set(id, volume);
     this.#apply(id);
@@ -76,7 +77,7 @@ export class AudioOutput extends EventTarget {
     for (const id of this.#voices.keys()) this.#apply(id);
   }
 
-  /** Plays on another device; `''` is the system's choice. Rejects where the device is gone. */
+  /** Plays on another device; `''` is the system's choice. Rejects if the device is gone. */
   async setSink(deviceId) {
     this.#sinkId = deviceId;
     if (!ELEMENT_PICKS_SINK) return;
@@ -92,7 +93,7 @@ export class AudioOutput extends EventTarget {
       await voice.element.play();
       this.#refused.delete(id);
     } catch (error) {
-      // Otherwise the track ended or was replaced before it began, which is no loss.
+      // After other errors the track ended or was replaced before it began, and nothing is lost.
       if (error.name === 'NotAllowedError' && this.#voices.get(id) === voice) this.#refused.add(id);
     }
     this.#changed();

@@ -1,16 +1,19 @@
-/** Watches how well a call goes: quality for each person, and when the first sound came. */
+/** Measures a call: the quality of each connection, and the time to the first sound. */
 
 import { quality } from './voice-client.js';
 
 const INTERVAL_MS = 2_000;
 const FIRST_AUDIO_INTERVAL_MS = 100;
 const FIRST_AUDIO_PATIENCE_MS = 30_000;
-/** Less than this is a line that is open, not a sound. */
+/** An open line without a sound has less energy than this. */
 const AUDIBLE_ENERGY = 1e-3;
 const ORDER = ['failed', 'none', 'interrupted', 'connecting', 'poor', 'fair', 'good'];
 
 export class CallMonitor {
-  /** Whether the server warned that the channel has more people than a full mesh is good for, and nobody left since. */
+  /**
+   * Whether the server warned that the channel has more people than a full mesh is good for, and
+   * nobody left since.
+   */
   crowded = false;
   joinedAt = null;
   firstAudioAt = null;
@@ -32,14 +35,16 @@ export class CallMonitor {
     return this.#quality.get(userId);
   }
 
-  /** The worst connection of all, as `[connection, quality]`. */
+  /** The worst of all connections, as `[connection, quality]`. */
   worst() {
     const rank = ({ connection, userId }) => ORDER.indexOf(connection === 'connected' ? this.#quality.get(userId) ?? 'good' : connection);
     const [worst] = this.#client.participants.sort((one, other) => rank(one) - rank(other));
     return worst ? [worst.connection, this.#quality.get(worst.userId)] : ['connected', undefined];
   }
 
-  /** What a test, or a curious person with the console open, can look at. Times are those of `performance.now()`. */
+  /**
+   * What tests and developers can read in the console. The times are those of `performance.now()`.
+   */
   inspector() {
     const monitor = this;
     return {

@@ -1,10 +1,11 @@
-/** The list of voice channels, with who is in each. */
+/** Draws the list of voice channels with the participants of each. */
 
 import { icon, make, paintAvatar, setText, syncList } from './dom.js';
 
 /**
  * @param {HTMLElement} list
- * @param {object[]} channels `id name maxParticipants participants`, and `current` for the one one is in
+ * @param {object[]} channels `id name maxParticipants participants current`; `current` is the
+ *   user's own channel
  * @param {(channelId: string) => void} onPick
  */
 export function showChannels(list, channels, onPick) {

@@ -1,13 +1,16 @@
-/** The few things about the DOM that every part of the page needs. */
+/** The few DOM functions that every part of the page needs. */
 
-/** The element with this id. A wrong id is a mistake in the page, so it throws. */
+/** The element with this id. Throws if there is none, since that is a mistake in the page. */
 export function byId(id) {
   const element = document.getElementById(id);
   if (!element) throw new Error(`no element #${id}`);
   return element;
 }
 
-/** Makes an element. `props` are properties, except `class`, `dataset` and those with a dash, which are attributes. */
+/**
+ * Makes an element. `props` are properties, except `class`, `dataset`, `role`, `for` and names with
+ * a dash.
+ */
 export function make(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -32,18 +35,20 @@ export function icon(name) {
   return svg;
 }
 
-/** Writes text only where it changed, so that screen readers hear changes and nothing else. */
+/**
+ * Writes a text only if it is another, so that screen readers read out changes and nothing else.
+ */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Words and their colour. */
+/** Shows words and the colour of their tone. */
 export function setStatus(element, { words, tone }) {
   setText(element, words);
   element.dataset.tone = tone;
 }
 
-/** Puts initials and a colour of their own on an avatar. */
+/** Gives an avatar the initials and the colour of a name. */
 export function paintAvatar(element, displayName) {
   setText(element, initials(displayName));
   element.style.setProperty('--hue', String(hueOf(displayName)));
@@ -61,7 +66,10 @@ function hueOf(name) {
   return ((hash >>> 0) >>> 8) % 360;
 }
 
-/** Makes the children of a list those of `items`, keeping elements by key: sliders being dragged and focus survive. */
+/**
+ * Makes the children of a list those of `items`. An item with a known key keeps its element, so a
+ * slider that is being dragged and the focus survive.
+ */
 export function syncList(list, items, { keyOf, create, update }) {
   const existing = new Map([...list.children].map((child) => [child.dataset.key, child]));
   let position = list.firstElementChild;

@@ -1,45 +1,57 @@
 /**
- * A connection to every other participant, and what becomes of it when sessions end, begin again, or ICE fails.
+ * A connection to each other participant. The mesh decides what happens to a connection if a
+ * session ends, if another session begins, or if ICE fails.
  *
- * The rules, which both sides follow without a word between them:
+ * Both sides follow these rules, without telling each other:
  *
- * - The newcomer offers; whoever was there waits. Should no offer come within a few seconds, the waiting side offers.
- * - A connection that carries audio is worth more than the session it was negotiated in. When either side comes back with a
- *   new session, a healthy connection is kept and only its address changes.
- * - An offer that comes from another RTCPeerConnection than the one we are connected to replaces ours: the other side lost it.
- * - A participant who left on purpose is cut off at once; one whose signaling broke off may come back for a while.
- * - A relay takes no second credentials for what it has granted, so a connection through a relay of ours restarts ICE for new ones.
- *   All others merely remember them for their next restart.
+ * - The newcomer offers, and the other side waits. If no offer comes within a few seconds, the
+ *   waiting side offers.
+ * - A connection that carries audio outlives the session it was negotiated in. If either side comes
+ *   back with a new session, a healthy connection is kept, and only its address changes.
+ * - If an offer comes from another RTCPeerConnection than the one we are connected to, the other
+ *   side has lost that one. The new one replaces ours.
+ * - A participant that left on purpose is cut off at once. One that lost the server may come back
+ *   for a while.
+ * - A TURN relay takes no second credentials for what it has granted. So new credentials restart
+ *   ICE on connections through a relay of ours. All other connections keep them for their next
+ *   restart.
  */
 
 import { Peer, isPolite, remoteIdentity } from './peer.js';
 
 /**
- * How long audio with someone whose signaling broke off may go on. Longer than an outage of ten seconds and the longest pause
- * between two attempts to connect together. Who is really gone is found out sooner, since ICE then ends within seconds.
+ * How long audio with a user that lost the server may go on: longer than an outage of ten seconds
+ * plus the longest pause between two attempts to connect. If the user is really gone, ICE ends
+ * within seconds.
  */
 export const LINGER_MS = 30_000;
-/** How long to wait for the newcomer's offer before making one. */
+/** How long to wait for the newcomer's offer before we make one. */
 export const OFFER_WAIT_MS = 5_000;
-/** How long a connection may take to come up, and how long it may be interrupted, before something is done. */
+/**
+ * How long a connection may take to come up, and how long it may be interrupted, before recovery
+ * begins.
+ */
 const CONNECT_MS = 20_000;
 const INTERRUPTED_MS = 4_000;
-/** A new connection that failed too is followed by the next after up to this long. */
+/** The longest pause before the next new connection, if new ones fail too. */
 export const MAX_RECOVERY_DELAY_MS = 20_000;
 const MAX_EARLY_CANDIDATES = 64;
 const MAX_RESENDS = 5;
-/** The longest delay that `setTimeout` knows. */
+/** The longest delay that `setTimeout` accepts. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** Leave reasons after which the same user is likely to be back in a moment. */
+/** After these leave reasons the user is likely to be back in a moment. */
 const MAY_RETURN = new Set(['DISCONNECTED', 'REPLACED', 'EVICTED']);
 
-/** Whether audio with someone who left for this `VoiceLeaveReason` may go on for a while. */
+/** Whether audio may go on for a while with a user that left for this `VoiceLeaveReason`. */
 export function mayReturn(reason) {
   return MAY_RETURN.has(String(reason ?? '').replace('VOICE_LEAVE_REASON_', ''));
 }
 
-/** When the first of these credentials runs out, in milliseconds since 1970; `NaN` where none of them says. */
+/**
+ * When the first of these credentials runs out, in milliseconds since 1970; `NaN` if none of them
+ * says.
+ */
 export function expiryOf(iceServers) {
   const expiries = iceServers.map(({ username = '' }) => 1000 * Number.parseInt(username, 10)).filter((expiry) => expiry > 0);
   return expiries.length === 0 ? NaN : Math.min(...expiries);
@@ -48,12 +60,14 @@ export function expiryOf(iceServers) {
 /**
  * What to do about each user after a snapshot.
  *
- * @param {Map<string, {sessionId: string, healthy: boolean}>} peers the connections there are
+ * @param {Map<string, {sessionId: string, healthy: boolean}>} peers the present connections
  * @param {{userId: string, sessionId: string}[]} participants the snapshot
- * @param {boolean} sameSession whether our own session is the one the connections were made in (a second join over one
- *   signaling connection), so that those still coming up are as good as new ones
- * @returns {{ keep: string[], offer: string[], linger: string[], close: string[] }} user ids: `keep` the connection under the
- *   snapshot's session, `offer` on a fresh one, `linger` for someone who is not back yet, `close`
+ * @param {boolean} sameSession whether the connections were made in our present session, as after a
+ *   second join over one signaling connection. Then a connection that is coming up is as good as a
+ *   new one
+ * @returns {{ keep: string[], offer: string[], linger: string[], close: string[] }} user ids.
+ *   `keep`: keep the connection, under the session of the snapshot. `offer`: make a new one and
+ *   offer. `linger`: keep it for a user that is not back yet. `close`: close it
  */
 export function reconcile(peers, participants, sameSession = false) {
   const plan = { keep: [], offer: [], linger: [], close: [] };
@@ -79,25 +93,27 @@ export class Mesh {
   #options;
   #track = null;
   #iceServers = [];
-  /** When the oldest credentials that a connection may still use run out. */
+  /** The expiry of the oldest credentials that a connection may still use. */
   #relaysExpireAt = NaN;
   #renewal = 0;
 
   /**
    * @param {object} options
-   * @param {(name: string, payload: object, onError: (error: Error) => void) => boolean} options.relay sends to a participant;
-   *   `channel_id` is added by the caller
-   * @param {() => boolean} options.online whether signaling works at the moment
-   * @param {() => string} options.sessionId our own
-   * @param {(userId: string) => string|undefined} options.sessionOf the present session of a participant
-   * @param {(type: string, detail: object) => void} options.emit `peer`, `track`, `trackended`, `iceerror`, `peererror`
-   * @param {() => void} options.trouble a connection failed: signaling may be dead too
+   * @param {(name: string, payload: object, onError: (error: Error) => void) => boolean}
+   *   options.relay sends to a participant and adds `channelId`
+   * @param {() => boolean} options.online whether signaling works now
+   * @param {() => string} options.sessionId our own session
+   * @param {(userId: string) => string|undefined} options.sessionOf the present session of a
+   *   participant
+   * @param {(type: string, detail: object) => void} options.emit `peer`, `track`, `trackended`,
+   *   `iceerror`, `peererror`
+   * @param {() => void} options.trouble a connection failed, so signaling may be dead too
    */
   constructor(options) {
     this.#options = options;
   }
 
-  /** The state of the connection to one user, in a word: `none`, `connecting`, `connected`, `interrupted`, `failed`. */
+  /** The connection to a user: `none`, `connecting`, `connected`, `interrupted` or `failed`. */
   stateOf(userId) {
     const peer = this.#peers.get(userId);
     if (!peer) return this.#timers.has(userId) ? 'connecting' : 'none';
@@ -124,9 +140,11 @@ export class Mesh {
   }
 
   /**
-   * @param {boolean} renew whether relays shall use them at once. Otherwise they are used by what begins from now on, and by
-   *   the rest when three quarters of the time are over that their own credentials have left: the server, having given new ones, sees no
-   *   reason to remind us.
+   * Sets the ICE servers for connections and restarts that begin from now on.
+   *
+   * @param {boolean} renew whether connections through a relay use them at once. If not, these use
+   *   them after three quarters of the time that their own credentials have left: the server has
+   *   given new ones, and sees no reason to remind us
    */
   setIceServers(iceServers, { renew = false } = {}) {
     this.#iceServers = iceServers;
@@ -140,7 +158,7 @@ export class Mesh {
     }
   }
 
-  /** We joined, or joined again: we are the newcomer to everyone in the snapshot. */
+  /** We joined, or joined again, so we are the newcomer to everyone in the snapshot. */
   snapshot(participants, sameSession) {
     const plan = reconcile(this.#peers, participants, sameSession);
     const sessions = new Map(participants.map(({ userId, sessionId }) => [userId, sessionId]));
@@ -150,7 +168,7 @@ export class Mesh {
     for (const userId of plan.offer) this.#create(userId, sessions.get(userId), true).start();
   }
 
-  /** Someone joined after us: they offer, unless the connection we have is still good. */
+  /** Someone joined after us. They offer, unless our connection to them is still good. */
   joined({ userId, sessionId }) {
     const peer = this.#peers.get(userId);
     if (peer && !peer.healthy && !peer.remoteIdentity) this.#remove(userId);
@@ -179,7 +197,7 @@ export class Mesh {
     if (!peer) return;
     const identity = remoteIdentity(sdp);
     if (peer.remoteIdentity && peer.remoteIdentity !== identity) {
-      this.#create(userId, peer.sessionId, true).start(); // answered by a connection that knows nothing of ours
+      this.#create(userId, peer.sessionId, true).start(); // the connection that answered knows nothing of ours
       return;
     }
     peer.remoteIdentity = identity;
@@ -204,7 +222,7 @@ export class Mesh {
   }
 
   #renewRelays() {
-    if (!this.#options.online()) return; // coming back brings new ones, and what is left of the time is looked at again
+    if (!this.#options.online()) return; // the next join brings new ones, and comes here again
     this.#relaysExpireAt = expiryOf(this.#iceServers);
     for (const peer of this.#peers.values()) peer.renewRelay();
   }
@@ -290,7 +308,10 @@ export class Mesh {
     this.#changed(userId);
   }
 
-  /** Whoever made the offer sees to it first; the other side only where that did not help. */
+  /**
+   * Recovers a failed connection. The side that offered begins; the other follows if that did not
+   * help.
+   */
   #recover(peer) {
     if (this.#peers.get(peer.userId) !== peer || peer.healthy) return;
     this.#options.trouble();
@@ -306,7 +327,7 @@ export class Mesh {
         this.#create(peer.userId, peer.sessionId, true).start();
       }
     };
-    // A device too busy to connect to everyone gets no better by being asked more often.
+    // A device that is too busy to connect to everyone gets no better by more attempts.
     const backoff = failures === 1 ? 0 : Math.random() * Math.min(MAX_RECOVERY_DELAY_MS, 1_000 * 2 ** failures);
     const delayMs = backoff + (peer.initiator ? 0 : OFFER_WAIT_MS);
     if (delayMs === 0) turn();
@@ -332,14 +353,14 @@ export class Mesh {
     }[kind];
     const payload = { targetUserId: peer.userId, targetSessionId: peer.sessionId, [field]: text };
     this.#options.relay(name, payload, (error) => {
-      // A description that is lost leaves the other side waiting for it, so it is said again. Everything else (the other
-      // side is gone, or has a newer session) the events of the channel tell in a moment.
+      // The other side waits for a lost description, so it is sent again. If the other side is gone
+      // or has a newer session, an event of the channel says so in a moment.
       if (!error.retryable || peer.closed || resends >= MAX_RESENDS) return;
       setTimeout(() => { if (!peer.closed) this.#send(peer, kind, text, resends + 1); }, 500 + Math.random() * 1000);
     });
   }
 
-  /** One timer a user: each state of a connection has one thing to wait for. */
+  /** Sets the only timer of a user: each state of a connection waits for one thing. */
   #schedule(userId, delayMs, action) {
     this.#unschedule(userId);
     const timer = setTimeout(() => {

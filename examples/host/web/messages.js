@@ -1,4 +1,4 @@
-/** What the page says, in one place. */
+/** The texts of the page, in one place. */
 
 const ERRORS = {
   MALFORMED: 'The server did not understand this page. Reload it; if that does not help, page and server are of different versions.',
@@ -19,7 +19,7 @@ const ERRORS = {
   OFFLINE: 'There is no connection to the server.',
 };
 
-/** A sentence or two for a `VoiceError`; names the channel where that helps. */
+/** A sentence or two for a `VoiceError`. */
 export function errorText({ code, message, channelId }) {
   const text = ERRORS[code] ?? `The server refused: ${message || code}`;
   if (code === 'CHANNEL_NOT_FOUND' && channelId) return `There is no channel called “${channelId}”.`;
@@ -31,7 +31,7 @@ const LEFT = {
   evicted: 'Your connection was too slow to keep up, so the server took you out of the channel. Join again when it is better.',
 };
 
-/** Why one is out of a channel, or `''` where one knows or another message says so. */
+/** Why the user is out of the channel; `''` if the user knows or another message says it. */
 export function leftText(reason) {
   return LEFT[reason] ?? '';
 }
@@ -43,14 +43,35 @@ const MICROPHONE = {
   SecurityError: 'Browsers allow the microphone only over HTTPS or on this very computer. You can listen.',
 };
 
-/** Why one can't be heard, from what `getUserMedia` threw. */
+/** A text for what `getUserMedia` threw. */
 export function microphoneText(error) {
   return MICROPHONE[error?.name] ?? 'The microphone could not be started. You can listen.';
 }
 
+export const MICROPHONE_LOST = 'The microphone was unplugged or taken away.';
+
 /**
- * The connection to the server: `{ words, tone }`, tone one of `good`, `busy`, `bad`, `idle`. While it is being got back the words
- * stay the same through all attempts; they are read out.
+ * A text about the call as a whole; `''` if all is well.
+ *
+ * @param {object} call
+ * @param {boolean} call.offline whether a call goes on without the server
+ * @param {string[]} call.lingering names of users that lost the server while audio goes on
+ * @param {boolean} call.relayMissing whether the user wants relays only, and the server offers none
+ * @param {boolean} call.crowded whether the channel has more people than a full mesh is good for
+ */
+export function callText({ offline, lingering, relayMissing, crowded }) {
+  const names = lingering.join(', ');
+  if (offline) return 'The server cannot be reached. The call goes on. The list of people is updated when the server is back.';
+  if (names) return `${names}: no connection to the server. You may hear each other until they are back or gone.`;
+  if (relayMissing) return 'This page was opened for relays only, but the server offers none. Nobody can be heard.';
+  if (crowded) return 'More than eight people are here. Everyone sends to everyone, so quality may drop.';
+  return '';
+}
+
+/**
+ * The connection to the server: `{ words, tone }` with tone `good`, `busy`, `bad` or `idle`. During
+ * a reconnection the words stay the same through all attempts, because screen readers read changes
+ * out.
  */
 export function signalingStatus(state, { cause = '', wasOnline = false } = {}) {
   switch (state) {
@@ -80,9 +101,14 @@ export function connectionStatus(connection, quality) {
   return QUALITY[quality] ?? { words: 'Connected', tone: 'good' };
 }
 
-/** What a TURN server's refusal means, or `''` where it is nothing to worry about (a STUN server out of reach, say). */
+/**
+ * What the refusal of a TURN server means; `''` for harmless errors, such as a STUN server out of
+ * reach.
+ */
 export function iceErrorText({ code }, { relayOnly = false } = {}) {
-  const effect = relayOnly ? 'Nobody can be heard, since this page was opened for relays only.' : 'People behind strict firewalls may not hear you.';
+  const effect = relayOnly
+    ? 'Nobody can be heard, since this page was opened for relays only.'
+    : 'People behind strict firewalls may not hear you.';
   if (code === 401 || code === 400 || code === 441) return `The relay server refused our credentials. ${effect}`;
   if (code === 486) return `The relay server is at its limit. ${effect}`;
   return '';

@@ -1,19 +1,24 @@
 /**
- * The microphone: captured once, metered always, and let through only when one means to be heard.
+ * The microphone: captured once, always metered, and sent only if the user wants to be heard.
  *
- * What others get is a clone of the captured track that is enabled and disabled. Nothing but the meter passes through the audio graph, so
- * audio is sent even where the browser holds audio graphs back until the first click.
+ * The others get a clone of the captured track, which is enabled and disabled. Only the meter uses
+ * the audio graph. So audio is sent even if the browser holds audio graphs back until the first
+ * click.
  */
 
 import { VoiceActivity } from './voice-activity.js';
 
 const PROCESSING = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-/** A meter that reported nothing for this long does not run. */
+/** A meter without a report for this long does not run. */
 const METER_SILENT_MS = 500;
 
 /**
- * Events: `track` `{ track }` when another track is to be sent (`null` when there is none any more), `level` `{ db }`,
- * `open` `{ open }` when one begins or ceases to be heard, `lost` when the device went away.
+ * Events:
+ *
+ * - `track` `{ track }`: from now on this track is to be sent; `null` for none
+ * - `level` `{ db }`: how loud it is, in decibels relative to full scale
+ * - `open` `{ open }`: the user begins or ceases to be heard
+ * - `lost`: the device is gone
  */
 export class Microphone extends EventTarget {
   #context;
@@ -29,7 +34,7 @@ export class Microphone extends EventTarget {
   #open = false;
   #worklet = null;
 
-  /** @param {AudioContext} context the graph that the meter runs in */
+  /** @param {AudioContext} context the audio graph of the meter */
   constructor(context) {
     super();
     this.#context = context;
@@ -38,12 +43,13 @@ export class Microphone extends EventTarget {
   /** Whether there is a microphone to speak into. */
   get present() { return this.#sent !== null; }
 
-  /** The device in use, `''` if unknown. */
+  /** The device in use; `''` if unknown. */
   get deviceId() { return this.#captured?.getSettings?.().deviceId ?? ''; }
 
   /**
-   * Starts capturing, or changes the device.
-   * @throws {DOMException} `NotAllowedError`, `NotFoundError`, `NotReadableError`, …: what `getUserMedia` says
+   * Starts the capture, or changes the device.
+   * @throws {DOMException} the error of `getUserMedia`: `NotAllowedError`, `NotFoundError`,
+   *   `NotReadableError`, …
    */
   async start(deviceId = '') {
     if (!globalThis.navigator?.mediaDevices) throw new DOMException('not a secure context', 'SecurityError');
@@ -80,7 +86,7 @@ export class Microphone extends EventTarget {
     this.#decide();
   }
 
-  /** `activity`: open while one speaks; `push`: open while {@link pressed}. */
+  /** `activity`: open while the user speaks. `push`: open while {@link pressed}. */
   set mode(mode) {
     this.#mode = mode;
     this.#decide();
@@ -99,9 +105,10 @@ export class Microphone extends EventTarget {
     this.#worklet ??= this.#context.audioWorklet.addModule(new URL('./voice-activity-worklet.js', import.meta.url));
     await this.#worklet;
     const source = this.#context.createMediaStreamSource(stream);
-    const meter = new AudioWorkletNode(this.#context, 'level-meter', { numberOfOutputs: 1, channelCount: 1, channelCountMode: 'explicit' });
+    const options = { numberOfOutputs: 1, channelCount: 1, channelCountMode: 'explicit' };
+    const meter = new AudioWorkletNode(this.#context, 'level-meter', options);
     meter.port.onmessage = ({ data }) => this.#measured(data.db);
-    // Its output is silence, but browsers run only what leads to the speakers.
+    // Its output is silence, but browsers run only nodes that lead to the speakers.
     source.connect(meter).connect(this.#context.destination);
     this.#nodes.push(source, meter);
   }
@@ -118,7 +125,7 @@ export class Microphone extends EventTarget {
     if (!this.present || this.#muted) return false;
     if (this.#mode === 'push') return this.#pressed;
     const metered = this.#context.state === 'running' && performance.now() - this.#lastReport < METER_SILENT_MS;
-    // Heard too much rather than not at all.
+    // Without a meter, send everything rather than nothing.
     return metered ? this.#active : true;
   }
 

@@ -1,11 +1,13 @@
-/** Messages above the participants. */
+/** Notices above the participants. */
 
 import { byId, icon, make } from './dom.js';
 
 /**
- * Shows a message in one of the places for them. Showing the same again changes nothing, so that it isn't read out twice.
+ * Shows a text in one of the places for notices. The same text again changes nothing, so that
+ * screen readers do not read it out twice.
  *
- * @param {{ label?: string, run?: () => void, dismiss?: boolean }} [action] a button that does something, or one that puts the message away
+ * @param {{ label?: string, run?: () => void, dismiss?: boolean }} [action] a button that runs
+ *   something, or one that hides the notice
  */
 export function showNotice(id, text, action = {}) {
   const notice = byId(id);

@@ -1,11 +1,12 @@
-/** The cards of those in the channel. */
+/** Draws a card for each participant of the channel. */
 
 import { icon, make, paintAvatar, setStatus, setText, syncList } from './dom.js';
 import { connectionStatus } from './messages.js';
 
 /**
  * @param {HTMLElement} list
- * @param {object[]} people participants, with `self`, `quality` and `volume` (0 to 2)
+ * @param {object[]} people participants with `quality` and `volume` (0 to 2); the user's own has
+ *   `self`
  * @param {(userId: string, volume: number) => void} onVolume
  */
 export function showParticipants(list, people, onVolume) {
@@ -17,7 +18,7 @@ export function showParticipants(list, people, onVolume) {
   });
 }
 
-/** Shows on one's own card how loud the microphone is; `share` is 0 to 1. */
+/** Shows on the user's own card how loud the microphone is. `share` is from 0 to 1. */
 export function showOwnLevel(list, share) {
   list.querySelector('.level span')?.style.setProperty('--level', share.toFixed(2));
 }
@@ -34,7 +35,10 @@ function createCard({ userId, self, volume }, onVolume) {
 
 function volumeSlider(userId, volume, onVolume) {
   const value = make('output');
-  const slider = make('input', { type: 'range', min: '0', max: '200', step: '5', value: String(Math.round(volume * 100)), dataset: { testid: `volume-${userId}` } });
+  const slider = make('input', {
+    type: 'range', min: '0', max: '200', step: '5', value: String(Math.round(volume * 100)),
+    dataset: { testid: `volume-${userId}` },
+  });
   const show = () => setText(value, `${slider.value} %`);
   slider.addEventListener('input', () => {
     show();

@@ -1,11 +1,17 @@
-/** Reading `RTCPeerConnection.getStats()`: the few numbers that tell whether one hears and is heard. */
+/**
+ * Reads `RTCPeerConnection.getStats()`: the few numbers that tell whether audio flows, and how
+ * well.
+ */
 
 const EMPTY = {
   packetsReceived: 0, packetsLost: 0, packetsSent: 0, totalAudioEnergy: 0, roundTripTimeMs: null,
   localCandidateType: '', remoteCandidateType: '', relayProtocol: '',
 };
 
-/** The numbers of one report (anything with the `Map` reading methods). Candidate fields are empty while there is no pair. */
+/**
+ * The numbers of one report, which is read like a `Map`. Candidate fields are empty if no pair is
+ * in use.
+ */
 export function summarize(report) {
   const summary = { ...EMPTY };
   for (const entry of report.values()) {
@@ -34,13 +40,14 @@ function selectedPair(report) {
   const entries = [...report.values()];
   const transport = entries.find((entry) => entry.type === 'transport' && entry.selectedCandidatePairId);
   if (transport) return report.get(transport.selectedCandidatePairId);
-  // Firefox has no transport entry; it marks the pair instead.
+  // Firefox has no transport entry. It marks the pair instead.
   return entries.find((entry) => entry.type === 'candidate-pair' && entry.selected);
 }
 
 /**
- * How good the connection was between two summaries of the same connection: `good`, `fair` or `poor`.
- * Judged by round trip time (200 and 400 ms) and by the share of packets lost on the way in (3 and 8 %), whichever is worse.
+ * How good a connection was between two summaries of it: `good`, `fair` or `poor`. The worse of two
+ * measures counts: the round-trip time (limits 200 and 400 ms), and the share of incoming packets
+ * that were lost (limits 3 and 8 %).
  */
 export function quality(now, before = EMPTY) {
   const lost = Math.max(0, now.packetsLost - before.packetsLost);

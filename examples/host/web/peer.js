@@ -1,7 +1,9 @@
 /**
- * One RTCPeerConnection to one other participant: perfect negotiation, candidates, one audio track each way.
+ * One RTCPeerConnection to one other participant: perfect negotiation of offers and answers (RFC
+ * 8829), trickled candidates (RFC 8838), and one audio track each way.
  *
- * A `Peer` is one connection and never a second one: where a connection has to be made afresh, the mesh makes a new `Peer`.
+ * A `Peer` is one connection and never becomes another. For a new connection the mesh makes a new
+ * `Peer`.
  */
 
 import { summarize } from './peer-stats.js';
@@ -9,8 +11,8 @@ import { summarize } from './peer-stats.js';
 let connectionsMade = 0;
 
 /**
- * What tells one remote RTCPeerConnection from another by its SDP: the session id of the `o=` line, which RFC 8829 keeps for the life of a
- * connection, and the certificate fingerprints.
+ * Identifies a remote RTCPeerConnection by its SDP: by the session id of the `o=` line, which RFC
+ * 8829 keeps for the life of a connection, and by the certificate fingerprints.
  */
 export function remoteIdentity(sdp) {
   const session = /^o=\S+ (\S+)/m.exec(sdp)?.[1] ?? '';
@@ -19,13 +21,14 @@ export function remoteIdentity(sdp) {
 }
 
 /**
- * Which of two sessions gives way when both offer at once. Both sides come to the same answer, since both compare the same two ids.
+ * Whether we give way if both sides offer at once. Both sides compare the same two session ids, so
+ * exactly one of them gives way.
  */
 export function isPolite(ownSessionId, otherSessionId) {
   return ownSessionId < otherSessionId;
 }
 
-/** The candidate of a `candidate_json`, or `null` for the end of candidates and for what isn't one. */
+/** The candidate in a `candidateJson`; `null` for the end of candidates and for anything else. */
 export function parseCandidate(json) {
   let value;
   try {
@@ -51,22 +54,23 @@ export class Peer {
   /**
    * @param {object} options
    * @param {string} options.userId
-   * @param {string} options.sessionId the stay of theirs that messages are addressed to
+   * @param {string} options.sessionId their session, to which messages are addressed
    * @param {boolean} options.initiator whether this side makes the first offer
    * @param {RTCConfiguration} options.configuration
-   * @param {MediaStreamTrack|null} options.track what they shall hear; `null` while there is no microphone
-   * @param {object} options.hooks `send(peer, kind, text)` with kind `offer`, `answer` or `candidate`; `polite(peer)`;
-   *   `changed(peer)`; `track(peer, track)`; `iceError(peer, { code, text, url })`; `stepFailed(peer, error)`
+   * @param {MediaStreamTrack|null} options.track what they hear; `null` without a microphone
+   * @param {object} options.hooks `send(peer, kind, text)` with kind `offer`, `answer` or
+   *   `candidate`; `polite(peer)`; `changed(peer)`; `track(peer, track)`; `iceError(peer, { code,
+   *   text, url })`; `stepFailed(peer, error)`
    */
   constructor({ userId, sessionId, initiator, configuration, track, hooks, RTCPeerConnection }) {
     this.userId = userId;
     this.sessionId = sessionId;
     this.initiator = initiator;
-    /** Counts up with every connection made on this page, so that a change of it means another connection. */
+    /** A number that no other connection of this page has. */
     this.connectionId = ++connectionsMade;
-    /** Completed rounds of offer and answer. */
+    /** The number of completed rounds of offer and answer. */
     this.negotiations = 0;
-    /** Set by the mesh: see {@link remoteIdentity}. */
+    /** Set by the mesh, see {@link remoteIdentity}. */
     this.remoteIdentity = '';
     this.everConnected = false;
     this.#hooks = hooks;
@@ -116,8 +120,8 @@ export class Peer {
 
   /** Makes the first offer. */
   start() {
-    // A transceiver instead of a track: the offer is the same with and without a microphone, which can then come and go without
-    // another round.
+    // A transceiver instead of a track: the offer is the same with and without a microphone. So the
+    // microphone can come and go without another negotiation.
     const { sender } = this.#pc.addTransceiver('audio', { direction: 'sendrecv' });
     this.#sender = sender;
     this.#enqueue(() => sender.replaceTrack(this.#track));
@@ -152,7 +156,7 @@ export class Peer {
     });
   }
 
-  /** What they shall hear from now on. Needs no negotiation. */
+  /** What they hear from now on. Needs no negotiation. */
   setTrack(track) {
     this.#track = track;
     this.#enqueue(() => this.#sender?.replaceTrack(track));
@@ -162,12 +166,17 @@ export class Peer {
     this.#enqueue(() => this.#pc.setConfiguration(configuration));
   }
 
-  /** Finds new paths for the same connection: candidates are gathered again, with the ICE servers set last. */
+  /**
+   * Finds new paths for the same connection: gathers candidates again, with the latest ICE servers.
+   */
   restartIce() {
     this.#enqueue(() => this.#pc.restartIce());
   }
 
-  /** Restarts ICE, unless audio goes without a relay of ours; then the servers set last can wait for the next restart. */
+  /**
+   * Restarts ICE if audio goes through a relay of ours. If not, the latest ICE servers wait for the
+   * next restart.
+   */
   renewRelay() {
     this.#enqueue(async () => {
       const { localCandidateType, relayProtocol } = summarize(await this.#pc.getStats());
@@ -175,7 +184,10 @@ export class Peer {
     });
   }
 
-  /** After the other side's session changed under a connection that lives: says again what may have been lost with the old one. */
+  /**
+   * The other side has a new session. Sends the open offer again, which may be lost with the old
+   * session.
+   */
   resume() {
     this.#enqueue(() => {
       if (this.#pc.signalingState === 'have-local-offer') this.#send('offer', this.#pc.localDescription.sdp);
@@ -202,18 +214,19 @@ export class Peer {
   }
 
   /**
-   * One step at a time: an offer that comes in while ours is being made would see a signaling state that is about to change.
+   * Runs one step at a time. Otherwise an offer that comes in while we make ours would see a
+   * signaling state that is about to change.
    */
   #enqueue(step) {
     this.#queue = this.#queue
       .then(() => (this.#closed ? undefined : step()))
-      // A candidate of a connection that is no more, or a description that came too late: the supervision in the mesh notices
-      // a connection that does not come up, whatever the cause.
+      // For example a candidate of an old connection, or a late description. If the connection does
+      // not come up, the mesh notices, whatever the cause.
       .catch((error) => { if (!this.#closed) this.#hooks.stepFailed(this, error); });
   }
 
   async #offer() {
-    if (this.#pc.signalingState !== 'stable') return; // the browser asks again once it is stable
+    if (this.#pc.signalingState !== 'stable') return; // when it is stable, the browser asks again
     await this.#pc.setLocalDescription();
     this.#send('offer', this.#pc.localDescription.sdp);
   }
@@ -221,7 +234,7 @@ export class Peer {
   async #answer() {
     const offered = this.#pc.getTransceivers().filter((transceiver) => transceiver.mid !== null);
     for (const leftOver of this.#pc.getTransceivers().filter((transceiver) => transceiver.mid === null)) {
-      leftOver.stop(); // from an offer of ours that gave way; it would ask for a second audio line
+      leftOver.stop(); // from our offer that gave way; it would ask for a second audio line
     }
     const transceiver = offered[0];
     if (transceiver) {

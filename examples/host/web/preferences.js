@@ -1,4 +1,4 @@
-/** What this browser remembers about how one likes to talk. */
+/** The user's preferences, remembered by this browser. */
 
 import { readJson } from './api.js';
 
@@ -10,7 +10,7 @@ const DEFAULTS = {
   thresholdDb: -50,
   pushKey: 'KeyV',
   pushKeyName: 'V',
-  /** By user id, 0 to 2. */
+  /** Volumes from 0 to 2 by user id. */
   volumes: {},
 };
 
@@ -22,6 +22,6 @@ export function setPreferences(changes) {
   try {
     localStorage.setItem(KEY, JSON.stringify(preferences));
   } catch {
-    // Full or forbidden: then they last as long as the page.
+    // The storage is full or forbidden. Then the preferences last as long as the page.
   }
 }

@@ -1,11 +1,11 @@
-/** A key, or a button on a touch screen, that is held while one talks. */
+/** Push-to-talk: the user holds a key, or a button on a touch screen, to talk. */
 
 import { preferences } from './preferences.js';
 
 const TYPED_INTO = 'input:not([type=range]):not([type=radio]), select, textarea, [contenteditable]';
 
 /**
- * @param {HTMLElement} button what can be held instead of the key
+ * @param {HTMLElement} button can be held instead of the key
  * @param {(pressed: boolean) => void} onChange
  */
 export function setUpPushToTalk(button, onChange) {
@@ -22,7 +22,7 @@ export function setUpPushToTalk(button, onChange) {
   addEventListener('keyup', (event) => {
     if (concerns(event)) set(false);
   });
-  // No keyup comes where the focus has gone, and nobody wants to be heard by accident.
+  // Without the focus no keyup comes, and the user must not be heard by accident.
   addEventListener('blur', () => set(false));
   button.addEventListener('pointerdown', (event) => {
     button.setPointerCapture(event.pointerId);

@@ -1,4 +1,4 @@
-/** Devices, sensitivity, and when one is heard. */
+/** The audio settings: devices, sensitivity, and push-to-talk. */
 
 import { byId, icon, make, setText } from './dom.js';
 import { preferences, setPreferences } from './preferences.js';
@@ -6,7 +6,7 @@ import { preferences, setPreferences } from './preferences.js';
 const METER_MIN_DB = -80;
 const METER_MAX_DB = -10;
 
-/** Where a level is on a meter, 0 to 1. */
+/** The place of a level on a meter, from 0 to 1. */
 export function meterShare(db) {
   return Math.min(1, Math.max(0, (db - METER_MIN_DB) / (METER_MAX_DB - METER_MIN_DB)));
 }
@@ -46,7 +46,10 @@ async function listDevices(microphone, output) {
   byId('speaker-note').hidden = output.canPickSink;
 }
 
-/** Devices have no ids and no names before the microphone was allowed; the system's choice is offered then. */
+/**
+ * Before the user allows the microphone, devices have no ids. Then only the system's choice is
+ * offered.
+ */
 function fill(select, devices, chosen, kind) {
   const known = devices.filter(({ deviceId }) => deviceId && deviceId !== 'default');
   const options = known.map(({ deviceId, label }, index) => make('option', { value: deviceId }, label || `${kind} ${index + 1}`));

@@ -1,31 +1,33 @@
 /**
- * The signaling connection: one WebSocket at a time, reopened for as long as the caller wants it open.
+ * The signaling connection: one WebSocket at a time, opened again until the caller stops it.
  *
- * It speaks the JSON form of `united.ws.Envelope` (subprotocol `united.voice.v1.json`), matches replies to requests
- * by `requestId`, and knows nothing about calls, media or the page.
+ * It speaks the JSON form of `united.ws.Envelope` (subprotocol `united.voice.v1.json`) and matches
+ * replies to requests by `requestId`. It knows nothing about calls, media or the page.
  */
 
 export const SUBPROTOCOL = 'united.voice.v1.json';
 
-/** How long a request waits for its reply. A server that takes longer is treated as gone. */
+/** How long a request waits for its reply. If the server takes longer, it counts as gone. */
 export const REQUEST_TIMEOUT_MS = 10_000;
 const OPEN_TIMEOUT_MS = 10_000;
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 10_000;
-/** A connection that lived this long was a good one: the next loss starts again at the shortest delay. */
+/** A connection that lasted this long was good: after it the delays start again at the shortest. */
 const STABLE_AFTER_MS = 5_000;
 
 /**
- * How long to wait before attempt number `attempt` (0 is the first after a loss): full jitter over an exponentially
- * growing window, so that the clients of a restarted server do not all come back in the same instant.
+ * How many milliseconds to wait before attempt number `attempt`; 0 is the first after a loss. The
+ * delay is random in a window that grows exponentially. So the clients of a restarted server do not
+ * all come back in the same instant.
  */
 export function backoffDelay(attempt, random = Math.random) {
   return Math.round(random() * Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempt, 16)));
 }
 
 /**
- * What a close code of the server's means to this client: why it happened, and the least time to wait before trying again.
- * Every code has its own answer, so that being thrown out for flooding is not met with another flood.
+ * What a close code of the server means: the cause, and the shortest time to wait before the next
+ * attempt. For example, a client that was closed for flooding must not come back with another
+ * flood.
  */
 export function closeReaction(code) {
   switch (code) {
@@ -38,10 +40,11 @@ export function closeReaction(code) {
 }
 
 /**
- * A refusal by the server, or a failure on this side.
+ * A refusal by the server, or a failure of this client.
  *
- * `code` is a `VoiceErrorCode` without its prefix (`CHANNEL_FULL`, `FORBIDDEN`, …), or one of this client's own:
- * `TIMEOUT` (no reply), `OFFLINE` (the connection was or went down), `SUPERSEDED` (a later call took this one's place).
+ * `code` is a `VoiceErrorCode` without its prefix (`CHANNEL_FULL`, `FORBIDDEN`, …) or one of the
+ * client's own: `TIMEOUT` (no reply), `OFFLINE` (no connection, or it was lost), `SUPERSEDED` (a
+ * later call replaced this one).
  */
 export class VoiceError extends Error {
   constructor(code, message = '', channelId = '') {
@@ -51,20 +54,18 @@ export class VoiceError extends Error {
     this.channelId = channelId;
   }
 
-  /** From the wire's `VoiceError`. */
+  /** Makes the error from a `VoiceError` of the wire. */
   static fromWire({ code = '', message = '', channelId = '' }) {
     return new VoiceError(String(code).replace('VOICE_ERROR_CODE_', '') || 'UNSPECIFIED', message, channelId);
   }
 
-  /** Whether the same request may succeed later without anybody changing anything. */
+  /** Whether the same request may succeed later by itself. */
   get retryable() {
     return ['RATE_LIMITED', 'UNAVAILABLE', 'INTERNAL', 'TIMEOUT', 'OFFLINE'].includes(this.code);
   }
 }
 
-/**
- * Splits a JSON envelope into `{ requestId, name, payload }`; `null` for anything that isn't one.
- */
+/** Splits a JSON envelope into `{ requestId, name, payload }`. Returns `null` for anything else. */
 export function parseEnvelope(text) {
   let envelope;
   try {
@@ -79,11 +80,12 @@ export function parseEnvelope(text) {
 }
 
 /**
- * Events: `state` (`detail`: `{ state, cause, retryInMs }`, state one of `idle`, `connecting`, `online`, `waiting`,
- * `refused`).
+ * Event: `state` `{ state, cause, retryInMs }`; the state is `idle`, `connecting`, `online`,
+ * `waiting` or `refused`.
  *
- * Messages go to the `onMessage({ requestId, name, payload })` callback, in the order of the stream and before the promise of
- * the request they answer settles: whoever keeps a roster needs that order.
+ * Messages go to the callback `onMessage({ requestId, name, payload, answersRequest })`, in their
+ * order in the stream. A reply goes there before the promise of its request settles, because a
+ * roster needs that order.
  */
 export class Signaling extends EventTarget {
   #address;
@@ -102,9 +104,9 @@ export class Signaling extends EventTarget {
 
   /**
    * @param {object} options
-   * @param {(context: { refused: boolean }) => Promise<string>} options.address gives the URL for one attempt. `refused` says
-   *   that the attempt before never opened, which is also what a browser makes of a token that is no longer good. An error it
-   *   throws with `fatal` set ends the attempts.
+   * @param {(context: { refused: boolean }) => Promise<string>} options.address gives the URL for
+   *   one attempt. `refused` says that the last attempt never opened, which is all that a browser
+   *   tells about a refused token. An error with a true `fatal` ends the attempts
    * @param {(message: object) => void} options.onMessage
    */
   constructor({ address, onMessage, WebSocket = globalThis.WebSocket, random = Math.random }) {
@@ -131,18 +133,18 @@ export class Signaling extends EventTarget {
     this.#connect();
   }
 
-  /** Closes the connection for good; what is pending fails with `OFFLINE`. */
+  /** Closes the connection for good. Pending requests fail with `OFFLINE`. */
   stop() {
     this.#drop(1000);
     this.#setState('idle');
   }
 
-  /** Tries at once instead of when the delay is over: the network came back, or somebody pressed a button. */
+  /** Makes the next attempt now, without the rest of the delay. */
   retryNow() {
     if (this.#state === 'waiting') this.#connect();
   }
 
-  /** Gives up on a connection that looks dead and opens another. */
+  /** Drops a connection that looks dead, and opens another. */
   reset() {
     if (!this.online) return;
     this.#drop();
@@ -150,8 +152,9 @@ export class Signaling extends EventTarget {
   }
 
   /**
-   * Sends a request and resolves with the payload of its reply, or rejects with a {@link VoiceError}. A server that does not reply
-   * in time is gone, whatever the socket believes: then another connection is opened.
+   * Sends a request. Resolves with the payload of its reply, or rejects with a {@link VoiceError}.
+   * If no reply comes in time, the connection is dead, whatever the socket says, and another is
+   * opened.
    */
   request(name, payload, timeoutMs = REQUEST_TIMEOUT_MS) {
     return new Promise((resolve, reject) => {
@@ -168,7 +171,8 @@ export class Signaling extends EventTarget {
   }
 
   /**
-   * Sends a message whose success is silent. `onError` hears of a refusal, should one come. Returns whether it was sent.
+   * Sends a message that is answered only if it is refused; `onError` gets the refusal. Returns
+   * whether it was sent.
    */
   relay(name, payload, onError = () => {}) {
     const timer = setTimeout(() => this.#settle(requestId, {}), REQUEST_TIMEOUT_MS);
@@ -215,7 +219,7 @@ export class Signaling extends EventTarget {
     const socket = new this.#WebSocket(url, [SUBPROTOCOL]);
     this.#socket = socket;
     this.#refused = true;
-    // A connection attempt may hang for minutes; nobody waits that long.
+    // Browsers let an attempt hang for minutes, which is too long.
     this.#timer = setTimeout(() => this.#lost(socket, 0), OPEN_TIMEOUT_MS);
     socket.onopen = () => this.#opened(socket);
     socket.onmessage = (event) => this.#received(socket, event.data);
@@ -247,7 +251,7 @@ export class Signaling extends EventTarget {
     this.#wait(reaction.cause, reaction.minDelayMs);
   }
 
-  /** Lets go of the socket, if there is one, and fails what waits for it. */
+  /** Closes the socket, if there is one, and fails the pending requests. */
   #drop(code) {
     clearTimeout(this.#timer);
     clearTimeout(this.#stableTimer);

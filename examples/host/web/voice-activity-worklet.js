@@ -1,8 +1,9 @@
 /**
- * Reports how loud its input is, about fifty times a second: `{ db }`, decibels relative to full scale, -100 for silence.
+ * Reports the level of its input about fifty times a second: `{ db }`, decibels relative to full
+ * scale, -100 for silence.
  *
- * A worklet rather than a timer, because browsers slow the timers of hidden tabs down, and people talk while they look at
- * something else.
+ * It is a worklet, not a timer, because browsers slow down the timers of hidden tabs, and people
+ * talk while they look at something else.
  */
 
 const REPORTS_PER_SECOND = 50;

@@ -1,19 +1,27 @@
-/** Whether somebody speaks, told from how loud it is. */
+/** Voice activity detection by level. */
 
-/** How long speech goes on after it became quiet: the pauses between words are part of it. */
+/**
+ * How long speech goes on after the level fell, since the pauses between words are part of speech.
+ */
 export const HOLD_MS = 350;
-/** Speech that began goes on down to this much below the threshold, so that a voice near it does not flicker. */
+/**
+ * Speech ends only this far below the threshold, so that a voice near the threshold does not
+ * flicker.
+ */
 const HYSTERESIS_DB = 6;
 
 export class VoiceActivity {
   #activeUntil = -Infinity;
 
-  /** @param {number} thresholdDb level at which speech begins, in decibels relative to full scale (-100 to 0) */
+  /**
+   * @param {number} thresholdDb the level at which speech begins, in decibels relative to full
+   *   scale (-100 to 0)
+   */
   constructor(thresholdDb) {
     this.thresholdDb = thresholdDb;
   }
 
-  /** Takes one level and the time it was measured at; returns whether somebody speaks. */
+  /** Takes a level and the time of its measurement. Returns whether somebody speaks. */
   update(db, nowMs) {
     const speaking = nowMs < this.#activeUntil;
     const threshold = speaking ? this.thresholdDb - HYSTERESIS_DB : this.thresholdDb;

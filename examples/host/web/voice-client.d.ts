@@ -1,32 +1,40 @@
-/** Types of `voice-client.js`: the client module of United Voice servers. What each thing does stands in the module and its README. */
+/**
+ * Types of `voice-client.js`, the client module of United Voice servers. The module and its README
+ * say more.
+ */
 
-/** The code of a `VoiceError`: one of the wire's without `VOICE_ERROR_CODE_`, or one of this client's own. */
+/**
+ * The code of a `VoiceError`: the wire's, without `VOICE_ERROR_CODE_`, or one of the client's own.
+ */
 export type VoiceErrorCode =
   | 'UNSPECIFIED' | 'MALFORMED' | 'UNSUPPORTED' | 'CHANNEL_NOT_FOUND' | 'NOT_A_VOICE_CHANNEL' | 'FORBIDDEN' | 'CHANNEL_FULL'
   | 'NOT_IN_CHANNEL' | 'TARGET_NOT_IN_CHANNEL' | 'TOO_LARGE' | 'RATE_LIMITED' | 'SESSION_REPLACED' | 'UNAVAILABLE' | 'INTERNAL'
   | 'STALE_SESSION'
-  /** No reply in 10 s. Another connection to the server is opened then. */
+  /** No reply in 10 s. The client then opens another connection. */
   | 'TIMEOUT'
-  /** The connection was or went down. */
+  /** There is no connection, or it was lost. */
   | 'OFFLINE'
-  /** A later `join` or `leave` took its place. */
+  /** A later `join` or `leave` replaced the call. */
   | 'SUPERSEDED';
 
-/** A refusal by the server, or a failure on this side. */
+/** A refusal by the server, or a failure of the client. */
 export class VoiceError extends Error {
   constructor(code: VoiceErrorCode, message?: string, channelId?: string);
-  /** From the wire's `VoiceError` in its JSON form. */
+  /** Makes the error from a `VoiceError` of the wire in its JSON form. */
   static fromWire(error: { code?: string; message?: string; channelId?: string }): VoiceError;
   readonly code: VoiceErrorCode;
   readonly channelId: string;
-  /** Whether the same request may succeed later without anybody changing anything. */
+  /** Whether the same request may succeed later by itself. */
   get retryable(): boolean;
 }
 
-/** Milliseconds before attempt number `attempt`, 0 being the first after a loss. `random` gives numbers from 0 to 1. */
+/**
+ * Milliseconds before attempt number `attempt`; 0 is the first after a loss. `random` gives numbers
+ * from 0 to 1.
+ */
 export function backoffDelay(attempt: number, random?: () => number): number;
 
-/** How good a connection was between two of its `stats()`. */
+/** How good a connection was between two readings of its `stats()`. */
 export function quality(now: ConnectionNumbers, before?: ConnectionNumbers): 'good' | 'fair' | 'poor';
 
 /** The signaling connection. */
@@ -35,7 +43,7 @@ export type SignalingState = 'idle' | 'connecting' | 'online' | 'waiting' | 'ref
 /** The audio connection to a participant. */
 export type AudioConnection = 'none' | 'connecting' | 'connected' | 'interrupted' | 'failed';
 
-/** Why somebody else left, as on the wire. */
+/** Why a participant left, as on the wire. */
 export type LeaveReason =
   | 'VOICE_LEAVE_REASON_UNSPECIFIED' | 'VOICE_LEAVE_REASON_LEFT' | 'VOICE_LEAVE_REASON_MOVED' | 'VOICE_LEAVE_REASON_DISCONNECTED'
   | 'VOICE_LEAVE_REASON_REPLACED' | 'VOICE_LEAVE_REASON_KICKED' | 'VOICE_LEAVE_REASON_EVICTED';
@@ -51,15 +59,15 @@ export interface Participant {
   readonly connection: AudioConnection;
 }
 
-/** Of one peer connection since it was made. */
+/** Totals of one peer connection since it was made. */
 export interface ConnectionNumbers {
   readonly packetsReceived: number;
   readonly packetsLost: number;
   readonly packetsSent: number;
   readonly totalAudioEnergy: number;
-  /** `null` while it has not been measured. */
+  /** `null` until it is measured. */
   readonly roundTripTimeMs: number | null;
-  /** Empty while no pair of candidates is in use, as are the next two. */
+  /** Empty until a pair of candidates is in use, as are the next two. */
   readonly localCandidateType: '' | RTCIceCandidateType;
   readonly remoteCandidateType: '' | RTCIceCandidateType;
   readonly relayProtocol: string;
@@ -71,29 +79,29 @@ export interface ConnectionStats extends ConnectionNumbers {
   readonly sessionId: string;
   readonly connectionState: RTCPeerConnectionState;
   readonly iceState: RTCIceConnectionState;
-  /** Offer and answer rounds. */
+  /** Completed rounds of offer and answer. */
   readonly negotiations: number;
-  /** Another one for each new peer connection. */
+  /** A number that no other peer connection of the page has. */
   readonly connectionId: number;
 }
 
 export interface VoiceClientOptions {
-  /** Of the WebSocket, without the token. */
+  /** The WebSocket's address, without the token. */
   url: string;
   /**
-   * A token, or what gets one before each attempt to connect. `renew` says that the one before may have been refused. An error
-   * with a true `fatal` ends the attempts.
+   * A token, or a function that gets one before each attempt to connect. `renew` says that the
+   * server may have refused the last token. An error with a true `fatal` ends the attempts.
    */
   token: string | ((context: { renew: boolean }) => Promise<string | { token: string; userId?: string }>);
-  /** One's own user id, where `token` does not give it. */
+  /** The user's own id, if `token` does not give it. */
   userId?: string;
-  /** Use TURN relays only, so that no participant learns one's address. */
+  /** Use TURN relays only, so that no participant learns the user's address. */
   relayOnly?: boolean;
-  /** In the place of the platform's own, for tests. */
+  /** Replaces the platform's own in tests. */
   WebSocket?: unknown;
-  /** In the place of the platform's own, for tests. */
+  /** Replaces the platform's own in tests. */
   RTCPeerConnection?: unknown;
-  /** In the place of `Math.random`, for tests. */
+  /** Replaces `Math.random` in tests. */
   random?: () => number;
 }
 
@@ -101,7 +109,7 @@ export interface VoiceClientOptions {
 export interface VoiceClientEventMap {
   /** The signaling connection changed. */
   state: CustomEvent<{ state: SignalingState; cause?: string; retryInMs?: number }>;
-  /** One is in a channel, or out of it (`null`). */
+  /** The user is in a channel, or in none (`null`). */
   channel: CustomEvent<ChannelDetail>;
   /** Anything about `participants` changed. */
   roster: CustomEvent<Record<string, never>>;
@@ -109,13 +117,13 @@ export interface VoiceClientEventMap {
   participantjoined: CustomEvent<{ participant: Participant }>;
   /** Somebody went. */
   participantleft: CustomEvent<{ participant: Omit<Participant, 'connection'>; reason: LeaveReason }>;
-  /** Something to play. */
+  /** A track to play. */
   track: CustomEvent<{ userId: string; track: MediaStreamTrack }>;
-  /** Nothing to play any more. */
+  /** The track is to be played no longer. */
   trackended: CustomEvent<{ userId: string }>;
   /** An error that no promise reports. */
   error: CustomEvent<{ error: VoiceError; action: 'rejoin' | 'relay' | 'none' }>;
-  /** A step of a negotiation failed; for logs. */
+  /** A step of a negotiation failed. For logs. */
   peererror: CustomEvent<{ userId: string; error: unknown }>;
   /** A STUN or TURN server refused or did not answer. */
   iceerror: CustomEvent<{ userId: string; code: number; text: string; url: string }>;
@@ -133,18 +141,18 @@ type Listener<Type extends keyof VoiceClientEventMap> =
 export class VoiceClient extends EventTarget {
   constructor(options: VoiceClientOptions);
 
-  /** One's own user id; empty until it is known. */
+  /** The user's own id; empty until it is known. */
   get userId(): string;
-  /** The channel one is in, also while signaling is being reconnected; else `null`. */
+  /** The channel that the user is in, even while signaling reconnects; `null` if none. */
   get channelId(): string | null;
-  /** Names this stay in the channel; empty while there is none. */
+  /** The session, which is this stay in the channel; empty if there is none. */
   get sessionId(): string;
   get state(): SignalingState;
   get muted(): boolean;
   get deafened(): boolean;
   /** The others in the channel, in the order they joined. */
   get participants(): Participant[];
-  /** Those whose signaling broke off and whose audio goes on for the moment. They are not participants. */
+  /** Users that lost the server while audio with them goes on. None of them is a participant. */
   get lingering(): { userId: string; displayName: string }[];
   /** The ICE servers in use, without their credentials. */
   get iceServerUrls(): string[];
@@ -153,20 +161,27 @@ export class VoiceClient extends EventTarget {
   connect(): void;
   /** Leaves, and disconnects. */
   close(): void;
-  /** Does not wait any longer for the next attempt to connect. */
+  /** Makes the next attempt to connect now, if the client is waiting for it. */
   retryNow(): void;
-  /** Joins a channel, leaving the one before. Rejects with a `VoiceError`; a refused join changes nothing. */
+  /**
+   * Joins a channel and leaves the present one. Rejects with a `VoiceError`. A refused join changes
+   * nothing.
+   */
   join(channelId: string): Promise<{ channelId: string; qualityWarning: boolean }>;
   /** Leaves the channel at once. */
   leave(): void;
-  /** Tells the others. Silencing the track is the caller's part. */
+  /** Tells the others. The caller, which owns the track, has to silence it. */
   setMuted(muted: boolean): void;
+  /** Tells the others. A deafened user counts as muted. */
   setDeafened(deafened: boolean): void;
-  /** Tells the others whether one speaks. May be called as often as one likes. */
+  /**
+   * Tells the others whether the user speaks. May be called often: only changes are sent, at most
+   * four a second.
+   */
   setSpeaking(speaking: boolean): void;
-  /** What the others hear. */
+  /** What the others hear. A change needs no negotiation. */
   setTrack(track: MediaStreamTrack | null): void;
-  /** One entry for each connection to another, those who are `lingering` included. */
+  /** An entry for each connection to another user; `lingering` users are among them. */
   stats(): Promise<ConnectionStats[]>;
 
   addEventListener<Type extends keyof VoiceClientEventMap>(

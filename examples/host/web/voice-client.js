@@ -1,8 +1,10 @@
 /**
- * A voice channel client for United Voice servers: signaling, roster, and a full mesh of WebRTC audio.
+ * A voice channel client for United Voice servers: signaling, roster, and a full mesh of WebRTC
+ * audio.
  *
- * No DOM, no audio graph, no user interface: give it a microphone track, play the tracks it hands out. The README beside this file
- * has the whole API and the rules of reconnection.
+ * It uses no DOM and no audio graph and has no user interface. Give it the track of a microphone,
+ * and play the tracks that it hands out. The README beside this file has the whole API and says how
+ * the client reconnects.
  *
  * @example
  * const client = new VoiceClient({ url: 'wss://voice.example.org/ws', token });
@@ -13,12 +15,13 @@
  */
 
 import { Mesh } from './mesh.js';
+import { OwnState } from './own-state.js';
+import { Roster } from './roster.js';
 import { Signaling, VoiceError } from './signaling.js';
 
 export { VoiceError, backoffDelay } from './signaling.js';
 export { quality } from './peer-stats.js';
 
-const SPEAKING_INTERVAL_MS = 250;
 const PROBE_TIMEOUT_MS = 5_000;
 const REJOIN_DELAY_MS = 2_000;
 
@@ -31,20 +34,25 @@ const REJOIN_DELAY_MS = 2_000;
  * @property {boolean} muted
  * @property {boolean} deafened
  * @property {boolean} speaking
- * @property {'none'|'connecting'|'connected'|'interrupted'|'failed'} connection the audio connection to them
+ * @property {'none'|'connecting'|'connected'|'interrupted'|'failed'} connection
+ *   the audio connection
  */
 
 /**
- * Events, all `CustomEvent`s:
+ * Events, all of them `CustomEvent`s:
  *
- * - `state` `{ state, cause?, retryInMs? }`: signaling is `idle`, `connecting`, `online`, `waiting` (for the next attempt) or `refused`
- * - `channel` `{ channelId, reason, qualityWarning? }`: joined (`channelId` set; reason `joined` or `rejoined`) or out of it (`null`;
- *   reason `left`, `kicked`, `evicted`, `replaced`, `refused`)
+ * - `state` `{ state, cause?, retryInMs? }`: the signaling connection is `idle`, `connecting`,
+ *   `online`, `waiting` (for the next attempt) or `refused`
+ * - `channel` `{ channelId, reason, qualityWarning? }`: the user is in a channel (reason `joined`
+ *   or `rejoined`), or in none (`channelId` is `null`; reason `left`, `kicked`, `evicted`,
+ *   `replaced` or `refused`)
  * - `roster` `{}`: {@link participants} changed in any way
- * - `participantjoined`, `participantleft` `{ participant, reason? }`: others came and went, snapshots not included
+ * - `participantjoined`, `participantleft` `{ participant, reason? }`: somebody came or went. The
+ *   snapshot of a join causes no such events
  * - `track` `{ userId, track }`, `trackended` `{ userId }`: what to play, and when to stop
  * - `error` `{ error, action }`: a {@link VoiceError} that no promise reports
- * - `peererror` `{ userId, error }`: a step of the negotiation failed; what matters is whether the connection comes up, so this is for logs
+ * - `peererror` `{ userId, error }`: a step of a negotiation failed. The connection may come up all
+ *   the same, so this is for logs
  * - `iceerror` `{ userId, code, text, url }`: a STUN or TURN server refused or did not answer
  */
 export class VoiceClient extends EventTarget {
@@ -54,28 +62,25 @@ export class VoiceClient extends EventTarget {
   #url;
   #userId = '';
   #channelId = null;
+  /** The channel to be in once signaling is online; `null` if none. */
   #wanted = null;
+  /** The promise of a `join` that waits for the connection. */
   #waiter = null;
   #sessionId = '';
-  #participants = new Map();
-  #names = new Map();
-  #muted = false;
-  #deafened = false;
-  #stateInFlight = false;
-  #stateSent = null;
-  #speaking = false;
-  #speakingSent = false;
-  #speakingTimer = 0;
+  #roster = new Roster();
+  #own;
   #rejoinTimer = 0;
   #probing = false;
 
   /**
    * @param {object} options
-   * @param {string} options.url of the WebSocket, without the token
-   * @param {string | ((context: { renew: boolean }) => Promise<string | { token: string, userId: string }>)} options.token
-   *   a token, or what gets one before each attempt; `renew` says that the one before may have been refused
-   * @param {string} [options.userId] one's own user id, where `token` does not give it
-   * @param {boolean} [options.relayOnly] use TURN relays only, so that no participant learns one's address
+   * @param {string} options.url the WebSocket's address, without the token
+   * @param {string | ((context: { renew: boolean }) => Promise<string | { token: string, userId:
+   *   string }>)} options.token a token, or a function that gets one before each attempt to
+   *   connect. `renew` says that the server may have refused the last token
+   * @param {string} [options.userId] the user's own id, if `token` does not give it
+   * @param {boolean} [options.relayOnly] use TURN relays only, so that no participant learns the
+   *   user's address
    */
   constructor({ url, token, userId = '', relayOnly = false, ...platform }) {
     super();
@@ -89,33 +94,37 @@ export class VoiceClient extends EventTarget {
       random: platform.random,
     });
     this.#signaling.addEventListener('state', ({ detail }) => this.#signalingChanged(detail));
+    this.#own = new OwnState(this.#signaling, () => ({ channelId: this.#channelId, sessionId: this.#sessionId }));
     this.#mesh = new Mesh({
       relayOnly,
       RTCPeerConnection: platform.RTCPeerConnection ?? globalThis.RTCPeerConnection,
       relay: (name, payload, onError) => this.#relay(name, payload, onError),
       online: () => this.#signaling.online && this.#sessionId !== '',
       sessionId: () => this.#sessionId,
-      sessionOf: (id) => this.#participants.get(id)?.sessionId,
+      sessionOf: (id) => this.#roster.get(id)?.sessionId,
       emit: (type, detail) => this.#meshEvent(type, detail),
       trouble: () => this.#probe(),
     });
   }
 
-  /** One's own user id; empty until it is known. */
+  /** The user's own id; empty until it is known. */
   get userId() { return this.#userId; }
-  /** The channel one is in, also while signaling is being reconnected; else `null`. */
+  /** The channel that the user is in, even while signaling reconnects; `null` if none. */
   get channelId() { return this.#channelId; }
-  /** Names this stay in the channel; empty while there is none. */
+  /** The session, which is this stay in the channel; empty if there is none. */
   get sessionId() { return this.#sessionId; }
   get state() { return this.#signaling.state; }
-  get muted() { return this.#muted; }
-  get deafened() { return this.#deafened; }
+  get muted() { return this.#own.muted; }
+  get deafened() { return this.#own.deafened; }
   /** The others in the channel, in the order they joined. @returns {Participant[]} */
   get participants() {
-    return [...this.#participants.values()].map((participant) => this.#withConnection(participant));
+    return this.#roster.participants.map((participant) => this.#withConnection(participant));
   }
-  /** `{ userId, displayName }` of those whose signaling broke off and whose audio goes on for the moment. They are not participants. */
-  get lingering() { return this.#mesh.lingering.map((userId) => ({ userId, displayName: this.#names.get(userId) ?? '' })); }
+  /**
+   * Users that lost the server while audio with them goes on. None of them is a participant.
+   * @returns {{ userId: string, displayName: string }[]}
+   */
+  get lingering() { return this.#mesh.lingering.map((userId) => ({ userId, displayName: this.#roster.nameOf(userId) })); }
   /** The ICE servers in use, without their credentials. @returns {string[]} */
   get iceServerUrls() { return this.#mesh.iceServerUrls; }
 
@@ -128,13 +137,13 @@ export class VoiceClient extends EventTarget {
     this.#signaling.stop();
   }
 
-  /** Does not wait any longer for the next attempt to connect. */
+  /** Makes the next attempt to connect now, if the client is waiting for it. */
   retryNow() { this.#signaling.retryNow(); }
 
   /**
-   * Joins a channel, leaving the one before. Waits for the connection where there is none.
+   * Joins a channel and leaves the present one. Waits for the connection if there is none.
    *
-   * A refused join changes nothing: one stays where one was.
+   * A refused join changes nothing: the user stays in the present channel.
    *
    * @returns {Promise<{ channelId: string, qualityWarning: boolean }>}
    * @throws {VoiceError}
@@ -158,36 +167,42 @@ export class VoiceClient extends EventTarget {
     this.#exit('left');
   }
 
+  /** Tells the others. The caller, which owns the track, has to silence it. */
   setMuted(muted) {
-    this.#muted = muted;
-    this.#syncState();
+    this.#own.muted = muted;
+    this.#own.tellState();
   }
 
+  /** Tells the others. A deafened user counts as muted. */
   setDeafened(deafened) {
-    this.#deafened = deafened;
-    this.#syncState();
+    this.#own.deafened = deafened;
+    this.#own.tellState();
   }
 
-  /** Tells the others whether one speaks. May be called as often as one likes: only changes are sent, at most four a second. */
+  /**
+   * Tells the others whether the user speaks. May be called often: only changes are sent, at most
+   * four a second.
+   */
   setSpeaking(speaking) {
-    this.#speaking = speaking;
-    this.#flushSpeaking();
+    this.#own.speaking = speaking;
+    this.#own.tellSpeaking();
   }
 
-  /** What the others hear: a track, or `null`. Changing it needs no negotiation. */
+  /** What the others hear: a track, or `null`. A change needs no negotiation. */
   setTrack(track) { this.#mesh.setTrack(track); }
 
   /**
-   * Per connection to another: `userId displayName sessionId connectionState iceState packetsReceived packetsLost packetsSent
-   * totalAudioEnergy roundTripTimeMs localCandidateType remoteCandidateType relayProtocol negotiations connectionId`. Those who
-   * are {@link lingering} are among them, with the session that they had.
+   * Each connection to another user: `userId displayName sessionId connectionState iceState
+   * packetsReceived packetsLost packetsSent totalAudioEnergy roundTripTimeMs localCandidateType
+   * remoteCandidateType relayProtocol negotiations connectionId`. Connections to {@link lingering}
+   * users are among them, with the last known session.
    */
   async stats() {
     const stats = await this.#mesh.stats();
-    return stats.map((entry) => ({ ...entry, displayName: this.#names.get(entry.userId) ?? '' }));
+    return stats.map((entry) => ({ ...entry, displayName: this.#roster.nameOf(entry.userId) }));
   }
 
-  // --- connection -------------------------------------------------------------------------------------------------
+  // --- connection --------------------------------------------------------------------------------
 
   async #address({ refused }) {
     const got = typeof this.#token === 'function' ? await this.#token({ renew: refused }) : this.#token;
@@ -215,7 +230,9 @@ export class VoiceClient extends EventTarget {
     this.#emit('roster');
   }
 
-  /** Back in the channel after the connection was lost, or into the one that was asked for meanwhile. */
+  /**
+   * Joins the channel that the user was in before the connection was lost, or wants to be in since.
+   */
   async #rejoin() {
     const channelId = this.#wanted;
     const waiter = this.#waiter;
@@ -225,7 +242,7 @@ export class VoiceClient extends EventTarget {
       waiter?.resolve(joined);
     } catch (error) {
       if (error.code === 'OFFLINE' && this.#wanted === channelId) {
-        this.#waiter ??= waiter; // the next connection's business
+        this.#waiter ??= waiter; // the next connection tries again
       } else if (!waiter && error.retryable && this.#wanted === channelId) {
         this.#rejoinTimer = setTimeout(() => { if (this.#signaling.online) this.#rejoin(); }, REJOIN_DELAY_MS);
       } else if (waiter) {
@@ -249,7 +266,7 @@ export class VoiceClient extends EventTarget {
   #joinFailed(channelId, error) {
     if (this.#wanted !== channelId || ['TIMEOUT', 'OFFLINE'].includes(error.code)) return;
     if (this.#sessionId !== '') {
-      this.#wanted = this.#channelId; // refused while in another channel: still there
+      this.#wanted = this.#channelId; // the user is still in the present channel
     } else if (!error.retryable || this.#channelId === null) {
       this.#wanted = null;
       this.#exit('refused');
@@ -261,7 +278,10 @@ export class VoiceClient extends EventTarget {
     this.#waiter = null;
   }
 
-  /** Asks the server something cheap, since a failing call often means that the network below the signaling is gone as well. */
+  /**
+   * Asks the server something cheap. A failing call often means that signaling has lost its network
+   * too, and a request without a reply finds that out.
+   */
   async #probe() {
     if (this.#probing || !this.#signaling.online || this.#channelId === null) return;
     this.#probing = true;
@@ -269,7 +289,7 @@ export class VoiceClient extends EventTarget {
     this.#probing = false;
   }
 
-  // --- what the server says ---------------------------------------------------------------------------------------
+  // --- what the server says ----------------------------------------------------------------------
 
   #received({ requestId, name, payload, answersRequest }) {
     switch (name) {
@@ -283,39 +303,32 @@ export class VoiceClient extends EventTarget {
       case 'voiceIceCandidate': return this.#relayed(name, payload);
       case 'voiceIceServersResponse': return this.#iceServers(payload, requestId === '');
       case 'voiceError': return answersRequest ? undefined : this.#refused(VoiceError.fromWire(payload));
-      default: return undefined; // a later version's, or the host's own
+      default: return undefined; // from a later version, or a message of the host's own
     }
   }
 
   #joined({ channelId, sessionId, participants = [], iceServers = [], qualityWarning = false }) {
-    if (this.#wanted === null) return; // left meanwhile; the server knows already
+    if (this.#wanted === null) return; // the user left meanwhile, and the server knows
     const sameSession = sessionId === this.#sessionId;
     const cameBack = this.#channelId === channelId;
     if (!cameBack) this.#mesh.closeAll();
     this.#channelId = channelId;
     this.#sessionId = sessionId;
-    this.#participants = new Map(participants.map((wire) => [wire.userId, fromWire(wire)]));
-    for (const { userId, displayName } of participants) this.#names.set(userId, displayName);
+    this.#roster.replace(participants);
     this.#mesh.setIceServers(iceServers);
     this.#mesh.snapshot(participants, sameSession);
-    if (!sameSession) {
-      this.#speakingSent = false;
-      this.#stateSent = `${sessionId} false false`; // how every stay begins
-    }
+    if (!sameSession) this.#own.began(sessionId);
     this.#emit('channel', { channelId, reason: cameBack ? 'rejoined' : 'joined', qualityWarning });
     this.#emit('roster');
-    this.#syncState();
-    this.#flushSpeaking();
+    this.#own.tellState();
+    this.#own.tellSpeaking();
   }
 
   #participantJoined({ channelId, participant }) {
     if (!this.#isHere(channelId) || !participant) return;
-    // A joined event without a leave before it (a missed one) still puts the user at the end, as the server has it.
-    this.#participants.delete(participant.userId);
-    this.#participants.set(participant.userId, fromWire(participant));
-    this.#names.set(participant.userId, participant.displayName);
+    const added = this.#roster.add(participant);
     this.#mesh.joined(participant);
-    this.#emit('participantjoined', { participant: this.#withConnection(fromWire(participant)) });
+    this.#emit('participantjoined', { participant: this.#withConnection(added) });
     this.#emit('roster');
   }
 
@@ -327,23 +340,23 @@ export class VoiceClient extends EventTarget {
       this.#exit({ VOICE_LEAVE_REASON_KICKED: 'kicked', VOICE_LEAVE_REASON_EVICTED: 'evicted' }[reason] ?? 'left');
       return;
     }
-    const participant = this.#participants.get(userId);
+    const participant = this.#roster.get(userId);
     if (!participant || (sessionId && participant.sessionId !== sessionId)) return;
-    this.#participants.delete(userId);
+    this.#roster.remove(userId);
     this.#mesh.left(userId, reason);
     this.#emit('participantleft', { participant, reason });
     this.#emit('roster');
   }
 
   #update({ channelId, userId }, change) {
-    const participant = this.#participants.get(userId);
+    const participant = this.#roster.get(userId);
     if (!this.#isHere(channelId) || !participant) return;
     Object.assign(participant, change);
     this.#emit('roster');
   }
 
   #relayed(name, { channelId, senderUserId, senderSessionId, targetSessionId, sdp, candidateJson }) {
-    const sender = this.#participants.get(senderUserId);
+    const sender = this.#roster.get(senderUserId);
     if (!this.#isHere(channelId) || !sender || sender.sessionId !== senderSessionId) return;
     if (targetSessionId && targetSessionId !== this.#sessionId) return;
     if (name === 'voiceSdpOffer') this.#mesh.offer(senderUserId, sdp);
@@ -364,7 +377,7 @@ export class VoiceClient extends EventTarget {
     this.#emit('error', { error, action: 'none' });
   }
 
-  // --- what we tell -----------------------------------------------------------------------------------------------
+  // --- what we tell ------------------------------------------------------------------------------
 
   #relay(name, payload, onError) {
     if (!this.#sessionId) return false;
@@ -374,41 +387,7 @@ export class VoiceClient extends EventTarget {
     });
   }
 
-  /** Makes the server's idea of our state the present one: once at a time, and again if it changed in between. */
-  async #syncState() {
-    const session = this.#sessionId;
-    const muted = this.#muted || this.#deafened;
-    const deafened = this.#deafened;
-    const said = `${session} ${muted} ${deafened}`;
-    if (!session || this.#stateInFlight || this.#stateSent === said) return;
-    this.#stateInFlight = true;
-    let pauseMs = 0;
-    try {
-      await this.#signaling.request('voiceStateUpdate', { channelId: this.#channelId, muted, deafened });
-      this.#stateSent = said;
-    } catch (error) {
-      if (!error.retryable) this.#stateSent = said;
-      pauseMs = 1_000;
-    } finally {
-      this.#stateInFlight = false;
-    }
-    setTimeout(() => this.#syncState(), pauseMs);
-  }
-
-  #flushSpeaking() {
-    if (this.#speakingTimer || this.#speaking === this.#speakingSent || !this.#sessionId) return;
-    const payload = { channelId: this.#channelId, speaking: this.#speaking };
-    if (!this.#signaling.online) return;
-    // Its echo says nothing new, but the want of it says that the connection is dead.
-    this.#signaling.request('voiceSpeakingEvent', payload).catch(() => {});
-    this.#speakingSent = this.#speaking;
-    this.#speakingTimer = setTimeout(() => {
-      this.#speakingTimer = 0;
-      this.#flushSpeaking();
-    }, SPEAKING_INTERVAL_MS);
-  }
-
-  // --- bookkeeping ------------------------------------------------------------------------------------------------
+  // --- bookkeeping -------------------------------------------------------------------------------
 
   #isHere(channelId) {
     return this.#channelId !== null && this.#sessionId !== '' && channelId === this.#channelId;
@@ -418,8 +397,7 @@ export class VoiceClient extends EventTarget {
     const wasIn = this.#channelId !== null;
     this.#channelId = null;
     this.#sessionId = '';
-    this.#participants.clear();
-    this.#names.clear();
+    this.#roster.clear();
     this.#mesh.closeAll();
     if (!wasIn) return;
     this.#emit('channel', { channelId: null, reason });
@@ -438,8 +416,4 @@ export class VoiceClient extends EventTarget {
   #emit(type, detail = {}) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
-}
-
-function fromWire({ userId, displayName = '', pubkey = '', muted = false, deafened = false, sessionId = '' }) {
-  return { userId, displayName, pubkey, muted, deafened, sessionId, speaking: false };
 }

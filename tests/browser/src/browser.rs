@@ -1,4 +1,4 @@
-//! One Chromium, and the logs it keeps.
+//! A Chromium and its logs.
 
 use std::{
     panic::{AssertUnwindSafe, resume_unwind},
@@ -12,16 +12,17 @@ use serde_json::{Value, json};
 
 use crate::{Tab, capture, commands::TakeLog, driver::Driver};
 
-/// What happens when a page asks for the microphone.
+/// What happens if a page asks for the microphone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Microphones {
-    /// It gets one that beeps.
+    /// The page gets a microphone that beeps.
     Beep,
-    /// The user has forbidden it.
+    /// The user has forbidden microphones.
     Forbidden,
 }
 
-/// Headless, silent, without anything that would call home, and as fast in the background as in front.
+/// The browser is headless and silent, asks nothing of the internet, and runs hidden tabs at full
+/// speed.
 const FLAGS: &[&str] = &[
     "--headless=new",
     "--no-sandbox",
@@ -42,7 +43,7 @@ const FLAGS: &[&str] = &[
     "--use-fake-device-for-media-stream",
 ];
 
-/// What a browser is started with.
+/// How to start a browser.
 #[derive(Clone, Debug)]
 pub struct BrowserBuilder {
     microphones: Microphones,
@@ -51,30 +52,31 @@ pub struct BrowserBuilder {
 }
 
 impl BrowserBuilder {
-    /// Starts this program instead of the Chromium that chromedriver finds. It is given Chromium's arguments.
+    /// Starts this program, with Chromium's arguments, instead of the Chromium that chromedriver
+    /// finds.
     #[must_use]
     pub fn binary(mut self, path: impl Into<PathBuf>) -> Self {
         self.binary = Some(path.into());
         self
     }
 
-    /// One more command-line argument.
+    /// Adds a command-line argument.
     #[must_use]
     pub fn flag(mut self, flag: impl Into<String>) -> Self {
         self.flags.push(flag.into());
         self
     }
 
-    /// Runs a test with such a browser and closes that however the test ends. When it fails, a picture and the text of each
-    /// tab are kept.
+    /// Runs a test with a new browser, and closes the browser even if the test fails. A failed test
+    /// leaves a picture and the text of each tab.
     ///
     /// # Panics
-    /// If Chromium or chromedriver is missing, or if the test does.
+    /// If Chromium or chromedriver is missing, or if the test panics.
     pub async fn run(self, test: impl AsyncFnOnce(&Browser)) {
         let browser = Browser::start(&self).await;
         let outcome = AssertUnwindSafe(test(&browser)).catch_unwind().await;
         if outcome.is_err() {
-            // Whatever goes wrong here must not hide why the test failed.
+            // A failure here must not hide the failure of the test.
             let _ = AssertUnwindSafe(capture::failure(&browser))
                 .catch_unwind()
                 .await;
@@ -94,7 +96,8 @@ impl BrowserBuilder {
         let mut preferences = json!({});
         match self.microphones {
             Microphones::Beep => flags.push("--use-fake-ui-for-media-stream"),
-            // 2 is "block". Addresses are hidden from pages without the microphone behind names that only multicast resolves.
+            // 2 is "block". Chromium hides addresses from pages without a microphone: it gives them
+            // names that only multicast resolves.
             Microphones::Forbidden => {
                 preferences["profile.default_content_setting_values.media_stream_mic"] = json!(2);
                 flags.push("--disable-features=WebRtcHideLocalIpsWithMdns");
@@ -124,7 +127,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// A browser to be configured before it starts.
+    /// Configures a browser before it starts.
     #[must_use]
     pub const fn builder(microphones: Microphones) -> BrowserBuilder {
         BrowserBuilder {
@@ -134,10 +137,10 @@ impl Browser {
         }
     }
 
-    /// Runs a test with a browser of its own, see [`BrowserBuilder::run`].
+    /// Runs a test with a new browser, see [`BrowserBuilder::run`].
     ///
     /// # Panics
-    /// If Chromium or chromedriver is missing, or if the test does.
+    /// If Chromium or chromedriver is missing, or if the test panics.
     pub async fn run(microphones: Microphones, test: impl AsyncFnOnce(&Self)) {
         Self::builder(microphones).run(test).await;
     }
@@ -155,14 +158,14 @@ impl Browser {
     /// Opens a new tab.
     ///
     /// # Panics
-    /// If the browser doesn't.
+    /// If the browser does not open it.
     pub async fn tab(&self) -> Tab<'_> {
         let opened = self.client.new_window(true).await;
         Tab::new(self, opened.expect("a tab opens").handle)
     }
 
-    /// What the tabs wrote to their consoles since the last call, as `LEVEL message`; includes violations of the content
-    /// security policy and requests that failed.
+    /// What the tabs wrote to their consoles since the last call, as `LEVEL message`. The browser
+    /// also writes violations of the content security policy and failed requests there.
     pub async fn take_console(&self) -> Vec<String> {
         let entries = self.take_log("browser").await;
         entries
@@ -171,7 +174,7 @@ impl Browser {
             .collect()
     }
 
-    /// The addresses that the tabs asked for since the last call, those of WebSockets included.
+    /// The URLs that the tabs requested since the last call, WebSockets included.
     pub async fn take_requests(&self) -> Vec<String> {
         let entries = self.take_log("performance").await;
         entries.iter().filter_map(requested).collect()

@@ -1,10 +1,11 @@
-//! What a failed test leaves behind.
+//! What a failed test leaves for people to look at.
 
 use std::env;
 
 use crate::{Browser, Tab};
 
-/// Keeps a picture of each tab in the system's temporary directory and prints its text and the consoles.
+/// Saves a picture of each tab in the system's temporary directory. Prints the tabs' texts and the
+/// consoles.
 #[expect(clippy::print_stderr, reason = "the output of a failing test shows it")]
 pub(crate) async fn failure(browser: &Browser) {
     let pid = std::process::id();

@@ -1,11 +1,12 @@
-//! What chromedriver can do beyond the WebDriver standard.
+//! Commands of chromedriver beyond the WebDriver standard.
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use http::Method;
 use serde_json::{Value, json};
 use url::{ParseError, Url};
 
-/// Takes what has been logged since the last time: `browser` is the console, `performance` the protocol events of DevTools.
+/// Takes the log entries since the last time. The log `browser` is the console; `performance` has
+/// the events of DevTools.
 #[derive(Debug)]
 pub(crate) struct TakeLog(pub(crate) &'static str);
 

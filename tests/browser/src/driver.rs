@@ -9,14 +9,15 @@ use tokio::{
 };
 use united_voice_scenarios::soon;
 
-/// A running chromedriver. Dropping it kills it; its browsers must have been closed before, since they would outlive it.
+/// A running chromedriver. Dropping it kills the process. Close its browsers before, or they go on
+/// running.
 #[derive(Debug)]
 pub(crate) struct Driver {
     url: String,
     _process: Child,
-    // Kept open: a driver that can't write its log would end.
+    // Kept open: the driver would end if it could not write its log.
     _log: Lines<BufReader<ChildStdout>>,
-    // Everything that driver and browser write goes here, and with it.
+    // Driver and browser write all their files here. Dropping it removes them.
     _home: TempDir,
 }
 

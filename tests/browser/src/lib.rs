@@ -1,10 +1,11 @@
-//! The harness of the browser tests: runs Chromium under WebDriver and looks at the page as a person and a developer would.
+//! The harness of the browser tests. It runs Chromium under WebDriver and examines the page as a
+//! user and a developer would.
 //!
-//! The page is served by a real example server; see `united_voice_scenarios` for how that is started. Microphones are fake (they
-//! beep), addresses are loopback, and no test talks to anything outside this machine.
+//! A real example server serves the page; `united_voice_scenarios` starts it. Microphones are fake
+//! (they beep), addresses are loopback, and no test talks to another machine.
 //!
-//! [`Browser::run`] gives a test a browser and closes it however the test ends. Several people are several [`Tab`]s of one
-//! browser, because a second browser costs far more than a tab.
+//! [`Browser::run`] gives a test a browser, and closes it even if the test fails. Several people
+//! are several [`Tab`]s of one browser, because a second browser costs far more than a tab.
 
 mod browser;
 mod capture;
@@ -26,7 +27,7 @@ pub use tab::Tab;
 use united_voice_scenarios::Server;
 pub use united_voice_scenarios::ServerKind;
 
-/// A server as a fresh installation has it, except that its clients ask no STUN server on the internet.
+/// A server with the default configuration, but without STUN servers on the internet.
 pub async fn server(kind: ServerKind) -> Server {
     Server::with_config(kind, "[ice]\nstun_urls = []\n").await
 }

@@ -1,10 +1,12 @@
-//! What the browser itself says about a page's peer connections, second by second and whatever the page makes of it.
+//! What the browser itself reports about a page's peer connections, second by second. The page's
+//! own numbers play no part.
 
 use serde::Deserialize;
 
 use crate::{Tab, until};
 
-/// Keeps a book on each peer connection of the page: written once a second, and whenever something is set or signaled.
+/// Records each peer connection of the page: once a second, and if a configuration is set or the
+/// signaling state changes.
 const METER: &str = "{
     const metered = window.metered = [];
     const Native = RTCPeerConnection;
@@ -46,37 +48,40 @@ const METER: &str = "{
     };
 }";
 
-/// Fewer packets than the fifty that a second of Opus has, because some may be late; none of them could come without a connection.
+/// A second of Opus has fifty packets. The limit is lower, because some may be late. Without a
+/// connection there would be none.
 const PACKETS_IN_ANY_SECOND: f64 = 15.0;
 const PACKETS_A_SECOND: f64 = 40.0;
-/// The longest time between two samples, in milliseconds. They are taken every second, by a browser that may be busy.
+/// The longest time between two samples, in milliseconds. They are due every second, but the
+/// browser may be busy.
 const LONGEST_SECOND: f64 = 2_500.0;
-/// More energy than a line has on which nobody speaks, in ten seconds.
+/// More energy than a line without speech has in ten seconds.
 const AUDIBLE: f64 = 1e-3;
 
-/// A peer connection of a page, from its beginning.
+/// The record of a peer connection from its beginning.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metered {
-    /// Whether the page has not closed it.
+    /// Whether the connection is open: the page has not closed it.
     pub open: bool,
-    /// Changes of the signaling state: two for each offer and answer.
+    /// The number of changes of the signaling state: two for each round of offer and answer.
     pub signaling_changes: u64,
-    /// The user names for TURN that it was given, one after the other; empty where there was none.
+    /// The user names for TURN that the page set, in their order; an empty text is a configuration
+    /// without one.
     pub usernames: Vec<String>,
-    /// One a second.
+    /// One sample a second.
     pub samples: Vec<Sample>,
 }
 
-/// What had come in by some moment.
+/// The totals of incoming audio at some moment.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sample {
-    /// The moment, in milliseconds since the page was opened.
+    /// The moment, in milliseconds since the page opened.
     pub at_ms: f64,
-    /// RTP packets since the connection was made.
+    /// RTP packets since the connection began.
     pub packets: u64,
-    /// Energy of the sound since the connection was made.
+    /// Energy of the sound since the connection began.
     pub energy: f64,
 }
 
@@ -84,7 +89,7 @@ impl Metered {
     /// Checks that audio came in without a gap after the first `earlier` samples.
     ///
     /// # Panics
-    /// With what came in each second, if there was one.
+    /// If there was a gap; the message has the samples.
     pub fn flowed_since(&self, earlier: usize) {
         let samples = &self.samples[earlier.saturating_sub(1)..];
         let [first, .., last] = samples else {
@@ -115,12 +120,12 @@ fn between(earlier: Sample, later: Sample) -> (f64, f64) {
 }
 
 impl Tab<'_> {
-    /// Keeps a book on the peer connections of every page that is opened from now on.
+    /// Records the peer connections of every page that opens from now on.
     pub async fn meter(&self) {
         self.prepare(METER).await;
     }
 
-    /// The peer connections that the page has made, in that order, closed ones included.
+    /// The peer connections of the page in the order they were made, closed ones included.
     pub async fn metered(&self) -> Vec<Metered> {
         self.evaluate("return window.metered", Vec::new()).await
     }
@@ -128,17 +133,17 @@ impl Tab<'_> {
     /// The only peer connection that the page has ever made.
     ///
     /// # Panics
-    /// If there is none, or another.
+    /// If there is none, or more than one.
     pub async fn only_connection(&self) -> Metered {
         let mut metered = self.metered().await;
         assert_eq!(metered.len(), 1, "connections of the page: {metered:?}");
         metered.remove(0)
     }
 
-    /// Waits for so many more samples of each open connection.
+    /// Waits for this many more samples of each open connection, one a second.
     ///
     /// # Panics
-    /// If they don't come, which is no more than the time of a few seconds.
+    /// If they do not come in time, so `seconds` must be below [`PATIENCE`](crate::PATIENCE).
     pub async fn seconds_pass(&self, seconds: usize) {
         let open = async || {
             let metered = self.metered().await;

@@ -1,4 +1,4 @@
-//! The page: what it shows, and what it says about its connections.
+//! The page: what it shows, and what it reports about its connections.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -6,10 +6,10 @@ use united_voice_scenarios::Server;
 
 use crate::{Tab, until};
 
-/// More than this is a sound; less can be the first noise of a line that was just opened.
+/// More energy than this is a sound. Less can be the first noise of a new line.
 const AUDIBLE: f64 = 1e-3;
 
-/// Somebody as a page shows them.
+/// A participant as the page shows it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Person {
@@ -17,63 +17,64 @@ pub struct Person {
     pub display_name: String,
     /// The user id.
     pub user_id: String,
-    /// Whether it is the user of the page.
+    /// Whether this is the user of the page.
     #[serde(rename = "self")]
     pub is_self: String,
-    /// Whether the ring says that they speak.
+    /// Whether the ring of a speaker is shown.
     pub speaking: String,
-    /// Whether they are shown as muted.
+    /// Whether the page shows the participant as muted.
     pub muted: String,
-    /// Whether they are shown as deafened.
+    /// Whether the page shows the participant as deafened.
     pub deafened: String,
-    /// The state of the connection to them.
+    /// The state of the audio connection.
     pub state: String,
 }
 
-/// The audio connection to one other person, as `window.unitedVoice.stats()` describes it.
+/// The audio connection to another participant, as `window.unitedVoice.stats()` describes it.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Link {
-    /// Whose.
+    /// The other participant's display name.
     pub display_name: String,
-    /// Their present session.
+    /// The other participant's session.
     pub session_id: String,
-    /// Changes when another connection takes its place.
+    /// A number that no other connection of the page has.
     pub connection_id: u64,
     /// Completed rounds of offer and answer.
     pub negotiations: u64,
-    /// RTP packets that came in.
+    /// Incoming RTP packets.
     pub packets_received: u64,
-    /// Energy of the sound that came in, since the connection was made.
+    /// Energy of the incoming sound since the connection began.
     pub total_audio_energy: f64,
-    /// What kind of address this side uses, `relay` for one of a TURN server's; empty while there is none.
+    /// The type of this side's candidate; `relay` is one of a TURN server. Empty until a pair is in
+    /// use.
     pub local_candidate_type: String,
-    /// What kind the other side uses.
+    /// The type of the other side's candidate.
     pub remote_candidate_type: String,
-    /// How this side talks to its relay: `udp`, `tcp` or `tls`; empty without one.
+    /// The transport to this side's relay: `udp`, `tcp` or `tls`; empty without a relay.
     pub relay_protocol: String,
 }
 
 impl Tab<'_> {
-    /// Opens the link that signs in and joins by itself.
+    /// Opens the link that signs in and joins a channel.
     pub async fn join(&self, server: &Server, name: &str, channel: &str) {
         let link = format!("/?name={name}&channel={channel}");
         self.open(&server.url(&link)).await;
     }
 
-    /// Who is shown in the channel.
+    /// The participants that the page shows in the channel.
     pub async fn people(&self) -> Vec<Person> {
         let cards = "return [...document.querySelectorAll('#participants > li')].map(card => ({ ...card.dataset }))";
         self.evaluate(cards, Vec::new()).await
     }
 
-    /// The names shown in the channel, sorted.
+    /// The names that the page shows in the channel, sorted.
     pub async fn names(&self) -> Vec<String> {
         let people = self.people().await;
         sorted(people.into_iter().map(|person| person.display_name))
     }
 
-    /// The names shown below a channel of the list, sorted.
+    /// The names that the page shows below a channel of the list, sorted.
     pub async fn names_below(&self, channel: &str) -> Vec<String> {
         let names = "const list = `[data-testid='members-${arguments[0]}'] .name`;
             return [...document.querySelectorAll(list)].map(name => name.textContent)";
@@ -81,10 +82,10 @@ impl Tab<'_> {
         sorted(names)
     }
 
-    /// Waits until exactly these are shown in the channel.
+    /// Waits until the page shows exactly these names in the channel.
     ///
     /// # Panics
-    /// If others stay.
+    /// If that does not happen in time.
     pub async fn shows(&self, expected: &[&str]) {
         until(&format!("a page to show {expected:?}"), async || {
             let names = self.names().await;
@@ -97,10 +98,10 @@ impl Tab<'_> {
         .await;
     }
 
-    /// Waits until somebody is shown as described.
+    /// Waits until the page shows a participant as `condition` wants it.
     ///
     /// # Panics
-    /// If they never are.
+    /// If that does not happen in time.
     pub async fn sees(&self, name: &str, what: &str, condition: impl Fn(&Person) -> bool) {
         until(&format!("a page to show {name} {what}"), async || {
             let people = self.people().await;
@@ -113,22 +114,22 @@ impl Tab<'_> {
         .await;
     }
 
-    /// The connections to the others in the channel.
+    /// The audio connections to the others in the channel.
     pub async fn links(&self) -> Vec<Link> {
         self.evaluate("return window.unitedVoice?.stats() ?? []", Vec::new())
             .await
     }
 
-    /// The connection to one of the others.
+    /// The audio connection to one of the others.
     pub async fn link(&self, name: &str) -> Option<Link> {
         let links = self.links().await;
         links.into_iter().find(|link| link.display_name == name)
     }
 
-    /// Waits until sound comes in from each of these.
+    /// Waits until sound comes in from each of these participants.
     ///
     /// # Panics
-    /// If one stays silent.
+    /// If one of them stays silent.
     pub async fn hears(&self, names: &[&str]) {
         until(&format!("sound from {names:?}"), async || {
             let links = self.links().await;
@@ -146,20 +147,20 @@ impl Tab<'_> {
         .await;
     }
 
-    /// The sound in the next `packets` packets from somebody (there are about fifty a second).
+    /// The energy of the next `packets` packets from a participant. There are about fifty a second.
     ///
     /// # Panics
-    /// If they don't come.
+    /// If the packets do not come.
     pub async fn energy_from(&self, name: &str, packets: u64) -> f64 {
         let start = self.next_packets(name, 0).await;
         let end = self.next_packets(name, packets).await;
         end.total_audio_energy - start.total_audio_energy
     }
 
-    /// Waits for so many more packets from somebody, and gives the connection then.
+    /// Waits for this many more packets from a participant. Returns the connection after them.
     ///
     /// # Panics
-    /// If they don't come.
+    /// If the packets do not come.
     pub async fn next_packets(&self, name: &str, packets: u64) -> Link {
         let mut goal = None;
         until(&format!("{packets} more packets from {name}"), async || {
@@ -174,17 +175,17 @@ impl Tab<'_> {
         .await
     }
 
-    /// What stands in the place with this `data-testid`; `None` while that is hidden or empty.
+    /// The text of the element with this `data-testid`; `None` if the element is hidden or empty.
     pub async fn text(&self, test_id: &str) -> Option<String> {
         let text = "const place = document.querySelector(`[data-testid='${arguments[0]}']`);
             return place?.checkVisibility() ? place.innerText.trim() || null : null";
         self.evaluate(text, vec![json!(test_id)]).await
     }
 
-    /// Waits until some place shows a text that has this in it.
+    /// Waits until the element with this `data-testid` shows a text that contains `words`.
     ///
     /// # Panics
-    /// If it never does.
+    /// If that does not happen in time.
     pub async fn says(&self, test_id: &str, words: &str) {
         until(
             &format!("{test_id} to say “{words}”"),

@@ -1,26 +1,26 @@
-//! Waiting for what a page or a connection does in its own time.
+//! Waiting for a page or a connection.
 
 use std::{fmt::Display, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-/// How long anything may take before a test gives it up. Generous, because tests share the processor.
+/// How long a test waits before it fails. Generous, because tests share the processor.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Looks again and again until the probe is content. Its error says what it saw instead.
+/// Runs the probe until it succeeds. Its error says what it saw instead.
 ///
 /// # Panics
-/// With what it saw last, if that takes longer than [`PATIENCE`].
+/// If that takes longer than [`PATIENCE`]; the message has the last error of the probe.
 pub async fn until<T, E: Display>(what: &str, probe: impl AsyncFnMut() -> Result<T, E>) -> T {
     until_within(PATIENCE, what, probe).await
 }
 
-/// [`until`] with a patience of one's own.
+/// [`until`] with another patience.
 ///
 /// # Panics
-/// With what it saw last, if that takes longer than `patience`.
+/// If that takes longer than `patience`; the message has the last error of the probe.
 pub async fn until_within<T, E: Display>(
     patience: Duration,
     what: &str,

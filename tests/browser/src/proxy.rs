@@ -1,4 +1,4 @@
-//! The network between a page and its server, which a test may break.
+//! A network between a page and its server that a test can break.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ enum Weather {
     Cut,
 }
 
-/// A TCP proxy on a port of its own. Dropping it cuts what goes through it.
+/// A TCP proxy on a port of its own. Dropping it ends its connections.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -33,7 +33,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Passes everything on to a server, to begin with.
+    /// A proxy that passes everything on to a server, until a test breaks it.
     ///
     /// # Panics
     /// If there is no free port.
@@ -52,28 +52,28 @@ impl Proxy {
         }
     }
 
-    /// The address of a page of the server's, by way of the proxy.
+    /// The URL of a page of the server through the proxy.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Ends all connections, and new ones as soon as they are made.
+    /// Ends all connections, and each new one at once.
     pub fn cut(&self) {
         self.weather.send_replace(Weather::Cut);
     }
 
-    /// Holds back every byte from now on, without a word to either side.
+    /// Holds back every byte from now on. Neither side is told.
     pub fn stall(&self) {
         self.weather.send_replace(Weather::Stalled);
     }
 
-    /// Lets pass what was held back, and all that comes.
+    /// Passes on the bytes that were held back, and everything from now on.
     pub fn mend(&self) {
         self.weather.send_replace(Weather::Fair);
     }
 
-    /// How many new connections were ended at once.
+    /// The number of new connections that were ended at once.
     #[must_use]
     pub fn refused(&self) -> usize {
         self.refused.load(Ordering::Relaxed)
@@ -92,7 +92,7 @@ async fn accept(
     weather: watch::Receiver<Weather>,
     refused: Arc<AtomicUsize>,
 ) {
-    // Ends with this task, and all connections with it.
+    // Dropped with this task, which ends all connections.
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         if *weather.borrow() == Weather::Cut {
@@ -104,11 +104,11 @@ async fn accept(
     }
 }
 
-/// Carries one connection until either side ends it or it is cut.
+/// Carries a connection until either side or the test ends it.
 async fn pass(client: TcpStream, server: SocketAddr, mut weather: watch::Receiver<Weather>) {
     let mut cut = weather.clone();
     let carry = async {
-        // Nothing of a connection that is made in a stall may reach the server, or a refusal the client.
+        // During a stall, no new connection may reach the server, and no refusal the client.
         fair(&mut weather).await?;
         let server = TcpStream::connect(server).await?;
         let (from_client, to_client) = client.into_split();
@@ -119,7 +119,7 @@ async fn pass(client: TcpStream, server: SocketAddr, mut weather: watch::Receive
         )
     };
     tokio::select! {
-        // Whichever side ended it, the other sees it end.
+        // If one side ends it, the other sees the end too.
         _ = carry => {}
         _ = cut.wait_for(|weather| *weather == Weather::Cut) => {}
     }

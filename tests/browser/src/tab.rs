@@ -1,4 +1,4 @@
-//! One tab: what a person does in it.
+//! A tab and what a person does in it.
 
 use fantoccini::{
     Locator,
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{Browser, commands::DevTools, until};
 
-/// Awaits the body of an async function in the page; the answer is `[value]` or `{ failure }`.
+/// Awaits the body of an async function in the page. The answer is `[value]` or `{ failure }`.
 const AWAIT: &str = "const done = arguments[arguments.length - 1];
     (async () => { BODY })().then(value => done([value ?? null]), error => done({ failure: String(error) }));";
 
@@ -27,10 +27,10 @@ impl<'a> Tab<'a> {
         Self { browser, handle }
     }
 
-    /// Goes to an address.
+    /// Opens a URL.
     ///
     /// # Panics
-    /// If nothing loads.
+    /// If it does not load.
     pub async fn open(&self, url: &str) {
         self.select().await;
         let loaded = self.browser.client().goto(url).await;
@@ -40,39 +40,39 @@ impl<'a> Tab<'a> {
     /// Closes the tab, as a person would.
     ///
     /// # Panics
-    /// If the browser doesn't.
+    /// If the browser does not close it.
     pub async fn close(self) {
         self.select().await;
         let closed = self.browser.client().close_window().await;
         closed.expect("a tab closes");
     }
 
-    /// Kills the process behind the tab, so that the page can do nothing more.
+    /// Kills the process of the tab, so that the page can do nothing more.
     pub async fn crash(&self) {
         self.select().await;
         let crash = DevTools {
             method: "Page.crash",
             params: json!({}),
         };
-        // There is nobody left to answer.
+        // No process is left to answer.
         let _ = self.browser.client().issue_cmd(crash).await;
     }
 
-    /// Runs a script in each document of this tab from now on, before the page's own.
+    /// From now on, runs a script in each document of this tab before the page's own scripts.
     pub async fn prepare(&self, script: &str) {
         let params = json!({ "source": script });
         self.dev_tools("Page.addScriptToEvaluateOnNewDocument", params)
             .await;
     }
 
-    /// Makes the tab a phone held upright, 390 by 844.
+    /// Makes the tab look like a phone, 390 by 844 CSS pixels.
     pub async fn become_phone(&self) {
         let params = json!({ "width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true });
         self.dev_tools("Emulation.setDeviceMetricsOverride", params)
             .await;
     }
 
-    /// Lets the page believe that it has the focus even while another tab is looked at.
+    /// Lets the page believe that it has the focus, even if another tab has it.
     pub async fn keep_focus(&self) {
         let params = json!({ "enabled": true });
         self.dev_tools("Emulation.setFocusEmulationEnabled", params)
@@ -89,10 +89,10 @@ impl<'a> Tab<'a> {
         answer.unwrap_or_else(|error| panic!("{method}: {error}"));
     }
 
-    /// Runs the body of an async function in the page and gives what it returns. `arguments` are those given.
+    /// Runs the body of an async function in the page, with these `arguments`. Returns its result.
     ///
     /// # Panics
-    /// If the function throws, or gives something else than expected.
+    /// If the function throws, or if its result is no `T`.
     pub async fn evaluate<T: DeserializeOwned>(&self, body: &str, arguments: Vec<Value>) -> T {
         self.select().await;
         let script = AWAIT.replace("BODY", body);
@@ -107,10 +107,10 @@ impl<'a> Tab<'a> {
             .unwrap_or_else(|error| panic!("{body}: {error} in {answer}"))
     }
 
-    /// Clicks what has this `data-testid`, once it is there and can be clicked.
+    /// Clicks the element with this `data-testid`, once it can be clicked.
     ///
     /// # Panics
-    /// If it does not come.
+    /// If that is not possible in time.
     pub async fn click(&self, test_id: &str) {
         until(&format!("clicking {test_id}"), async || {
             self.element(test_id).await?.click().await.map_err(describe)
@@ -118,10 +118,10 @@ impl<'a> Tab<'a> {
         .await;
     }
 
-    /// Types into what has this `data-testid`.
+    /// Types into the element with this `data-testid`.
     ///
     /// # Panics
-    /// If there is nothing like that.
+    /// If that is not possible in time.
     pub async fn type_into(&self, test_id: &str, text: &str) {
         until(&format!("typing into {test_id}"), async || {
             let field = self.element(test_id).await?;
@@ -130,7 +130,7 @@ impl<'a> Tab<'a> {
         .await;
     }
 
-    /// Presses a key and keeps it down until [`release_keys`](Self::release_keys).
+    /// Presses a key and holds it until [`release_keys`](Self::release_keys).
     ///
     /// # Panics
     /// If the driver refuses.
@@ -141,7 +141,7 @@ impl<'a> Tab<'a> {
         pressed.expect("a key can be pressed");
     }
 
-    /// Lets go of everything that is held.
+    /// Releases all keys that are held.
     ///
     /// # Panics
     /// If the driver refuses.
@@ -151,10 +151,10 @@ impl<'a> Tab<'a> {
         released.expect("keys can be released");
     }
 
-    /// A picture of what the tab shows, as PNG.
+    /// A picture of the tab, as PNG.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the driver makes none.
     pub async fn screenshot(&self) -> Vec<u8> {
         self.select().await;
         let picture = self.browser.client().screenshot().await;

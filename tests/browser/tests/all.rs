@@ -1,5 +1,5 @@
-//! The page of the example servers in a real browser: one person alone, and several who talk to each other. Every server has
-//! to pass.
+//! The page of the example servers in a real browser, with one person or several in a call. Every
+//! server has to pass.
 
 mod hygiene;
 mod layout;
@@ -33,13 +33,13 @@ on_every_server! {
     hygiene: the_console_stays_empty_and_requests_stay_at_home, a_foreign_script_is_blocked_and_logged;
     layout: everything_fits_a_desk_and_a_phone;
     mesh: four_people_hear_each_other;
-    microphone: who_forbids_the_microphone_still_hears;
+    microphone: a_user_without_a_microphone_still_hears;
     reconnection: a_call_goes_on_while_the_server_restarts, a_call_goes_on_while_a_socket_is_cut, a_call_goes_on_while_a_socket_is_dead,
-        a_socket_that_stands_still_for_a_while_is_no_event, who_vanishes_is_soon_let_go;
-    relay: a_link_for_relays_only_says_that_there_are_none;
+        a_short_stall_of_a_socket_changes_nothing, a_user_that_vanishes_is_soon_let_go;
+    relay: a_link_for_relays_only_says_that_the_server_has_none;
     relayed: two_talk_through_coturn_by_udp, two_talk_through_coturn_by_tcp, two_talk_through_the_embedded_relay,
-        a_relay_that_refuses_the_credentials_is_told_in_words;
-    sign_in: by_name_and_from_channel_to_channel, a_refusal_is_told_in_words;
-    speaking: who_speaks_has_a_ring_and_push_to_talk_gates_it, who_is_deafened_hears_nothing;
+        a_text_explains_that_the_relay_refuses_the_credentials;
+    sign_in: by_name_and_from_channel_to_channel, a_text_explains_a_refusal;
+    speaking: a_speaker_has_a_ring_and_push_to_talk_gates_it, a_deafened_user_hears_nothing;
     timing: join_to_audio;
 }

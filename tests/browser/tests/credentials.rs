@@ -1,4 +1,4 @@
-//! Credentials are for a minute here, and a relayed call lasts longer than three of them.
+//! Here credentials are good for a minute, and a relayed call lasts longer than three of them.
 
 use std::{
     collections::BTreeSet,
@@ -9,9 +9,9 @@ use united_voice_browser::{Browser, Metered, Microphones, ServerKind, Tab};
 use united_voice_scenarios::Server;
 use united_voice_turn_tests::{Coturn, CoturnOptions};
 
-/// Seconds that credentials are good for.
+/// The lifetime of credentials in seconds.
 const TTL: u64 = 60;
-/// Seconds of the call: three lifetimes, and a while.
+/// The length of the call in seconds: three lifetimes and a little more.
 const CALL: u64 = 3 * TTL + 10;
 const STEP: usize = 10;
 
@@ -61,8 +61,10 @@ fn renewed_in_time(connection: &Metered) {
     assert!(*last > unix_now(), "they ran out: {expiries:?}");
 }
 
-/// Allocations were used with each, and those of all but the last three are gone: Chromium gives back within a minute and a half
-/// what a restart has replaced. One that is granted while the next restart begins is never used, and is left to run out.
+/// Each user name was used in allocations, and the allocations of all but the last three user names
+/// are gone: Chromium gives an allocation back within a minute and a half after a restart has
+/// replaced it. If an allocation is granted while the next restart begins, it is never used, and
+/// Chromium lets it run out.
 fn each_was_used_and_given_back(connection: &Metered, log: &str) {
     let used = |username| sessions(log, "CREATE_PERMISSION processed, success", username);
     for username in &connection.usernames {
@@ -79,12 +81,12 @@ fn each_was_used_and_given_back(connection: &Metered, log: &str) {
     }
 }
 
-/// Which of its sessions coturn writes something about that belong to a user name.
+/// The ids of coturn's sessions that belong to a user name and have this event in the log.
 fn sessions<'a>(log: &'a str, event: &str, username: &str) -> BTreeSet<&'a str> {
-    let whose = format!("<{username}>");
+    let user = format!("<{username}>");
     let about = log
         .lines()
-        .filter(|line| line.contains(event) && line.contains(&whose));
+        .filter(|line| line.contains(event) && line.contains(&user));
     let id = |line: &'a str| line.split_once("session ")?.1.split(':').next();
     about.filter_map(id).collect()
 }

@@ -1,4 +1,4 @@
-//! Nothing goes wrong unseen: the console stays empty, and nothing is asked of anybody but the server.
+//! The console stays empty, and the page requests nothing from anything but its server.
 
 use united_voice_browser::{Browser, Microphones, ServerKind, server};
 
@@ -40,13 +40,13 @@ pub(crate) async fn the_console_stays_empty_and_requests_stay_at_home(kind: Serv
             );
         }
         for url in &requests {
-            assert!(at_home(url, &home), "{url} is none of the server's");
+            assert!(at_home(url, &home), "{url} is not on the server");
         }
     })
     .await;
 }
 
-/// What the test above relies on: a policy that is broken, or a script that fails, is found on the console.
+/// The test above relies on this: the console shows scripts that fail and violations of the policy.
 pub(crate) async fn a_foreign_script_is_blocked_and_logged(kind: ServerKind) {
     let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {

@@ -1,11 +1,12 @@
-//! The page fits the screen: a desk's and a phone's. Pictures of it are kept beside the test's binary, for people to look at.
+//! The page fits the screen of a desk and of a phone. The test saves pictures in the target
+//! directory, for people to look at.
 
 use std::{fs, path::Path};
 
 use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server};
 
 const NAMES: [&str; 4] = ["Ada", "Bea", "Cem", "Dot"];
-/// Widths of the screens, in CSS pixels.
+/// The widths of the screens in CSS pixels.
 const DESK: f64 = 1280.0;
 const PHONE: f64 = 390.0;
 const CONTROLS: [&str; 4] = ["mute", "deafen", "settings", "leave"];
@@ -41,8 +42,8 @@ pub(crate) async fn everything_fits_a_desk_and_a_phone(kind: ServerKind) {
     .await;
 }
 
-/// Nothing reaches over the side of the screen, and the controls are on it. The width is given, because a phone makes
-/// its window as wide as what has to fit in.
+/// Nothing is wider than the screen, and the controls are on it. The width is given, because a
+/// phone makes its window as wide as the content.
 async fn fits(tab: &Tab<'_>, name: &str, width: f64) {
     picture(tab, name).await;
     let content: f64 = tab
@@ -63,7 +64,7 @@ async fn is_on_screen(tab: &Tab<'_>, test_id: &str, width: f64) -> bool {
         .await
 }
 
-/// Keeps a picture of a tab for people to look at.
+/// Saves a picture of a tab for people to look at.
 pub(crate) async fn picture(tab: &Tab<'_>, name: &str) {
     let picture = tab.screenshot().await;
     assert!(picture.starts_with(b"\x89PNG"), "a picture is a PNG");

@@ -1,12 +1,12 @@
-//! Several people in a channel hear each other, and see who comes, goes and falls silent.
+//! Several people in a channel hear each other, and see it if one of them joins, leaves or mutes.
 
 use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server};
 
 const NAMES: [&str; 4] = ["Ada", "Bea", "Cem", "Dot"];
 
-/// Less energy than a voice leaves in a second and a half, by orders of magnitude.
+/// Far less energy than a second and a half of speech has.
 const SILENCE: f64 = 1e-5;
-/// A second and a half of audio.
+/// The packets of a second and a half of audio.
 const A_WHILE: u64 = 75;
 
 pub(crate) async fn four_people_hear_each_other(kind: ServerKind) {
@@ -30,14 +30,14 @@ pub(crate) async fn four_people_hear_each_other(kind: ServerKind) {
         cem.sees("Bea", "muted", |bea| bea.muted == "true").await;
         ada.next_packets("Bea", A_WHILE).await;
         let energy = ada.energy_from("Bea", A_WHILE).await;
-        assert!(energy < SILENCE, "{energy} from somebody muted");
+        assert!(energy < SILENCE, "{energy} from a muted participant");
         assert!(ada.energy_from("Cem", A_WHILE).await > SILENCE);
 
         bea.click("leave").await;
         ada.shows(&["Ada", "Cem", "Dot"]).await;
         assert!(
             ada.link("Bea").await.is_none(),
-            "a connection to somebody who left"
+            "a connection to a participant that left"
         );
         bea.says("channel-title", "Not in a channel").await;
 
@@ -49,7 +49,7 @@ pub(crate) async fn four_people_hear_each_other(kind: ServerKind) {
     .await;
 }
 
-/// Sound comes in from each of the others, and goes on coming.
+/// Waits until sound comes in from each of the others, and then for more packets.
 async fn hears_all_others(tab: &Tab<'_>, own: &str) {
     let others: Vec<_> = NAMES.into_iter().filter(|name| *name != own).collect();
     tab.hears(&others).await;

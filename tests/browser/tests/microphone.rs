@@ -1,8 +1,8 @@
-//! Without a microphone one is told so, and listens.
+//! A user without a microphone is told so, and can listen.
 
 use united_voice_browser::{Browser, Microphones, ServerKind, server};
 
-pub(crate) async fn who_forbids_the_microphone_still_hears(kind: ServerKind) {
+pub(crate) async fn a_user_without_a_microphone_still_hears(kind: ServerKind) {
     let server = server(kind).await;
     Browser::run(Microphones::Beep, async |talking| {
         let ada = talking.tab().await;

@@ -1,12 +1,13 @@
-//! Signaling is not the call: what happens to a socket must not be heard.
+//! Signaling is not the call: if a socket is lost, nobody must hear it.
 
 use united_voice_browser::{Browser, Link, Microphones, Proxy, ServerKind, Tab, server, until};
 use united_voice_scenarios::{Server, User};
 
 const NAMES: [&str; 3] = ["Ada", "Bea", "Cem"];
-/// Seconds of audio to look at once everybody is back: more than a page waits for an offer before it makes one.
+/// Seconds of audio to check once everybody is back. A page waits less than that for an offer
+/// before it makes one.
 const AFTERWARDS: usize = 7;
-/// Seconds that a socket is cut.
+/// The length of an outage in seconds.
 const OUTAGE: usize = 10;
 
 pub(crate) async fn a_call_goes_on_while_the_server_restarts(kind: ServerKind) {
@@ -42,7 +43,7 @@ pub(crate) async fn a_call_goes_on_while_the_server_restarts(kind: ServerKind) {
     .await;
 }
 
-/// The server is told at once that Bea's connection is gone, and hears nothing of her for ten seconds.
+/// The server sees at once that Bea's connection is gone, and she can't come back for ten seconds.
 pub(crate) async fn a_call_goes_on_while_a_socket_is_cut(kind: ServerKind) {
     let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
@@ -57,7 +58,8 @@ pub(crate) async fn a_call_goes_on_while_a_socket_is_cut(kind: ServerKind) {
     .await;
 }
 
-/// Neither side is told anything: the server finds the dead connection by ping, the page by what is not answered.
+/// Neither side sees an end: the server finds the dead connection by ping, the page by a request
+/// without a reply.
 pub(crate) async fn a_call_goes_on_while_a_socket_is_dead(kind: ServerKind) {
     let config = "[ice]\nstun_urls = []\n[limits]\nping_interval_secs = 1\nping_timeout_secs = 2\n";
     let server = Server::with_config(kind, config).await;
@@ -73,8 +75,8 @@ pub(crate) async fn a_call_goes_on_while_a_socket_is_dead(kind: ServerKind) {
     .await;
 }
 
-/// For less time than it takes the server's pings to find it: to everybody it is as if nothing had been.
-pub(crate) async fn a_socket_that_stands_still_for_a_while_is_no_event(kind: ServerKind) {
+/// The stall is shorter than the ping time-out of the server, so the connection stays.
+pub(crate) async fn a_short_stall_of_a_socket_changes_nothing(kind: ServerKind) {
     let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
         let pair = Pair::call(browser, &server).await;
@@ -97,8 +99,9 @@ pub(crate) async fn a_socket_that_stands_still_for_a_while_is_no_event(kind: Ser
     .await;
 }
 
-/// Who is really gone is not waited for as long as somebody who may come back.
-pub(crate) async fn who_vanishes_is_soon_let_go(kind: ServerKind) {
+/// If a user is really gone, the audio connection fails, and the page does not keep it for the full
+/// time.
+pub(crate) async fn a_user_that_vanishes_is_soon_let_go(kind: ServerKind) {
     let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
         let pair = Pair::call(browser, &server).await;
@@ -119,7 +122,7 @@ pub(crate) async fn who_vanishes_is_soon_let_go(kind: ServerKind) {
     .await;
 }
 
-/// Ada, and Bea, between whom and the server is a proxy.
+/// Ada and Bea in a call. Bea's page reaches the server through a proxy.
 struct Pair<'a> {
     ada: Tab<'a>,
     bea: Tab<'a>,
@@ -150,7 +153,7 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// Bea is out of the roster, and Ada is told that she may still be heard.
+    /// Waits until Bea is out of the roster, and Ada's page says that Bea may still be heard.
     async fn loses_bea(&self, server: &Server) {
         self.ada.shows(&["Ada"]).await;
         self.ada.says("info", "Bea: no connection").await;
@@ -200,8 +203,8 @@ impl Call {
         }
     }
 
-    /// The same connections and no other, negotiated no more, through which audio came in every second since; and to the page they
-    /// are those of the people it shows.
+    /// Checks that the page still has the same connections and no others, to the people that it
+    /// shows. None was negotiated again, and audio came in through each in every second since.
     async fn went_on(&self, tab: &Tab<'_>, names: &[&str]) {
         let now = Self::now(tab).await;
         assert_eq!(now.negotiated, self.negotiated);

@@ -1,8 +1,8 @@
-//! Relays only, where the server has none.
+//! The user wants relays only, but the server has none.
 
 use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server};
 
-pub(crate) async fn a_link_for_relays_only_says_that_there_are_none(kind: ServerKind) {
+pub(crate) async fn a_link_for_relays_only_says_that_the_server_has_none(kind: ServerKind) {
     let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
         let ada = browser.tab().await;
@@ -20,7 +20,7 @@ pub(crate) async fn a_link_for_relays_only_says_that_there_are_none(kind: Server
     .await;
 }
 
-/// No address of one's own was used: that is what such a link is for.
+/// The user's own address was not used, which is the purpose of such a link.
 async fn sent_nothing(tab: &Tab<'_>) {
     let packets: u64 = tab
         .evaluate(

@@ -1,4 +1,4 @@
-//! Calls that go through a relay and nowhere else.
+//! Calls that go through a relay only.
 
 use serde_json::json;
 use united_voice_browser::{Browser, Link, Microphones, ServerKind, Tab};
@@ -8,9 +8,9 @@ use united_voice_turn_tests::{Coturn, CoturnOptions};
 use crate::layout::picture;
 
 const NO_STUN: &str = "[ice]\nstun_urls = []\n";
-/// Seconds. Longer than any of these calls.
+/// The lifetime of credentials in seconds, which is longer than any of these calls.
 const TTL: u64 = 600;
-/// Two seconds of audio.
+/// The packets of two seconds of audio.
 const A_WHILE: u64 = 100;
 
 pub(crate) async fn two_talk_through_coturn_by_udp(kind: ServerKind) {
@@ -21,7 +21,7 @@ pub(crate) async fn two_talk_through_coturn_by_tcp(kind: ServerKind) {
     talk_through_coturn(kind, "tcp").await;
 }
 
-/// With nothing else installed, and with nobody else asked.
+/// Without any other program, and without any other server.
 pub(crate) async fn two_talk_through_the_embedded_relay(kind: ServerKind) {
     for transport in ["udp", "tcp"] {
         let relay = Server::builder(kind).flag("--embedded-turn");
@@ -41,7 +41,7 @@ pub(crate) async fn two_talk_through_the_embedded_relay(kind: ServerKind) {
     }
 }
 
-pub(crate) async fn a_relay_that_refuses_the_credentials_is_told_in_words(kind: ServerKind) {
+pub(crate) async fn a_text_explains_that_the_relay_refuses_the_credentials(kind: ServerKind) {
     let coturn = Coturn::start(CoturnOptions::default()).await;
     let config = coturn.toml(TTL).replace("the secret", "another secret");
     assert_ne!(config, coturn.toml(TTL));
@@ -54,7 +54,7 @@ pub(crate) async fn a_relay_that_refuses_the_credentials_is_told_in_words(kind: 
         bea.says("error", "refused our credentials").await;
         bea.says("error", "Nobody can be heard").await;
         picture(&bea, "relay-refused").await;
-        // Without the relay they may still meet, and here they would, were it not for Bea's wish.
+        // Without a relay they may still connect. Here Bea's link prevents it.
         ada.says("error", "strict firewalls").await;
         picture(&ada, "relay-refused-to-another").await;
         assert!(coturn.log().contains("401"), "{}", coturn.log());
@@ -76,7 +76,8 @@ async fn talk_through_coturn(kind: ServerKind, transport: &str) {
     .await;
 }
 
-/// Two hear each other by relays that they reach by one transport; `check` is called with the tab of each.
+/// Two people hear each other through relays that they reach by this transport. `check` runs with
+/// the tab of each.
 async fn talk(server: &Server, transport: &str, check: impl AsyncFn(&Tab<'_>)) {
     Browser::run(Microphones::Beep, async |browser| {
         let tabs = [browser.tab().await, browser.tab().await];
@@ -95,7 +96,8 @@ async fn talk(server: &Server, transport: &str, check: impl AsyncFn(&Tab<'_>)) {
     .await;
 }
 
-/// Takes the other TURN URLs from every list of ICE servers, as a network does that lets nothing else through.
+/// Removes the other TURN URLs from every list of ICE servers, as if the network blocked these
+/// transports.
 async fn knows_only(tab: &Tab<'_>, transport: &str) {
     let script = "{
         const wanted = ({ urls }) => [urls].flat().every(url => !url.startsWith('turn') || url.endsWith(TRANSPORT));
@@ -112,7 +114,7 @@ async fn knows_only(tab: &Tab<'_>, transport: &str) {
         .await;
 }
 
-/// Waits for sound and for the pair of candidates, which must be relays on both sides.
+/// Waits for sound and for the pair of candidates in use. Both must be relays.
 async fn hears_by_relay(tab: &Tab<'_>, other: &str) -> Link {
     tab.hears(&[other]).await;
     let link = tab.next_packets(other, A_WHILE).await;

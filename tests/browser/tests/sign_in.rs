@@ -1,4 +1,4 @@
-//! Signing in, finding a channel, changing it, and being refused.
+//! A user signs in, finds a channel, changes to another, and is refused.
 
 use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server, until};
 use united_voice_scenarios::{Client, Codec, Server};
@@ -46,7 +46,7 @@ pub(crate) async fn by_name_and_from_channel_to_channel(kind: ServerKind) {
     .await;
 }
 
-pub(crate) async fn a_refusal_is_told_in_words(kind: ServerKind) {
+pub(crate) async fn a_text_explains_a_refusal(kind: ServerKind) {
     let server = server(kind).await;
     let host = server.user("Host").await;
     server.set_limit(&host, "lounge", Some(1)).await;
@@ -58,7 +58,7 @@ pub(crate) async fn a_refusal_is_told_in_words(kind: ServerKind) {
         is_refused(&tab, &server, "chat", "NOT_A_VOICE_CHANNEL", "text channel").await;
         is_refused(&tab, &server, "lounge", "CHANNEL_FULL", "full").await;
 
-        // A refused change of channel leaves one where one was.
+        // After a refused change of channel, the user is still in the old one.
         tab.click("channel-general").await;
         tab.says("channel-title", "general").await;
         tab.click("channel-lounge").await;

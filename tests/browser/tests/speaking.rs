@@ -1,16 +1,16 @@
-//! The ring around who speaks, push-to-talk, and not wanting to hear anything.
+//! The ring of a speaker, push-to-talk, and deafening.
 
 use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server, until};
 
 const SILENCE: f64 = 1e-5;
-/// A second and a half of audio.
+/// The packets of a second and a half of audio.
 const A_WHILE: u64 = 75;
 
-pub(crate) async fn who_speaks_has_a_ring_and_push_to_talk_gates_it(kind: ServerKind) {
+pub(crate) async fn a_speaker_has_a_ring_and_push_to_talk_gates_it(kind: ServerKind) {
     let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
         let [ada, bea] = [browser.tab().await, browser.tab().await];
-        // A key counts as released where the focus goes away.
+        // If the focus goes away, the page takes the key as released.
         ada.keep_focus().await;
         ada.join(&server, "Ada", "general").await;
         bea.join(&server, "Bea", "general").await;
@@ -39,7 +39,7 @@ pub(crate) async fn who_speaks_has_a_ring_and_push_to_talk_gates_it(kind: Server
     .await;
 }
 
-pub(crate) async fn who_is_deafened_hears_nothing(kind: ServerKind) {
+pub(crate) async fn a_deafened_user_hears_nothing(kind: ServerKind) {
     let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
         let [ada, bea] = [browser.tab().await, browser.tab().await];
@@ -68,12 +68,13 @@ pub(crate) async fn who_is_deafened_hears_nothing(kind: ServerKind) {
     .await;
 }
 
-/// The elements that play somebody are in no document, so they are noted as they begin to.
+/// The elements that play audio are in no document, so the script remembers each one that begins to
+/// play.
 const REMEMBER_PLAYERS: &str = "window.players = new Set();
     const play = HTMLMediaElement.prototype.play;
     HTMLMediaElement.prototype.play = function () { players.add(this); return play.call(this); };";
 
-/// Whether anything that plays can be heard.
+/// Waits until some element is audible, or until none is.
 async fn plays(tab: &Tab<'_>, expected: bool) {
     let audible = "return [...players].some(player => player.srcObject && !player.paused && !player.muted && player.volume > 0)";
     until(&format!("audible to be {expected}"), async || {

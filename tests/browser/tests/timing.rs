@@ -1,9 +1,9 @@
-//! How long it takes from joining to hearing somebody.
+//! The time from a join to the first sound.
 
 use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server, until};
 
 const ROUNDS: usize = 5;
-/// The figure is for people to read; this only finds a call that waits for some time-out.
+/// The figure is for people to read. This bound only finds calls that wait for a time-out.
 const BOUND_MS: f64 = 5_000.0;
 
 #[expect(clippy::print_stdout, reason = "the figure is the point")]

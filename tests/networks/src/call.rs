@@ -1,4 +1,4 @@
-//! A call between two browsers in different networks, and the way it takes.
+//! A call between two browsers in different networks, and its route.
 
 use std::time::Duration;
 
@@ -9,19 +9,21 @@ use united_voice_scenarios::Server;
 
 use crate::Network;
 
-/// How long a connection that must not come is looked for. One that can come does so within a second.
+/// How long to look for a connection that must not come. If one is possible, it comes within a
+/// second.
 const QUIET: Duration = Duration::from_secs(3);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Keeps the page's connections where a test finds them.
+/// Keeps the page's connections in `window.connections`, for the tests.
 const REMEMBER: &str = "const Native = RTCPeerConnection;
     window.connections = [];
     window.RTCPeerConnection = class extends Native {
         constructor(...given) { super(...given); window.connections.push(this); }
     };";
 
-/// The latest connection of the page: its state, the kinds of its own candidates, and those of the pair in use.
+/// Gives the latest connection of the page: its state, the types of its own candidates, and the
+/// pair in use.
 const ROUTE: &str = "const connection = window.connections.at(-1);
     if (!connection) return null;
     const entries = [...(await connection.getStats()).values()];
@@ -42,18 +44,18 @@ const ROUTE: &str = "const connection = window.connections.at(-1);
         } : null,
     };";
 
-/// What a browser says about its connection to the other one.
+/// What a browser reports about its connection to the other browser.
 #[derive(Clone, Debug, Deserialize)]
 struct Route {
     /// `RTCPeerConnection.connectionState`
     state: String,
     /// `RTCPeerConnection.iceGatheringState`
     gathering: String,
-    /// Whether the description of the other side has come.
+    /// Whether the description of the other side is set.
     remote: bool,
-    /// The kinds of candidates that it found for itself, each once and sorted: `host`, `prflx`, `relay`, `srflx`.
+    /// The types of its own candidates, sorted and each once: `host`, `prflx`, `relay`, `srflx`.
     own: Vec<String>,
-    /// The pair in use, where there is one.
+    /// The pair in use, if there is one.
     pair: Option<Pair>,
 }
 
@@ -61,28 +63,28 @@ struct Route {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Pair {
-    /// The kind of its own.
+    /// The type of the browser's own candidate.
     pub local: String,
-    /// The kind of the other side's.
+    /// The type of the other side's candidate.
     pub remote: String,
-    /// How it reaches its relay, `udp` or `tcp`, where its own candidate is a relay's.
+    /// The transport to its relay, `udp` or `tcp`, if its own candidate is a relay's.
     pub relay_protocol: Option<String>,
 }
 
 impl Pair {
-    /// Whether a relay is on the way.
+    /// Whether the route leads through a relay.
     #[must_use]
     pub fn is_relayed(&self) -> bool {
         [&self.local, &self.remote].contains(&&"relay".to_owned())
     }
 
-    /// Whether both ends are addresses that a translator made.
+    /// Whether both addresses were made by a router that translates addresses.
     #[must_use]
     pub fn is_translated(&self) -> bool {
         [&self.local, &self.remote]
             .iter()
-            // A check of the other side's may arrive before it has said which candidate it comes from; it is reflexive then
-            // with regard to the peer.
+            // A connectivity check may arrive before the candidate that it comes from. That
+            // candidate is then peer-reflexive.
             .all(|kind| ["srflx", "prflx"].contains(&kind.as_str()))
     }
 }
@@ -97,10 +99,11 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Opens the page in browsers of their own, which are closed however the test ends.
+    /// Opens the page in a browser for each of them, and closes the browsers even if the test
+    /// fails.
     ///
     /// # Panics
-    /// If the page does not open, or if the test does.
+    /// If the page does not open, or if the test panics.
     pub async fn open(network: &Network, server: &Server, test: impl AsyncFnOnce(&Call<'_>)) {
         let page = server.url("/");
         let [ada, bea] = [network.ada(), network.bea()].map(|person| person.browser(&page));
@@ -118,10 +121,10 @@ impl Call<'_> {
         .await;
     }
 
-    /// As [`open`](Self::open), and lets both join `general`.
+    /// Like [`open`](Self::open), but both have joined `general` before the test.
     ///
     /// # Panics
-    /// If they are not shown to each other, or if the test does.
+    /// If their pages do not show each other, or if the test panics.
     pub async fn run(network: &Network, server: &Server, test: impl AsyncFnOnce(&Call<'_>)) {
         Self::open(network, server, async |call| {
             call.ada.join(server, "Ada", "general").await;
@@ -134,22 +137,22 @@ impl Call<'_> {
         .await;
     }
 
-    /// Waits until each hears the other, and gives the pairs that Ada's and Bea's browsers use then.
+    /// Waits until they hear each other. Returns the pairs that Ada's and Bea's browsers use then.
     ///
     /// # Panics
-    /// If they don't.
+    /// If they do not hear each other in time.
     pub async fn connects(&self) -> [Pair; 2] {
         self.ada.hears(&["Bea"]).await;
         self.bea.hears(&["Ada"]).await;
         let [ada, bea] = [route(&self.ada).await, route(&self.bea).await];
-        [ada, bea].map(|route| route.pair.expect("sound takes some way"))
+        [ada, bea].map(|route| route.pair.expect("sound needs a pair"))
     }
 
-    /// Looks for a few seconds, from the moment at which both have all that they will ever know of each other, and finds no
-    /// connection. Gives the kinds of candidates that both have found for themselves.
+    /// Waits until both have all candidates, and then checks for a few seconds that no connection
+    /// comes. Returns the types of the candidates that each browser found for itself.
     ///
     /// # Panics
-    /// If a connection is found.
+    /// If a connection comes.
     pub async fn stays_silent(&self) -> [Vec<String>; 2] {
         let tabs = [&self.ada, &self.bea];
         for tab in tabs {
@@ -165,7 +168,7 @@ impl Call<'_> {
                 let route = route(tab).await;
                 assert!(
                     route.pair.is_none() && route.state != "connected",
-                    "a connection where there should be none: {route:?}"
+                    "there must be no connection: {route:?}"
                 );
             }
             sleep(LOOK_AGAIN).await;

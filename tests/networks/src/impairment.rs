@@ -1,12 +1,12 @@
-//! A bad path: slow, and losing packets.
+//! A bad path: it is slow and loses packets.
 
 use crate::{Namespace, requirements::Failure};
 
 /// An interface of a machine.
 type End<'a> = (&'a Namespace, &'static str);
 
-/// One packet in ten is lost in either direction, and no more than 64 kbit/s get through. What does not fit waits for up to 0.2 s,
-/// and is lost as well if it would have to wait for longer.
+/// The path loses one packet in ten in either direction, and carries 64 kbit/s. The other packets
+/// wait up to 0.2 s. If a packet would have to wait longer, it is lost too.
 #[derive(Debug)]
 pub struct Impairment<'a> {
     ends: [End<'a>; 2],
@@ -15,12 +15,12 @@ pub struct Impairment<'a> {
 impl<'a> Impairment<'a> {
     pub(crate) fn between(ends: [End<'a>; 2]) -> Result<Self, Failure> {
         for (machine, interface) in ends {
-            // Each packet is one of those on the wire, not a bundle of them that would be lost or sent as one.
+            // Packets are as on the wire. Bundles of packets would be lost or sent as one.
             machine.ip(&format!("link set {interface} gso_max_segs 1"))?;
             machine.exec(&format!(
                 "tc qdisc add dev {interface} root tbf rate 64kbit burst 4kb latency 200ms"
             ))?;
-            // Lost where it comes in: a sender would notice if its own machine dropped what it sends.
+            // Drop incoming packets: a sender would notice a loss on its own machine.
             machine.nft(&format!(
                 "table ip loss {{
                     chain incoming {{
@@ -33,20 +33,20 @@ impl<'a> Impairment<'a> {
         Ok(Self { ends })
     }
 
-    /// How many packets were lost so far on their way in, at either end.
+    /// The number of incoming packets that each end has lost so far.
     ///
     /// # Panics
-    /// If the system does not say.
+    /// If the system does not tell.
     #[must_use]
     pub fn lost(&self) -> [u64; 2] {
         self.ends
             .map(|(machine, _)| number_after("packets ", &read(machine, "nft list table ip loss")))
     }
 
-    /// How many times a packet had to wait for the bottleneck so far on its way out, at either end.
+    /// How often so far an outgoing packet of each end had to wait for the bottleneck.
     ///
     /// # Panics
-    /// If the system does not say.
+    /// If the system does not tell.
     #[must_use]
     pub fn delayed(&self) -> [u64; 2] {
         self.ends.map(|(machine, interface)| {

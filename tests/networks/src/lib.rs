@@ -1,11 +1,13 @@
-//! The harness of the network tests: whole networks on one machine, of namespaces and the links between them.
+//! The harness of the network tests. It builds whole networks on one machine, from network
+//! namespaces and links between them.
 //!
-//! A [`Network`] has two people, Ada and Bea, each on a machine of their own, and a server that both can reach. What lies
-//! between the two is its [`Topology`]. A [`Namespace`] is such a machine: [`Namespace::browser`] runs a browser there,
-//! [`Namespace::block_on`] whatever a test wants to do from there, and [`Namespace::socket`] gives a socket of it.
+//! A [`Network`] has a machine for Ada, one for Bea, and a server that both can reach. Its
+//! [`Topology`] says what lies between Ada and Bea. Each machine is a [`Namespace`]:
+//! [`Namespace::browser`] runs a browser there, [`Namespace::block_on`] runs async code there, and
+//! [`Namespace::socket`] makes a socket there.
 //!
-//! Nothing of this leaves the machine or touches its own network. A network is removed with its value, however the test
-//! ends; what a killed test leaves behind is removed by the next.
+//! No packet leaves the real machine, and its own network stays as it is. Dropping a network
+//! removes it, even if the test fails. If a test is killed, the next test removes what is left.
 
 mod call;
 mod impairment;

@@ -1,4 +1,4 @@
-//! One machine of a network: a network namespace.
+//! A machine of a network: a network namespace.
 
 use std::{
     fs::{self, File},
@@ -19,21 +19,22 @@ use united_voice_browser::{Browser, BrowserBuilder, Microphones};
 
 use crate::requirements::{Failure, run, run_with_input};
 
-/// Where `ip netns` keeps its names.
+/// The folder in which `ip netns` keeps the names.
 const NAMES: &str = "/run/netns";
-/// What the names of all tests begin with; the id of the process follows.
+/// The prefix of all names; the id of the process follows.
 const PREFIX: &str = "voice-test-";
 
-/// A network namespace. Dropping it ends what still runs there, and removes it.
+/// A network namespace. Dropping it kills the processes in it, and removes it.
 #[derive(Debug)]
 pub struct Namespace {
     name: String,
-    // For the program that starts a browser here.
+    // Has the program that starts a browser here.
     home: TempDir,
 }
 
 impl Namespace {
-    /// A new namespace in which only loopback is up. `number` and `role` make its name the only one in this process.
+    /// A new namespace in which only loopback is up. `number` and `role` make its name unique in
+    /// this process.
     pub(crate) fn create(number: usize, role: &str) -> Result<Self, Failure> {
         let name = format!("{PREFIX}{}-{number}-{role}", process::id());
         let home = TempDir::new().expect("a temporary directory can be made");
@@ -43,7 +44,7 @@ impl Namespace {
         Ok(namespace)
     }
 
-    /// Removes what was left behind by tests that were killed.
+    /// Removes the namespaces of tests that were killed.
     pub(crate) fn remove_stale() {
         let names = fs::read_dir(NAMES).into_iter().flatten().flatten();
         for name in names.filter_map(|entry| entry.file_name().into_string().ok()) {
@@ -57,31 +58,33 @@ impl Namespace {
         }
     }
 
-    /// Its name, for `ip netns exec`.
+    /// The name for `ip netns exec`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Runs something on a thread that is in the namespace: the sockets and processes it makes are too, and stay there.
+    /// Runs `inside` on a thread in the namespace. Sockets and processes that it makes stay in the
+    /// namespace.
     ///
     /// # Panics
-    /// If that does.
+    /// If `inside` panics.
     pub fn enter<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> T {
         let path = self.path();
         thread::scope(|scope| {
             let thread = scope.spawn(move || {
-                move_into(&path).expect("whoever could make a namespace can enter it");
+                move_into(&path).expect("a process may enter a namespace that it made");
                 inside()
             });
             thread.join().unwrap_or_else(|panic| resume_unwind(panic))
         })
     }
 
-    /// Runs something asynchronous in the namespace to its end, with a runtime of its own. The calling thread waits.
+    /// Runs async code in the namespace, with a runtime of its own. The calling thread waits for
+    /// the end.
     ///
     /// # Panics
-    /// If that does.
+    /// If `inside` panics.
     pub fn block_on<T: Send>(&self, inside: impl AsyncFnOnce() -> T + Send) -> T {
         self.enter(|| {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -92,17 +95,17 @@ impl Namespace {
         })
     }
 
-    /// A socket of the namespace, to be used from anywhere.
+    /// A socket of the namespace. It can be used on any thread.
     ///
     /// # Panics
-    /// If there are too many.
+    /// If the process has too many open files.
     #[must_use]
     pub fn socket(&self) -> TcpSocket {
         self.enter(TcpSocket::new_v4).expect("a socket can be made")
     }
 
-    /// A browser in this namespace, for pages of these addresses (`http://10.201.0.1:8080`), which it takes for safe enough to
-    /// let them have the microphone.
+    /// A browser in this namespace for pages of `origin`, such as `http://10.201.0.1:8080`. The
+    /// browser takes the origin for secure, so pages get the microphone without TLS.
     ///
     /// # Panics
     /// If the program that starts it can't be written.
@@ -118,7 +121,7 @@ impl Namespace {
             .expect("the owner may set permissions");
         Browser::builder(Microphones::Beep)
             .binary(start)
-            // The driver stays outside, where no port of the browser can be reached.
+            // The driver stays outside the namespace, and can reach no port of the browser.
             .flag("--remote-debugging-pipe")
             .flag(format!(
                 "--unsafely-treat-insecure-origin-as-secure={origin}"
@@ -129,20 +132,20 @@ impl Namespace {
         run(&format!("ip -n {} {arguments}", self.name)).map(drop)
     }
 
-    /// Runs a command in the namespace and gives what it writes.
+    /// Runs a command in the namespace. Returns its output.
     pub(crate) fn exec(&self, command: &str) -> Result<String, Failure> {
         run(&format!("ip netns exec {} {command}", self.name))
     }
 
-    /// Adds rules of nftables.
+    /// Adds rules to nftables.
     pub(crate) fn nft(&self, rules: &str) -> Result<(), Failure> {
         run_with_input(&format!("ip netns exec {} nft -f -", self.name), rules).map(drop)
     }
 
-    /// Passes on what is addressed to others.
+    /// Turns the machine into a router: it passes on packets for other machines.
     pub(crate) fn forward(&self) {
         self.enter(|| fs::write("/proc/sys/net/ipv4/ip_forward", "1"))
-            .expect("the settings of a namespace are its maker's");
+            .expect("a process may change the settings of a namespace that it made");
     }
 
     fn path(&self) -> PathBuf {
@@ -162,13 +165,14 @@ fn move_into(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removing a namespace takes its name alone: processes keep it, so they go first.
+/// Kills the processes of a namespace and removes it. Without the first, the processes would keep
+/// it alive.
 fn remove(name: &str) {
     let pids = run(&format!("ip netns pids {name}")).unwrap_or_default();
     for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
-        // An error says that it ended meanwhile.
+        // An error means that the process has ended meanwhile.
         let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
     }
-    // An error says that somebody else removed it: another test that began just now.
+    // An error means that another test, which has just begun, removed it.
     let _ = run(&format!("ip netns del {name}"));
 }

@@ -1,4 +1,4 @@
-//! Two people's machines, a server's, and what is between them.
+//! A network: the machines of Ada, Bea and the server, and the links between them.
 
 use std::{
     net::SocketAddr,
@@ -14,15 +14,16 @@ use crate::{
     topology::{ADA, BEA, INTERFACE},
 };
 
-/// Numbers the networks of this process.
+/// Counts the networks of this process.
 static BUILT: AtomicUsize = AtomicUsize::new(0);
 
-/// The port of the example server: a namespace has all its ports to itself.
+/// The port of the example server. Each namespace has all ports, so no other server can have taken
+/// it.
 const PORT: u16 = 8080;
 /// The port of STUN and TURN.
 const RELAY_PORT: u16 = 3478;
 
-/// A network with Ada, Bea and a server. Dropping it removes all of it.
+/// A network with Ada, Bea and a server. Dropping it removes all of them.
 #[derive(Debug)]
 pub struct Network {
     ada: Namespace,
@@ -32,10 +33,10 @@ pub struct Network {
 }
 
 impl Network {
-    /// Builds a network, in about a fifth of a second.
+    /// Builds a network. That takes about 0.2 s.
     ///
     /// # Panics
-    /// If the system has not what that needs, or does not permit it; says what to do about it.
+    /// If the system lacks a program or a permission. The message says what to do.
     #[must_use]
     pub fn build(topology: Topology) -> Self {
         Self::try_build(topology).unwrap_or_else(|failure| panic!("{failure}"))
@@ -74,7 +75,7 @@ impl Network {
         &self.bea
     }
 
-    /// The server's machine: that of the example server and of coturn.
+    /// The machine of the example server and of coturn.
     #[must_use]
     pub const fn server(&self) -> &Namespace {
         &self.server
@@ -87,7 +88,7 @@ impl Network {
     pub async fn start_server(&self, kind: ServerKind, toml: &str) -> Server {
         Server::builder(kind)
             .config(toml)
-            // Signing in by name is for loopback, unless one insists.
+            // Without this flag, signing in by name is allowed on loopback only.
             .flag("--dev-login")
             .bind(SocketAddr::from((SERVER, PORT)))
             .within(self.server.name())
@@ -110,11 +111,12 @@ impl Network {
         .await
     }
 
-    /// Lets no UDP through to the STUN and TURN server from now on, as some companies' networks do.
+    /// From now on, drops all UDP to the STUN and TURN server, as the networks of some companies
+    /// do.
     ///
     /// # Panics
     /// If the system refuses.
-    pub fn refuse_udp_to_coturn(&self) {
+    pub fn drop_udp_to_coturn(&self) {
         let rules = format!(
             "table ip no_udp {{
                 chain to_server {{
@@ -128,7 +130,7 @@ impl Network {
             .unwrap_or_else(|failure| panic!("{failure}"));
     }
 
-    /// Makes the way between Ada and everybody else a bad one from now on.
+    /// From now on, the path between Ada and everybody else is a bad one.
     ///
     /// # Panics
     /// If the system refuses.

@@ -1,4 +1,5 @@
-//! The programs of the system, and what to tell where they or the right to use them are missing.
+//! The programs of the system, and an explanation if a program or the permission to use it is
+//! missing.
 
 use std::{
     fmt,
@@ -6,16 +7,16 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// How to get what is missing.
+/// How to get missing programs and permissions.
 const WAYS_OUT: &str = "\
 These tests make network namespaces of their own. They need
 - the commands ip and tc (on Debian: apt-get install iproute2) and nft (apt-get install nftables),
 - root, or CAP_NET_ADMIN and CAP_SYS_ADMIN: `sudo ./scripts/test`.
-Without root, where users may have namespaces of their own, once everything is built (`cargo test --no-run --workspace`):
+Without root, if users may make namespaces, and after everything is built (`cargo test --no-run --workspace`):
     unshare --map-root-user --net --mount sh -c 'mount -t tmpfs tmpfs /run && ip link set lo up && \
 cargo test --offline -p united-voice-networks -- --test-threads=2'";
 
-/// A system command that could not be run, or said no.
+/// A system command that could not start, or failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     command: String,
@@ -28,12 +29,12 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Runs a command, given as words between spaces, and gives what it writes.
+/// Runs a command, which is words separated by spaces. Returns its output.
 pub(crate) fn run(command: &str) -> Result<String, Failure> {
     run_with_input(command, "")
 }
 
-/// As [`run`], with something to read.
+/// Like [`run`], with `input` on its standard input.
 pub(crate) fn run_with_input(command: &str, input: &str) -> Result<String, Failure> {
     let failed = |reason: String| Failure {
         command: command.to_owned(),
@@ -49,7 +50,7 @@ pub(crate) fn run_with_input(command: &str, input: &str) -> Result<String, Failu
         .spawn()
         .map_err(|error| failed(format!("{program} can't be started ({error})")))?;
     let mut stdin = child.stdin.take().expect("stdin is a pipe");
-    // A program that ends without reading says why by itself.
+    // If a program ends without reading, its own error says why.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     let output = child

@@ -1,6 +1,7 @@
-//! How the two people's machines and the server's are connected.
+//! How the machines of the two people and of the server are connected.
 //!
-//! Addresses begin with 10.201 where the server's machine knows the way, and with 192.168 where only a translator does.
+//! The server's machine has routes to addresses that begin with 10.201. Addresses that begin with
+//! 192.168 are behind a router that translates addresses, and only that router has routes to them.
 
 use std::net::Ipv4Addr;
 
@@ -9,23 +10,24 @@ use crate::{Namespace, requirements::Failure};
 /// The server's address, the same in every topology.
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 201, 0, 1);
 
-/// What lies between two people.
+/// What lies between the two people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topology {
-    /// Both reach the server, which passes nothing on.
+    /// Both reach the server, which passes on no packets.
     Island,
-    /// Each is behind a router that translates addresses and keeps one outside port for each inside port, as most at home do. It
-    /// lets nothing in that was not asked for.
+    /// Each is behind a router that translates addresses, as most home routers do: it keeps one
+    /// outside port for each inside port, and drops incoming packets that answer nothing.
     Nat,
-    /// As [`Nat`](Self::Nat), but with another outside port for each destination, so that what a STUN server sees helps nobody else.
+    /// Like [`Nat`](Self::Nat), but each destination gets another outside port. So the address that
+    /// a STUN server sees is of no use to the other person.
     SymmetricNat,
 }
 
-/// One of the two people's sides.
+/// The side of one of the two people.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Side {
     pub(crate) role: &'static str,
-    /// Makes the networks of the sides different.
+    /// Makes the addresses of the sides differ.
     pub(crate) number: u8,
     /// The server's interface towards this side.
     pub(crate) server_interface: &'static str,
@@ -49,8 +51,9 @@ impl Topology {
     /// Prepares the server's machine for both sides.
     pub(crate) fn set_up_server(self, server: &Namespace) -> Result<(), Failure> {
         server.ip(&format!("addr add {SERVER}/32 dev lo"))?;
-        // The default route leads nowhere, silently: a relay is asked to send to addresses behind translators, and must not be
-        // told at once that there is no way, as it would not be on the internet.
+        // The default route leads nowhere, silently. Browsers ask a relay to send to addresses
+        // behind routers. On the internet it gets no immediate error for that, so it must get none
+        // here.
         server.ip("link add nowhere type bridge")?;
         server.ip("link set nowhere up")?;
         server.ip("addr add 10.201.99.1/24 dev nowhere")?;
@@ -62,7 +65,8 @@ impl Topology {
         Ok(())
     }
 
-    /// Connects a person's machine to the server's; gives the router between them, where there is one.
+    /// Connects a person's machine to the server's. Returns the router between them, if there is
+    /// one.
     pub(crate) fn connect(
         self,
         side: Side,
@@ -94,8 +98,9 @@ impl Topology {
         Ok(Some(router))
     }
 
-    /// The rules of a router. What comes from outside unasked is dropped before it is recorded as a connection: the record would
-    /// take the outside port away from the connection that is about to be made from inside.
+    /// The rules of a router. Unasked packets from outside are dropped before connection tracking
+    /// records them. Otherwise the record would take the outside port from the connection that
+    /// comes from inside.
     fn translation(self) -> String {
         let ports = match self {
             Self::SymmetricNat => "fully-random",
@@ -120,7 +125,8 @@ impl Topology {
     }
 }
 
-/// Connects two machines: the lower one has `{network}.2` and sends everything to the upper one, which has `{network}.1`.
+/// Connects two machines. The upper one has the address `{network}.1`. The lower one has
+/// `{network}.2`, and its default route leads to the upper one.
 fn link(
     lower: &Namespace,
     lower_interface: &str,

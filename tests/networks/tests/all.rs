@@ -1,5 +1,5 @@
-//! Calls between browsers in separate networks, and signaling over a bad path. The servers are the same in what matters here, so
-//! that what needs two browsers is tried with one of them.
+//! Calls between browsers in separate networks, and signaling over a bad path. For these tests the
+//! two servers do not differ much, so most tests that need two browsers run with one server.
 
 mod bad_path;
 mod island;

@@ -1,4 +1,4 @@
-//! Signaling over a slow path that loses packets: it takes longer, and that is all.
+//! Signaling over a slow path that loses packets takes longer, and still works.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,17 +12,18 @@ use crate::member::Member;
 
 const CHANNEL: &str = "general";
 
-/// How often everybody comes, talks and goes.
+/// How often everybody joins, exchanges messages and leaves.
 const ROUNDS: usize = 2;
 
-/// How long all may take to agree. What a round sends needs some eight seconds at 64 kbit/s. What is lost, by chance or because
-/// the queue is full, is sent again after half a second, then one, two and so on: five losses in a row cost fifteen seconds.
+/// How long all members may take to agree. At 64 kbit/s the packets of a round need about eight
+/// seconds. TCP sends a lost packet again after half a second, then after one, two and so on. So
+/// five losses in a row cost fifteen seconds.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 const ROUND_BOUND: Duration = Duration::from_secs(100);
 
-/// Connections are pinged often. They have more than the default of ten seconds to answer, which TCP may spend in silence here:
-/// this is about what arrives late, not about who is given up.
+/// The server pings often, and waits longer than the default of ten seconds for the answer. On this
+/// path TCP may need ten seconds, and the test is about late messages, not about lost connections.
 const CONFIG: &str =
     "[ice]\nstun_urls = []\n[limits]\nping_interval_secs = 1\nping_timeout_secs = 40\n";
 
@@ -36,7 +37,8 @@ async fn rosters_stay_right_on_actix() {
     rosters_stay_right(ServerKind::Actix).await;
 }
 
-/// Four members behind the bad path and two beside it come, send each other offers and answers, switch their microphones, and go.
+/// Four members behind the bad path and two on a good path join, send each other offers and
+/// answers, mute or unmute, and leave.
 #[expect(clippy::print_stdout, reason = "the figures are for people to read")]
 async fn rosters_stay_right(kind: ServerKind) {
     let network = Arc::new(Network::build(Topology::Island));
@@ -75,7 +77,7 @@ async fn connect(network: &Arc<Network>, server: &Server, users: &[User]) -> Vec
     join_all(connecting).await
 }
 
-/// Without losses and a queue, nothing has been tried.
+/// Without losses and delays the test would prove nothing.
 #[expect(clippy::print_stdout, reason = "the figures are for people to read")]
 fn assert_was_bad(impairment: &Impairment<'_>) {
     let (lost, delayed) = (impairment.lost(), impairment.delayed());
@@ -85,7 +87,7 @@ fn assert_was_bad(impairment: &Impairment<'_>) {
     assert!(lost.iter().sum::<u64>() > 0 && delayed.iter().sum::<u64>() > 0);
 }
 
-/// Everybody, and where.
+/// All members, and their network and server.
 struct Scene<'a> {
     members: Vec<Member>,
     network: &'a Network,
@@ -102,7 +104,7 @@ impl Scene<'_> {
         }))
         .await;
         self.agree(&self.members).await;
-        // Mostly those with the bad path, then mostly the others.
+        // First two or three of the members on the bad path leave, then all others.
         let (leaving, staying) = self.members.split_at(2 + round);
         join_all(leaving.iter().map(Member::leave)).await;
         self.agree(staying).await;
@@ -110,16 +112,20 @@ impl Scene<'_> {
         self.agree(&[]).await;
     }
 
-    /// Waits until those inside know what the server knows, and have an answer to each offer.
+    /// Waits until the members inside have the server's roster, and an answer to each offer.
     async fn agree(&self, inside: &[Member]) {
-        until_within(PATIENCE, "all to know what the server knows", async || {
-            let roster = self.roster();
-            self.members.iter().for_each(Member::assert_untroubled);
-            if roster.len() != inside.len() {
-                return Err(format!("the server knows {roster:?}"));
-            }
-            inside.iter().try_for_each(|member| member.agrees(&roster))
-        })
+        until_within(
+            PATIENCE,
+            "all members to have the server's roster",
+            async || {
+                let roster = self.roster();
+                self.members.iter().for_each(Member::assert_untroubled);
+                if roster.len() != inside.len() {
+                    return Err(format!("the server knows {roster:?}"));
+                }
+                inside.iter().try_for_each(|member| member.agrees(&roster))
+            },
+        )
         .await;
     }
 
@@ -131,9 +137,9 @@ impl Scene<'_> {
     }
 }
 
-/// The page, opened before the path went bad, since that is not about the page's size.
+/// The pages are opened on a good path, since this test is not about the size of the page.
 #[tokio::test]
-async fn a_page_joins_and_shows_who_is_there() {
+async fn a_page_joins_and_shows_the_participants() {
     let network = Network::build(Topology::Island);
     let server = network.start_server(ServerKind::Axum, CONFIG).await;
     Call::open(&network, &server, async |call| {

@@ -1,10 +1,10 @@
-//! Two people who reach the server and not each other.
+//! Two people that reach the server, but not each other.
 
 use united_voice_networks::{Call, Network, Topology};
 use united_voice_scenarios::ServerKind;
 
 #[tokio::test]
-async fn an_island_is_left_by_relay_alone() {
+async fn only_a_relay_connects_islands() {
     let network = Network::build(Topology::Island);
     let coturn = network.start_coturn().await;
     let config = format!("[ice]\nstun_urls = []\n{}", coturn.toml(600));
@@ -20,7 +20,7 @@ async fn an_island_is_left_by_relay_alone() {
 }
 
 #[tokio::test]
-async fn without_a_relay_an_island_is_silent() {
+async fn without_a_relay_islands_stay_silent() {
     let network = Network::build(Topology::Island);
     let config = "[ice]\nstun_urls = []\n";
     let server = network.start_server(ServerKind::Axum, config).await;

@@ -1,4 +1,5 @@
-//! A member of a channel without audio, which answers offers and notes all that should not happen.
+//! A member of a channel without audio. It answers offers, and records everything that should not
+//! happen.
 
 use std::{
     net::SocketAddr,
@@ -10,30 +11,30 @@ use tokio::net::TcpSocket;
 use united_voice_client::{Client, Event, Events, LeaveReason, Roster};
 use united_voice_scenarios::{User, voice::VoiceParticipant};
 
-/// About as much as a browser's description of one audio line.
+/// About the size of a browser's description of one audio line.
 const DESCRIPTION_BYTES: usize = 1_500;
 
-/// How long a request may take on a path on which five losses in a row cost fifteen seconds.
+/// How long a request may take. Five lost packets in a row cost fifteen seconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// Somebody with a connection.
+/// A user with a connection.
 pub(crate) struct Member {
     pub(crate) user: User,
     client: Client,
     seen: Arc<Mutex<Seen>>,
 }
 
-/// What the connection told so far.
+/// What the member has seen so far.
 #[derive(Default)]
 struct Seen {
     roster: Roster,
-    /// Offers sent, less answers received.
+    /// The offers sent minus the answers received.
     unanswered: i64,
     trouble: Vec<String>,
 }
 
 impl Member {
-    /// Connects by a socket of some machine.
+    /// Connects with a socket of some machine.
     pub(crate) async fn connect(
         user: &User,
         server: SocketAddr,
@@ -56,7 +57,7 @@ impl Member {
         }
     }
 
-    /// Joins, and sends an offer to everybody inside.
+    /// Joins, and sends an offer to every participant.
     pub(crate) async fn join(&self, channel: &str) {
         let snapshot = self.client.join(channel).await.expect("let in");
         for participant in &snapshot.participants {
@@ -75,7 +76,8 @@ impl Member {
         told.expect("a member may mute");
     }
 
-    /// Whether this member knows exactly who is inside, in which order and state, and has an answer to each offer.
+    /// Whether this member has the server's roster, with order and states, and an answer to each
+    /// offer.
     pub(crate) fn agrees(&self, server: &[VoiceParticipant]) -> Result<(), String> {
         let seen = self.seen();
         let others = server
@@ -90,7 +92,7 @@ impl Member {
         }
     }
 
-    /// Its connection lasted, and nobody was put out.
+    /// Checks that the connection lasted, and that nobody was evicted.
     pub(crate) fn assert_untroubled(&self) {
         let trouble = &self.seen().trouble;
         assert!(trouble.is_empty(), "{}: {trouble:?}", self.user.name);

@@ -1,10 +1,11 @@
-//! Two people at home: each behind a router that translates addresses, with a STUN server to ask for them.
+//! Two people at home, each behind a router that translates addresses. A STUN server tells them
+//! their outside addresses.
 
 use united_voice_networks::{Call, Network, Topology};
 use united_voice_scenarios::ServerKind;
 
 #[tokio::test]
-async fn stun_of_our_own_list_leads_through_nat() {
+async fn a_configured_stun_server_leads_through_nat() {
     let network = Network::build(Topology::Nat);
     let coturn = network.start_coturn().await;
     let config = format!("[ice]\nstun_urls = [\"stun:{}\"]\n", coturn.address());
@@ -20,7 +21,7 @@ async fn stun_of_our_own_list_leads_through_nat() {
 }
 
 #[tokio::test]
-async fn without_stun_nat_lets_nobody_through() {
+async fn without_stun_nat_stays_silent() {
     let network = Network::build(Topology::Nat);
     let config = "[ice]\nstun_urls = []\n";
     let server = network.start_server(ServerKind::Axum, config).await;

@@ -1,4 +1,5 @@
-//! Two people behind routers for which an address that a STUN server saw is of no use to anybody else.
+//! Two people behind symmetric NAT. The address that a STUN server sees is of no use to the other
+//! person.
 
 use united_voice_networks::{Call, Network, Topology};
 use united_voice_scenarios::ServerKind;
@@ -10,7 +11,7 @@ async fn stun_does_not_lead_through_symmetric_nat() {
     let config = format!("[ice]\nstun_urls = [\"stun:{}\"]\n", coturn.address());
     let server = network.start_server(ServerKind::Axum, &config).await;
     Call::run(&network, &server, async |call| {
-        // Both know an address of their own that others see, and it does not help.
+        // Both know an outside address of their own, and it does not help.
         let found = ["host", "srflx"];
         assert_eq!(call.stays_silent().await, [found, found]);
     })
@@ -24,13 +25,13 @@ async fn a_relay_leads_through_symmetric_nat_by_udp() {
 }
 
 #[tokio::test]
-async fn a_relay_leads_through_symmetric_nat_by_tcp_where_udp_is_refused() {
+async fn a_relay_leads_through_symmetric_nat_by_tcp_if_udp_is_dropped() {
     let network = Network::build(Topology::SymmetricNat);
-    network.refuse_udp_to_coturn();
+    network.drop_udp_to_coturn();
     assert_eq!(relayed_by(&network).await, "tcp");
 }
 
-/// Lets both call each other with STUN and TURN, and gives the transport by which relays were reached.
+/// Makes a call with STUN and TURN. Returns the transport to the relays.
 async fn relayed_by(network: &Network) -> String {
     let coturn = network.start_coturn().await;
     let stun = coturn.address();
@@ -44,7 +45,8 @@ async fn relayed_by(network: &Network) -> String {
         }
     })
     .await;
-    // Where the relay is at one end of a pair, the other end's browser knows nothing of it.
+    // If only one end of a pair uses a relay, the browser of the other end does not know its
+    // transport.
     transports.dedup();
     assert_eq!(transports.len(), 1, "{transports:?}");
     transports.remove(0)

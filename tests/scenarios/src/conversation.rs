@@ -1,12 +1,26 @@
 //! What a client asks for and what it is told, beyond single messages.
 
 use crate::{
-    Client, expect_payload, request,
+    Client, Codec, Server, expect_payload, request,
     voice::{
         VoiceErrorCode, VoiceIceServersResponse, VoiceJoinResponse, VoiceLeaveEvent,
         VoiceLeaveReason, VoiceParticipant, VoiceStateUpdate,
     },
 };
+
+/// Ann and Bob, new users in the channel `general`. Ann joined first and has received the event of
+/// Bob's join, so neither of them has a message left to read.
+///
+/// # Panics
+/// If one of them can't sign in or join.
+pub async fn pair(server: &Server, codec: Codec) -> (Client, Client) {
+    let mut ann = Client::new(server, "Ann", codec).await;
+    let mut bob = Client::new(server, "Bob", codec).await;
+    ann.join("general").await;
+    bob.join("general").await;
+    ann.joined_event("general").await;
+    (ann, bob)
+}
 
 impl Client {
     /// Joins a channel.

@@ -17,6 +17,7 @@ mod rest;
 mod server;
 
 pub use client::{Client, Codec, Incoming, Payload};
+pub use conversation::pair;
 pub use handshake::{Handshake, Refusal, Socket};
 pub use json::{from_json, to_json};
 pub use rest::User;

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 use united_voice_scenarios::{
-    Client, Codec, Server, ServerKind, expect_payload, request, soon,
+    Client, Codec, Server, ServerKind, expect_payload, pair, request, soon,
     voice::{VoiceErrorCode, VoiceLeaveReason},
     ws::Envelope,
 };
@@ -59,15 +59,6 @@ fn fragments_of(message: &Message, pieces: usize) -> Vec<Message> {
         ))
     };
     chunks.iter().enumerate().map(frame).collect()
-}
-
-async fn pair(server: &Server, codec: Codec) -> (Client, Client) {
-    let mut ann = Client::new(server, "Ann", codec).await;
-    let mut bob = Client::new(server, "Bob", codec).await;
-    ann.join("general").await;
-    bob.join("general").await;
-    ann.joined_event("general").await;
-    (ann, bob)
 }
 
 async fn message_may_have_128_kib(kind: ServerKind, codec: Codec) {

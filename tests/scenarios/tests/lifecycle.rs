@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use united_voice_scenarios::{
     Client, Codec, Handshake, Incoming, Refusal, Server, ServerKind, eventually, expect_payload,
-    voice::VoiceLeaveReason,
+    pair, voice::VoiceLeaveReason,
 };
 
 scenarios! {
@@ -22,15 +22,6 @@ scenarios! {
         client_ping_is_answered,
         disconnect_is_told_in_its_own_channel_only,
         token_is_needed,
-}
-
-async fn pair(server: &Server, codec: Codec) -> (Client, Client) {
-    let mut ann = Client::new(server, "Ann", codec).await;
-    let mut bob = Client::new(server, "Bob", codec).await;
-    ann.join("general").await;
-    bob.join("general").await;
-    ann.joined_event("general").await;
-    (ann, bob)
 }
 
 async fn close_is_a_disconnect(kind: ServerKind, codec: Codec) {

@@ -4,7 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::{Instant, interval};
 use united_voice_scenarios::{
-    Client, Codec, Incoming, Payload, Server, ServerKind, eventually, expect_payload, request,
+    Client, Codec, Incoming, Payload, Server, ServerKind, eventually, expect_payload, pair,
+    request,
     voice::{VoiceErrorCode, VoiceLeaveReason},
 };
 
@@ -20,15 +21,6 @@ scenarios! {
 
 const TIGHT: &str = "[limits]\nmessages_per_second = 20\nburst = 40\n";
 const TIGHTER: &str = "[limits]\nmessages_per_second = 5\nburst = 5\n";
-
-async fn pair(server: &Server, codec: Codec) -> (Client, Client) {
-    let mut ann = Client::new(server, "Ann", codec).await;
-    let mut bob = Client::new(server, "Bob", codec).await;
-    ann.join("general").await;
-    bob.join("general").await;
-    ann.joined_event("general").await;
-    (ann, bob)
-}
 
 /// Sends that many state updates at once. The answer to each: done or dropped.
 async fn burst(client: &mut Client, number: usize) -> HashMap<String, bool> {

@@ -1,7 +1,7 @@
 //! Offers, answers and candidates: section 2, rule 5.
 
 use united_voice_scenarios::{
-    Client, Codec, Payload, Server, ServerKind, expect_payload, request,
+    Client, Codec, Payload, Server, ServerKind, expect_payload, pair, request,
     voice::{VoiceErrorCode, VoiceLeaveReason, VoiceSdpOffer},
 };
 
@@ -32,15 +32,6 @@ const ODD_TEXTS: [&str; 9] = [
     "\\ \" \u{7f} \u{1}\u{1f} \u{2028}\u{2029} </script> %00 &amp;",
     r#"{"candidate":"candidate:1 1 UDP 2122 5f3a.local 5000 typ host","sdpMLineIndex":0}"#,
 ];
-
-async fn pair(server: &Server, codec: Codec) -> (Client, Client) {
-    let mut ann = Client::new(server, "Ann", codec).await;
-    let mut bob = Client::new(server, "Bob", codec).await;
-    ann.join("general").await;
-    bob.join("general").await;
-    ann.joined_event("general").await;
-    (ann, bob)
-}
 
 async fn reaches_the_target_and_nobody_else(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;

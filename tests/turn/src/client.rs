@@ -1,6 +1,7 @@
-//! A TURN client (RFC 8656) that says exactly how it was refused.
+//! A TURN client (RFC 8656) that reports exactly how the server refused a request.
 //!
-//! It does what the tests need and no more: allocate, ask for permissions, refresh. It sends nothing to peers.
+//! It does only what the tests need: allocate, ask for permissions, refresh. It sends nothing to
+//! peers.
 
 use std::{
     fmt,
@@ -25,20 +26,20 @@ use stun::{
 
 use crate::wire::Wire;
 
-/// UDP, the only transport that browsers relay over.
+/// UDP, which is the only transport between a relay and a peer that browsers use.
 const UDP: [u8; 4] = [17, 0, 0, 0];
 const FAMILY_IPV6: [u8; 4] = [2, 0, 0, 0];
-/// The port of peers that are asked about. A permission is for all ports of an address.
+/// Some port of a peer. A permission is for all ports of an address.
 const ANY_PORT: u16 = 40_000;
 const SEND_AGAIN: Duration = Duration::from_millis(500);
 const ATTEMPTS: usize = 20;
 
-/// The server said no.
+/// The server refused a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The code of RFC 8656, section 19, or RFC 8489, section 14.8.
     pub code: u16,
-    /// The words beside it.
+    /// The server's text.
     pub reason: String,
 }
 
@@ -48,7 +49,8 @@ impl fmt::Display for Refused {
     }
 }
 
-/// A client with at most one allocation. Dropping it leaves that to expire, except over TCP and TLS.
+/// A client with at most one allocation. If it is dropped, the allocation expires after its
+/// lifetime; over TCP and TLS it ends at once.
 #[derive(Debug)]
 pub struct TurnClient {
     wire: Wire,
@@ -62,7 +64,7 @@ impl TurnClient {
     /// A client over UDP.
     ///
     /// # Panics
-    /// If there is no socket to be had.
+    /// If no socket can be made.
     pub async fn udp(server: SocketAddr, username: &str, credential: &str) -> Self {
         Self::over(Wire::udp(server).await, username, credential)
     }
@@ -70,12 +72,12 @@ impl TurnClient {
     /// A client over TCP.
     ///
     /// # Panics
-    /// If nobody accepts there.
+    /// If the server does not accept.
     pub async fn tcp(server: SocketAddr, username: &str, credential: &str) -> Self {
         Self::over(Wire::tcp(server).await, username, credential)
     }
 
-    /// A client over anything else.
+    /// A client over any other transport.
     #[must_use]
     pub fn over(wire: Wire, username: &str, credential: &str) -> Self {
         Self {
@@ -87,37 +89,37 @@ impl TurnClient {
         }
     }
 
-    /// Allocates a relayed IPv4 address, and gives it.
+    /// Allocates a relayed IPv4 address. Returns the address.
     ///
     /// # Errors
-    /// As the server refuses.
+    /// If the server refuses.
     pub async fn allocate(&mut self) -> Result<SocketAddr, Refused> {
         self.allocate_with(&[]).await
     }
 
-    /// Allocates a relayed IPv6 address, and gives it.
+    /// Allocates a relayed IPv6 address. Returns the address.
     ///
     /// # Errors
-    /// As the server refuses.
+    /// If the server refuses.
     pub async fn allocate_ipv6(&mut self) -> Result<SocketAddr, Refused> {
         self.allocate_with(&[Attribute::Raw(ATTR_REQUESTED_ADDRESS_FAMILY, &FAMILY_IPV6)])
             .await
     }
 
-    /// Asks for permission to exchange packets with a peer. Nothing is sent there.
+    /// Asks for permission to exchange packets with a peer. Sends nothing to the peer.
     ///
     /// # Errors
-    /// As the server refuses.
+    /// If the server refuses.
     pub async fn permit(&mut self, peer: IpAddr) -> Result<(), Refused> {
         self.request(METHOD_CREATE_PERMISSION, &[Attribute::Peer(peer)])
             .await
             .map(drop)
     }
 
-    /// Prolongs the allocation.
+    /// Refreshes the allocation, so that it lasts longer.
     ///
     /// # Errors
-    /// As the server refuses.
+    /// If the server refuses.
     pub async fn refresh(&mut self) -> Result<(), Refused> {
         self.request(METHOD_REFRESH, &[]).await.map(drop)
     }
@@ -133,16 +135,16 @@ impl TurnClient {
         Ok(SocketAddr::new(relayed.ip, relayed.port))
     }
 
-    /// Asks; where the server wants to know who asks, or gives a new nonce, asks once more.
+    /// Sends a request. If the server wants credentials or gives a new nonce, sends it once more.
     async fn request(
         &mut self,
         method: Method,
         attributes: &[Attribute<'_>],
     ) -> Result<Message, Refused> {
         let first = self.ask(method, attributes).await;
-        let stranger = self.nonce.is_empty();
+        let is_first = self.nonce.is_empty();
         match first {
-            (response, Some(401)) if stranger => self.remember(&response),
+            (response, Some(401)) if is_first => self.remember(&response),
             (response, Some(438)) => self.remember(&response),
             (response, code) => return outcome(response, code),
         }
@@ -216,7 +218,7 @@ impl TurnClient {
     }
 }
 
-/// What a request has besides its credentials.
+/// An attribute of a request that is not about credentials.
 #[derive(Clone, Copy, Debug)]
 enum Attribute<'a> {
     Raw(stun::attributes::AttrType, &'a [u8]),

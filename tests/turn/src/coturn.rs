@@ -1,4 +1,4 @@
-//! One running coturn.
+//! A running coturn.
 
 use std::{
     fs,
@@ -15,30 +15,31 @@ use crate::{Program, free_port, needs};
 /// The realm of the harness's own settings.
 const REALM: &str = "turn.test";
 
-/// How often another port is tried where the one that was free has been taken meanwhile.
+/// How many ports to try if another program takes a free port before coturn does.
 const ATTEMPTS: usize = 5;
 
-/// What a coturn is started with.
+/// How to start a coturn.
 #[derive(Clone, Debug)]
 pub struct CoturnOptions {
-    /// The shared secrets it accepts, the newest last. None at all is for a `config` that has one.
+    /// The shared secrets that it accepts, the newest last. Leave it empty if `config` has a
+    /// secret.
     pub secrets: Vec<String>,
-    /// The address it listens on and relays from.
+    /// The address that it listens on and relays from.
     pub listening_ip: IpAddr,
-    /// The port it listens on by UDP and TCP; a free one where this is `None`.
+    /// The port that it listens on by UDP and TCP; if `None`, a free one.
     pub port: Option<u16>,
     /// Whether it relays to 127.0.0.0/8 and `::1`. Never outside tests.
     pub allow_loopback_peers: bool,
-    /// The network namespace to start it in, which must exist; this process's own where this is `None`.
+    /// The network namespace to start it in, which must exist; if `None`, that of this process.
     pub within: Option<String>,
     /// More command-line arguments.
     pub extra: Vec<String>,
-    /// A configuration file; the harness's own settings in its place where this is `None`.
+    /// A configuration file; if `None`, the harness's own settings.
     pub config: Option<PathBuf>,
-    /// A program that runs turnserver with a configuration and a database (`TURN_DATABASE` in its environment) of its own
-    /// and with the arguments it gets. Excludes `config` and `within`.
+    /// A program that runs turnserver with its own configuration, with the database `TURN_DATABASE`
+    /// of its environment, and with the arguments that it gets. Excludes `config` and `within`.
     pub launcher: Option<PathBuf>,
-    /// More variables of its environment.
+    /// More environment variables.
     pub environment: Vec<(String, String)>,
 }
 
@@ -59,14 +60,15 @@ impl Default for CoturnOptions {
     }
 }
 
-/// A running coturn. Dropping it kills the process; where a test fails, what it wrote is part of the output.
+/// A running coturn. Dropping it kills the process. If the test fails, coturn's log is part of the
+/// output.
 #[derive(Debug)]
 pub struct Coturn {
-    // Declared before its home, so that it has ended when that is removed.
+    // Declared before `home`, so that the process has ended when the directory is removed.
     process: Program,
     address: SocketAddr,
     secret: Option<String>,
-    // Everything that it writes goes here, and with it.
+    // coturn writes all its files here. Dropping it removes them.
     home: TempDir,
 }
 
@@ -74,7 +76,7 @@ impl Coturn {
     /// Starts a coturn and waits until it listens by UDP and TCP.
     ///
     /// # Panics
-    /// If coturn is not installed, or ends or is silent instead of listening.
+    /// If coturn is not installed, or does not listen.
     pub async fn start(options: CoturnOptions) -> Self {
         needs("turnserver", "coturn");
         for _ in 1..ATTEMPTS {
@@ -90,19 +92,19 @@ impl Coturn {
         panic!("each of {ATTEMPTS} free ports was taken before coturn was there");
     }
 
-    /// The port it listens on by UDP and TCP.
+    /// The port that it listens on by UDP and TCP.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Where it listens by UDP and TCP.
+    /// The address that it listens on by UDP and TCP.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its URLs as they stand in a list of ICE servers: by UDP, then by TCP.
+    /// Its URLs as a list of ICE servers has them: for UDP, then for TCP.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
         ["udp", "tcp"]
@@ -110,17 +112,18 @@ impl Coturn {
             .to_vec()
     }
 
-    /// The `[turn]` section of a server that mints for this coturn, with its newest secret.
+    /// The `[turn]` section of a server that mints credentials for this coturn with its newest
+    /// secret.
     ///
     /// # Panics
-    /// If it was started without a secret.
+    /// If coturn was started without a secret.
     #[must_use]
     pub fn toml(&self, credential_ttl_secs: u64) -> String {
         let secret = self.secret.as_deref().expect("coturn was given a secret");
         self.toml_with(secret, credential_ttl_secs)
     }
 
-    /// The same with a secret of one's choice.
+    /// Like [`toml`](Self::toml), but with this secret.
     #[must_use]
     pub fn toml_with(&self, secret: &str, credential_ttl_secs: u64) -> String {
         let (host, port) = (self.address.ip(), self.port());
@@ -131,7 +134,7 @@ impl Coturn {
         )
     }
 
-    /// Teaches it one more secret while it runs.
+    /// Adds a secret while coturn runs.
     ///
     /// # Panics
     /// If `turnadmin` fails.
@@ -139,7 +142,7 @@ impl Coturn {
         self.administer("set-secret", secret, true).await;
     }
 
-    /// Makes it forget a secret that it was taught while it ran.
+    /// Removes a secret that [`add_secret`](Self::add_secret) added.
     ///
     /// # Panics
     /// If `turnadmin` fails.
@@ -147,7 +150,8 @@ impl Coturn {
         self.administer("delete-secret", secret, false).await;
     }
 
-    /// `turnadmin` ends well even where the database was locked and nothing was written, so that is looked at.
+    /// Changes the secrets with `turnadmin`, and checks the result: if the database is locked,
+    /// `turnadmin` writes nothing and still succeeds.
     async fn administer(&self, command: &str, secret: &str, is_known: bool) {
         let command = format!("--{command}={secret}");
         let listed = format!("{secret}[{REALM}]");
@@ -168,23 +172,24 @@ impl Coturn {
             .expect("turnadmin is in coturn's package");
         assert!(output.status.success(), "turnadmin {command}: {output:?}");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let its_log = said
+        let own_log = said
             .lines()
             .find_map(|line| line.split_once("log file opened: "));
-        if let Some((_, file)) = its_log {
-            // It can't be told to make none. There may be none, where no place for it is writable.
+        if let Some((_, file)) = own_log {
+            // `turnadmin` can't be told to write no log. If it finds no writable place, there is
+            // none.
             let _ = fs::remove_file(file);
         }
         said
     }
 
-    /// What it has written so far.
+    /// The log so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.log()
     }
 
-    /// The id of its process.
+    /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.pid()
@@ -206,7 +211,8 @@ impl Coturn {
         }
     }
 
-    /// Whether it listens at last; false where it ended before, or tries again and again since the port is taken.
+    /// Waits until coturn listens. Returns false if it has ended, or if the port is taken, for
+    /// which coturn tries again and again.
     async fn listens(&mut self) -> bool {
         let port = format!(":{}", self.port());
         eventually("coturn to listen", async || {
@@ -247,10 +253,10 @@ fn command(options: &CoturnOptions, address: SocketAddr, home: &Path) -> Command
         format!("--relay-ip={ip}"),
         format!("--listening-port={}", address.port()),
     ]);
-    // Kept out of /var, where another coturn of this machine may have its own.
+    // Not in /var, where another coturn of this machine may have its files.
     command.arg("--pidfile").arg(home.join("pid"));
     command.arg("--userdb").arg(database(home));
-    // Without --verbose it does not say when it listens.
+    // Without --verbose, the log does not say when coturn listens.
     command.args(["--log-file=stdout", "--simple-log", "--verbose"]);
     if options.allow_loopback_peers {
         command.arg("--allow-loopback-peers");
@@ -269,7 +275,7 @@ fn program(options: &CoturnOptions) -> Command {
     let mut command = options.within.as_ref().map_or_else(
         || Command::new("turnserver"),
         |namespace| {
-            // This becomes turnserver, with the same process id.
+            // `ip` becomes turnserver, with the same process id.
             let mut command = Command::new("ip");
             command.args(["netns", "exec", namespace, "turnserver"]);
             command

@@ -1,11 +1,12 @@
-//! The harness of the TURN tests: starts a real coturn that accepts what our servers mint, and talks to it.
+//! The harness of the TURN tests. It starts a real coturn that accepts the credentials of our
+//! servers, and talks to it.
 //!
 //! ```no_run
 //! use united_voice_turn_tests::{Coturn, CoturnOptions};
 //!
 //! # async fn example() {
 //! let coturn = Coturn::start(CoturnOptions::default()).await;
-//! // The `[turn]` section of a server whose credentials this coturn accepts.
+//! // The `[turn]` section of a server that mints credentials for this coturn.
 //! let config = coturn.toml(600);
 //! # }
 //! ```

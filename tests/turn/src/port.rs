@@ -1,4 +1,4 @@
-//! Ports for programs that can't pick one themselves.
+//! Ports for programs that can't choose a free port themselves.
 
 use std::{
     collections::BTreeSet,
@@ -6,10 +6,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// A port that nobody listens on at this moment, neither by TCP nor by UDP, and that this process has not been given before.
+/// A port on which no program listens now, neither by TCP nor by UDP. Each call in this process
+/// gives another port.
 ///
-/// The second matters because two coturns can listen on the same port, and each then gets a part of what comes. Another
-/// program may still take the port before the caller does.
+/// Two coturns can listen on the same port, and each then gets a part of the packets. So no port is
+/// given twice. Another program may still take the port before the caller does.
 ///
 /// # Panics
 /// If `ip` is not an address of this machine.

@@ -1,4 +1,4 @@
-//! Programs that the tests need, and processes of them.
+//! Programs that the tests need, and their processes.
 
 use std::{
     env,
@@ -8,13 +8,13 @@ use std::{
     thread,
 };
 
-/// Where a program is installed.
+/// The path of a program.
 ///
 /// # Panics
-/// If it is not, naming the Debian package that has it.
+/// If the program is not installed. The message names its Debian package.
 pub fn needs(program: &str, package: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
-    // Where Debian keeps what administrators run; not in everybody's PATH.
+    // Debian has programs of administrators here, which PATH may not name.
     let more = [PathBuf::from("/usr/sbin")];
     env::split_paths(&path)
         .chain(more)
@@ -25,8 +25,8 @@ pub fn needs(program: &str, package: &str) -> PathBuf {
         })
 }
 
-/// A running program whose output goes to a file. Dropping it kills it; where a test fails, what it wrote is part of the
-/// output.
+/// A running program with its output in a file. Dropping it kills the process. If the test fails,
+/// the program's output is part of the test's.
 #[derive(Debug)]
 pub struct Program {
     name: &'static str,
@@ -35,10 +35,11 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a program in a directory, which has to outlive it, and has it write to the file `log` there.
+    /// Starts a program in a directory, and writes its output to the file `log` there. The
+    /// directory has to outlive the program.
     ///
     /// # Panics
-    /// If it can't be started.
+    /// If the program can't be started.
     #[must_use]
     pub fn start(name: &'static str, mut command: Command, directory: &Path) -> Self {
         let path = directory.join("log");
@@ -57,26 +58,26 @@ impl Program {
         }
     }
 
-    /// What it has written so far.
+    /// The output so far.
     ///
     /// # Panics
-    /// If that can't be read.
+    /// If the file can't be read.
     #[must_use]
     pub fn log(&self) -> String {
         let bytes = fs::read(&self.log).expect("the file was made at the start");
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Whether it has ended.
+    /// Whether the process has ended.
     ///
     /// # Panics
-    /// If that can't be known.
+    /// If the system does not tell.
     pub fn has_ended(&mut self) -> bool {
         let status = self.process.try_wait();
         status.expect("a child can be waited for").is_some()
     }
 
-    /// The id of its process.
+    /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.id()
@@ -87,13 +88,13 @@ impl Program {
         reason = "the harness of the failing test shows it"
     )]
     fn show_log(&self) {
-        eprintln!("--- what {} wrote ---\n{}---", self.name, self.log());
+        eprintln!("--- the output of {} ---\n{}---", self.name, self.log());
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Both fail only where the process has ended already.
+        // Both fail only if the process has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
         if thread::panicking() {

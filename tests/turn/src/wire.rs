@@ -1,4 +1,4 @@
-//! What STUN messages travel on.
+//! The transport of STUN messages.
 
 use std::{
     fmt,
@@ -21,7 +21,8 @@ enum Kind {
     Datagrams(UdpSocket),
     Stream {
         stream: Box<dyn Stream>,
-        // What has come of the next message. Kept, since receiving may be cancelled.
+        // The received part of the next message. It is kept here, so that a cancelled call loses
+        // nothing.
         received: Vec<u8>,
     },
 }
@@ -53,7 +54,7 @@ impl Wire {
         Self::stream(TcpStream::connect(server).await.expect("coturn accepts"))
     }
 
-    /// Over a stream that is open already.
+    /// A wire over an open stream.
     #[must_use]
     pub fn stream(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self(Kind::Stream {
@@ -75,10 +76,10 @@ impl Wire {
         }
     }
 
-    /// The next message.
+    /// Receives the next message.
     ///
     /// # Cancel safety
-    /// Nothing is lost when the future is dropped.
+    /// If the future is dropped, no message is lost.
     pub(crate) async fn receive(&mut self) -> Vec<u8> {
         match &mut self.0 {
             Kind::Datagrams(socket) => {
@@ -99,7 +100,7 @@ impl Wire {
     }
 }
 
-/// The length of the first message, where all of it is there.
+/// The length of the first message, if all of it has come.
 fn whole_message(received: &[u8]) -> Option<usize> {
     let length = [*received.get(2)?, *received.get(3)?];
     let length = HEADER_BYTES + usize::from(u16::from_be_bytes(length));

@@ -1,4 +1,4 @@
-//! The files of `deploy/` say the same about ports, paths and secrets.
+//! The files of `deploy/` agree about ports, paths and secrets.
 
 use std::{
     env, fs,
@@ -169,7 +169,7 @@ fn the_relay_is_hardened() {
 
 #[tokio::test]
 async fn the_unit_starts_a_server_without_passwordless_sign_in() {
-    // Builds it, too.
+    // Starting a server builds its executable.
     drop(Server::start(ServerKind::Axum).await);
     let home = TempDir::new().expect("a temporary directory can be made");
     let line = exec_start();
@@ -233,7 +233,7 @@ async fn starts(mut command: Command, home: &Path) {
     assert!(!server.log().contains(SECRET));
 }
 
-/// An executable beside the running test's.
+/// An executable in the target directory of the running test.
 fn built(name: &str) -> PathBuf {
     let test = env::current_exe().expect("a test knows its path");
     let folder = test

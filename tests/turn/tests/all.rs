@@ -1,4 +1,5 @@
-//! What the servers mint, held against a real coturn; and the files of `deploy/`, held against the programs they are for.
+//! The credentials of the servers, tested against a real coturn; and the files of `deploy/`, tested
+//! against the programs that read them.
 
 mod agreement;
 mod credentials;

@@ -1,4 +1,4 @@
-//! Which credentials coturn takes: those of a join, and no others.
+//! coturn accepts the credentials of a join, and no others.
 
 use std::net::Ipv4Addr;
 
@@ -10,7 +10,7 @@ use united_voice_turn_tests::{Coturn, CoturnOptions, needs};
 
 use crate::relay_url::{client_for, client_of, turn_of};
 
-/// The TURN entry that a join at a server with this configuration gives.
+/// The TURN entry of a join on a server with this configuration.
 async fn joined(kind: ServerKind, config: &str) -> IceServer {
     let server = Server::with_config(kind, config).await;
     let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
@@ -23,7 +23,7 @@ async fn refusal(entry: &IceServer, username: &str, credential: &str) -> u16 {
     refused.expect_err("coturn refuses").code
 }
 
-/// Sends packets through two relays and back, with the tool that coturn brings along.
+/// Sends packets through two relays and back, with coturn's own tool.
 async fn uclient(coturn: &Coturn, entry: &IceServer, transport: &[&str]) {
     needs("turnutils_uclient", "coturn");
     let mut command = Command::new("turnutils_uclient");
@@ -107,7 +107,8 @@ pub(crate) async fn an_expired_credential_is_refused_and_a_live_allocation_goes_
     let mut live = client_of(&entry).await;
     live.allocate().await.expect("it is good for two seconds");
     let refused = eventually("the credential to expire", async || {
-        // By TCP, where an allocation ends with its connection: a later socket may get the port of an earlier one.
+        // Over TCP an allocation ends with its connection. Over UDP it would not, and a later
+        // socket could get the port of an earlier one.
         let mut probe = client_for(&entry.urls[1], &entry.username, &entry.credential).await;
         probe.allocate().await.err()
     })
@@ -115,5 +116,5 @@ pub(crate) async fn an_expired_credential_is_refused_and_a_live_allocation_goes_
     assert_eq!(refused.code, 401);
     live.refresh()
         .await
-        .expect("coturn asks for the expiry at the allocation only");
+        .expect("coturn checks the expiry only at the allocation");
 }

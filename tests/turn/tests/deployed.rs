@@ -1,4 +1,4 @@
-//! The files of `deploy/`, read and started the way its README says.
+//! The files of `deploy/`, used as its README says.
 
 use std::{fs, net::IpAddr, path::PathBuf};
 
@@ -10,7 +10,7 @@ use united_voice_turn_tests::{Coturn, CoturnOptions, free_port};
 use crate::tls::Certificate;
 
 pub(crate) const SECRET: &str = "6d1f0b7a2c";
-/// The relay's name, which is an address here, since nobody resolves names for the tests.
+/// The relay's host name. It is an address here, since the tests have no name server.
 pub(crate) const HOST: &str = "127.0.0.1";
 
 pub(crate) fn path(name: &str) -> PathBuf {
@@ -23,7 +23,7 @@ pub(crate) fn read(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("deploy/{name}: {error}"))
 }
 
-/// The values of a key of `turnserver.conf`, in their order.
+/// The values of a key in `turnserver.conf`, in their order.
 pub(crate) fn settings<'a>(conf: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
     conf.lines()
         .filter_map(move |line| line.strip_prefix(key)?.strip_prefix('='))
@@ -33,7 +33,8 @@ pub(crate) fn switch(conf: &str, key: &str) -> bool {
     conf.lines().any(|line| line == key)
 }
 
-/// A coturn with `start-coturn` and `turnserver.conf`, but for addresses, ports and the certificate.
+/// A coturn with `start-coturn` and `turnserver.conf`. Only addresses, ports and the certificate
+/// differ.
 pub(crate) struct Relay {
     pub(crate) coturn: Coturn,
     pub(crate) tls_port: u16,
@@ -87,7 +88,7 @@ impl Relay {
         }
     }
 
-    /// A server with `united.toml`, but for the ports of this relay.
+    /// A server with `united.toml`. Only the ports of this relay differ.
     pub(crate) async fn server(&self, kind: ServerKind) -> Server {
         let text = read("united.toml")
             .replacen("3478", &self.coturn.port().to_string(), 1)

@@ -1,4 +1,4 @@
-//! A real coturn with the configuration of `deploy/`, and servers that mint for it.
+//! A real coturn with the configuration of `deploy/`, and servers that mint credentials for it.
 
 use std::{
     fs,
@@ -88,8 +88,9 @@ async fn nobody_is_relayed_into_a_private_network() {
     assert_eq!(permit(&mut ipv6, "2606:4700::1111").await, Ok(()));
 }
 
-/// Behind a NAT of one's own, coturn takes its public address for the private one, which is denied but for an exception that
-/// it makes itself. The private address is a loopback one here, hence the flag.
+/// Behind NAT, coturn maps its public address to its private one. The configuration denies private
+/// addresses, but coturn makes an exception for its own. Here the private address is a loopback
+/// one, so the test needs the flag.
 #[tokio::test]
 async fn two_relayed_members_meet_behind_a_mapped_address() {
     let relay = Relay::start_with("8.8.4.4/127.0.0.1", &["--allow-loopback-peers"]).await;
@@ -120,7 +121,7 @@ async fn a_member_has_a_quota_of_its_own() {
     other.allocate().await.expect("another's quota is not");
 }
 
-/// Without a password coturn does not listen for administrators anyway, hence the password.
+/// Without a password coturn never listens for administrators, so the test sets one.
 #[tokio::test]
 async fn nobody_administers_it_over_the_network() {
     let port = free_port(IpAddr::from([127, 0, 0, 1]));
@@ -131,7 +132,7 @@ async fn nobody_administers_it_over_the_network() {
     assert_eq!(listening_ports(relay.coturn.pid()), expected);
 }
 
-/// The TCP ports that a process listens on, from the sockets it has open.
+/// The TCP ports that a process listens on, found by its open sockets.
 fn listening_ports(pid: u32) -> Vec<u16> {
     const LISTENS: &str = "0A";
     let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))

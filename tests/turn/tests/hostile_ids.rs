@@ -24,7 +24,7 @@ fn ids() -> impl Iterator<Item = String> {
     HOSTILE.map(str::to_owned).into_iter().chain([longest])
 }
 
-/// With ids that really come out of a join.
+/// The credentials come from real joins.
 pub(crate) async fn every_id_gets_a_credential_that_works(kind: ServerKind) {
     let coturn = Coturn::start(CoturnOptions::default()).await;
     let server = Server::with_config(kind, &coturn.toml(600)).await;
@@ -38,8 +38,8 @@ pub(crate) async fn every_id_gets_a_credential_that_works(kind: ServerKind) {
     }
 }
 
-/// coturn takes any user name with both of these words for an attack on its database. They are letters, which the wire format
-/// leaves as they are, so whoever has such an id gets no relay.
+/// If a user name has the words `union` and `select`, coturn takes it for an attack on its
+/// database. Minting keeps letters as they are, so a user with such an id gets no relay.
 pub(crate) async fn an_id_with_two_words_of_sql_is_refused_by_coturn(kind: ServerKind) {
     let coturn = Coturn::start(CoturnOptions::default()).await;
     let server = Server::with_config(kind, &coturn.toml(600)).await;

@@ -18,14 +18,15 @@ use crate::{
     tls::{self, Certificate},
 };
 
-/// nginx cuts off whoever is silent for so long; the pings of the server below come three times as often.
+/// nginx closes a connection that is silent for this long. The server below pings three times as
+/// often.
 const SHORT_TIMEOUT: &str = "3s";
-/// Long enough for nginx to cut off a connection without pings.
+/// Long enough for nginx to close a connection without pings.
 const SILENCE: Duration = Duration::from_secs(5);
 const FAR: Duration = Duration::from_secs(600);
 
 struct Proxy {
-    // Declared before its home, so that it has ended when that is removed.
+    // Declared before `home`, so that the process has ended when the directory is removed.
     _process: Program,
     address: SocketAddr,
     certificate: Certificate,
@@ -64,7 +65,8 @@ impl Proxy {
     }
 }
 
-/// What Debian has in `/etc/nginx/nginx.conf`, as far as it matters; one process, which ends when it is killed.
+/// The settings of Debian's `/etc/nginx/nginx.conf` that matter here. nginx is one process, so
+/// killing it ends all of it.
 const WHOLE: &str = "
 daemon off;
 master_process off;
@@ -80,7 +82,7 @@ http {
 }
 ";
 
-/// The file of `deploy/` with other ports and paths, and a shorter time-out.
+/// The file of `deploy/` with other ports and paths, and with shorter time-outs.
 fn site(
     server: SocketAddr,
     address: SocketAddr,

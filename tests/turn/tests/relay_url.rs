@@ -1,17 +1,17 @@
-//! The TURN entry of a list of ICE servers, and where it points.
+//! The TURN entry in a list of ICE servers, and clients for its URLs.
 
 use std::net::SocketAddr;
 
 use united_voice_scenarios::voice::IceServer;
 use united_voice_turn_tests::TurnClient;
 
-/// The entry that has credentials.
+/// The entry with credentials.
 pub(crate) fn turn_of(servers: &[IceServer]) -> &IceServer {
     let mut with_credentials = servers.iter().filter(|server| !server.username.is_empty());
     with_credentials.next().expect("TURN is among the servers")
 }
 
-/// A client over the transport that the URL names.
+/// A client for the host and the transport of the URL.
 pub(crate) async fn client_for(url: &str, username: &str, credential: &str) -> TurnClient {
     let (server, transport) = url
         .strip_prefix("turn:")

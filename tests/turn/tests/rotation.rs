@@ -1,4 +1,4 @@
-//! Changing the secret without refusing anybody.
+//! A change of the secret during which no user is refused.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ async fn is_good(entry: &IceServer) -> bool {
     }
 }
 
-/// The steps of `deploy/README.md`. coturn is never restarted, so no call notices.
+/// The steps of `deploy/README.md`. coturn is not restarted, so no call is interrupted.
 pub(crate) async fn nobody_is_refused_while_the_secret_changes(kind: ServerKind) {
     let coturn = Coturn::start(CoturnOptions {
         secrets: Vec::new(),
@@ -53,7 +53,7 @@ pub(crate) async fn nobody_is_refused_while_the_secret_changes(kind: ServerKind)
     assert!(is_good(&new).await, "the server mints with the new one");
     assert!(
         is_good(&old).await,
-        "what was minted before is good until it expires"
+        "old credentials are good until they expire"
     );
 
     coturn.forget_secret(OLD).await;

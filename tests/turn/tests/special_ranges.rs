@@ -1,4 +1,4 @@
-//! `turnserver.conf` denies every special-purpose range, and nothing that is public.
+//! `turnserver.conf` denies every special-purpose range, and no public address.
 
 use std::{
     fmt,
@@ -7,11 +7,11 @@ use std::{
 
 use crate::deployed::{read, settings};
 
-/// IANA's registries of special-purpose addresses (RFC 6890 and its successors), and multicast. Entries inside others are
-/// listed too, as there.
+/// IANA's registries of special-purpose addresses (RFC 6890 and its successors), and multicast. As
+/// in the registries, some entries lie inside others.
 ///
-/// `::` is missing, and `::/96` begins after it: coturn refuses that address itself, and a range that begins there would
-/// deny all of IPv4.
+/// `::` is missing, and `::/96` begins after it: coturn refuses that address itself, and a range
+/// that begins there would deny all of IPv4.
 const SPECIAL: [&str; 52] = [
     "0.0.0.0/8",
     "0.0.0.0/32",
@@ -92,7 +92,7 @@ const PUBLIC: [&str; 20] = [
     "2003::1",
 ];
 
-/// Bounds as numbers, which only addresses of one family may be compared by.
+/// The bounds of a range as numbers. Only numbers of one address family can be compared.
 struct Range {
     is_ipv4: bool,
     first: u128,

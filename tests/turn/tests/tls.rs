@@ -1,4 +1,4 @@
-//! A certificate of the tests, and clients that trust it.
+//! A certificate for the tests, and clients that trust it.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use tokio_rustls::{
     },
 };
 
-/// A certificate for 127.0.0.1 in files.
+/// A certificate for 127.0.0.1, stored in files.
 pub(crate) struct Certificate {
     pub(crate) chain: PathBuf,
     pub(crate) key: PathBuf,
@@ -43,13 +43,13 @@ impl Certificate {
         }
     }
 
-    /// What a client has to trust.
+    /// The certificate for clients to trust.
     pub(crate) fn der(&self) -> CertificateDer<'static> {
         self.der.clone()
     }
 }
 
-/// Connects to whoever has this certificate, and to nobody else.
+/// Connects over TLS to a server with this certificate.
 pub(crate) async fn connect(
     trusted: CertificateDer<'static>,
     address: SocketAddr,

@@ -19,7 +19,7 @@ test('a voice just below the threshold keeps speech going but does not begin it'
   assert.equal(activity.update(-90, 500), true);
 });
 
-test('a report in numbers, in Chromium and in Firefox', () => {
+test('reports of Chromium and of Firefox give the same numbers', () => {
   const common = [
     ['in', { type: 'inbound-rtp', kind: 'audio', packetsReceived: 50, packetsLost: 2, totalAudioEnergy: 0.5 }],
     ['out', { type: 'outbound-rtp', kind: 'audio', packetsSent: 60 }],
@@ -38,7 +38,7 @@ test('a report in numbers, in Chromium and in Firefox', () => {
   assert.equal(summarize(new Map(common)).localCandidateType, '');
 });
 
-test('quality is the worse of delay and loss, and loss counts since the last look', () => {
+test('quality is the worse of delay and loss, and loss counts since the last reading', () => {
   const at = (packetsReceived, packetsLost, roundTripTimeMs) => ({ packetsReceived, packetsLost, roundTripTimeMs });
   assert.equal(quality(at(100, 0, 20)), 'good');
   assert.equal(quality(at(100, 0, 250)), 'fair');

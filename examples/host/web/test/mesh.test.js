@@ -11,7 +11,7 @@ afterEach(() => mock.timers.reset());
 
 const THEIRS = 1;
 
-/** A mesh with a roster of its own, and what it sent. */
+/** A mesh with a roster, and a record of what it sent. */
 function makeMesh() {
   const world = { sent: [], roster: new Map(), online: true, errors: [] };
   world.mesh = new Mesh({
@@ -32,7 +32,7 @@ function makeMesh() {
     world.mesh.snapshot(participants.map(([userId, sessionId]) => ({ userId, sessionId })), false);
   };
   world.offers = () => world.sent.filter(([name]) => name === 'voiceSdpOffer').map(([, payload]) => payload);
-  /** Brings a connection up that we offered. */
+  /** Completes a connection that we offered. */
   world.connect = async (userId) => {
     await settle();
     world.mesh.answer(userId, sdpOf(THEIRS));
@@ -60,7 +60,7 @@ test('in the same session a connection that is coming up is left alone', () => {
   assert.deepEqual(reconcile(peers, [{ userId: 'u', sessionId: 'other' }], true).offer, ['u']);
 });
 
-test('who may be back in a moment', () => {
+test('the leave reason says whether the user may be back in a moment', () => {
   for (const reason of ['DISCONNECTED', 'REPLACED', 'EVICTED']) assert.equal(mayReturn(`VOICE_LEAVE_REASON_${reason}`), true, reason);
   for (const reason of ['LEFT', 'MOVED', 'KICKED', 'UNSPECIFIED']) assert.equal(mayReturn(`VOICE_LEAVE_REASON_${reason}`), false, reason);
 });
@@ -72,7 +72,7 @@ test('the newcomer offers to everyone in the snapshot, addressed to their sessio
   assert.deepEqual(world.offers().map(({ targetUserId, targetSessionId }) => [targetUserId, targetSessionId]), [['u', 'su'], ['v', 'sv']]);
 });
 
-test('who was there waits for the offer, and answers it', async () => {
+test('after a newcomer joins, we wait for the offer and answer it', async () => {
   const world = makeMesh();
   world.join('u', 'su');
   await settle();
@@ -86,7 +86,7 @@ test('who was there waits for the offer, and answers it', async () => {
   assert.equal(FakePeerConnection.made.length, 1);
 });
 
-test('where no offer comes, the one who waits offers', async () => {
+test('if no offer comes, we offer', async () => {
   const world = makeMesh();
   world.join('u', 'su');
   mock.timers.tick(OFFER_WAIT_MS);
@@ -103,7 +103,7 @@ test('candidates that come before the offer are kept for it', async () => {
   assert.deepEqual(FakePeerConnection.last.candidates.map(({ candidate }) => candidate), ['early']);
 });
 
-test('after a restart of the server a healthy connection is kept by the one who is back later', async () => {
+test('after a restart of the server, the side that is back later keeps a healthy connection', async () => {
   const world = makeMesh();
   world.snapshot(['u', 'before']);
   await world.connect('u');
@@ -116,7 +116,7 @@ test('after a restart of the server a healthy connection is kept by the one who 
   assert.equal(world.offers().at(-1).targetSessionId, 'after', 'and speaks to the new session');
 });
 
-test('after a restart of the server a healthy connection is kept by the one who is back first', async () => {
+test('after a restart of the server, the side that is back first keeps a healthy connection', async () => {
   const world = makeMesh();
   world.snapshot(['u', 'before']);
   await world.connect('u');
@@ -131,7 +131,7 @@ test('after a restart of the server a healthy connection is kept by the one who 
   assert.equal(world.offers().length, 1);
 });
 
-test('who comes back after ten seconds and the longest pause between attempts is still connected', async () => {
+test('a user that comes back after ten seconds and the longest pause between attempts is still connected', async () => {
   const world = makeMesh();
   world.snapshot(['u', 'before']);
   await world.connect('u');
@@ -145,7 +145,7 @@ test('who comes back after ten seconds and the longest pause between attempts is
   assert.equal(world.offers().length, 1);
 });
 
-test('who does not come back is cut off when the time is over', async () => {
+test('a user that does not come back is cut off when the time is over', async () => {
   const world = makeMesh();
   world.snapshot(['u', 'su']);
   await world.connect('u');
@@ -155,7 +155,7 @@ test('who does not come back is cut off when the time is over', async () => {
   assert.equal(FakePeerConnection.last.connectionState, 'closed');
 });
 
-test('who was about to come back but whose audio stops is cut off then', async () => {
+test('a lingering user is cut off when the audio stops', async () => {
   const world = makeMesh();
   world.snapshot(['u', 'su']);
   await world.connect('u');
@@ -165,7 +165,7 @@ test('who was about to come back but whose audio stops is cut off then', async (
   assert.deepEqual(world.mesh.lingering, []);
 });
 
-test('who left on purpose is cut off at once', async () => {
+test('a user that left on purpose is cut off at once', async () => {
   for (const reason of ['LEFT', 'MOVED', 'KICKED']) {
     const world = makeMesh();
     world.snapshot(['u', 'su']);
@@ -175,7 +175,7 @@ test('who left on purpose is cut off at once', async () => {
   }
 });
 
-test('an offer of another connection replaces ours, one of the same does not', async () => {
+test('an offer from another connection replaces ours, and one from the same connection does not', async () => {
   const world = makeMesh();
   world.snapshot(['u', 'su']);
   await world.connect('u');
@@ -188,7 +188,7 @@ test('an offer of another connection replaces ours, one of the same does not', a
   assert.equal(FakePeerConnection.made[0].connectionState, 'closed');
 });
 
-test('an answer of a connection that knows nothing of ours begins a new one', async () => {
+test('an answer from a connection that knows nothing of ours begins a new one', async () => {
   const world = makeMesh();
   world.snapshot(['u', 'su']);
   await world.connect('u');
@@ -198,7 +198,7 @@ test('an answer of a connection that knows nothing of ours begins a new one', as
   assert.equal(world.offers().length, 2);
 });
 
-test('a failed connection restarts ICE, and is made anew if that does not help', async () => {
+test('a failed connection restarts ICE, and a new one follows if that does not help', async () => {
   const world = makeMesh();
   world.snapshot(['u', 'su']);
   await world.connect('u');
@@ -223,7 +223,7 @@ test('nothing is done about a failed connection while nothing can be sent', asyn
   assert.equal(FakePeerConnection.last.iceRestarts, 0);
 });
 
-test('new ICE servers reach every connection, with a restart only where asked for', async () => {
+test('new ICE servers reach every connection, and restart ICE only on request', async () => {
   const world = makeMesh();
   world.snapshot(['u', 'su']);
   await world.connect('u');
@@ -237,15 +237,15 @@ test('new ICE servers reach every connection, with a restart only where asked fo
   assert.equal(FakePeerConnection.last.iceRestarts, 1);
 });
 
-/** Servers with credentials that are good until so many seconds after the beginning of the test. */
+/** ICE servers with credentials that expire so many seconds after the test began. */
 const goodFor = (seconds) => [{ urls: ['stun:x'], username: '' }, { urls: ['turn:x'], username: `${seconds}:me` }];
 
-test('credentials say when they run out, or do not', () => {
+test('credentials may say when they run out', () => {
   assert.equal(expiryOf([...goodFor(60), ...goodFor(30)]), 30_000);
   for (const servers of [[], [{ urls: ['stun:x'] }], [{ urls: ['turn:x'], username: 'me' }]]) assert.equal(expiryOf(servers), NaN);
 });
 
-test('fresh credentials restart ICE where audio goes through a relay of ours, and nowhere else', async () => {
+test('new credentials restart ICE if audio goes through a relay of ours, and only then', async () => {
   const candidates = {
     relay: [{ candidateType: 'relay', relayProtocol: 'udp' }, 1],
     'seen by the other side through a relay': [{ candidateType: 'prflx', relayProtocol: 'udp' }, 1],
@@ -264,7 +264,7 @@ test('fresh credentials restart ICE where audio goes through a relay of ours, an
   }
 });
 
-test('credentials that came with an answer take over before those in use run out', async () => {
+test('credentials that came with a reply take over before those in use run out', async () => {
   const world = makeMesh();
   world.mesh.setIceServers(goodFor(60));
   world.snapshot(['u', 'su']);
@@ -284,7 +284,7 @@ test('credentials that came with an answer take over before those in use run out
   assert.equal(FakePeerConnection.last.iceRestarts, 1, 'from then on the server reminds us');
 });
 
-test('credentials that run out while nothing can be sent are replaced on coming back', async () => {
+test('credentials that run out while nothing can be sent are replaced after the reconnection', async () => {
   const world = makeMesh();
   world.mesh.setIceServers(goodFor(60));
   world.snapshot(['u', 'su']);
@@ -303,7 +303,7 @@ test('credentials that run out while nothing can be sent are replaced on coming 
   assert.equal(world.offers().at(-1).targetSessionId, 'su-2');
 });
 
-test('a description the server was too busy for is said again, one it refused for good is not', async () => {
+test('a description is sent again if the server was too busy, and not if it refused for good', async () => {
   const world = makeMesh();
   world.snapshot(['u', 'su']);
   await settle();

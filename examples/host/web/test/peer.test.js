@@ -19,20 +19,20 @@ test('exactly one of two sessions is polite', () => {
   for (const [one, other] of [['a', 'b'], ['10', '9'], ['x-1', 'x-2']]) assert.notEqual(isPolite(one, other), isPolite(other, one));
 });
 
-test('a description names its connection, whatever else changes in it', () => {
+test('a description identifies its connection, even if the rest of it changes', () => {
   const renegotiated = `${sdpOf(7).replace(' 2 IN', ' 3 IN')}a=ice-ufrag:new\r\n`;
   assert.equal(remoteIdentity(sdpOf(7)), remoteIdentity(renegotiated));
   assert.notEqual(remoteIdentity(sdpOf(7)), remoteIdentity(sdpOf(8)));
   assert.notEqual(remoteIdentity(sdpOf(7)), remoteIdentity(sdpOf(7).replace('AA:', 'BB:')));
 });
 
-test('candidates of all shapes', () => {
+test('candidates have many shapes', () => {
   assert.deepEqual(parseCandidate('{"candidate":"c","sdpMid":"0"}'), { candidate: 'c', sdpMid: '0' });
   assert.deepEqual(parseCandidate('{"candidate":"c"}'), { candidate: 'c', sdpMLineIndex: 0 });
   for (const json of ['null', '""', '{"candidate":""}', '{}', 'not json', '7']) assert.equal(parseCandidate(json), null, json);
 });
 
-test('an offer and its answer are one negotiation, with the track on the way', async () => {
+test('an offer and its answer are one negotiation, and the track is sent', async () => {
   const track = { kind: 'audio' };
   const { peer, sent, pc } = makePeer({ track });
   peer.start();
@@ -91,7 +91,7 @@ test('a track that comes later needs no negotiation', async () => {
   assert.equal(sent.length, 1);
 });
 
-test('an offer without an answer is said again after the session changed', async () => {
+test('an offer without an answer is sent again after the session changed', async () => {
   const { peer, sent } = makePeer();
   peer.start();
   await settle();
@@ -101,7 +101,7 @@ test('an offer without an answer is said again after the session changed', async
   assert.equal(sent[0][1], sent[1][1]);
 });
 
-test('a closed peer says and does nothing more', async () => {
+test('a closed peer sends and does nothing more', async () => {
   const { peer, sent, pc } = makePeer();
   peer.start();
   peer.close();

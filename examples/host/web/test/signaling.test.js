@@ -25,20 +25,20 @@ test('delays spread over the whole window', () => {
   assert.equal(backoffDelay(3, () => 0.5), 2000);
 });
 
-test('being thrown out for flooding or for being slow is not answered at once', () => {
+test('a client that was closed for flooding or slowness does not come back at once', () => {
   assert.equal(closeReaction(1001).minDelayMs, 0);
   assert.ok(closeReaction(1013).minDelayMs >= 1_000);
   assert.ok(closeReaction(1008).minDelayMs >= 10_000);
   assert.equal(new Set([1001, 1006, 1008, 1009, 1013].map((code) => closeReaction(code).cause)).size, 5);
 });
 
-test('envelopes', () => {
+test('only an object with one payload is an envelope', () => {
   assert.deepEqual(parseEnvelope('{"requestId":"7","voiceError":{"code":"X"}}'), { requestId: '7', name: 'voiceError', payload: { code: 'X' } });
   assert.equal(parseEnvelope('{"voiceError":{}}').requestId, '');
   for (const text of ['', 'null', '[]', '1', '{"requestId":"7"}', '{"voiceError":null}']) assert.equal(parseEnvelope(text), null, text);
 });
 
-test('a request is settled by the reply with its id, and by no other', async () => {
+test('only the reply with its id settles a request', async () => {
   const signaling = start();
   await settle();
   assert.deepEqual(FakeWebSocket.last.protocols, [SUBPROTOCOL]);
@@ -54,7 +54,7 @@ test('a request is settled by the reply with its id, and by no other', async () 
   await assert.rejects(one, (error) => error instanceof VoiceError && error.code === 'CHANNEL_FULL' && error.channelId === 'a');
 });
 
-test('a message is handed on before the promise of its request settles', async () => {
+test('a reply reaches the callback before the promise of its request settles', async () => {
   const seen = [];
   const signaling = start({ onMessage: ({ name, answersRequest }) => seen.push([name, answersRequest]) });
   await settle();
@@ -80,7 +80,7 @@ test('a request without a reply times out, and another connection is opened', as
   assert.notEqual(FakeWebSocket.last, silent);
 });
 
-test('what is pending when the connection is lost fails, and what is asked without one too', async () => {
+test('requests fail if the connection is lost or missing', async () => {
   const signaling = start();
   await assert.rejects(signaling.request('voiceJoinRequest', {}), { code: 'OFFLINE' });
   await settle();
@@ -91,7 +91,7 @@ test('what is pending when the connection is lost fails, and what is asked witho
   assert.equal(signaling.relay('voiceSdpOffer', {}), false);
 });
 
-test('a silent message reports its refusal only', async () => {
+test('a relayed message reports only a refusal', async () => {
   const errors = [];
   const signaling = start();
   await settle();
@@ -101,7 +101,7 @@ test('a silent message reports its refusal only', async () => {
   assert.deepEqual(errors, ['STALE_SESSION']);
 });
 
-test('a silent message that is lost with its connection reports nothing', async () => {
+test('a relayed message that is lost with its connection reports nothing', async () => {
   const errors = [];
   const signaling = start();
   await settle();
@@ -112,7 +112,7 @@ test('a silent message that is lost with its connection reports nothing', async 
   assert.deepEqual(errors, []);
 });
 
-test('a lost connection is opened again after the delay, with longer delays while it fails', async () => {
+test('after a loss the next attempt comes after a delay, and delays grow while attempts fail', async () => {
   const delays = [];
   const signaling = start();
   signaling.addEventListener('state', ({ detail }) => { if (detail.state === 'waiting') delays.push(detail.retryInMs); });
@@ -130,7 +130,7 @@ test('a lost connection is opened again after the delay, with longer delays whil
   assert.deepEqual(delays, [500, 1000, 2000]);
 });
 
-test('a connection that lasted starts over at the shortest delay', async () => {
+test('after a connection that lasted, delays start again at the shortest', async () => {
   const delays = [];
   const signaling = start();
   signaling.addEventListener('state', ({ detail }) => { if (detail.state === 'waiting') delays.push(detail.retryInMs); });
@@ -144,7 +144,7 @@ test('a connection that lasted starts over at the shortest delay', async () => {
   assert.deepEqual(delays, [500, 500]);
 });
 
-test('the address is asked for again, and told when the last attempt never opened', async () => {
+test('each attempt gets an address, and says whether the last attempt never opened', async () => {
   const contexts = [];
   start({ address: async (context) => { contexts.push(context.refused); return 'ws://host/ws'; } });
   await settle();
@@ -158,7 +158,7 @@ test('the address is asked for again, and told when the last attempt never opene
   assert.deepEqual(contexts, [false, true, false]);
 });
 
-test('a fatal error of the address ends the attempts, another does not', async () => {
+test('only a fatal error of the address ends the attempts', async () => {
   const answers = [new Error('down'), Object.assign(new Error('no such user'), { fatal: true })];
   const signaling = start({ address: async () => { throw answers.shift(); } });
   await settle();

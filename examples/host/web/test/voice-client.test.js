@@ -46,7 +46,7 @@ async function inChannel(participants = [BOB]) {
   return made;
 }
 
-/** The connection goes, and the next one is there. */
+/** Loses the connection, and opens the next one. */
 async function reconnect(code = 1001) {
   FakeWebSocket.last.lose(code);
   mock.timers.tick(10_000);
@@ -59,7 +59,7 @@ test('the token goes into the address', async () => {
   assert.equal(FakeWebSocket.last.url, 'ws://host/ws?access_token=secret');
 });
 
-test('a join that is asked for without a connection is done when there is one', async () => {
+test('a join without a connection waits for one', async () => {
   const { client } = makeClient();
   const joined = client.join('general');
   await online();
@@ -82,7 +82,7 @@ test('joined and left events keep the roster, in joining order', async () => {
   assert.deepEqual(client.participants.map(({ userId }) => userId), ['cyd']);
 });
 
-test('a refused join leaves one where one was', async () => {
+test('after a refused join the user is still in the present channel', async () => {
   const { client } = await inChannel();
   const refused = assert.rejects(client.join('lounge'), { code: 'CHANNEL_FULL' });
   FakeWebSocket.last.reply('voiceJoinRequest', 'voiceError', { code: 'VOICE_ERROR_CODE_CHANNEL_FULL', channelId: 'lounge' });
@@ -92,7 +92,7 @@ test('a refused join leaves one where one was', async () => {
   assert.equal(FakeWebSocket.last.all('voiceJoinRequest')[0].channelId, 'general', 'also after the connection is lost');
 });
 
-test('moving closes the connections of the channel before, however good', async () => {
+test('a move closes even healthy connections of the old channel', async () => {
   const { client } = await inChannel();
   FakePeerConnection.last.become('connected');
   const moved = client.join('lounge');
@@ -102,7 +102,7 @@ test('moving closes the connections of the channel before, however good', async 
   assert.equal(FakePeerConnection.made[0].connectionState, 'closed');
 });
 
-test('after a lost connection the channel is joined again, and audio that flows is not touched', async () => {
+test('after a lost connection the client joins again, and does not touch audio that flows', async () => {
   const { client, events } = await inChannel();
   FakeWebSocket.last.receive({ voiceSdpAnswer: { channelId: 'general', senderUserId: 'bob', senderSessionId: 'bob-1', targetSessionId: 'me-1', sdp: sdpOf(1) } });
   await settle();
@@ -117,7 +117,7 @@ test('after a lost connection the channel is joined again, and audio that flows 
   assert.deepEqual(events.map(([type, { reason }]) => [type, reason]), [['channel', 'joined'], ['channel', 'rejoined']]);
 });
 
-test('a channel that is refused on coming back is left, and it is said why', async () => {
+test('a join that is refused after a reconnection ends the call, and the error says why', async () => {
   const { client, events } = await inChannel();
   await reconnect();
   FakeWebSocket.last.reply('voiceJoinRequest', 'voiceError', { code: 'VOICE_ERROR_CODE_FORBIDDEN', channelId: 'general' });
@@ -127,7 +127,7 @@ test('a channel that is refused on coming back is left, and it is said why', asy
   assert.equal(FakePeerConnection.made[0].connectionState, 'closed');
 });
 
-test('who left, was kicked or was replaced does not come back by itself', async () => {
+test('a user that left, was kicked or was replaced does not come back by itself', async () => {
   const own = { channelId: 'general', userId: 'me', sessionId: 'me-1' };
   const ways = {
     left: (client) => client.leave(),
@@ -144,7 +144,7 @@ test('who left, was kicked or was replaced does not come back by itself', async 
   }
 });
 
-test('leaving before the join is answered stays left', async () => {
+test('a user that leaves before the reply to the join stays out', async () => {
   const { client } = makeClient();
   await online();
   client.join('general').catch(() => {});
@@ -156,7 +156,7 @@ test('leaving before the join is answered stays left', async () => {
   assert.equal(FakeWebSocket.last.all('voiceLeaveRequest').length, 1);
 });
 
-test('messages of another session, to another session, or from a stranger are ignored', async () => {
+test('messages from another session, to another session, or from a stranger are ignored', async () => {
   await inChannel([]);
   FakeWebSocket.last.receive({ voiceParticipantJoinedEvent: { channelId: 'general', participant: BOB } });
   const offer = { channelId: 'general', senderUserId: 'bob', senderSessionId: 'bob-1', targetSessionId: 'me-1', sdp: sdpOf(1) };
@@ -170,7 +170,7 @@ test('messages of another session, to another session, or from a stranger are ig
   assert.equal(FakeWebSocket.last.all('voiceSdpAnswer')[0].targetSessionId, 'bob-1');
 });
 
-test('mute and deafen are told, and told again after coming back', async () => {
+test('mute and deafen are told, and told again after a reconnection', async () => {
   const { client } = await inChannel([]);
   client.setDeafened(true);
   assert.deepEqual(FakeWebSocket.last.all('voiceStateUpdate').map(({ muted, deafened }) => [muted, deafened]), [[true, true]]);
@@ -180,12 +180,12 @@ test('mute and deafen are told, and told again after coming back', async () => {
   assert.equal(FakeWebSocket.last.all('voiceStateUpdate').length, 1);
 });
 
-test('an unmuted stay says nothing about it', async () => {
+test('a session that is unmuted sends no state', async () => {
   await inChannel([]);
   assert.deepEqual(FakeWebSocket.last.all('voiceStateUpdate'), []);
 });
 
-test('a state that changed while it was being told is told once more', async () => {
+test('a state that changes during its request is told once more', async () => {
   const { client } = await inChannel([]);
   client.setMuted(true);
   client.setMuted(false);
@@ -197,7 +197,18 @@ test('a state that changed while it was being told is told once more', async () 
   assert.deepEqual(FakeWebSocket.last.all('voiceStateUpdate').map(({ muted }) => muted), [true, false]);
 });
 
-test('speaking is told on change only, and not more often than four times a second', async () => {
+test('a state is told again after a refusal that may pass, and not after another', async () => {
+  for (const [code, times] of [['RATE_LIMITED', 2], ['FORBIDDEN', 1]]) {
+    const { client } = await inChannel([]);
+    client.setMuted(true);
+    FakeWebSocket.last.reply('voiceStateUpdate', 'voiceError', { code: `VOICE_ERROR_CODE_${code}`, channelId: 'general' });
+    await settle();
+    mock.timers.tick(1_000);
+    assert.equal(FakeWebSocket.last.all('voiceStateUpdate').length, times, code);
+  }
+});
+
+test('only changes of speaking are told, at most four a second', async () => {
   const { client } = await inChannel([]);
   const told = () => FakeWebSocket.last.all('voiceSpeakingEvent').map(({ speaking }) => speaking);
   for (const speaking of [true, true, false, true, false]) client.setSpeaking(speaking);
@@ -218,7 +229,7 @@ test('ICE servers that come unasked restart ICE', async () => {
   assert.deepEqual(pc.configuration.iceServers, iceServers);
 });
 
-test('a server that answers a join with silence is left for another connection', async () => {
+test('if the reply to a join does not come, another connection is opened', async () => {
   const { client } = makeClient();
   await online();
   const asked = client.join('general');
@@ -229,7 +240,7 @@ test('a server that answers a join with silence is left for another connection',
   assert.equal(silent.closed, true);
 });
 
-test('a server that does not echo speaking is left for another connection', async () => {
+test('if the reply to speaking does not come, another connection is opened', async () => {
   const { client } = await inChannel([]);
   const silent = FakeWebSocket.last;
   client.setSpeaking(true);
@@ -239,7 +250,7 @@ test('a server that does not echo speaking is left for another connection', asyn
   assert.equal(silent.closed, true);
 });
 
-test('the numbers of someone whose signaling broke off go on', async () => {
+test('the stats of a lingering user go on', async () => {
   const { client } = await inChannel();
   FakePeerConnection.last.become('connected');
   FakeWebSocket.last.receive({ voiceLeaveEvent: { channelId: 'general', userId: 'bob', sessionId: 'bob-1', reason: 'VOICE_LEAVE_REASON_EVICTED' } });

@@ -1,6 +1,6 @@
-/** Stand-ins for what a browser has. They do what they are told and remember what was done to them. */
+/** Stand-ins for classes of the browser. A test drives them, and they record their calls. */
 
-/** Lets everything that waits for a promise, but not for a timer, go on. */
+/** Runs everything that waits for a promise, but nothing that waits for a timer. */
 export async function settle() {
   for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -24,18 +24,21 @@ export class FakeWebSocket {
   receive(envelope) { this.onmessage({ data: JSON.stringify(envelope) }); }
   lose(code = 1006) { this.onclose({ code }); }
 
-  /** The messages of one kind, payload and request id in one. */
+  /** The messages of one kind, each as its payload with its request id. */
   all(name) {
     return this.sent.filter((envelope) => name in envelope).map((envelope) => ({ requestId: envelope.requestId, ...envelope[name] }));
   }
 
-  /** Answers the latest request of one kind. */
+  /** Replies to the latest request of one kind. */
   reply(name, replyName, payload) {
     this.receive({ requestId: this.all(name).at(-1).requestId, [replyName]: payload });
   }
 }
 
-/** As much of the negotiation as matters: signaling states, rollback, and descriptions that name their connection. */
+/**
+ * The parts of the negotiation that matter: signaling states, rollback, and identifying
+ * descriptions.
+ */
 export class FakePeerConnection {
   static made = [];
   static get last() { return FakePeerConnection.made.at(-1); }
@@ -98,7 +101,7 @@ export class FakePeerConnection {
 
   async getStats() { return this.report; }
 
-  /** From now on audio goes by a pair with such a local candidate. */
+  /** From now on audio uses a pair with this local candidate. */
   useCandidate(candidate) {
     this.report = new Map([
       ['t', { type: 'transport', selectedCandidatePairId: 'p' }],

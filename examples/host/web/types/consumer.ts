@@ -1,4 +1,5 @@
-// What a user of the module may write, and what the compiler must refuse: a line below `@ts-expect-error` that is fine is an error.
+// Code that users of the module may write, and code that the compiler must refuse. If it accepts a
+// line below `@ts-expect-error`, that is an error.
 import {
   VoiceClient, VoiceError, backoffDelay, quality,
   type ChannelDetail, type ConnectionStats, type Participant, type VoiceErrorCode,
@@ -12,7 +13,7 @@ new VoiceClient({
 });
 // @ts-expect-error no token
 new VoiceClient({ url: 'ws://127.0.0.1:8080/ws' });
-// @ts-expect-error a promise where a function is due
+// @ts-expect-error a promise instead of a function
 new VoiceClient({ url: '', token: Promise.resolve('token') });
 
 client.addEventListener('track', ({ detail }) => play(detail.userId, detail.track));
@@ -58,7 +59,7 @@ export async function use(): Promise<void> {
   await client.join();
   // @ts-expect-error read only
   client.channelId = 'general';
-  // @ts-expect-error the module's own business
+  // @ts-expect-error private
   client.signaling;
   const pause: number = backoffDelay(3);
   throw new VoiceError(pause > 0 ? 'TIMEOUT' : 'OFFLINE');

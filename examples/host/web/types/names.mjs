@@ -1,5 +1,6 @@
-// Writes TypeScript that compiles only if declarations and module have the same names: those it exports, and the members
-// of its classes. A name missing on either side is an error of the compiler.
+// Writes TypeScript that compiles only if the declarations and the module have the same names: the
+// exports, and the members of the classes. If a name is missing on either side, the compiler
+// reports an error.
 import * as module from '../voice-client.js';
 
 const quoted = (names) => names.filter((name) => name !== 'constructor').map((name) => `${JSON.stringify(name)}: true`).join(', ');
@@ -10,7 +11,8 @@ const lines = [
 ];
 for (const [name, value] of Object.entries(module).filter(([, value]) => isClass(value))) {
   const base = Object.getPrototypeOf(value).name;
-  // What a constructor adds shows on an instance only. Errors are made as easily as that.
+  // Members that a constructor adds show only on an instance. Only errors can be made here that
+  // easily.
   const instance = value.prototype instanceof Error ? new value('TIMEOUT') : {};
   const members = [...Object.getOwnPropertyNames(value.prototype), ...Object.getOwnPropertyNames(instance)]
     .filter((member) => !['name', 'message', 'stack'].includes(member));

@@ -1,0 +1,222 @@
+/** The page of a signed-in user: makes the parts of a call and connects them with each other. */
+
+import { rememberSession } from './api.js';
+import { AudioOutput } from './audio-output.js';
+import { setUpControls } from './call-controls.js';
+import { CallMonitor } from './call-monitor.js';
+import { CallView } from './call-view.js';
+import { ChannelList } from './channel-list.js';
+import { byId, paintAvatar, setText } from './dom.js';
+import { errorText, iceErrorText, leftText } from './messages.js';
+import { Microphone } from './microphone.js';
+import { hideNotice, showNotice } from './notices.js';
+import { OwnVoice } from './own-voice.js';
+import { showOwnLevel } from './participants-view.js';
+import { preferences, setPreferences } from './preferences.js';
+import { setUpPushToTalk } from './push-to-talk.js';
+import { meterShare, setUpSettings } from './settings-dialog.js';
+import { VoiceClient } from './voice-client.js';
+
+/**
+ * Lasts as long as the page: signing out loads the page again, so that nothing of the call stays
+ * behind.
+ */
+export class CallPage {
+  #name;
+  #relayOnly;
+  #context = new AudioContext({ latencyHint: 'interactive' });
+  #microphone = new Microphone(this.#context);
+  #output = new AudioOutput(this.#context);
+  #client;
+  #monitor;
+  #voice;
+  #channels;
+  #view;
+  #ending = false;
+
+  /**
+   * @param {import('./api.js').Api} api
+   * @param {string} name the user's display name
+   * @param {{ relayOnly: boolean }} options
+   */
+  constructor(api, name, { relayOnly }) {
+    this.#name = name;
+    this.#relayOnly = relayOnly;
+    this.#client = new VoiceClient({
+      url: new URL('/ws', location.href).href.replace(/^http/, 'ws'),
+      token: ({ renew }) => api.token({ renew }),
+      relayOnly,
+    });
+    this.#monitor = new CallMonitor(this.#client, () => this.#view.render());
+    this.#voice = new OwnVoice(this.#client, this.#microphone, this.#output);
+    this.#channels = new ChannelList(api, this.#client);
+    this.#view = this.#makeView();
+  }
+
+  /** Connects, and joins a channel if one is given. */
+  start(channelId) {
+    this.#listenToClient();
+    this.#listenToAudio();
+    this.#setUpControls();
+    this.#setUpSettings();
+    this.#watchBrowser();
+    rememberSession({ name: this.#name, channelId });
+    paintAvatar(byId('me-avatar'), this.#name);
+    setText(byId('me-name'), this.#name);
+    window.unitedVoice = this.#monitor.inspector();
+    this.#client.connect();
+    this.#channels.start();
+    if (channelId) this.#join(channelId);
+    this.#view.render();
+  }
+
+  #makeView() {
+    const state = {
+      name: this.#name, relayOnly: this.#relayOnly, client: this.#client, monitor: this.#monitor,
+      voice: this.#voice, output: this.#output, channels: this.#channels,
+    };
+    return new CallView(state, {
+      join: (channelId) => this.#join(channelId),
+      setVolume: (userId, volume) => this.#setVolume(userId, volume),
+      resumeOutput: () => this.#resumeOutput(),
+    });
+  }
+
+  // --- what the user does ------------------------------------------------------------------------
+
+  async #join(channelId) {
+    const client = this.#client;
+    this.#resumeContext();
+    if (channelId === client.channelId && client.state === 'online') return;
+    hideNotice('error');
+    this.#voice.begin();
+    try {
+      await client.join(channelId);
+    } catch (error) {
+      error.channelId ||= channelId;
+      this.#showError(error);
+      this.#channels.refreshSoon();
+      // After SUPERSEDED, a later join or leave decides what becomes of the microphone.
+      if (client.channelId === null && error.code !== 'SUPERSEDED') this.#voice.end();
+    }
+  }
+
+  #setVolume(userId, volume) {
+    this.#output.setVolume(userId, volume);
+    setPreferences({ volumes: { ...preferences.volumes, [userId]: volume } });
+  }
+
+  async #resumeOutput() {
+    await this.#output.resume();
+    this.#view.render();
+  }
+
+  /** Browsers run an audio graph only after the user has clicked or pressed a key. */
+  #resumeContext() {
+    this.#context.resume().catch(() => {});
+  }
+
+  #signOut() {
+    this.#client.close();
+    rememberSession(null);
+    location.assign(location.pathname);
+  }
+
+  // --- what happens ------------------------------------------------------------------------------
+
+  #listenToClient() {
+    const client = this.#client;
+    client.addEventListener('state', ({ detail }) => {
+      if (detail.state === 'online') this.#channels.refresh();
+      this.#view.signalingChanged(detail);
+    });
+    client.addEventListener('roster', () => this.#view.render());
+    // A participant that comes or goes often moves from or to another channel of the list.
+    for (const type of ['participantjoined', 'participantleft']) {
+      client.addEventListener(type, () => this.#channels.refreshSoon());
+    }
+    client.addEventListener('channel', ({ detail }) => this.#channelChanged(detail));
+    client.addEventListener('error', ({ detail }) => this.#showError(detail.error));
+    client.addEventListener('iceerror', ({ detail }) => {
+      const text = iceErrorText(detail, { relayOnly: this.#relayOnly });
+      if (text) showNotice('error', text, { dismiss: true });
+    });
+  }
+
+  #channelChanged({ channelId, reason }) {
+    if (this.#ending) return;
+    rememberSession({ name: this.#name, channelId });
+    hideNotice('error');
+    const why = leftText(reason);
+    if (why) showNotice('error', why, { dismiss: true });
+    if (channelId === null) this.#voice.end();
+    this.#channels.refresh();
+    this.#view.render();
+  }
+
+  #showError(error) {
+    if (error.code === 'SUPERSEDED') return;
+    showNotice('error', errorText(error), { dismiss: true });
+    byId('error').dataset.code = error.code;
+  }
+
+  #listenToAudio() {
+    const output = this.#output;
+    const render = () => this.#view.render();
+    this.#client.addEventListener('track', ({ detail }) => {
+      output.play(detail.userId, detail.track);
+      output.setVolume(detail.userId, preferences.volumes[detail.userId] ?? 1);
+    });
+    this.#client.addEventListener('trackended', ({ detail }) => output.stop(detail.userId));
+    this.#microphone.addEventListener('level', ({ detail }) => showOwnLevel(byId('participants'), meterShare(detail.db)));
+    this.#voice.addEventListener('change', render);
+    this.#voice.addEventListener('problem', ({ detail: { text, retry } }) => {
+      if (text) showNotice('notice-microphone', text, { label: 'Try again', run: retry });
+      else hideNotice('notice-microphone');
+    });
+    this.#context.addEventListener('statechange', render);
+    output.addEventListener('change', render);
+    this.#channels.addEventListener('change', render);
+  }
+
+  // --- the rest of the page and the browser ------------------------------------------------------
+
+  #setUpControls() {
+    const voice = this.#voice;
+    setUpControls(this.#client, {
+      toggleMute: () => {
+        this.#resumeContext();
+        voice.toggleMute();
+      },
+      toggleDeafened: () => voice.setDeafened(!this.#client.deafened),
+    });
+    byId('sign-out').addEventListener('click', () => this.#signOut());
+    setUpPushToTalk(byId('talk'), (pressed) => { this.#microphone.pressed = pressed; });
+  }
+
+  #setUpSettings() {
+    const output = this.#output;
+    const unavailable = () => showNotice('error', 'This speaker is not available.', { dismiss: true });
+    setUpSettings(this.#microphone, output, {
+      pickMicrophone: (deviceId) => this.#voice.start(deviceId),
+      pickSpeaker: (deviceId) => output.setSink(deviceId).catch(unavailable),
+      modeChanged: () => this.#view.render(),
+    });
+    if (preferences.speaker) output.setSink(preferences.speaker).catch(() => {});
+  }
+
+  #watchBrowser() {
+    // A page that a link has opened has had no click yet.
+    for (const gesture of ['pointerdown', 'keydown']) {
+      addEventListener(gesture, () => this.#resumeContext(), { once: true });
+    }
+    addEventListener('online', () => this.#client.retryNow());
+    // A user that closes the page leaves at once, and the others do not wait for a return. If the
+    // browser shows the page again from its memory, the page begins anew.
+    addEventListener('pagehide', () => {
+      this.#ending = true;
+      this.#client.close();
+    });
+    addEventListener('pageshow', ({ persisted }) => { if (persisted) location.reload(); });
+  }
+}
