@@ -204,8 +204,8 @@ where
         None => opened.config.ice(&opened.secrets),
     };
     let voice = VoiceServer::builder(opened.store.clone())
-        .ice(ice?)
-        .limits(opened.config.limits()?)
+        .ice(ice.context("cannot offer the TURN relay")?)
+        .limits(opened.config.limits().clone())
         .build()
         .context("cannot start the voice channels")?;
     let dev_login = DevLogin::new(options.dev_login, address);
