@@ -23,10 +23,12 @@ use crate::{
 /// The commented configuration, which spells out every default and every range.
 pub const TEMPLATE: &str = include_str!("../united.toml");
 
-/// HS256 has a digest of this length, and a shorter secret is easier to guess (RFC 7518, section 3.2).
+/// HS256 has a digest of this length, and a shorter secret is easier to guess (RFC 7518, section
+/// 3.2).
 const RECOMMENDED_SECRET_BYTES: usize = 32;
 
-/// The content of `united.toml`. A key that is absent has the value of [`TEMPLATE`]; an unknown one is refused.
+/// The content of `united.toml`. A key that is absent has the value of [`TEMPLATE`]; an unknown one
+/// is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     jwt_secret: Secret,
@@ -51,7 +53,8 @@ struct TurnSection {
 pub enum Relay {
     /// A relay that is another program.
     External,
-    /// A relay inside this program. On most addresses it needs no `[turn] host`, and its port may be 0.
+    /// A relay inside this program. On most addresses it needs no `[turn] host`, and its port may
+    /// be 0.
     Embedded,
 }
 
@@ -60,8 +63,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] about the first mistake. Unknown sections and keys come first, then values in the order of
-    /// [`TEMPLATE`].
+    /// [`ConfigError`] about the first mistake. Unknown sections and keys come first, then values
+    /// in the order of [`TEMPLATE`].
     pub fn parse(text: &str, relay: Relay) -> Result<Self, ConfigError> {
         let document = Document::parse(text, &keys::ALL)?;
         let mut config = Self::default();
@@ -85,7 +88,8 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads the configuration from a file. If the file does not exist, [`TEMPLATE`] is written to it first.
+    /// Reads the configuration from a file. If the file does not exist, [`TEMPLATE`] is written to
+    /// it first.
     ///
     /// # Errors
     ///
@@ -112,8 +116,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`TurnConfigError::EmptySecret`] if the relay is enabled and there is neither a configured nor a generated secret.
-    /// [`parse`](Self::parse) has refused all other mistakes.
+    /// [`TurnConfigError::EmptySecret`] if the relay is enabled and there is neither a configured
+    /// nor a generated secret. [`parse`](Self::parse) has refused all other mistakes.
     pub fn ice(&self, generated: &Secrets) -> Result<IceConfig, TurnConfigError> {
         let ice = IceConfig::default().with_stun_urls(self.stun_urls.clone());
         if !self.turn.enabled {
@@ -123,7 +127,8 @@ impl Config {
         Ok(ice.with_turn(self.turn.external(&secret)?))
     }
 
-    /// A warning, not an error: a site that shares its secret with another program may be unable to change it today.
+    /// A warning, not an error: a site that shares its secret with another program may be unable to
+    /// change it today.
     fn warn_of_a_short_secret(&self, path: &Path) {
         let length = self.jwt_secret.expose().len();
         if (1..RECOMMENDED_SECRET_BYTES).contains(&length) {
@@ -161,7 +166,8 @@ impl Default for TurnSection {
 }
 
 impl TurnSection {
-    /// Values are checked even if the relay is not enabled: a mistake is easier to find now than on the day when it is.
+    /// Values are checked even if the relay is not enabled: a mistake is easier to find now than on
+    /// the day when it is.
     fn read(&mut self, document: &Document<'_>, relay: Relay) -> Result<(), ConfigError> {
         document.switch(&keys::ENABLED, &mut self.enabled)?;
         document.host(&keys::HOST, &mut self.host)?;

@@ -83,16 +83,19 @@ impl Secrets {
         &self.turn_shared_secret
     }
 
-    /// Reads the file, and generates each secret that it lacks. Afterwards only the owner can read the file (mode 0600).
+    /// Reads the file, and generates each secret that it lacks. Afterwards only the owner can read
+    /// the file (mode 0600).
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, written or understood. The message begins with the path and shows no secret.
+    /// If the file cannot be read, written or understood. The message begins with the path and
+    /// shows no secret.
     pub fn load_or_create(path: &Path) -> anyhow::Result<Self> {
         let unreadable = || format!("{}: cannot be read", path.display());
         let unwritable = || format!("{}: cannot be written", path.display());
         if !path.exists() {
-            // Another process may do the same at this moment. The first file in place is the one that both use.
+            // Another process may do the same at this moment. The first file in place is the one
+            // that both use.
             let fresh = Self::default().completed()?;
             files::create_private(path, &fresh.render()).with_context(unwritable)?;
         }

@@ -1,4 +1,5 @@
-//! What the framework adds to the routes: the upgrade, body limits, and that each route is reached at all.
+//! The parts that the framework adds to the routes: the upgrade, the limits of bodies, and the
+//! routing itself.
 
 use std::time::Instant;
 
@@ -59,7 +60,7 @@ async fn liveness_and_metrics_need_no_token() {
     assert_eq!(get(&server, "/healthz").await.0, 200);
     let socket = server.connect(&server.sign_in("Ada").await).await;
     let deadline = Instant::now() + PATIENCE;
-    // The server counts a connection a moment after it answered the upgrade.
+    // The server counts a connection a moment after it has answered the upgrade.
     while !metrics(&server)
         .await
         .contains("\nunited_voice_connections 1\n")

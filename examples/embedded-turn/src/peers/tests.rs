@@ -7,8 +7,8 @@ fn public(text: &str) -> bool {
 
 #[test]
 fn every_range_ends_where_it_should() {
-    // The last address before, the first and the last one of the range, and the first after it; a neighbour that
-    // belongs to another range is left out.
+    // The last address before a range, its first and last addresses, and the first address after
+    // it. A neighbour that belongs to another range is left out.
     let ranges = [
         ("", "0.0.0.0", "0.255.255.255", "1.0.0.0"),
         ("9.255.255.255", "10.0.0.0", "10.255.255.255", "11.0.0.0"),

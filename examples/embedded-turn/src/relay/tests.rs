@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use super::*;
 use crate::{Limits, quota::Quota};
 
-/// A socket that has received what the test says, and keeps what is sent.
+/// A socket that has received what the test gives it, and keeps what is sent by it.
 #[derive(Default)]
 struct FakeSocket {
     received: Mutex<VecDeque<(Vec<u8>, SocketAddr)>>,

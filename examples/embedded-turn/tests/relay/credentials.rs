@@ -1,4 +1,4 @@
-//! Who may use it.
+//! The credentials that the relay accepts.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! How it starts and ends.
+//! How the relay starts and ends.
 
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 

@@ -1,4 +1,5 @@
-//! Reading a TOML text key by key, so that every error can name the key, show the value and say what is allowed.
+//! Reading a TOML text key by key, so that every error can name the key, show the value and say
+//! what is allowed.
 
 use toml::{
     Spanned,
@@ -133,7 +134,8 @@ impl<'a> Document<'a> {
         ConfigError::value(key, &self.written(value))
     }
 
-    /// The value as the user wrote it. What is inside a list or a table is left out: it may be anything.
+    /// The value as the user wrote it. What is inside a list or a table is left out: it may be
+    /// anything.
     fn written(&self, value: &Spanned<DeValue<'a>>) -> String {
         match value.get_ref() {
             DeValue::Array(_) => "[…]".to_owned(),

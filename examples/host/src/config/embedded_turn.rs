@@ -21,8 +21,8 @@ impl Config {
         (config, secret.expose().into())
     }
 
-    /// The ICE servers that clients are told of: the embedded relay, which listens on `relay`. It replaces the STUN server
-    /// of the template; other STUN servers that are configured stay.
+    /// The ICE servers that clients are told of: the embedded relay, which listens on `relay`. It
+    /// replaces the STUN server of the template; other STUN servers that are configured stay.
     ///
     /// # Errors
     ///

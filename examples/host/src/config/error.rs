@@ -9,9 +9,9 @@ const MAX_SHOWN: usize = 80;
 
 /// A configuration that can't be used.
 ///
-/// Each message is one line. It names the key, shows the value as it is written in the file, and says what is allowed:
-/// `[turn] credential_ttl_secs = -5: must be 1 to 2592000`. No message shows the value of a secret or of an unknown key,
-/// which may be a misspelled secret.
+/// Each message is one line. It names the key, shows the value as it is written in the file, and
+/// says what is allowed: `[turn] credential_ttl_secs = -5: must be 1 to 2592000`. No message shows
+/// the value of a secret or of an unknown key, which may be a misspelled secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -41,7 +41,8 @@ pub enum ConfigError {
     Value {
         /// `[turn] port`.
         key: String,
-        /// The value as it is written, cut after 80 characters. `None` for a secret, and for a key that is missing.
+        /// The value as it is written, cut after 80 characters. `None` for a secret, and for a key
+        /// that is missing.
         value: Option<String>,
         /// What is allowed.
         allowed: String,
@@ -72,8 +73,8 @@ impl ConfigError {
         }
     }
 
-    /// A text that is no TOML. If one of `keys` has a value on that line that is no TOML either, the error is about that
-    /// value: a host without quotes is the most common mistake.
+    /// A text that is no TOML. If one of `keys` has a value on that line that is no TOML either,
+    /// the error is about that value: a host without quotes is the most common mistake.
     pub(super) fn syntax(text: &str, error: &toml::de::Error, keys: &[&'static Key]) -> Self {
         let start = error.span().map_or(0, |span| span.start);
         let number = text.get(..start).unwrap_or(text).matches('\n').count();

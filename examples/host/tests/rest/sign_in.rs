@@ -1,4 +1,4 @@
-//! Who a request comes from, and signing in by name.
+//! The user that a request comes from, and signing in by name.
 
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use serde_json::{Value, json};
