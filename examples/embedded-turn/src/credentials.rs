@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_that_of_the_minted_password_whatever_the_user_is_called() {
+    fn the_key_fits_the_minted_password_for_any_user_id() {
         let secret = SharedSecret::new("north");
         for user in [
             "alice",
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_good_until_its_second_is_over() {
+    fn a_user_name_is_valid_until_the_end_of_its_second() {
         let minted = SharedSecret::new("north").mint("alice", HOUR, now());
         let at = |time| credentials().claim(&minted.username, REALM, time).err();
         assert_eq!(at(now() + HOUR), None);

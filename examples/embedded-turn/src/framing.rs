@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_refused_as_soon_as_that_can_be_told() {
+    fn invalid_messages_are_refused_as_early_as_possible() {
         let oversized = u16::try_from(MAX_MESSAGE - STUN_HEADER + 4).unwrap();
         let [high, low] = oversized.to_be_bytes();
         for (header, expected) in [

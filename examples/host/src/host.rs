@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signing_in_by_name_is_open_to_this_machine_unless_said_otherwise() {
+    fn the_default_for_signing_in_by_name_depends_on_the_address() {
         use DevLoginChoice::{Allow, Refuse, Unsaid};
         let cases = [
             (Unsaid, "127.0.0.1:1", DevLogin::Local),

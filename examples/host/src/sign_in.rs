@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_of_this_machine_are_told_from_others() {
+    fn pages_of_this_machine_are_distinguished_from_others() {
         let cases = [
             ("http://127.0.0.1:8080", true),
             ("http://localhost:8080", true),

@@ -45,7 +45,7 @@ fn print_config_prints_the_template_and_touches_nothing() {
 }
 
 #[test]
-fn the_first_start_makes_all_files_and_says_two_lines() {
+fn the_first_start_makes_all_files_and_prints_two_lines() {
     let mut server = Server::start();
     assert_eq!(
         server.line().unwrap(),

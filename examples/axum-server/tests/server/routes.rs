@@ -71,7 +71,7 @@ async fn liveness_and_metrics_need_no_token() {
 }
 
 #[tokio::test]
-async fn whoever_has_no_token_is_told_before_the_upgrade() {
+async fn a_request_without_a_token_is_refused_before_the_upgrade() {
     let server = Server::start();
     for query in ["", "?access_token=", "?access_token=a.b.c"] {
         match connect_async(format!("ws://{}/ws{query}", server.address)).await {
@@ -119,7 +119,7 @@ async fn the_header_does_what_the_query_does() {
 }
 
 #[tokio::test]
-async fn a_channel_goes_from_being_made_to_being_listed() {
+async fn a_new_channel_is_listed() {
     let server = Server::start();
     let token = server.sign_in("Ada").await;
     let client = reqwest::Client::new();

@@ -36,7 +36,7 @@ async fn clients_get_1001_and_the_server_ends_at_once() {
 }
 
 #[tokio::test]
-async fn clients_that_say_nothing_or_half_a_request_hold_it_up_for_less_than_10_s() {
+async fn silent_clients_and_half_requests_delay_the_end_for_less_than_10_s() {
     let mut server = Server::start();
     let _silent_socket = server.connect(&server.sign_in("Ada").await).await;
     let _silent = TcpStream::connect(&server.address).await.unwrap();

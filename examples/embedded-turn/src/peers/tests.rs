@@ -124,7 +124,7 @@ fn every_range_ends_where_it_should() {
 }
 
 #[test]
-fn what_people_have_got_at_through_relays() {
+fn known_targets_of_attacks_through_relays_are_refused() {
     for inside in [
         "127.0.0.1",
         "0.0.0.0",
@@ -153,7 +153,7 @@ fn what_people_have_got_at_through_relays() {
 }
 
 #[test]
-fn on_loopback_anybody_else_the_public_and_live_allocations() {
+fn loopback_allows_all_peers_and_other_addresses_only_public_ones_and_live_allocations() {
     let peer = |text: &str| text.parse().unwrap();
     assert!(Peers::Any.allow(peer("127.0.0.1:53")) && Peers::Any.allow(peer("10.0.0.1:53")));
 

@@ -100,7 +100,7 @@ async fn nothing_is_sent_to_refused_peers() {
 }
 
 #[tokio::test]
-async fn nothing_is_taken_from_refused_peers_nor_what_was_cut() {
+async fn packets_from_refused_peers_and_cut_packets_are_dropped() {
     let quota = Arc::new(Quota::new(Limits::default()));
     let relay = relay(&quota);
     let mut incoming: VecDeque<_> = REFUSED.map(|from| (vec![0; 4], peer(from))).into();

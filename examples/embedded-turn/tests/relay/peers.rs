@@ -31,7 +31,7 @@ async fn on_loopback_it_reaches_this_machine() {
 /// A relay that is bound to more than loopback does not reach its own machine, except for its own
 /// allocations.
 #[tokio::test]
-async fn elsewhere_it_reaches_its_own_allocations_and_nothing_else_of_this_machine() {
+async fn on_other_addresses_it_reaches_only_its_own_allocations_on_this_machine() {
     let mut config = Config::new("0.0.0.0:0".parse().unwrap());
     config.relay_ip = Some("127.0.0.1".parse().unwrap());
     let relay = EmbeddedTurn::start(config, secret()).await.unwrap();
