@@ -1,26 +1,31 @@
-//! What a client may ask of the server, and what it may cost.
+//! How much a client may send to the server, and how much it may cost.
 
 use std::time::Duration;
 
 /// The limits of every connection.
 ///
-/// Worst-case memory of a connection with the defaults: 128 KiB for a message being read, 4 MiB of queued messages (see
-/// [`outbound_queue`](crate::outbound_queue) for what that counts), and what the transport buffers. An idle participant
-/// takes about 420 bytes in the registry (measured over 100 000 rooms of 4).
+/// Worst-case memory of a connection with the defaults: 128 KiB for the message that is being read,
+/// 8 MiB of queued messages (twice [`outbound_queue_bytes`](Self::outbound_queue_bytes) while the
+/// client reads, but too slowly; see [`outbound_queue`](crate::outbound_queue) for what is
+/// counted), and the buffers of the transport. An idle participant takes about 300 bytes in the
+/// registry (measured in 100 000 rooms of 4, see `docs/benchmarks.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Messages a second that a connection may send for long. Default 100, at least 1.
+    /// Messages a second that a connection may send in the long run. Default 100, at least 1. The
+    /// limit is counted in nanoseconds, so a rate over 1 000 000 000 is no limit.
     pub messages_per_second: u32,
-    /// Messages that it may send at once after a pause. Default 200, at least 1.
+    /// Messages that a connection may send at once after a pause. Default 200, at least 1.
     pub burst: u32,
-    /// How long the rate may be exceeded without a pause of a second before the connection is closed. Default 10 s.
+    /// How long a client may exceed the rate before its connection is closed. A second without a
+    /// dropped message ends an excess. Default 10 s.
     pub max_excess: Duration,
-    /// Messages that wait for a client that reads slowly. Default 256, at least 1.
+    /// Messages that may wait for a client that reads slowly. Default 256, at least 1.
     pub outbound_queue: usize,
-    /// Bytes that wait for a client that reads slowly. Default 4 MiB, at least 1.
+    /// Bytes that may wait for a client that reads slowly. Default 4 MiB, at least 1.
     pub outbound_queue_bytes: usize,
-    /// The largest message from a client, in bytes; a larger one closes with 1009. Default 128 KiB.
+    /// The largest message from a client, in bytes; a larger one closes the connection with 1009.
+    /// Default 128 KiB.
     pub max_message_bytes: usize,
     /// The largest `sdp`, in bytes. Default 64 KiB.
     pub max_sdp_bytes: usize,
@@ -28,13 +33,15 @@ pub struct Limits {
     pub max_candidate_bytes: usize,
     /// A connection that was silent for this long is pinged. Default 15 s.
     pub ping_interval: Duration,
-    /// A connection that stays silent for this long after a ping is dead. Default 10 s.
+    /// A connection that stays silent for this long after a ping is closed. Default 10 s.
     pub ping_timeout: Duration,
-    /// How long a directory may think about a join before the client is told `UNAVAILABLE`. Default 10 s.
+    /// How long a directory may take to answer about a join before the client is told
+    /// `UNAVAILABLE`. Default 10 s.
     pub directory_timeout: Duration,
-    /// How long the server tries to get its close frame out. Default 5 s.
+    /// How long the server tries to send its close frame. Default 5 s.
     pub close_timeout: Duration,
-    /// How long the server reads and drops what comes after its close frame. Default 2 s.
+    /// How long the server goes on reading after its close frame, and drops what it reads. Default
+    /// 2 s.
     pub linger: Duration,
     /// Connections that one user may have at the same time. Default 1024, at least 1.
     pub connections_per_user: usize,
@@ -62,11 +69,12 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Checks that each limit lets anything through at all.
+    /// Checks that no limit is zero, but for those that may be: `max_excess`, `close_timeout` and
+    /// `linger`.
     ///
     /// # Errors
     ///
-    /// [`LimitsError`] with the name of the first that is zero.
+    /// [`LimitsError`] with the name of the first limit that is zero.
     pub fn validate(&self) -> Result<(), LimitsError> {
         let zero = [
             ("messages_per_second", self.messages_per_second == 0),
@@ -88,15 +96,15 @@ impl Limits {
     }
 }
 
-/// A limit that would let nothing through.
+/// A limit that is zero, which would let nothing through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("limit {name} must not be zero")]
+#[error("the limit {name} must not be zero")]
 pub struct LimitsError {
     name: &'static str,
 }
 
 impl LimitsError {
-    /// The field of [`Limits`].
+    /// The name of the field of [`Limits`].
     pub fn name(&self) -> &'static str {
         self.name
     }

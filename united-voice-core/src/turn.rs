@@ -1,9 +1,12 @@
 //! ICE servers and time-limited TURN credentials.
 //!
-//! Credentials follow the TURN REST draft (draft-uberti-behave-turn-rest-00), which coturn implements as
-//! `use-auth-secret`: the user name is `{unix expiry}:{user id}`, the credential is the standard base64 of its
-//! HMAC-SHA1 (RFC 2104) under a secret that the TURN server (RFC 8656) knows too. They are minted by each join, from the
-//! newest secret only; to rotate it, let coturn know both for one lifetime.
+//! Credentials follow the TURN REST draft (draft-uberti-behave-turn-rest-00), which coturn
+//! implements as `use-auth-secret`. The user name is `{unix expiry}:{user id}`. The credential is
+//! the HMAC-SHA1 (RFC 2104) of the user name, in standard base64, under a secret that the TURN
+//! server (RFC 8656) knows too.
+//!
+//! Each join mints credentials from the one secret that is configured. To change the secret, let
+//! coturn accept the old and the new one for one lifetime of a credential.
 
 use std::{
     fmt,
@@ -20,13 +23,14 @@ use united_voice_proto::voice::IceServer;
 
 use crate::UserId;
 
-/// The STUN server of a configuration that names none.
+/// The STUN server that is used if none is configured.
 pub const DEFAULT_STUN_URL: &str = "stun:stun.l.google.com:19302";
 
-/// The longest life of a credential: 30 days, in seconds.
+/// The longest lifetime of a credential: 30 days, in seconds.
 pub const MAX_CREDENTIAL_TTL_SECS: u64 = 30 * 24 * 60 * 60;
 
-/// All that coturn must not meet in a user name; what remains is `A-Z a-z 0-9 . _ ~ @ : -`.
+/// The characters that are encoded, since coturn refuses some of them in user names: all but
+/// `A-Z a-z 0-9 . _ ~ @ : -`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'_')
@@ -35,11 +39,11 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b':')
     .remove(b'-');
 
-/// A user name and its password, both good until the user name's time.
+/// A user name and its password. Both are valid until the time in the user name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TurnCredentials {
-    /// `{unix expiry}:{user id}`; a user id with other characters than `A-Z a-z 0-9 . _ ~ @ : -` is percent-encoded,
-    /// since coturn answers 400 to spaces, quotes and backslashes.
+    /// `{unix expiry}:{user id}`. Characters of the user id other than `A-Z a-z 0-9 . _ ~ @ : -`
+    /// are percent-encoded, since coturn answers 400 to spaces, quotes and backslashes.
     pub username: String,
     /// Base64 of 20 bytes: 28 characters.
     pub credential: String,
@@ -51,9 +55,10 @@ impl fmt::Debug for TurnCredentials {
     }
 }
 
-/// Mints credentials that expire `ttl_secs` from the system's present time.
+/// Mints credentials that expire `ttl_secs` seconds from now.
 ///
-/// [`SharedSecret::mint`] does the same at a time of the caller's and with the key prepared once.
+/// [`SharedSecret::mint`] does the same with a key that is prepared once, at a time that the caller
+/// passes in.
 ///
 /// ```
 /// let credentials = united_voice_core::generate_turn_credentials("alice", "north", 3600);
@@ -68,7 +73,8 @@ pub fn generate_turn_credentials(
     SharedSecret::new(shared_secret).mint(username, ttl, SystemTime::now())
 }
 
-/// A secret shared with a TURN server, kept as a prepared key. Neither `Debug` nor anything else shows it.
+/// A secret shared with a TURN server, kept as a prepared key. It can't be read back, and `Debug`
+/// does not show it.
 #[derive(Clone)]
 pub struct SharedSecret {
     key: Hmac<Sha1>,
@@ -87,7 +93,7 @@ impl SharedSecret {
 
     /// Mints credentials for `user` that expire `ttl` after `now`.
     ///
-    /// The expiry is a number of whole seconds, rounded down; a time before 1970 counts as 1970.
+    /// The expiry is in whole seconds, rounded down. A time before 1970 counts as 1970.
     pub fn mint(&self, user: &str, ttl: Duration, now: SystemTime) -> TurnCredentials {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let expiry = now.as_secs().saturating_add(ttl.as_secs());
@@ -120,7 +126,7 @@ impl fmt::Debug for SharedSecret {
     }
 }
 
-/// A TURN server and how to make credentials for it.
+/// A TURN server, and what is needed to mint credentials for it.
 #[derive(Debug, Clone)]
 pub struct TurnConfig {
     urls: Vec<String>,
@@ -133,27 +139,27 @@ pub struct TurnConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TurnConfigError {
-    /// The host is empty or has characters that no host name or address has.
-    #[error("turn host is not a host name or an address")]
+    /// The host is empty, or has a character that no host name or IP address has.
+    #[error("the TURN host must be a host name or an IP address")]
     Host,
     /// A port is 0.
-    #[error("turn port must not be 0")]
+    #[error("a TURN port must be 1 to 65535")]
     Port,
     /// The shared secret is empty.
-    #[error("turn shared secret must not be empty")]
+    #[error("the TURN shared secret must not be empty")]
     EmptySecret,
-    /// The life of a credential is 0 or longer than [`MAX_CREDENTIAL_TTL_SECS`].
-    #[error("turn credential ttl must be 1 to {MAX_CREDENTIAL_TTL_SECS} seconds")]
+    /// The lifetime of a credential is 0 or longer than [`MAX_CREDENTIAL_TTL_SECS`].
+    #[error("the lifetime of TURN credentials must be 1 to {MAX_CREDENTIAL_TTL_SECS} seconds")]
     Ttl,
 }
 
 impl TurnConfig {
-    /// A TURN server at `host` (a name or an address; IPv6 with or without brackets) that listens on `port` by UDP and
-    /// TCP.
+    /// A TURN server at `host` that listens on `port` by UDP and TCP. `host` is a name or an IP
+    /// address; an IPv6 address may be in brackets.
     ///
     /// # Errors
     ///
-    /// [`TurnConfigError`] says which of the values can't be.
+    /// [`TurnConfigError`] names the first value that is not allowed.
     pub fn new(
         host: &str,
         port: u16,
@@ -186,7 +192,7 @@ impl TurnConfig {
     ///
     /// # Errors
     ///
-    /// [`TurnConfigError::Port`] where `port` is 0.
+    /// [`TurnConfigError::Port`] if `port` is 0.
     pub fn with_tls_port(mut self, port: u16) -> Result<Self, TurnConfigError> {
         if port == 0 {
             return Err(TurnConfigError::Port);
@@ -202,7 +208,7 @@ impl TurnConfig {
     }
 }
 
-/// `host` as it stands in a URL, where it can stand in one.
+/// `host` in the form that a URL needs; `None` if it is no host.
 fn url_host(host: &str) -> Option<String> {
     let unbracketed = host
         .strip_prefix('[')
@@ -214,7 +220,7 @@ fn url_host(host: &str) -> Option<String> {
     (!host.is_empty() && host.len() <= 253 && host.bytes().all(is_name_byte)).then(|| host.into())
 }
 
-/// What clients get for `RTCConfiguration.iceServers`.
+/// The STUN and TURN servers that clients use as `RTCConfiguration.iceServers`.
 #[derive(Debug, Clone)]
 pub struct IceConfig {
     stun_urls: Vec<String>,
@@ -246,13 +252,13 @@ impl IceConfig {
         self
     }
 
-    /// How long after getting its credentials a member is to be sent new ones: three quarters of their life. `None`
-    /// where there are no credentials.
+    /// How long after a member got its credentials the server sends new ones: three quarters of
+    /// their lifetime. `None` if there is no TURN server.
     pub fn refresh_after(&self) -> Option<Duration> {
         self.turn.as_ref().map(|turn| turn.ttl * 3 / 4)
     }
 
-    /// The list for one user at one time: STUN first, then TURN with fresh credentials.
+    /// The list for one user at the time `now`: STUN first, then TURN with fresh credentials.
     pub fn ice_servers(&self, user: &UserId, now: SystemTime) -> Vec<IceServer> {
         let stun = (!self.stun_urls.is_empty()).then(|| IceServer {
             urls: self.stun_urls.clone(),

@@ -4,8 +4,9 @@
 //! cargo run -p united-voice-axum
 //! ```
 //!
-//! opens a page on which two browser tabs can talk; `--help` tells the rest. What is particular to Axum is here: the
-//! loop that accepts connections, the upgrade, and how a body is read.
+//! starts a server with a page on which two browser tabs can talk; `--help` lists the flags. This
+//! file has the parts that are particular to Axum: the loop that accepts connections, the upgrade,
+//! and the reading of a body.
 
 use std::{pin::pin, process::ExitCode, sync::Arc};
 
@@ -29,15 +30,15 @@ use united_voice_host::{
     WebSocket, run,
 };
 
-/// The largest head of a request; a token in it has a few hundred bytes.
+/// The largest head of a request. A token in it takes a few hundred bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 fn main() -> ExitCode {
     run(env!("CARGO_PKG_NAME"), serve)
 }
 
-/// Like `axum::serve`, which has no limit to how long a client may take for a request: sockets that say nothing would
-/// be held for ever.
+/// Like `axum::serve`, but with a limit to how long a client may take for a request. Without a
+/// limit, a silent client would hold its socket for ever.
 async fn serve(serving: Serving) -> anyhow::Result<()> {
     let mut listener = TcpListener::from_std(serving.listener)?;
     let lingering = Lingering::default();
@@ -46,7 +47,7 @@ async fn serve(serving: Serving) -> anyhow::Result<()> {
     let mut connections = JoinSet::new();
     loop {
         select! {
-            // Axum's `accept` waits errors out, such as too many open files.
+            // Axum's `accept` waits and tries again after an error such as too many open files.
             (stream, _) = Listener::accept(&mut listener) => {
                 let stream = lingering.stream(stream);
                 connections.spawn(requests(stream, app.clone(), serving.shutdown.clone()));
@@ -60,7 +61,7 @@ async fn serve(serving: Serving) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Answers the requests of a connection until it ends or is upgraded.
+/// Answers the requests of a connection until the connection ends or is upgraded.
 async fn requests(stream: LingeringStream, app: TowerToHyperService<Router>, shutdown: Shutdown) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -89,7 +90,8 @@ fn app(host: Arc<Host>) -> Router {
         .with_state(host)
 }
 
-/// Requests for a WebSocket. What becomes of the connection is a task of its own: hyper gives it up once this is answered.
+/// Answers requests for a WebSocket. The WebSocket runs in a task of its own, since hyper hands
+/// over the connection only after the answer.
 async fn voice(State(host): State<Arc<Host>>, mut request: extract::Request) -> Response {
     let connection = hyper::upgrade::on(&mut request);
     let (answer, upgrade) = host.upgrade(request.map(|_| Bytes::new())).await;
@@ -100,7 +102,7 @@ async fn voice(State(host): State<Arc<Host>>, mut request: extract::Request) -> 
 }
 
 async fn talk(host: Arc<Host>, upgrade: Upgrade, connection: OnUpgrade) {
-    // A client that is gone before it is answered is nothing to report.
+    // A client that goes away before the answer is not worth a log line.
     let Ok(connection) = connection.await else {
         return;
     };
@@ -112,7 +114,7 @@ async fn talk(host: Arc<Host>, upgrade: Upgrade, connection: OnUpgrade) {
     drive(host.voice(), socket, upgrade.user, upgrade.codec).await;
 }
 
-/// All other requests.
+/// Answers all other requests.
 async fn rest(State(host): State<Arc<Host>>, request: extract::Request) -> Response {
     let (head, body) = request.into_parts();
     let limited = extract::Request::from_parts(head.clone(), body);

@@ -1,7 +1,8 @@
 //! The near side: one client, by UDP or TCP, as the relay sees it.
 //!
-//! Every client has a relay server of its own. It costs two tasks and a few KiB, and buys that nothing one client does adds to
-//! what is kept for another: the nonces of the server, which it never forgets, go with the client.
+//! Every client has a relay server of its own, at the cost of two tasks and a few KiB. A server
+//! never forgets a nonce; with a server for each client, the nonces go when the client goes, and no
+//! client can fill the memory of another's server.
 
 use std::{
     any::Any,
@@ -46,10 +47,12 @@ use crate::{
     session::{Checkpoint, Session},
 };
 
-/// How long a client without an allocation may be silent. One with an allocation is kept until that has run out.
+/// How long a client without an allocation may be silent. A client with an allocation is kept until
+/// that has expired.
 pub(crate) const IDLE: Duration = Duration::from_secs(15);
 
-/// How long a message to a TCP client may take. What it doesn't take meanwhile waits in the system's buffers or is lost.
+/// How long it may take to write a message to a TCP client. Other messages to that client wait in
+/// the system's buffers, or are lost.
 const WRITING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where messages come from.
@@ -64,7 +67,7 @@ enum Outlet {
     Tcp(tokio::sync::Mutex<OwnedWriteHalf>),
 }
 
-/// One client. Its server ends with it, and it with its server.
+/// One client. The client and its server end together.
 pub(crate) struct Client {
     source: tokio::sync::Mutex<Source>,
     outlet: Outlet,
@@ -143,11 +146,11 @@ impl Client {
                 credentials: shared.credentials.clone(),
                 session,
             }),
-            // Zero is the crate's default, ten minutes.
+            // Zero stands for the crate's default, ten minutes.
             channel_bind_timeout: Duration::ZERO,
             alloc_close_notify: None,
         });
-        // Dropping the server ends its tasks.
+        // The server's tasks end when it is dropped.
         let _server = server.await.expect("there is one connection");
         select! {
             () = end.cancelled() => {}
@@ -155,7 +158,7 @@ impl Client {
         }
     }
 
-    /// The next message, which may take any time. Cancel safe.
+    /// Waits for the next message, without a limit of time. Cancel safe: no message is lost.
     async fn next(&self) -> io::Result<Bytes> {
         let mut source = self.source.lock().await;
         let message = match &mut *source {
@@ -165,7 +168,7 @@ impl Client {
         message.unwrap_or_else(|| Err(ErrorKind::UnexpectedEof.into()))
     }
 
-    /// The next message of a client that is worth having.
+    /// Waits for the next message, unless the client is silent for too long.
     async fn next_in_time(&self) -> io::Result<Bytes> {
         loop {
             select! {
@@ -186,7 +189,7 @@ impl Client {
                 let write = async { stream.lock().await.write_all(message).await };
                 let written = timeout(WRITING_PATIENCE, write).await;
                 let written = written.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
-                // Half a message may have been written, so nothing can follow.
+                // A part of the message may be written already, so nothing can follow.
                 written.inspect_err(|_| self.end.cancel())
             }
         }
@@ -203,8 +206,8 @@ impl Conn for Client {
         Ok(self.recv_from(buffer).await?.0)
     }
 
-    /// An error is the end of the client, which has to be said: its allocations, which only the end of its server ends, have
-    /// hold of it.
+    /// An error ends the client, and `end` has to be cancelled here: the allocations hold the
+    /// client, so it would not be dropped before the server ends them.
     async fn recv_from(&self, buffer: &mut [u8]) -> webrtc_util::Result<(usize, SocketAddr)> {
         loop {
             let next = self.next_in_time().await;
@@ -224,7 +227,7 @@ impl Conn for Client {
 
     async fn send_to(&self, message: &[u8], _: SocketAddr) -> webrtc_util::Result<usize> {
         if framing::is_error(message) && !self.allowance.lock().take_error() {
-            tracing::debug!("a client whose requests are refused time and again is cut off");
+            tracing::debug!("a client with too many refused requests is cut off");
             self.end.cancel();
         }
         self.write(message).await?;
@@ -239,8 +242,8 @@ impl Conn for Client {
         Some(self.address)
     }
 
-    /// Called at the end of each allocation, which need not be the end of the client: the answer to the request that ended
-    /// it is still to come.
+    /// The server calls this at the end of each allocation. The client goes on: it still waits for
+    /// the answer to the request that ended the allocation.
     async fn close(&self) -> webrtc_util::Result<()> {
         Ok(())
     }
@@ -250,9 +253,9 @@ impl Conn for Client {
     }
 }
 
-/// What one client may cause to be kept: each request that is refused may leave a nonce of some hundred bytes for as long as
-/// the client stays, each that is granted a permission for five minutes. So there are 256 nonces and 3000 permissions at
-/// most.
+/// Limits what the relay keeps for one client. A refused request may leave a nonce of some hundred
+/// bytes for as long as the client stays. A granted request may leave a permission for five
+/// minutes. The limits allow at most 256 nonces and 3000 permissions.
 #[derive(Debug)]
 struct Allowance {
     window: Instant,
@@ -261,12 +264,13 @@ struct Allowance {
 }
 
 impl Allowance {
-    /// Requests of a client that are handled within one [`WINDOW`](Self::WINDOW); more are lost. A browser makes two for
-    /// each candidate of the other side.
+    /// Requests of a client that are handled within one [`WINDOW`](Self::WINDOW); the rest is
+    /// dropped. A browser makes two for each candidate of the other side.
     const REQUESTS: u32 = 100;
     const WINDOW: Duration = Duration::from_secs(10);
 
-    /// Refusals after which a client is cut off. A browser causes one for each allocation and one an hour.
+    /// Refusals after which a client is cut off. A browser causes one for each allocation, and one
+    /// an hour after that.
     const ERRORS: u32 = 256;
 
     fn new(now: Instant) -> Self {

@@ -9,30 +9,32 @@ use percent_encoding::percent_decode_str;
 use turn::auth::generate_auth_key;
 use united_voice_core::SharedSecret;
 
-/// The realm of all users. It goes into every key, so a client must use the one it was told.
+/// The realm of all users. Every key contains it, so a client must use the realm that it was told.
 pub(crate) const REALM: &str = "united-voice";
 
-/// Derives the key of a user name that is still good.
+/// Derives the key of a user name that is still valid.
 #[derive(Clone)]
 pub(crate) struct Credentials {
     secret: SharedSecret,
 }
 
-/// Why a user name is refused. It has no detail, since it stems from somebody unknown.
+/// Why a user name is refused. The error has no detail, since anybody can send a user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("another realm")]
     Realm,
-    #[error("not a user name of ours")]
+    #[error("not a user name that this relay accepts")]
     Malformed,
     #[error("an expired user name")]
     Expired,
 }
 
-/// What a user name says; true only if the message that brought it was made with the key.
+/// The content of a user name. It can be trusted only if the message that has it was signed with
+/// the key.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Claim<'a> {
-    /// The user id, percent-encoded as in the user name: the same for all credentials of a user.
+    /// The user id, percent-encoded as in the user name. It is the same for all credentials of a
+    /// user.
     pub(crate) user: &'a str,
     /// The key of the message's integrity check.
     pub(crate) key: Vec<u8>,
@@ -43,8 +45,8 @@ impl Credentials {
         Self { secret }
     }
 
-    /// Reads `{unix expiry}:{user id}`. Only the one spelling that is ever minted is accepted, so that no user has two
-    /// names, hence two quotas.
+    /// Reads `{unix expiry}:{user id}`. Only the spelling that is minted is accepted: a second
+    /// spelling would give a user a second quota.
     pub(crate) fn claim<'a>(
         &self,
         username: &'a str,
@@ -97,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_that_of_the_minted_password_whatever_the_user_is_called() {
+    fn the_key_fits_the_minted_password_for_any_user_id() {
         let secret = SharedSecret::new("north");
         for user in [
             "alice",
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_good_until_its_second_is_over() {
+    fn a_user_name_is_valid_until_the_end_of_its_second() {
         let minted = SharedSecret::new("north").mint("alice", HOUR, now());
         let at = |time| credentials().claim(&minted.username, REALM, time).err();
         assert_eq!(at(now() + HOUR), None);

@@ -1,4 +1,4 @@
-//! A UDP socket on which IPv4 addresses are IPv4 addresses, also where one IPv6 socket serves both.
+//! A UDP socket that shows IPv4 addresses as such, even if an IPv6 socket serves both families.
 
 use std::{
     any::Any,
@@ -28,7 +28,7 @@ impl Datagrams {
         self.local.port()
     }
 
-    /// Waits for a datagram; one that is longer than the buffer is cut.
+    /// Waits for a datagram. A datagram that is longer than the buffer is cut.
     ///
     /// # Cancel safety
     ///
@@ -37,7 +37,7 @@ impl Datagrams {
         loop {
             match self.socket.recv_from(buffer).await {
                 Ok((length, from)) => return Ok((length, canonical(from))),
-                // Some systems report here that an earlier datagram found nobody.
+                // Some systems report here that an earlier datagram reached no socket.
                 Err(error) if is_about_an_earlier_one(&error) => {}
                 Err(error) => return Err(error),
             }
@@ -53,7 +53,7 @@ impl Datagrams {
     }
 }
 
-/// The address without the disguise in which an IPv6 socket shows an IPv4 one.
+/// The address, as IPv4 if it is an IPv4 address mapped into IPv6.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         ip @ IpAddr::V4(_) => (ip, address.port()).into(),

@@ -1,16 +1,17 @@
-//! Messages in a stream of bytes (RFC 8656, sections 12.5 and 3.1): each tells its length, and `ChannelData` is padded to
-//! a multiple of four bytes.
+//! Messages in a stream of bytes (RFC 8656, sections 12.5 and 3.1). Each message contains its
+//! length, and `ChannelData` is padded to a multiple of four bytes.
 
 use std::io;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio_util::codec::Decoder;
 
-/// The largest message taken from a client, and the largest datagram from a peer, in bytes. What goes over the internet
-/// without being cut into pieces is smaller.
+/// The largest message from a client, and the largest datagram from a peer, in bytes. A packet that
+/// crosses the internet without fragmentation is smaller.
 pub(crate) const MAX_MESSAGE: usize = 1500;
 
-/// The header of `ChannelData`, and as much of a STUN header as has the length.
+/// The length of the header of `ChannelData`. A STUN header has its length field within these bytes
+/// too.
 const CHANNEL_HEADER: usize = 4;
 
 const STUN_HEADER: usize = 20;
@@ -64,12 +65,12 @@ pub(crate) fn is_stun(message: &[u8]) -> bool {
     message.len() >= STUN_HEADER && message[0] >> 6 == 0 && message[4..8] == MAGIC_COOKIE
 }
 
-/// Whether the message asks for an answer. (Two bits within the type tell, RFC 8489, section 5.)
+/// Whether the message is a request. Two bits within its type say so (RFC 8489, section 5).
 pub(crate) fn is_request(message: &[u8]) -> bool {
     is_stun(message) && message[0] & 0x01 == 0 && message[1] & 0x10 == 0
 }
 
-/// Whether the message says that a request was refused.
+/// Whether the message is an error response.
 pub(crate) fn is_error(message: &[u8]) -> bool {
     is_stun(message) && message[0] & 0x01 == 0x01 && message[1] & 0x10 == 0x10
 }
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_refused_as_soon_as_that_can_be_told() {
+    fn invalid_messages_are_refused_as_early_as_possible() {
         let oversized = u16::try_from(MAX_MESSAGE - STUN_HEADER + 4).unwrap();
         let [high, low] = oversized.to_be_bytes();
         for (header, expected) in [

@@ -1,25 +1,30 @@
-//! A STUN server and TURN relay (RFC 8489, RFC 8656) inside the process, by UDP and TCP, for trying relayed calls out. In
-//! production run coturn: it is built for strangers and for load, this is not.
+//! A STUN server and TURN relay (RFC 8489, RFC 8656) inside the process, by UDP and TCP, for trying
+//! out relayed calls. In production run coturn, which is built for load and for the public
+//! internet. This relay is not.
 //!
-//! The protocol is the `turn` crate's. What it leaves to its user is here:
+//! The `turn` crate implements the protocol. This crate adds what that one leaves out:
 //!
-//! - **Who may use it.** User names are `{unix expiry}:{user id}`, passwords the HMAC-SHA1 that
-//!   [`SharedSecret::mint`](united_voice_core::SharedSecret::mint) makes of them, as with coturn's `use-auth-secret`. The
-//!   expiry is checked by each request, a refresh too. An allocation that exists at that moment lives on until its
-//!   lifetime ends: ten minutes after the last refresh unless the client asked for another time, one hour at most; its
-//!   permissions end after five minutes, its channels after ten.
-//! - **Whom it talks to.** Only peers on the public internet, and its own allocations, so that nobody gets at the
-//!   network behind it. Bound to a loopback address it talks to anybody: only programs of the same machine can use it
-//!   then, and they need no relay to reach what it reaches. (Linux lets it reach nothing but that machine anyway.)
-//!   A packet to or from others is dropped; the request for a permission is granted all the same.
-//! - **How much of it there is.** [`Limits`] has allocations of a user and in all, and clients. A message has at most 1500
-//!   bytes; a client that sends what is no message is cut off if it comes by TCP, and ignored by UDP. A client without an
-//!   allocation that is silent for 15 s is forgotten, its connection closed. 100 requests in 10 s are handled, more
-//!   are dropped. After 256 refused requests a client is cut off.
-//! - **TCP** between client and relay. Towards peers there is UDP alone.
+//! - **Users.** A user name is `{unix expiry}:{user id}`. Its password is the HMAC-SHA1 that
+//!   [`SharedSecret::mint`](united_voice_core::SharedSecret::mint) makes of it, as with coturn's
+//!   `use-auth-secret`. Every request checks the expiry, a refresh too. An allocation outlives the
+//!   credential that made it: it ends ten minutes after its last refresh, or after the time that
+//!   the client asked for, which is at most one hour. Its permissions end after five minutes, its
+//!   channels after ten.
+//! - **Peers.** The relay exchanges packets only with the public internet and with its own
+//!   allocations, so that it opens no private network. If it is bound to a loopback address, it
+//!   allows all peers: only programs of the same machine can use it then, and they can reach the
+//!   same peers without a relay. (Linux lets such a relay reach only its own machine.) Packets to
+//!   and from other peers are dropped, although the request for a permission is granted.
+//! - **Limits.** [`Limits`] has the numbers of allocations and clients. A message has at most 1500
+//!   bytes. A client that sends something else than messages is cut off by TCP, and ignored by UDP.
+//!   A client without an allocation is forgotten after 15 s of silence, and its connection is
+//!   closed. Of the requests of a client, 100 in 10 s are handled and the rest is dropped. After
+//!   256 refused requests a client is cut off.
+//! - **TCP** between client and relay. Between relay and peers there is only UDP.
 //!
-//! Credentials that are refused are answered with error 400 (coturn: 401), a quota that is used up with 508 (coturn: 486).
-//! There is no TLS, no TCP towards peers (RFC 6062), no mobility.
+//! A request with wrong credentials is answered with error 400 (coturn: 401), a request beyond a
+//! quota with 508 (coturn: 486). There is no TLS, no TCP to peers (RFC 6062), and no mobility (RFC
+//! 8016).
 //!
 //! ```
 //! use std::time::{Duration, SystemTime};
@@ -32,7 +37,7 @@
 //! let relay = EmbeddedTurn::start(config, secret.clone()).await?;
 //! println!("turn:{}", relay.local_addr());
 //! let credentials = secret.mint("alice", Duration::from_secs(3600), SystemTime::now());
-//! // … and when it is over:
+//! // … and at the end:
 //! relay.close().await;
 //! # Ok::<_, united_voice_embedded_turn::StartError>(()) }).unwrap();
 //! ```
@@ -63,25 +68,26 @@ use united_voice_core::SharedSecret;
 pub use crate::quota::Limits;
 use crate::{credentials::Credentials, datagrams::Datagrams, peers::Peers, quota::Quota};
 
-/// How often to look for a port that is free for UDP and TCP before giving up.
+/// How many ports to try for one that is free for both UDP and TCP.
 const PORTS_TRIED: usize = 16;
 
-/// Where to listen and what to give.
+/// Where the relay listens, and how much it gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// The address to listen on by UDP and TCP. Port 0 picks one that is free for both. Relay sockets are bound to
-    /// the same IP address, each to a port of its own from the system's range.
+    /// The address to listen on by UDP and TCP. Port 0 picks a port that is free for both. Relay
+    /// sockets are bound to the same IP address, each to a port of its own from the system's range.
     pub listen: SocketAddr,
-    /// The IP address of the relay as peers reach it, of the family of the one it is bound to. `None`: that same one.
-    /// Needed where [`listen`](Self::listen) is every address (`0.0.0.0`, `[::]`), and behind address translation.
+    /// The IP address by which peers reach the relay, of the same family as
+    /// [`listen`](Self::listen). `None` stands for the IP address of `listen`. It is required if
+    /// that is every address (`0.0.0.0`, `[::]`), and behind address translation.
     pub relay_ip: Option<IpAddr>,
-    /// The most to give.
+    /// How much the relay gives.
     pub limits: Limits,
 }
 
 impl Config {
-    /// Listens on `listen`, relays on the same IP address, with the default limits.
+    /// A relay that listens on `listen` and relays on the same IP address, with the default limits.
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
@@ -95,36 +101,37 @@ impl Config {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The relay is bound to every address and wasn't told by which one peers reach it.
-    #[error("the relay listens on every address and needs to know one of them")]
+    /// The relay is bound to every address, and [`Config::relay_ip`] does not say by which one
+    /// peers reach it.
+    #[error("the relay listens on every address and must be told the one by which peers reach it")]
     RelayIpMissing,
-    /// Peers can't reach what the relay is bound to by the address they would be told.
-    #[error("the relay listens on {listen}, which can't be reached by {relay_ip}")]
+    /// Peers that are told `relay_ip` can't reach a relay that listens on `listen`.
+    #[error("the relay listens on {listen}, which peers can't reach as {relay_ip}")]
     RelayIp {
-        /// What it would be bound to.
+        /// The address that the relay would be bound to.
         listen: IpAddr,
-        /// What peers would be told.
+        /// The address that peers would be told.
         relay_ip: IpAddr,
     },
-    /// The port can't be had, for UDP or for TCP.
+    /// The port is not available, for UDP or for TCP.
     #[error("the relay cannot listen on {address} by {transport}")]
     Listen {
-        /// Where it wanted to listen.
+        /// The address and port.
         address: SocketAddr,
         /// `UDP` or `TCP`.
         transport: &'static str,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
-/// A running relay. Dropping it ends it as well, some time later.
+/// A running relay. If it is dropped it ends too, but later than `drop` returns.
 pub struct EmbeddedTurn {
     shared: Arc<Shared>,
     _stop: DropGuard,
 }
 
-/// What all clients share.
+/// The state that all clients share.
 pub(crate) struct Shared {
     credentials: Credentials,
     quota: Arc<Quota>,
@@ -133,20 +140,25 @@ pub(crate) struct Shared {
     bound_ip: IpAddr,
     relay_ip: IpAddr,
     stop: CancellationToken,
-    /// Everything that has to end before the relay has.
+    /// The tasks that [`EmbeddedTurn::close`] waits for.
     tasks: TaskTracker,
 }
 
 impl EmbeddedTurn {
-    /// Starts a relay for users with credentials minted from `secret`. It listens when this returns.
+    /// Starts a relay for users with credentials minted from `secret`. The relay listens when this
+    /// returns.
     ///
     /// # Errors
     ///
-    /// [`StartError`] where the addresses don't fit together or the port can't be had.
+    /// [`StartError`] if the addresses don't fit together, or if the port is not available.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime with I/O and time.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it completes, no relay runs and the port is free.
     pub async fn start(config: Config, secret: SharedSecret) -> Result<Self, StartError> {
         let listen = datagrams::canonical(config.listen);
         let relay_ip = relay_ip(listen.ip(), config.relay_ip)?;
@@ -181,16 +193,17 @@ impl EmbeddedTurn {
         })
     }
 
-    /// The address it listens on, with the port that was picked.
+    /// The address that the relay listens on, with the port that was picked.
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.local
     }
 
-    /// Ends all allocations and connections, and waits until every task has ended and every port is free.
+    /// Ends all allocations and connections, and waits until every task has ended and every port is
+    /// free.
     ///
     /// # Cancel safety
     ///
-    /// Dropped early, the relay ends all the same.
+    /// If the future is dropped early, the relay ends all the same.
     pub async fn close(self) {
         self.shared.stop.cancel();
         self.shared.tasks.close();
@@ -207,7 +220,7 @@ impl fmt::Debug for EmbeddedTurn {
     }
 }
 
-/// The address that peers are told.
+/// The address that peers are told, if they can reach the relay by it.
 fn relay_ip(listen: IpAddr, told: Option<IpAddr>) -> Result<IpAddr, StartError> {
     let relay_ip = told.map(|ip| ip.to_canonical());
     let relay_ip = match relay_ip {
@@ -225,7 +238,7 @@ fn relay_ip(listen: IpAddr, told: Option<IpAddr>) -> Result<IpAddr, StartError> 
     Ok(relay_ip)
 }
 
-/// Listens by both transports on the same port.
+/// Listens on the same port by both transports.
 async fn listen_on(address: SocketAddr) -> Result<(Datagrams, TcpListener), StartError> {
     let mut tries = if address.port() == 0 { PORTS_TRIED } else { 1 };
     loop {

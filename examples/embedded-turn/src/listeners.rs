@@ -1,4 +1,4 @@
-//! The two ways in.
+//! The two ways into the relay: UDP and TCP.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -23,10 +23,11 @@ use crate::{
     framing::{self, MAX_MESSAGE},
 };
 
-/// Datagrams of a client that may wait to be handled; more are lost.
+/// Datagrams of one client that may wait to be handled; the rest is dropped.
 const INBOX: usize = 64;
 
-/// How long to wait after a system error, such as too many open files, which would come again at once.
+/// How long to wait after a system error. An error such as too many open files would otherwise come
+/// again at once.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Hands each datagram to the client that sent it.
@@ -50,7 +51,7 @@ pub(crate) async fn by_udp(socket: Datagrams, shared: Arc<Shared>) {
     }
 }
 
-/// The clients that talk by UDP.
+/// The clients that use UDP.
 struct Inboxes {
     socket: Arc<Datagrams>,
     shared: Arc<Shared>,
@@ -73,7 +74,7 @@ impl Inboxes {
                 }
             },
         };
-        // Nothing else makes sense from somebody unknown.
+        // Only a request makes sense from an unknown address.
         if framing::is_request(&message) {
             self.let_in(message, from);
         }
@@ -85,7 +86,7 @@ impl Inboxes {
         };
         let (inbox, messages) = mpsc::channel(INBOX);
         inbox.try_send(first).expect("there is room for one");
-        // There are never many, so it does no harm to look at all.
+        // There are at most a few hundred clients, so a look at each of them costs little.
         self.clients.retain(|_, client| !client.is_closed());
         self.clients.insert(from, inbox);
         let ways = (messages, Arc::clone(&self.socket));
@@ -96,7 +97,7 @@ impl Inboxes {
     }
 }
 
-/// Makes each connection a client.
+/// Accepts connections and makes each one a client.
 pub(crate) async fn by_tcp(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         let accepted = select! {
@@ -114,7 +115,8 @@ fn let_in(stream: TcpStream, from: SocketAddr, shared: &Arc<Shared>) {
     let Ok(permit) = shared.quota.seat(from.ip()) else {
         return;
     };
-    // Without it sound would wait for more sound; but it is heard either way.
+    // Without this option, audio is held back until more audio comes. It arrives even if the option
+    // can't be set.
     let _ = stream.set_nodelay(true);
     let client = Client::tcp(shared, permit, stream, from);
     shared.tasks.spawn(client.serve(Arc::clone(shared)));

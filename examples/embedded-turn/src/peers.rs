@@ -1,4 +1,4 @@
-//! Whom the relay talks to.
+//! The peers that the relay exchanges packets with.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -7,17 +7,18 @@ use std::{
 
 use crate::quota::Quota;
 
-/// IPv4 ranges that are not on the public internet (RFC 6890 and its registry): first address, length of the prefix.
+/// IPv4 ranges that are not on the public internet (RFC 6890 and its registry): first address,
+/// length of the prefix.
 const RESERVED_V4: [(Ipv4Addr, u32); 15] = [
-    // This network, which many systems take for the machine itself.
+    // "This network"; many systems treat it as the machine itself.
     (Ipv4Addr::new(0, 0, 0, 0), 8),
     // Private.
     (Ipv4Addr::new(10, 0, 0, 0), 8),
-    // Behind a provider's address translation.
+    // Shared: behind the address translation of a provider.
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     // Loopback.
     (Ipv4Addr::new(127, 0, 0, 0), 8),
-    // Link-local; clouds serve their machines' credentials there.
+    // Link-local; clouds offer the credentials of their machines there.
     (Ipv4Addr::new(169, 254, 0, 0), 16),
     // Private.
     (Ipv4Addr::new(172, 16, 0, 0), 12),
@@ -25,7 +26,7 @@ const RESERVED_V4: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::new(192, 0, 0, 0), 24),
     // Documentation.
     (Ipv4Addr::new(192, 0, 2, 0), 24),
-    // Relays of 6to4, no longer in use.
+    // Relays of 6to4, which are no longer in use.
     (Ipv4Addr::new(192, 88, 99, 0), 24),
     // Private.
     (Ipv4Addr::new(192, 168, 0, 0), 16),
@@ -36,19 +37,21 @@ const RESERVED_V4: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::new(203, 0, 113, 0), 24),
     // Multicast.
     (Ipv4Addr::new(224, 0, 0, 0), 4),
-    // Reserved, and broadcast.
+    // Reserved and broadcast.
     (Ipv4Addr::new(240, 0, 0, 0), 4),
 ];
 
-/// IPv6 ranges that are not on the public internet: all but `2000::/3`, and what is special in that.
+/// IPv6 ranges that are not on the public internet: everything outside `2000::/3`, and the special
+/// ranges inside it.
 const RESERVED_V6: [(Ipv6Addr, u32); 8] = [
-    // Unspecified, loopback, IPv4 in all its disguises (`::/96`, `::ffff:0:0/96`, `64:ff9b::/96`), discard.
+    // Unspecified, loopback, all forms of embedded IPv4 (`::/96`, `::ffff:0:0/96`, `64:ff9b::/96`),
+    // discard-only.
     (Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 0), 3),
-    // Protocol assignments; Teredo, which has IPv4 inside, is one.
+    // Protocol assignments, among them Teredo, which embeds IPv4.
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
     // Documentation.
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
-    // 6to4: IPv4 inside.
+    // 6to4, which embeds IPv4.
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),
     // An experiment that is over.
     (Ipv6Addr::new(0x3ffe, 0, 0, 0, 0, 0, 0, 0), 16),
@@ -60,18 +63,19 @@ const RESERVED_V6: [(Ipv6Addr, u32); 8] = [
     (Ipv6Addr::new(0x8000, 0, 0, 0, 0, 0, 0, 0), 1),
 ];
 
-/// Whom the relay sends to and takes packets from.
+/// The peers that the relay sends packets to and accepts packets from.
 #[derive(Clone, Debug)]
 pub(crate) enum Peers {
-    /// Anybody: the relay is bound to loopback, so its users are programs of this machine, which reach without it all
-    /// that they reach through it.
+    /// All. The relay is bound to loopback, so its users are programs of this machine. They can
+    /// reach the same peers without the relay.
     Any,
-    /// The public internet, and the relay's own allocations: a call that is relayed on both sides goes from one of them to
-    /// another, wherever the relay is.
+    /// The public internet, and the relay's own allocations. If both sides of a call are relayed,
+    /// its packets go from one allocation to another, and the relay's address may be private.
     Public {
-        /// The addresses that the relay has.
+        /// The addresses of the relay itself.
         own: [IpAddr; 2],
-        /// Knows the ports of the allocations; no other port of the own addresses is open.
+        /// Knows the ports of the allocations. No other port of the relay's own addresses may be
+        /// reached.
         allocations: Arc<Quota>,
     },
 }

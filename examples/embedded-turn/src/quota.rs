@@ -1,4 +1,4 @@
-//! How much of the relay there is for each: allocations by user, clients by address.
+//! The shares of the relay: allocations for each user, clients for each address.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,24 +9,25 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// The most that the relay gives. What goes beyond is refused; nothing waits.
+/// The most that the relay gives. A request beyond a limit is refused; nothing waits.
 ///
-/// An allocation and its client take about 30 KiB and one file descriptor, by TCP two. With these defaults that is 768
-/// file descriptors at most, which leaves room under the usual limit of 1024. A user who means harm costs more: an
-/// allocation may have 3000 permissions, of which each is a task.
+/// An allocation and its client take about 30 KiB and one file descriptor, or two by TCP. With
+/// these defaults the relay has at most 768 file descriptors, which leaves room under the usual
+/// limit of 1024. A hostile user costs more: an allocation may have 3000 permissions, and each of
+/// them is a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Live allocations of a user, by all the credentials the user has got. Default 64: in a channel of eight a browser
-    /// makes seven connections, each with an allocation by UDP and one by TCP, and Chromium keeps up to four times as many
-    /// around an ICE restart.
+    /// Live allocations of a user, counted over all credentials of that user. Default 64: in a
+    /// channel of eight, a browser makes seven connections, each with an allocation by UDP and one
+    /// by TCP. Around an ICE restart Chromium keeps up to four times as many.
     pub allocations_per_user: usize,
-    /// Live allocations in all. Default 256: a channel of eight who are all relayed takes 112, one of four around a
-    /// restart up to 96.
+    /// Live allocations in total. Default 256: a channel of eight relayed members takes 112, a
+    /// channel of four takes up to 96 around an ICE restart.
     pub allocations: usize,
-    /// Addresses that are talked to by UDP, and TCP connections, in all. Default 512.
+    /// Client addresses by UDP plus TCP connections, in total. Default 512.
     pub clients: usize,
-    /// The same of one IP address. Default 256: on one machine everybody has the same.
+    /// The same for one IP address. Default 256: all clients on one machine share an address.
     pub clients_per_ip: usize,
 }
 
@@ -41,7 +42,7 @@ impl Default for Limits {
     }
 }
 
-/// There is nothing left.
+/// A limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Exhausted(&'static str);
@@ -55,7 +56,7 @@ pub(crate) struct Quota {
     ports: Mutex<HashSet<u16>>,
 }
 
-/// The right to one allocation of a user, as long as it lives.
+/// The right to one allocation of a user, for as long as the permit lives.
 #[derive(Debug)]
 pub(crate) struct AllocationPermit {
     quota: Arc<Quota>,
@@ -63,7 +64,7 @@ pub(crate) struct AllocationPermit {
     port: Option<u16>,
 }
 
-/// The right to one client at an IP address, as long as it lives.
+/// The right to one client at an IP address, for as long as the permit lives.
 #[derive(Debug)]
 pub(crate) struct ClientPermit {
     quota: Arc<Quota>,
@@ -80,7 +81,7 @@ impl Quota {
         }
     }
 
-    /// One more allocation for a user.
+    /// Takes one more allocation for a user.
     pub(crate) fn admit(self: &Arc<Self>, user: &str) -> Result<AllocationPermit, Exhausted> {
         let Limits {
             allocations_per_user: each,
@@ -97,7 +98,7 @@ impl Quota {
         })
     }
 
-    /// One more client at an address.
+    /// Takes one more client at an address.
     pub(crate) fn seat(self: &Arc<Self>, ip: IpAddr) -> Result<ClientPermit, Exhausted> {
         let Limits {
             clients_per_ip: each,
@@ -105,7 +106,7 @@ impl Quota {
             ..
         } = self.limits;
         if !self.clients.lock().add(ip, each, all) {
-            return Err(Exhausted("no client is let in any more"));
+            return Err(Exhausted("no client is left"));
         }
         Ok(ClientPermit {
             quota: Arc::clone(self),
@@ -120,7 +121,7 @@ impl Quota {
 }
 
 impl AllocationPermit {
-    /// Makes the allocation's port known.
+    /// Records the port of the allocation.
     #[must_use]
     pub(crate) fn with_port(mut self, port: u16) -> Self {
         self.quota.ports.lock().insert(port);
@@ -144,7 +145,7 @@ impl Drop for ClientPermit {
     }
 }
 
-/// A count for each key and their sum. A key without a count is not kept.
+/// A count for each key, and the sum of all. A key with a count of zero is not kept.
 #[derive(Debug)]
 struct Tally<K> {
     counts: HashMap<K, usize>,
@@ -161,7 +162,7 @@ impl<K> Default for Tally<K> {
 }
 
 impl<K: Hash + Eq> Tally<K> {
-    /// Counts one more unless there are `each` of the key already, or `all` in sum.
+    /// Counts one more, unless the key has `each` already or the sum is `all`.
     fn add(&mut self, key: K, each: usize, all: usize) -> bool {
         if self.sum >= all || self.counts.get(&key).copied().unwrap_or(0) >= each {
             return false;
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_has_so_many_allocations_and_all_together_so_many() {
+    fn allocations_are_limited_for_each_user_and_in_total() {
         let quota = quota(Limits {
             allocations_per_user: 2,
             allocations: 3,
@@ -202,13 +203,13 @@ mod tests {
         let _second = quota.admit("alice").unwrap();
         assert!(quota.admit("alice").is_err());
         let _third = quota.admit("bob").unwrap();
-        assert!(quota.admit("carol").is_err(), "three in all");
+        assert!(quota.admit("carol").is_err(), "three in total");
         drop(first);
         assert!(quota.admit("alice").is_ok());
     }
 
     #[test]
-    fn an_address_has_so_many_clients_and_all_together_so_many() {
+    fn clients_are_limited_for_each_address_and_in_total() {
         let quota = quota(Limits {
             clients_per_ip: 1,
             clients: 2,
@@ -218,13 +219,13 @@ mod tests {
         let first = quota.seat(ip(1)).unwrap();
         assert!(quota.seat(ip(1)).is_err());
         let _second = quota.seat(ip(2)).unwrap();
-        assert!(quota.seat(ip(3)).is_err(), "two in all");
+        assert!(quota.seat(ip(3)).is_err(), "two in total");
         drop(first);
         assert!(quota.seat(ip(1)).is_ok());
     }
 
     #[test]
-    fn nobody_is_remembered_who_has_nothing() {
+    fn users_without_an_allocation_are_forgotten() {
         let quota = quota(Limits::default());
         for number in 0..1000 {
             let permit = quota.admit(&number.to_string()).unwrap().with_port(number);

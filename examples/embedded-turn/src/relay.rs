@@ -1,4 +1,4 @@
-//! The far side: the sockets on which allocations talk to peers.
+//! The far side: the sockets by which allocations exchange packets with peers.
 
 use std::{
     any::Any,
@@ -37,7 +37,8 @@ impl RelayAddressGenerator for RelaySockets {
         Ok(())
     }
 
-    /// A client that asks for no family gets the one there is; RFC 8656 would give it IPv4 or nothing.
+    /// A client that asks for no address family gets the family of the relay. RFC 8656 allows only
+    /// IPv4 here.
     async fn allocate_conn(
         &self,
         use_ipv4: bool,
@@ -65,7 +66,8 @@ impl RelayAddressGenerator for RelaySockets {
     }
 }
 
-/// The socket of an allocation, which keeps to allowed peers. The allocation is over when this is dropped.
+/// The socket of an allocation. It drops packets to and from peers that are not allowed. The
+/// allocation is over when this is dropped.
 struct Relay<C> {
     socket: C,
     peers: Peers,
@@ -86,7 +88,7 @@ impl<C: Conn + Send + Sync + 'static> Conn for Relay<C> {
     async fn recv_from(&self, buffer: &mut [u8]) -> webrtc_util::Result<(usize, SocketAddr)> {
         loop {
             let (length, from) = self.socket.recv_from(buffer).await?;
-            // One that fills the buffer may have been cut.
+            // A datagram that fills the buffer may have been cut.
             if length < buffer.len() && self.peers.allow(from) {
                 return Ok((length, from));
             }
@@ -97,7 +99,8 @@ impl<C: Conn + Send + Sync + 'static> Conn for Relay<C> {
         Err(io::Error::from(ErrorKind::NotConnected).into())
     }
 
-    /// What may not be sent is lost, as anything may be that is sent by UDP.
+    /// A packet to a peer that is not allowed is dropped without an error, as UDP may drop any
+    /// packet.
     async fn send_to(&self, datagram: &[u8], to: SocketAddr) -> webrtc_util::Result<usize> {
         if !self.peers.allow(to) {
             tracing::debug!("a peer that is not on the public internet is refused");

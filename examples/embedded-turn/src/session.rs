@@ -1,4 +1,4 @@
-//! What is known of one client, across the parts that deal with it.
+//! The facts about one client that several parts of the relay share.
 
 use std::{
     net::SocketAddr,
@@ -14,11 +14,12 @@ use turn::auth::AuthHandler;
 
 use crate::credentials::Credentials;
 
-/// The user behind a client and the sockets it has.
+/// The user of a client, and the sockets that the client has.
 ///
-/// The relay asks who may use it at one place and makes sockets at another, which isn't told for whom. But it handles one
-/// message of a client at a time, and makes a socket only in answer to a request that has just passed the check. So the
-/// user checked last is the one it is for.
+/// The `turn` crate checks the user in one callback and makes a socket in another, which is not
+/// told the user. But the crate handles one message of a client at a time, and makes a socket only
+/// for a request that has just passed the check. So the socket is for the user that was checked
+/// last.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
     user: Mutex<Option<String>>,
@@ -30,7 +31,7 @@ pub(crate) struct Session {
 pub(crate) struct Allocated(Arc<AtomicUsize>);
 
 impl Session {
-    /// The user checked last.
+    /// The user that was checked last.
     pub(crate) fn user(&self) -> Option<String> {
         self.user.lock().clone()
     }

@@ -1,4 +1,4 @@
-//! Who a request comes from.
+//! The user that a request comes from.
 
 use std::borrow::Cow;
 
@@ -9,12 +9,13 @@ use united_voice_core::UserId;
 use crate::{Host, Response, error::ApiError};
 
 impl Host {
-    /// Whose request this is, by the token in `Authorization: Bearer` or else in the query as `access_token`, which is there for
-    /// browsers, whose WebSockets can't set headers.
+    /// The user that a request comes from. Its token is in `Authorization: Bearer`, or else in the
+    /// query as `access_token`: browsers can't set headers on a WebSocket.
     ///
     /// # Errors
     ///
-    /// The answer to give instead: 401 without a valid token of a user there is, 503 where the database can't tell.
+    /// The answer to send instead: 401 without a valid token of a user that exists, 503 if the
+    /// database fails.
     ///
     /// # Cancel safety
     ///

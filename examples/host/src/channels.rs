@@ -20,7 +20,8 @@ struct NewChannel {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct NewLimit {
-    /// Has to be said, even if it is null: hence a function of its own, without which serde would take none for null.
+    /// Required, though it may be null. Without a function of its own, serde would treat an absent
+    /// key as null.
     #[serde(deserialize_with = "said")]
     max_participants: Option<NonZeroU32>,
 }
@@ -40,8 +41,8 @@ struct ListedChannel {
 }
 
 impl Host {
-    /// Who is in a voice channel. What stands in the way is told in this order: no token (401), no such channel (404),
-    /// banned from it (403), no voice channel (409).
+    /// The participants of a voice channel. The errors, in the order in which they are checked: no
+    /// token (401), no such channel (404), banned from it (403), not a voice channel (409).
     pub(crate) async fn participants(
         &self,
         parts: &Parts,
@@ -66,7 +67,7 @@ impl Host {
         ))
     }
 
-    /// All channels: a ban keeps nobody from knowing of them.
+    /// All channels. A ban does not hide a channel.
     pub(crate) async fn list_channels(&self, parts: &Parts) -> Result<Response, ApiError> {
         self.user(&parts.headers, &parts.uri).await?;
         let channels = self.store().channels().await?;
@@ -77,7 +78,8 @@ impl Host {
         Ok(response::json(StatusCode::OK, &listed))
     }
 
-    /// Makes a channel. Nobody can have looked up the policy of one that did not exist, so the registry needs no word.
+    /// Makes a channel. The registry need not be told: no join can have looked up the limit of a
+    /// channel that did not exist.
     pub(crate) async fn create_channel(
         &self,
         parts: &Parts,
@@ -94,7 +96,7 @@ impl Host {
         Ok(response::json(StatusCode::CREATED, &self.listed(channel)))
     }
 
-    /// Sets or clears the hard limit of a channel. Whoever is in it stays.
+    /// Sets or clears the hard limit of a channel. All who are in it stay.
     pub(crate) async fn limit_channel(
         &self,
         parts: &Parts,
@@ -108,7 +110,7 @@ impl Host {
             .store()
             .set_max_participants(id.as_str(), new.max_participants)
             .await?;
-        // Joins that looked up the old limit and are not through yet must not go by it.
+        // A join that has looked up the old limit but is not complete must look again.
         self.voice.registry().policy_changed(&id);
         Ok(response::json(
             StatusCode::OK,
@@ -117,7 +119,8 @@ impl Host {
     }
 
     fn listed(&self, channel: Channel) -> ListedChannel {
-        // An id that the library would not take can have come into the database by other hands only; nobody is in it.
+        // Only another program can have stored an id that the library refuses. Such a channel has
+        // no participants.
         let count = ChannelId::new(&channel.id)
             .map_or(0, |id| self.voice.registry().participant_count(&id));
         ListedChannel {

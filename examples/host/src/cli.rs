@@ -1,12 +1,16 @@
-//! The command line, and what the environment says in its place.
+//! The command line, and the environment variables that stand for flags.
 
 use std::{
+    env,
+    error::Error as _,
+    ffi::OsString,
     net::{SocketAddr, ToSocketAddrs as _},
     path::PathBuf,
 };
 
 use clap::{
     ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
     parser::ValueSource,
 };
 use united_voice_core::UserId;
@@ -43,7 +47,7 @@ struct Flags {
     )]
     bind: SocketAddr,
 
-    /// Folder of united.toml, united.db and secrets.toml; created if it isn't there
+    /// Folder of united.toml, united.db and secrets.toml; created if it does not exist
     #[arg(
         long,
         global = true,
@@ -57,15 +61,16 @@ struct Flags {
     #[arg(long, global = true, env = "UNITED_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Let anybody sign in by name alone; the default where only this machine can connect
+    /// Let anybody sign in by name alone; the default if only this machine can connect
     #[arg(long, global = true, env = "UNITED_DEV_LOGIN", value_parser = boolish)]
     dev_login: bool,
 
-    /// Don't let anybody sign in by name alone
+    /// Let nobody sign in by name alone
     #[arg(long, global = true, env = "UNITED_NO_DEV_LOGIN", value_parser = boolish)]
     no_dev_login: bool,
 
-    /// Run a STUN and TURN server as well, for trying relayed calls out; [turn] host and port say where
+    /// Run a STUN and TURN server too, for trying out relayed calls; its address is [turn] host and
+    /// port
     #[arg(long, global = true, env = "UNITED_EMBEDDED_TURN", value_parser = boolish)]
     embedded_turn: bool,
 }
@@ -75,21 +80,21 @@ struct Flags {
 pub enum Command {
     /// Print the configuration with all its defaults and comments
     PrintConfig,
-    /// Make a user if there is none of that id, and print a token for signing in
+    /// Make the user if the id is new, and print a token for signing in
     Token {
         /// The user's id, 1 to 128 bytes
         #[arg(long, value_name = "ID")]
         user: UserId,
-        /// The name that others see; a new user without one goes by the id
+        /// The name that others see; for a new user the default is the id
         #[arg(long)]
         name: Option<String>,
     },
 }
 
-/// Whether signing in by name alone was asked for.
+/// What the flags say about signing in by name alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DevLoginChoice {
-    /// Not said: allowed where the server listens on a loopback address.
+    /// Nothing: it is allowed if the server listens on a loopback address.
     #[default]
     Unsaid,
     /// Allowed.
@@ -103,35 +108,38 @@ pub enum DevLoginChoice {
 pub struct Options {
     /// The address to listen on.
     pub bind: SocketAddr,
-    /// The folder of everything that is kept.
+    /// The folder of all files that the server keeps.
     pub data_dir: PathBuf,
-    /// The configuration, where it isn't the data folder's.
+    /// The configuration, if it is not the data folder's.
     pub config: Option<PathBuf>,
     /// Whether users may sign in by name alone.
     pub dev_login: DevLoginChoice,
-    /// Whose relay clients are told of.
+    /// The relay that clients are told of.
     pub relay: Relay,
 }
 
 impl Cli {
-    /// Reads a command line, the program's name first, and the environment.
+    /// Reads a command line, which begins with the program's name, and the environment.
     ///
     /// # Errors
     ///
-    /// [`clap::Error`] for a mistake, and for `--help` and `--version`.
+    /// [`clap::Error`] for a mistake, and for `--help` and `--version`. A wrong value is named in
+    /// one line, with its flag or environment variable.
     pub fn parse_from<I>(program: &'static str, arguments: I) -> Result<Self, clap::Error>
     where
-        I: IntoIterator<Item = std::ffi::OsString>,
+        I: IntoIterator<Item = OsString>,
     {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
         let matches = Self::command()
             .name(program)
-            .try_get_matches_from(arguments)?;
+            .try_get_matches_from(&arguments)
+            .map_err(|error| with_source(error, &arguments))?;
         let mut cli = Self::from_arg_matches(&matches)?;
         cli.dev_login_choice = cli.choose_dev_login(&matches);
         Ok(cli)
     }
 
-    /// The flags, with the environment's word where none was given.
+    /// The flags, and the environment's values for flags that were not given.
     pub fn options(&self) -> Options {
         Options {
             bind: self.flags.bind,
@@ -146,7 +154,8 @@ impl Cli {
         }
     }
 
-    /// A flag beats the environment, and the safer of two words from the same place wins.
+    /// A flag wins over the environment. If both flags come from the same place, the safer one
+    /// wins.
     fn choose_dev_login(&self, matches: &ArgMatches) -> DevLoginChoice {
         let said_by = |source| {
             let said = |id, value: bool| value && matches.value_source(id) == Some(source);
@@ -162,20 +171,63 @@ impl Cli {
     }
 }
 
-/// Reads an address, in which a name may stand for the host: `localhost:8080`.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let mut addresses = text.to_socket_addrs().map_err(|error| error.to_string())?;
-    addresses
-        .next()
-        .ok_or_else(|| "the name has no address".to_owned())
+/// Clap names the flag even if the wrong value came from the environment. This names the one that
+/// the user has to change, in one line: `UNITED_BIND=nowhere: must be …`.
+fn with_source(error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let is_value = matches!(
+        error.kind(),
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue
+    );
+    let (true, Some(argument), Some(value)) = (
+        is_value,
+        context(ContextKind::InvalidArg),
+        context(ContextKind::InvalidValue),
+    ) else {
+        return error;
+    };
+    // `--bind <ADDR>`
+    let flag = argument.split(' ').next().unwrap_or(argument);
+    let is_flag = |argument: &OsString| {
+        let rest = argument.to_str().and_then(|text| text.strip_prefix(flag));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    };
+    let variable = flag.trim_start_matches('-').replace('-', "_");
+    let variable = format!("UNITED_{}", variable.to_ascii_uppercase());
+    let source = if !arguments.iter().any(is_flag) && env::var_os(&variable).is_some() {
+        format!("{variable}={value}")
+    } else {
+        format!("{flag} {value}")
+    };
+    let reason = error.source().map(ToString::to_string);
+    let reason = reason.unwrap_or_else(|| "must not be empty".to_owned());
+    clap::Error::raw(error.kind(), format!("{}: {reason}\n", source.trim_end()))
 }
 
-/// Reads a switch from the environment, where a variable that is set to nothing means the same as none.
+/// Reads an address. A name may stand for the host: `localhost:8080`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    const ALLOWED: &str = "must be an IP address or a name, and a port, such as 127.0.0.1:8080";
+    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    if !matches!(port, Some(Ok(_))) {
+        return Err(ALLOWED.to_owned());
+    }
+    let mut addresses = text
+        .to_socket_addrs()
+        .map_err(|error| format!("{ALLOWED} ({error})"))?;
+    addresses
+        .next()
+        .ok_or_else(|| format!("{ALLOWED} (the name has no address)"))
+}
+
+/// Reads a switch from the environment. A variable that is set to the empty text counts as absent.
 fn boolish(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),
         "" | "0" | "false" | "no" | "off" => Ok(false),
-        _ => Err("expected 1, true, yes, on, 0, false, no or off".to_owned()),
+        _ => Err("must be 1, true, yes, on, 0, false, no or off".to_owned()),
     }
 }
 
@@ -233,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_words_on_sign_in_the_safer_counts() {
+    fn of_two_flags_about_sign_in_the_safer_one_wins() {
         let choice = |line| parse(line).unwrap().options().dev_login;
         assert_eq!(choice("server --dev-login"), DevLoginChoice::Allow);
         assert_eq!(
@@ -260,13 +312,39 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_refused() {
-        for line in [
-            "server --bind nowhere",
-            "server token",
-            "server --colour",
-            "server token --user ",
+    fn a_wrong_value_is_named_once_with_its_flag() {
+        const ADDRESS: &str = "must be an IP address or a name, and a port, such as 127.0.0.1:8080";
+        for (line, expected) in [
+            (
+                "server --bind nowhere",
+                format!("--bind nowhere: {ADDRESS}"),
+            ),
+            (
+                "server --bind=1.2.3.4:65536",
+                format!("--bind 1.2.3.4:65536: {ADDRESS}"),
+            ),
+            ("server --bind ", format!("--bind: {ADDRESS}")),
+            ("server --config ", "--config: must not be empty".to_owned()),
+            (
+                "server token --user ",
+                "--user: an id must not be empty".to_owned(),
+            ),
         ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.to_string(), format!("error: {expected}\n"), "{line}");
+            assert_eq!(error.exit_code(), 2);
+        }
+        let error = parse("server --bind no..name:1").unwrap_err().to_string();
+        assert!(
+            error.starts_with("error: --bind no..name:1: must be an IP address"),
+            "{error}"
+        );
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+
+    #[test]
+    fn mistakes_are_refused() {
+        for line in ["server token", "server --colour", "server --bind"] {
             assert!(parse(line).is_err(), "{line}");
         }
         let long = format!("server token --user {}", "u".repeat(129));

@@ -1,4 +1,4 @@
-//! Why a request is refused, and what the client is told.
+//! The reasons to refuse a request, and the answers that tell the client.
 
 use http::{
     StatusCode,
@@ -82,7 +82,7 @@ impl ApiError {
         response
     }
 
-    /// An authenticated request for `/ws` that is no good request for a WebSocket.
+    /// An authenticated request for `/ws` that is not a valid request for a WebSocket.
     pub(crate) fn not_a_websocket() -> Self {
         Self::BadRequest("this route is for WebSockets, version 13".to_owned())
     }

@@ -1,4 +1,4 @@
-//! Files that only their owner may read, written whole or not at all.
+//! Files that only their owner may read. Each is written as a whole or not at all.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// Creates a folder with its parents, for the owner only; one that exists stays as it is.
+/// Creates a folder and its parents, for the owner only. A folder that exists stays as it is.
 pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -17,7 +17,7 @@ pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Creates a file of mode 0600. A file that is already there wins and stays as it is.
+/// Creates a file of mode 0600. A file that exists stays as it is.
 pub(crate) fn create_private(path: &Path, text: &str) -> io::Result<()> {
     match staged(path, text)?.persist_noclobber(path) {
         Ok(_) => Ok(()),
@@ -26,13 +26,13 @@ pub(crate) fn create_private(path: &Path, text: &str) -> io::Result<()> {
     }
 }
 
-/// Puts a file of mode 0600 in the place of the one that is there.
+/// Replaces a file by one of mode 0600.
 pub(crate) fn replace_private(path: &Path, text: &str) -> io::Result<()> {
     staged(path, text)?.persist(path)?;
     Ok(())
 }
 
-/// Takes the access of everybody but the owner away from a file.
+/// Allows only the owner to read and write a file.
 #[cfg(unix)]
 pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -43,13 +43,14 @@ pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))
 }
 
-/// Takes the access of everybody but the owner away from a file; here the folder's own rules have to do.
+/// Does nothing: on this system the access rules of the folder apply.
 #[cfg(not(unix))]
 pub(crate) fn make_private(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The text in a file beside its destination, on the disk. Temporary files are made with mode 0600.
+/// Writes the text to a temporary file in the folder of `path`, and to the disk. Temporary files
+/// have mode 0600.
 fn staged(path: &Path, text: &str) -> io::Result<NamedTempFile> {
     let dir = path
         .parent()

@@ -1,4 +1,4 @@
-//! The host server: the voice channels and all that surrounds them.
+//! The host server: the voice channels, the users and the channels.
 
 use std::net::SocketAddr;
 
@@ -6,7 +6,7 @@ use united_voice_core::VoiceServer;
 
 use crate::{DevLoginChoice, Store, Tokens};
 
-/// What every connection of the server shares.
+/// The state that all connections of the server share.
 #[derive(Debug)]
 pub struct Host {
     pub(crate) voice: VoiceServer<Store>,
@@ -14,22 +14,24 @@ pub struct Host {
     pub(crate) dev_login: DevLogin,
 }
 
-/// Who may sign in without a password, which is for trying the server out.
+/// Which clients may sign in without a password. This is for trying out the server.
 ///
-/// Wherever somebody may, any signed-in user may also make channels and change their limits.
+/// Unless it is [`Off`](Self::Off), every signed-in user may also make channels and change their
+/// limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DevLogin {
-    /// Nobody: its routes don't exist.
+    /// None: the routes do not exist.
     Off,
-    /// Programs and pages of this machine. What is default on a loopback address must not serve a page from elsewhere
-    /// that reaches it through the visitor's browser (by DNS rebinding) or through a proxy.
+    /// Programs and pages of this machine, the default on a loopback address. A page of another
+    /// site must not sign in, though it can reach this address through the visitor's browser (by
+    /// DNS rebinding) or through a proxy.
     Local,
-    /// Whoever can connect.
+    /// All that can connect.
     Anybody,
 }
 
 impl DevLogin {
-    /// What was asked for, and without a word the default for the address.
+    /// The choice of the flags, or else the default for the address.
     pub fn new(choice: DevLoginChoice, bound: SocketAddr) -> Self {
         match choice {
             DevLoginChoice::Allow => Self::Anybody,
@@ -40,7 +42,8 @@ impl DevLogin {
 }
 
 impl Host {
-    /// A host server with these voice channels, whose directory is also the store of users and channels.
+    /// A host server with these voice channels. Their directory is also the store of users and
+    /// channels.
     pub fn new(voice: VoiceServer<Store>, tokens: Tokens, dev_login: DevLogin) -> Self {
         Self {
             voice,
@@ -64,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signing_in_by_name_is_open_to_this_machine_unless_said_otherwise() {
+    fn the_default_for_signing_in_by_name_depends_on_the_address() {
         use DevLoginChoice::{Allow, Refuse, Unsaid};
         let cases = [
             (Unsaid, "127.0.0.1:1", DevLogin::Local),

@@ -1,13 +1,16 @@
-//! What the example servers share, free of any web framework: command line, configuration, secrets, the SQLite store,
-//! sign-in, the REST answers, the web page, and how a server starts and ends.
+//! The parts that both example servers share, without any web framework: command line,
+//! configuration, secrets, the SQLite store, sign-in, the REST answers, the web page, and the start
+//! and end of a server.
 //!
-//! A server is [`run`] with a closure that accepts connections. It passes plain HTTP requests to [`Host::respond_to`], and
-//! `GET /ws` to [`Host::upgrade`]; once that is granted and answered, it makes the connection a [`WebSocket`] and hands it
-//! to [`drive`](united_voice_core::drive) with [`Host::voice`].
+//! A server is [`run`] with a closure that accepts connections. The closure passes plain HTTP
+//! requests to [`Host::respond_to`], and `GET /ws` to [`Host::upgrade`]. Once an upgrade is granted
+//! and answered, it makes the connection a [`WebSocket`] and passes it to
+//! [`drive`](united_voice_core::drive) with [`Host::voice`].
 //!
-//! Cookies are not used: a request is somebody's only by the token it carries, which a page of another origin
-//! does not have. Hence no route, `/ws` included, has to look at `Origin` to keep such pages from acting for a user;
-//! the sign-in without a password is the exception (see [`DevLogin::Local`]).
+//! The servers use no cookies: only the token in a request says which user sent it, and a page of
+//! another origin has no token. So no route, not even `/ws`, needs to check `Origin` to stop such a
+//! page from acting for a user. The exception is the sign-in without a password (see
+//! [`DevLogin::Local`]).
 
 mod auth;
 mod channels;

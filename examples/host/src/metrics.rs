@@ -1,4 +1,4 @@
-//! What Prometheus reads: numbers only, no ids, names or content.
+//! The metrics for Prometheus: only numbers, without ids, names or content.
 
 use http::StatusCode;
 use prometheus::{IntCounter, IntGauge, Registry, TEXT_FORMAT, TextEncoder};

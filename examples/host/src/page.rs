@@ -1,4 +1,5 @@
-//! The web page, embedded in the server. A debug build reads it from the source folder at each request instead.
+//! The web page, embedded in the server. A debug build reads it from the source folder at each
+//! request.
 
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -12,11 +13,12 @@ use crate::{Response, error::ApiError, response};
 #[folder = "web/"]
 struct Web;
 
-/// Everything comes from this server, no script or style stands in the markup, and nobody may frame the page.
+/// All resources come from this server, the markup contains no script or style, and no page may
+/// frame this one.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob: mediastream:; \
     img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// The page needs the microphone and the choice of a speaker; frames within it get neither.
+/// The page needs the microphone and the choice of a speaker. Frames inside it get neither.
 const PERMISSIONS: &str = "microphone=(self), speaker-selection=(self), camera=(), geolocation=()";
 
 pub(crate) fn index(headers: &HeaderMap) -> Response {
@@ -31,10 +33,11 @@ pub(crate) fn index(headers: &HeaderMap) -> Response {
     response
 }
 
-/// A file beside the index. Only kinds that a page is made of are served, which leaves notes and tests out.
+/// A file beside the index. Only the file types of a page are served, so notes and tests are not.
 pub(crate) fn asset(name: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
     let content_type = content_type(name).ok_or(ApiError::NotFound)?;
-    // A debug build looks names up in a folder: a backslash separates folders on some systems.
+    // A debug build looks for the name in a folder, and on some systems a backslash separates
+    // folders.
     if name.contains('\\') {
         return Err(ApiError::NotFound);
     }
@@ -55,7 +58,8 @@ fn content_type(name: &str) -> Option<&'static str> {
     })
 }
 
-/// A browser keeps the file and asks each time whether it is still the same: a new server's page is never mixed with an old one's.
+/// A browser keeps the file and asks each time whether it has changed. So it never mixes files of
+/// an old and a new server.
 fn file_response(file: EmbeddedFile, content_type: &'static str, headers: &HeaderMap) -> Response {
     let hash = u128::from_be_bytes(
         file.metadata.sha256_hash()[..16]
@@ -79,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_says_what_it_may_do() {
+    fn the_page_has_its_policy() {
         let response = index(&HeaderMap::new());
         assert_eq!(response.status(), StatusCode::OK);
         assert!(
@@ -92,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_browser_has_is_not_sent_again() {
+    fn a_file_that_the_browser_has_is_not_sent_again() {
         let tag = index(&HeaderMap::new()).headers()[ETAG].clone();
         let again = index(&HeaderMap::from_iter([(IF_NONE_MATCH, tag)]));
         assert_eq!(

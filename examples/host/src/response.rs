@@ -1,4 +1,4 @@
-//! How answers are made.
+//! The making of answers.
 
 use bytes::Bytes;
 use http::{
@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::Response;
 
-/// An answer with the headers that all have: no browser may guess at its type, and none may tell another server the
-/// address it came from, which can hold a token.
+/// An answer with the headers that all answers have. Browsers must not guess its type, and must not
+/// send its address to other servers, since the address may contain a token.
 pub(crate) fn new(
     status: StatusCode,
     content_type: &'static str,
@@ -24,7 +24,7 @@ pub(crate) fn new(
     response
 }
 
-/// JSON for this client and this moment.
+/// JSON that no cache may keep.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let body = serde_json::to_vec(body).expect("string keys and no failing implementations");
     let mut response = new(status, "application/json", body);

@@ -1,4 +1,4 @@
-//! The routes, and what is common to their answers.
+//! The routes, and the parts that their answers have in common.
 
 use std::{future::Future, time::Duration};
 
@@ -23,30 +23,31 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 pub const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Host {
-    /// Answers every request but that for `/ws`, which is for [`upgrade`](Self::upgrade) to grant. To `HEAD` it gives the
-    /// answer to `GET`, whose body the framework leaves out.
+    /// Answers every request but `GET /ws`, which [`upgrade`](Self::upgrade) answers. The answer to
+    /// `HEAD` is that to `GET`; the framework leaves out its body.
     ///
     /// # Cancel safety
     ///
-    /// A write that was under way when the future is dropped happens wholly or not at all.
+    /// If the future is dropped during a write, the write happens completely or not at all.
     pub async fn respond(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let response = self
             .route(&parts, &body)
             .await
             .unwrap_or_else(ApiError::into_response);
-        // Neither path nor query: they hold names that users chose, and tokens.
+        // Neither path nor query is logged: they contain tokens, and names that users chose.
         tracing::debug!(method = %parts.method, status = response.status().as_u16(), "answered");
         response
     }
 
-    /// Answers like [`respond`](Self::respond) a request whose body is still being read: `body` waits for all of it. It gets
-    /// [`REQUEST_PATIENCE`] for that, and on failure gives 413 for more than [`MAX_BODY_BYTES`], or 400 (which any other
-    /// status stands for) for a body that broke off.
+    /// Answers like [`respond`](Self::respond), before the body is read: `body` resolves to the
+    /// whole body, and has [`REQUEST_PATIENCE`] for it. It fails with 413 if the body is larger
+    /// than [`MAX_BODY_BYTES`]. Any other status means that the body broke off, which is answered
+    /// with 400.
     ///
     /// # Cancel safety
     ///
-    /// That of [`respond`](Self::respond).
+    /// As [`respond`](Self::respond).
     pub async fn respond_to(
         &self,
         head: Parts,
@@ -61,7 +62,7 @@ impl Host {
         error.into_response()
     }
 
-    /// The answer to a request that is none: 400.
+    /// The answer to a request that is not valid HTTP: 400.
     pub fn refuse() -> Response {
         ApiError::BadRequest("not a valid request".to_owned()).into_response()
     }
@@ -78,7 +79,8 @@ impl Host {
             ["assets", name] => {
                 only(method, "GET").and_then(|()| page::asset(name, &parts.headers))
             }
-            // Granting it is for `upgrade`; what comes here asked for none, or not well.
+            // `upgrade` grants WebSockets. A request that comes here asks for none, or is
+            // malformed.
             ["ws"] => {
                 only(method, "GET")?;
                 self.grant(parts).await?;
@@ -109,7 +111,7 @@ impl Host {
         }
     }
 
-    /// Lets requests to the routes of dev login through where it is on.
+    /// Refuses the routes of dev login if it is off.
     pub(crate) fn dev_only(&self) -> Result<(), ApiError> {
         if self.dev_login == DevLogin::Off {
             Err(ApiError::NotFound)
@@ -119,8 +121,8 @@ impl Host {
     }
 }
 
-/// Reads a JSON body. Asking for its content type keeps pages of other origins out: a browser lets them send
-/// it only after asking a server, which gives none the permission.
+/// Reads a JSON body. The check of the content type keeps out pages of other origins: a browser
+/// asks the server before it sends this type for such a page, and this server permits none.
 pub(crate) fn read<T: DeserializeOwned>(parts: &Parts, body: &[u8]) -> Result<T, ApiError> {
     let content_type = parts
         .headers
@@ -137,7 +139,7 @@ pub(crate) fn read<T: DeserializeOwned>(parts: &Parts, body: &[u8]) -> Result<T,
         .map_err(|error| ApiError::BadRequest(format!("not the body expected: {error}")))
 }
 
-/// A name as people give it, without the space around it: 1 to 64 characters.
+/// The name without the space around it: 1 to 64 characters.
 pub(crate) fn name(text: &str) -> Result<&str, ApiError> {
     let name = text.trim();
     match name.chars().take(65).count() {
@@ -156,7 +158,7 @@ fn only(method: &Method, allowed: &'static str) -> Result<(), ApiError> {
     }
 }
 
-/// The text of a path's segment. One that is no text names nothing.
+/// The text of a segment of a path. No channel has a name that is not UTF-8.
 fn decoded(segment: &str) -> Result<String, ApiError> {
     let text = percent_decode_str(segment)
         .decode_utf8()

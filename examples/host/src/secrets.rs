@@ -1,21 +1,24 @@
-//! Secrets: those configured, and those generated on the first start and kept in `secrets.toml`.
+//! Secrets: the type, and those that are generated on the first start and kept in `secrets.toml`.
 
 use std::{fmt, io, path::Path};
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use toml::{Table, Value};
 
-use crate::{config::ConfigError, files};
+use crate::{
+    config::{self, ConfigError, Document, Key},
+    files,
+};
 
 const HEADER: &str = "# Generated on the first start; keep it to yourself. A value in the configuration wins over one here.\n\n";
 
-/// Text that must not be seen. `Debug` hides it; only [`expose`](Self::expose) gives it away.
+/// A text that must not be seen. `Debug` hides it; only [`expose`](Self::expose) returns it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps text that is already known.
+    /// Wraps a text that already exists.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -24,7 +27,7 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// When the operating system gives no random bytes.
+    /// If the operating system gives no random bytes.
     pub fn generate() -> io::Result<Self> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
@@ -36,12 +39,12 @@ impl Secret {
         &self.0
     }
 
-    /// Whether there is none.
+    /// Whether the text is empty, which means that there is no secret.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// This one, or `other` where this one is empty.
+    /// This secret, or `other` if this one is empty.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         if self.is_empty() {
@@ -62,104 +65,79 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl<'de> Deserialize<'de> for Secret {
-    // Through `Value`, since serde's own message about a wrong type would quote the value.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match toml::Value::deserialize(deserializer) {
-            Ok(toml::Value::String(text)) => Ok(Self(text)),
-            _ => Err(D::Error::custom("a secret must be a string in quotes")),
-        }
-    }
-}
-
-/// The generated secrets. Its file has the sections and keys of the configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// The generated secrets. Their file has the sections and keys of the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Secrets {
-    auth: Auth,
-    turn: Turn,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Auth {
     jwt_secret: Secret,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Turn {
-    shared_secret: Secret,
+    turn_shared_secret: Secret,
 }
 
 impl Secrets {
-    /// What signs tokens.
+    /// The secret that signs tokens.
     pub fn jwt_secret(&self) -> &Secret {
-        &self.auth.jwt_secret
+        &self.jwt_secret
     }
 
-    /// What a TURN relay shares with this server.
+    /// The secret that a TURN relay shares with this server.
     pub fn turn_shared_secret(&self) -> &Secret {
-        &self.turn.shared_secret
+        &self.turn_shared_secret
     }
 
-    /// Reads the file, after generating whatever it lacks. It ends up readable by its owner only (mode 0600).
+    /// Reads the file, and generates each secret that it lacks. Afterwards only the owner can read
+    /// the file (mode 0600).
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, written or understood. No message quotes its content.
+    /// If the file cannot be read, written or understood. The message begins with the path and
+    /// shows no secret.
     pub fn load_or_create(path: &Path) -> anyhow::Result<Self> {
-        let context = || format!("cannot keep secrets in {}", path.display());
+        let unreadable = || format!("{}: cannot be read", path.display());
+        let unwritable = || format!("{}: cannot be written", path.display());
         if !path.exists() {
-            // Another process may be doing the same: whichever file gets there first is the one that both use.
-            let fresh = Self::default().completed().with_context(context)?;
-            files::create_private(path, &fresh.render()).with_context(context)?;
+            // Another process may do the same at this moment. The first file in place is the one
+            // that both use.
+            let fresh = Self::default().completed()?;
+            files::create_private(path, &fresh.render()).with_context(unwritable)?;
         }
-        let text = std::fs::read_to_string(path).with_context(context)?;
-        let kept: Self = toml::from_str(&text)
-            .map_err(|error| ConfigError::syntax(&text, &error))
-            .with_context(context)?;
-        let completed = kept.clone().completed().with_context(context)?;
+        let text = std::fs::read_to_string(path).with_context(unreadable)?;
+        let kept = Self::parse(&text).with_context(|| format!("{}", path.display()))?;
+        let completed = kept.clone().completed()?;
         if completed != kept {
-            files::replace_private(path, &completed.render()).with_context(context)?;
+            files::replace_private(path, &completed.render()).with_context(unwritable)?;
         }
-        files::make_private(path).with_context(context)?;
+        files::make_private(path).with_context(unwritable)?;
         Ok(completed)
     }
 
-    fn completed(mut self) -> io::Result<Self> {
-        for secret in [&mut self.auth.jwt_secret, &mut self.turn.shared_secret] {
+    fn parse(text: &str) -> Result<Self, ConfigError> {
+        let document = Document::parse(text, &config::SECRETS)?;
+        let mut secrets = Self::default();
+        document.secret(&config::JWT_SECRET, &mut secrets.jwt_secret)?;
+        document.secret(&config::SHARED_SECRET, &mut secrets.turn_shared_secret)?;
+        Ok(secrets)
+    }
+
+    /// The same secrets, with new ones for those that are empty.
+    pub(crate) fn completed(mut self) -> anyhow::Result<Self> {
+        for secret in [&mut self.jwt_secret, &mut self.turn_shared_secret] {
             if secret.is_empty() {
-                *secret = Secret::generate()?;
+                *secret = Secret::generate().context("the system gives no random bytes")?;
             }
         }
         Ok(self)
     }
 
     fn render(&self) -> String {
-        #[derive(Serialize)]
-        struct File<'a> {
-            auth: AuthFile<'a>,
-            turn: TurnFile<'a>,
-        }
-        #[derive(Serialize)]
-        struct AuthFile<'a> {
-            jwt_secret: &'a str,
-        }
-        #[derive(Serialize)]
-        struct TurnFile<'a> {
-            shared_secret: &'a str,
-        }
-        let file = File {
-            auth: AuthFile {
-                jwt_secret: self.jwt_secret().expose(),
-            },
-            turn: TurnFile {
-                shared_secret: self.turn_shared_secret().expose(),
-            },
+        let section = |key: &Key, secret: &Secret| {
+            let value = Value::String(secret.expose().to_owned());
+            let section = Table::from_iter([(key.name.to_owned(), value)]);
+            (key.section.to_owned(), Value::Table(section))
         };
-        let body = toml::to_string(&file).expect("two tables of strings are always valid TOML");
-        format!("{HEADER}{body}")
+        let file = Table::from_iter([
+            section(&config::JWT_SECRET, &self.jwt_secret),
+            section(&config::SHARED_SECRET, &self.turn_shared_secret),
+        ]);
+        format!("{HEADER}{file}")
     }
 }
 
@@ -219,7 +197,10 @@ mod tests {
                 !error.contains("hunter2") && !error.contains("777123"),
                 "{error}"
             );
-            assert!(error.contains("line 2"), "{error}");
+            assert!(
+                error.contains("secrets.toml: [auth] jwt_secret: must be a text in quotes"),
+                "{error}"
+            );
         }
     }
 }

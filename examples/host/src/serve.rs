@@ -1,4 +1,4 @@
-//! How a server starts, says so, and ends.
+//! How a server starts, announces its address, and ends.
 
 use std::{
     future::Future,
@@ -21,36 +21,43 @@ use crate::{
     Tokens, files, signals::Signals,
 };
 
-/// How long clients have to take their close frames, after which the server ends regardless. The library's own
-/// patience with a connection, 5 s for the frame and 2 s for the client's answer, fits in.
+/// How long the server waits until clients have taken their close frames. Then it ends in any case.
+/// The library's own limits for a connection, 5 s for the frame and 2 s for the client's answer,
+/// fit in.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(8);
 
-/// How long requests that are being answered, or half sent, may hold up the end.
+/// How long requests that are not yet answered, or not yet received, may delay the end.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long the database has to put its log in order, which it would otherwise do at the next start.
+/// How long the database may take to merge its write-ahead log. Without that it does so at the next
+/// start.
 const DATABASE_PATIENCE: Duration = Duration::from_millis(500);
 
-/// How long the embedded relay has to end.
+/// How long the embedded relay may take to end.
 const RELAY_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Connections that may wait to be accepted. With the usual 128 a crowd that comes at once waits for a second.
+/// Connections that may wait to be accepted. With the usual 128, many clients that come at once
+/// have to try again, and lose a second.
 const BACKLOG: i32 = 4096;
 
-/// What a framework needs to serve.
+/// The parts that a framework needs to serve.
 #[derive(Debug)]
 pub struct Serving {
-    /// What the connections share.
+    /// The state that the connections share.
     pub host: Arc<Host>,
-    /// Listening already, and non-blocking.
+    /// The listener, which is bound, listens, and does not block.
     pub listener: TcpListener,
-    /// When to stop accepting.
+    /// Resolves when the server should stop accepting connections.
     pub shutdown: Shutdown,
 }
 
-/// The whole program: does what the command line says, and for a server runs `serve` on a tokio runtime until SIGTERM
-/// or SIGINT. `serve` should then stop accepting, and return when its requests are answered; upgraded connections are
-/// waited for here. A second signal ends the program at once.
+/// The whole program. It reads the command line; for a server, it runs `serve` on a tokio runtime
+/// until SIGTERM or SIGINT. Then `serve` should stop accepting connections, and return when its
+/// requests are answered. This function waits for the upgraded connections. A second signal ends
+/// the program at once.
+///
+/// The exit code is 1 for an error, which is one line on standard error, and 2 for a mistake in a
+/// flag or an environment variable.
 pub fn run<S, F>(program: &'static str, serve: S) -> ExitCode
 where
     S: FnOnce(Serving) -> F,
@@ -64,7 +71,7 @@ where
     match execute(&cli, serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Not a log line: it must be seen under any filter.
+            // Not a log line, since no filter must hide it.
             let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
@@ -86,14 +93,14 @@ where
         None => {
             let runtime = runtime()?;
             let result = runtime.block_on(run_server(&options, serve));
-            // Requests that are still half sent must not hold the program.
+            // Requests that were not received completely must not keep the program running.
             runtime.shutdown_background();
             result
         }
     }
 }
 
-/// Logs go to standard error, filtered by `RUST_LOG`; `info` and above where it says nothing.
+/// Logs go to standard error. `RUST_LOG` filters them; without it they are `info` and above.
 fn start_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -110,7 +117,7 @@ fn runtime() -> anyhow::Result<Runtime> {
         .context("cannot start the runtime")
 }
 
-/// A line on standard output. Nobody listening there is no reason to end.
+/// Writes a line to standard output. If no program reads it, the server runs on.
 fn say(line: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
@@ -128,7 +135,7 @@ struct Opened {
 }
 
 impl Opened {
-    /// Everything in the data folder, made where it is missing.
+    /// Opens all files of the data folder, and makes those that are missing.
     async fn open(options: &Options) -> anyhow::Result<Self> {
         let dir = &options.data_dir;
         files::create_dir(dir)
@@ -161,7 +168,9 @@ impl Opened {
         let relay = relay
             .context("cannot start the embedded TURN server ([turn] host and port say where)")?;
         tracing::info!("STUN and TURN on {}, by UDP and TCP", relay.local_addr());
-        tracing::warn!("the embedded TURN server is for trying it out; run coturn in production");
+        tracing::warn!(
+            "the embedded TURN server is only for trying out relayed calls; run coturn in production"
+        );
         Ok(relay)
     }
 }
@@ -176,7 +185,7 @@ async fn make_token(
         .store
         .put_user(user, name)
         .await
-        .context("cannot keep the user")?;
+        .context("cannot store the user")?;
     opened.store.close().await;
     Ok(opened.tokens().issue(user, SystemTime::now()))
 }
@@ -204,8 +213,8 @@ where
         None => opened.config.ice(&opened.secrets),
     };
     let voice = VoiceServer::builder(opened.store.clone())
-        .ice(ice?)
-        .limits(opened.config.limits()?)
+        .ice(ice.context("cannot offer the TURN relay")?)
+        .limits(opened.config.limits().clone())
         .build()
         .context("cannot start the voice channels")?;
     let dev_login = DevLogin::new(options.dev_login, address);
@@ -231,7 +240,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
-    // So that a restart need not wait for the connections of the last run to be forgotten.
+    // Without this option a restart has to wait until the system forgets the connections of the
+    // last run.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -296,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_has_an_address_to_open() {
+    fn the_page_has_an_address_that_a_browser_can_open() {
         for (bound, expected) in [
             ("0.0.0.0:80", "127.0.0.1:80"),
             ("[::]:80", "[::1]:80"),

@@ -1,4 +1,4 @@
-//! Signing in by name alone, for trying the server out.
+//! Signing in by name alone, for trying out the server.
 
 use std::{net::IpAddr, time::SystemTime};
 
@@ -9,7 +9,7 @@ use united_voice_core::UserId;
 
 use crate::{DevLogin, Host, Response, error::ApiError, response, rest};
 
-/// Every participant is told it with the name.
+/// A limit, since every participant gets the key together with the name.
 const MAX_PUBKEY_BYTES: usize = 4096;
 
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ impl Host {
             )));
         }
         let id = self.store().sign_in(name, &pubkey).await?;
-        // Only an id put into the database by other hands can be one that no token may have.
+        // Only another program can have stored an id that no token may contain.
         let user = UserId::new(&id).map_err(|_| ApiError::Unauthorized)?;
         let token = self.tokens.issue(&user, SystemTime::now());
         Ok(response::json(
@@ -44,7 +44,8 @@ impl Host {
     }
 }
 
-/// Whether no page sent this, or one that came from this machine. Browsers name the page's origin in every `POST`.
+/// Whether the request comes from a page of this machine, or from no page. Browsers send the page's
+/// origin with every `POST`.
 fn from_this_machine(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return true;
@@ -60,7 +61,7 @@ fn from_this_machine(headers: &HeaderMap) -> bool {
         let loopback = host
             .parse::<IpAddr>()
             .is_ok_and(|address| address.to_canonical().is_loopback());
-        // Browsers take no answer of a name server for names under `localhost` (RFC 6761, section 6.3).
+        // Browsers ask no name server for names under `localhost` (RFC 6761, section 6.3).
         loopback || host == "localhost" || host.ends_with(".localhost")
     })
 }
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_of_this_machine_are_told_from_others() {
+    fn pages_of_this_machine_are_distinguished_from_others() {
         let cases = [
             ("http://127.0.0.1:8080", true),
             ("http://localhost:8080", true),

@@ -1,10 +1,10 @@
-//! The end of a server: how it is asked for, and how connections learn of it.
+//! The end of a server: the signals that ask for it, and how connections learn of it.
 
 use std::io;
 
 use tokio::sync::watch;
 
-/// Resolves when the server is to end. Clones are told as well.
+/// Resolves when the server should end. Clones resolve too.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     asked: watch::Receiver<bool>,
@@ -16,18 +16,18 @@ impl Shutdown {
         (sender, Self { asked })
     }
 
-    /// Waits until the server is to end.
+    /// Waits until the server should end.
     ///
     /// # Cancel safety
     ///
-    /// May be dropped and called again.
+    /// The future may be dropped. A clone that waits later learns of the end too.
     pub async fn requested(mut self) {
-        // A sender that is gone without a word means the end too.
+        // A sender that was dropped means the end too.
         let _ = self.asked.wait_for(|asked| *asked).await;
     }
 }
 
-/// The operating system's requests to end. They are caught from the moment this is made.
+/// SIGTERM and SIGINT. They are caught from the moment when this is made.
 #[cfg(unix)]
 pub(crate) struct Signals {
     terminate: tokio::signal::unix::Signal,
@@ -53,7 +53,7 @@ impl Signals {
     }
 }
 
-/// The operating system's requests to end.
+/// Ctrl-C.
 #[cfg(not(unix))]
 pub(crate) struct Signals;
 

@@ -19,7 +19,8 @@ use self::lookups::Lookups;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// Each has a thread and a page cache of its own; more would not make SQLite faster.
+/// The number of connections. Each has a thread and a page cache of its own, and more would not
+/// make SQLite faster.
 const CONNECTIONS: u32 = 4;
 
 /// How long a request waits for a connection, and a write for another process's write.
@@ -32,30 +33,30 @@ pub struct Store {
     lookups: Lookups,
 }
 
-/// What a channel carries.
+/// The kind of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChannelKind {
     /// Voice.
     Voice,
-    /// Text, which this server lists and leaves alone.
+    /// Text. This server lists the channel but carries no text.
     Text,
 }
 
-/// A channel as it is kept.
+/// A channel as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
-    /// The id, unique and fit for a URL.
+    /// The id, which is unique and can stand in a URL.
     pub id: String,
-    /// The name people see; not unique.
+    /// The name that people see. It need not be unique.
     pub name: String,
-    /// What it carries.
+    /// The kind.
     pub kind: ChannelKind,
     /// The hard limit, if there is one.
     pub max_participants: Option<NonZeroU32>,
 }
 
-/// All that decides whether a user may join a channel.
+/// The facts that decide whether a user may join a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admittance {
     /// The channel's kind.
@@ -64,16 +65,16 @@ pub struct Admittance {
     pub max_participants: Option<NonZeroU32>,
     /// The user's name and public key; `None` for an unknown user.
     pub user: Option<(String, String)>,
-    /// Whether the user is banned from the channel, or from all.
+    /// Whether the user is banned from the channel, or from every channel.
     pub banned: bool,
 }
 
 impl Store {
-    /// Opens the database, creating it if it isn't there, and brings its tables up to date.
+    /// Opens the database and brings its tables up to date. A file that does not exist is created.
     ///
     /// # Errors
     ///
-    /// When the file can't be opened, is no database, or was made by a newer version.
+    /// If the file can't be opened, is not a database, or was made by a newer version.
     pub async fn open(path: &Path) -> Result<Self, MigrateError> {
         let store = Self::connect(path).await?;
         MIGRATIONS.run(&store.pool).await?;
@@ -85,7 +86,8 @@ impl Store {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // With a write-ahead log this can lose the last commits in a power failure, but never corrupts the file.
+            // With a write-ahead log, a power failure can cost the last commits, but can't corrupt
+            // the file.
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
             .busy_timeout(PATIENCE)
@@ -93,7 +95,7 @@ impl Store {
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(PATIENCE)
-            // Connections to a file don't go stale.
+            // A connection to a file can't break, so it needs no test before use.
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
@@ -103,26 +105,27 @@ impl Store {
         Ok(Self { pool, lookups })
     }
 
-    /// Waits for what is under way, and closes the database.
+    /// Waits for the queries that are running, and closes the database.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 
-    /// Whether there is such a user. Asked together with whoever else asks, as is [`admittance`](Self::admittance).
+    /// Whether there is such a user. One query answers all calls that wait at the same time, as
+    /// with [`admittance`](Self::admittance).
     ///
     /// # Errors
     ///
-    /// When the database fails, as all the following.
+    /// If the database fails.
     pub async fn has_user(&self, user: &UserId) -> Result<bool, LookupError> {
         Ok(self.lookups.ask(user, None).await?.has_user)
     }
 
-    /// Makes a user if there is none of that id. A name that is given becomes the user's name in any case; a new user
-    /// without one goes by the id.
+    /// Makes a user if the id is new. A name that is given becomes the user's name in any case. The
+    /// name of a new user without one is the id.
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// If the database fails.
     pub async fn put_user(&self, user: &UserId, name: Option<&str>) -> Result<(), sqlx::Error> {
         sqlx::query(
             "INSERT INTO users (id, display_name) VALUES (?1, coalesce(?2, ?1))
@@ -135,11 +138,12 @@ impl Store {
         Ok(())
     }
 
-    /// The user with that public key, who takes the name; or a new user, always so for an empty key.
+    /// The user with that public key, after a change of the name. If there is none, or if the key
+    /// is empty, a new user.
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// If the database fails.
     pub async fn sign_in(&self, name: &str, pubkey: &str) -> Result<String, sqlx::Error> {
         sqlx::query_scalar(
             "INSERT INTO users (id, display_name, pubkey) VALUES (?, ?, ?)
@@ -157,7 +161,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// If the database fails.
     pub async fn channels(&self) -> Result<Vec<Channel>, sqlx::Error> {
         sqlx::query("SELECT id, name, kind, CAST(max_participants AS INTEGER) AS max_participants FROM channels ORDER BY rowid")
             .try_map(|row| channel(&row))
@@ -165,11 +169,12 @@ impl Store {
             .await
     }
 
-    /// Makes a channel. Its id is the name in letters that suit a URL where that is free, else random.
+    /// Makes a channel. Its id is the name, in letters that can stand in a URL. If that id is
+    /// taken, it is random.
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// If the database fails.
     pub async fn create_channel(
         &self,
         name: &str,
@@ -202,7 +207,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// If the database fails.
     pub async fn set_max_participants(
         &self,
         id: &str,
@@ -216,11 +221,12 @@ impl Store {
             .await
     }
 
-    /// What decides whether a user may join a channel, in one look. `None` if there is no such channel.
+    /// The facts that decide whether a user may join a channel, in one query. `None` if there is no
+    /// such channel.
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// If the database fails.
     pub async fn admittance(
         &self,
         user: &UserId,
@@ -241,7 +247,7 @@ impl ChannelKind {
     fn from_text(text: &str) -> Self {
         match text {
             "voice" => Self::Voice,
-            // The table's check lets nothing else in.
+            // A check of the table allows no third kind.
             _ => Self::Text,
         }
     }
@@ -256,8 +262,8 @@ fn channel(row: &SqliteRow) -> Result<Channel, sqlx::Error> {
     })
 }
 
-/// The API writes no limit below 1. One that got into the database by other hands was meant as a limit, so that it is
-/// taken for the strictest there is and not for none.
+/// The API writes no limit below 1. If another program has stored one, it was meant as a limit, so
+/// it counts as the strictest limit and not as none.
 fn limit(row: &SqliteRow) -> Result<Option<NonZeroU32>, sqlx::Error> {
     let value: Option<i64> = row.try_get("max_participants")?;
     Ok(value.map(|value| {
@@ -266,14 +272,15 @@ fn limit(row: &SqliteRow) -> Result<Option<NonZeroU32>, sqlx::Error> {
     }))
 }
 
-/// 128 random bits, as text fit for a URL.
+/// 128 random bits, as text that can stand in a URL.
 fn random_id() -> io::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
-/// The name's ASCII letters and digits in lower case, with single hyphens for what lies between. May be empty.
+/// The name's ASCII letters and digits in lower case, with one hyphen for each run of other
+/// characters. May be empty.
 fn slug(name: &str) -> String {
     name.split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())

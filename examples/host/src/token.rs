@@ -1,4 +1,4 @@
-//! The tokens that users show: JSON Web Tokens (RFC 7519), signed with HS256.
+//! The tokens of users: JSON Web Tokens (RFC 7519), signed with HS256.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use united_voice_core::UserId;
 
 use crate::secrets::Secret;
 
-/// How long a token is good for.
+/// How long a token is valid.
 pub const TOKEN_LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 #[derive(Serialize, Deserialize)]
@@ -27,13 +27,13 @@ pub struct Tokens {
     validation: Validation,
 }
 
-/// A token that proves nothing. Why is not said: whoever sent it either knows or shouldn't.
+/// A token that is not valid. The error gives no reason, since a reason would help to forge tokens.
 #[derive(Debug, thiserror::Error)]
 #[error("the token is not valid")]
 pub struct TokenError;
 
 impl Tokens {
-    /// Tokens under a secret.
+    /// Signs and checks tokens with a secret.
     pub fn new(secret: &Secret) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_required_spec_claims(&["exp", "sub"]);
@@ -46,7 +46,7 @@ impl Tokens {
         }
     }
 
-    /// A token of a user, good for [`TOKEN_LIFETIME`] from `now`.
+    /// A token of a user, valid for [`TOKEN_LIFETIME`] from `now`.
     pub fn issue(&self, user: &UserId, now: SystemTime) -> String {
         let now = now
             .duration_since(SystemTime::UNIX_EPOCH)
@@ -59,12 +59,12 @@ impl Tokens {
             .expect("a string and a number serialise, and the key is one for HS256")
     }
 
-    /// Whose token this is. That the user exists has still to be seen.
+    /// The user that the token belongs to. Whether the user exists is not checked here.
     ///
     /// # Errors
     ///
-    /// [`TokenError`] for a wrong signature or algorithm, a token past its `exp`, one without `exp` or `sub`, and a
-    /// `sub` that can't be a user id.
+    /// [`TokenError`] if the signature or the algorithm is wrong, if `exp` is past, if `exp` or
+    /// `sub` is missing, or if `sub` is not a user id.
     pub fn verify(&self, token: &str) -> Result<UserId, TokenError> {
         let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
             .map_err(|_| TokenError)?;

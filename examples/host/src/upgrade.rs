@@ -1,4 +1,4 @@
-//! The request for `/ws`, by which a connection leaves HTTP.
+//! The request for `/ws`, which turns an HTTP connection into a WebSocket.
 
 use http::{Method, request::Parts};
 use united_voice_core::{Codec, UserId};
@@ -12,23 +12,23 @@ use crate::{
 /// A WebSocket that is granted.
 #[derive(Debug)]
 pub struct Upgrade {
-    /// Whose it is.
+    /// The user of the connection.
     pub user: UserId,
     /// The form of the protocol that client and server agree on already.
     pub codec: Option<Codec>,
 }
 
 impl Host {
-    /// Answers a request to leave HTTP, and where it is granted says so: once that answer, 101 without a body, is sent, the
-    /// connection is a WebSocket.
+    /// Answers a request to leave HTTP. If the request is granted, the answer is 101 without a body
+    /// and comes with an [`Upgrade`]: once the answer is sent, the connection is a WebSocket.
     ///
-    /// Whose it is comes first: whoever has no token learns that from a plain 401 and holds no socket. What is no good request
-    /// for a WebSocket gets 400, and one for another version than 13 gets 426. Every request but `GET /ws` gets what
-    /// [`respond`](Self::respond) says.
+    /// The token is checked first, so a client without one gets a plain 401 and holds no socket. A
+    /// malformed request for a WebSocket gets 400, a request for another version than 13 gets 426.
+    /// Every request other than `GET /ws` gets the answer of [`respond`](Self::respond).
     ///
     /// # Cancel safety
     ///
-    /// That of [`respond`](Self::respond).
+    /// As [`respond`](Self::respond).
     pub async fn upgrade(&self, request: Request) -> (Response, Option<Upgrade>) {
         if request.method() != Method::GET || request.uri().path() != "/ws" {
             return (self.respond(request).await, None);

@@ -1,4 +1,4 @@
-//! What the library is told about a join, in every combination of what can stand in its way.
+//! The directory's answers about a join, for every combination of reasons to refuse it.
 
 use united_voice_core::{AdmitError, ChannelId, UserId, VoiceDirectory as _};
 use united_voice_host::{ChannelKind, Store};
@@ -8,7 +8,7 @@ struct Fixture {
     store: Store,
 }
 
-/// Ada may do anything, Bob is banned everywhere, and nobody knows Eve.
+/// Ada may do anything, Bob is banned everywhere, and Eve is no user.
 async fn fixture() -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("united.db");

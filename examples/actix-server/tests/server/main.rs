@@ -1,4 +1,4 @@
-//! The server as a user starts it: the tests of the Axum server, with this one in its place.
+//! The server as a user starts it. These are the tests of the Axum server, run against this one.
 
 #[path = "../../../axum-server/tests/server/closing.rs"]
 mod closing;

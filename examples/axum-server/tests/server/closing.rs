@@ -1,4 +1,4 @@
-//! What the server says last arrives, even at a client that is still sending.
+//! The last messages of the server arrive, even if the client is still sending.
 
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::{
@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::process::{PATIENCE, Server};
 
-/// Far more than the buffers of both sides' kernels hold.
+/// Far more than the buffers of both kernels hold.
 const TOO_MUCH: usize = 10 << 20;
 
 #[tokio::test]
@@ -21,7 +21,8 @@ async fn a_message_of_10_mib_is_answered_by_close_1009() {
         let (mut sink, mut stream) = server.connect(&token).await.split();
         let sender =
             tokio::spawn(async move { sink.send(Message::binary(vec![7; TOO_MUCH])).await });
-        // A browser that fails to send reports that, and not the close code that may wait to be read.
+        // A browser that fails to send reports that failure, and not the close code that it has not
+        // read yet.
         let sent = timeout(PATIENCE, sender).await.unwrap();
         sent.unwrap().expect("the server reads on");
         match timeout(PATIENCE, stream.next()).await.expect("an answer") {
@@ -35,7 +36,7 @@ async fn a_message_of_10_mib_is_answered_by_close_1009() {
 async fn a_message_is_refused_by_the_length_that_it_announces() {
     let server = Server::start();
     let mut socket = server.connect(&server.sign_in("Ada").await).await;
-    // A final binary frame of 1 TiB with a mask of zeros, of which nothing follows.
+    // The header of a final binary frame of 1 TiB, with a mask of zeros. No content follows.
     let mut head = vec![0x82, 0xff];
     head.extend((1_u64 << 40).to_be_bytes());
     head.extend([0; 4]);

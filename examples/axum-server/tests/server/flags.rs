@@ -3,7 +3,7 @@
 use std::{
     net::UdpSocket,
     path::{Path, PathBuf},
-    process::Output,
+    process::{Command, Output},
 };
 
 use futures::{SinkExt as _, StreamExt as _};
@@ -45,7 +45,7 @@ fn print_config_prints_the_template_and_touches_nothing() {
 }
 
 #[test]
-fn the_first_start_makes_all_files_and_says_two_lines() {
+fn the_first_start_makes_all_files_and_prints_two_lines() {
     let mut server = Server::start();
     assert_eq!(
         server.line().unwrap(),
@@ -107,33 +107,92 @@ async fn secrets_outlive_a_restart_until_one_is_configured() {
     assert_eq!(server.channels_status(&token).await, 200);
 }
 
+/// The one line on standard error of a server that does not start.
+fn refusal(mut command: Command, code: i32) -> String {
+    let output = command.output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{errors}");
+    assert!(output.stdout.is_empty(), "it never listened");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    errors.trim_end().to_owned()
+}
+
 #[test]
-fn mistakes_in_the_configuration_are_named() {
+fn a_mistake_in_the_configuration_is_one_line() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("wrong.toml");
     for (text, expected) in [
-        ("[turn]\nenabeld = true", "enabeld"),
-        ("[turn]\ncredential_ttl_secs = 0", "ttl"),
-        ("[limits]\nburst = 0", "burst"),
+        (
+            "[turn]\ncredential_ttl_secs = -5",
+            "[turn] credential_ttl_secs = -5: must be 1 to 2592000",
+        ),
+        (
+            "[limits]\nburst = 0",
+            "[limits] burst = 0: must be 1 to 1000000000",
+        ),
+        (
+            "[auth]\njwt_secrte = \"x\"",
+            "[auth] jwt_secrte: unknown key; known are jwt_secret",
+        ),
     ] {
         std::fs::write(&config, text).unwrap();
-        let output = output(
-            &dir.path().join("data"),
-            &[
-                "--bind",
-                "127.0.0.1:0",
-                "--config",
-                config.to_str().unwrap(),
-            ],
-        );
-        let errors = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(
-            errors.contains(expected) && errors.contains("wrong.toml"),
-            "{errors}"
-        );
-        assert!(output.stdout.is_empty(), "it never listened");
+        let mut command = command(&dir.path().join("data"));
+        command
+            .args(["--bind", "127.0.0.1:0", "--config"])
+            .arg(&config);
+        let expected = format!("error: {}: {expected}", config.display());
+        assert_eq!(refusal(command, 1), expected);
     }
+}
+
+#[test]
+fn a_mistake_in_the_environment_names_the_variable() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = "must be an IP address or a name, and a port, such as 127.0.0.1:8080";
+    let switch = "must be 1, true, yes, on, 0, false, no or off";
+    for (variable, value, expected) in [
+        (
+            "UNITED_BIND",
+            "nowhere",
+            format!("UNITED_BIND=nowhere: {address}"),
+        ),
+        ("UNITED_BIND", "", format!("UNITED_BIND=: {address}")),
+        (
+            "UNITED_DATA_DIR",
+            "",
+            "UNITED_DATA_DIR=: must not be empty".into(),
+        ),
+        (
+            "UNITED_CONFIG",
+            "",
+            "UNITED_CONFIG=: must not be empty".into(),
+        ),
+        (
+            "UNITED_DEV_LOGIN",
+            "maybe",
+            format!("UNITED_DEV_LOGIN=maybe: {switch}"),
+        ),
+        (
+            "UNITED_NO_DEV_LOGIN",
+            "maybe",
+            format!("UNITED_NO_DEV_LOGIN=maybe: {switch}"),
+        ),
+        (
+            "UNITED_EMBEDDED_TURN",
+            "maybe",
+            format!("UNITED_EMBEDDED_TURN=maybe: {switch}"),
+        ),
+    ] {
+        let mut command = Command::new(crate::PROGRAM);
+        command.current_dir(&dir).env_clear().env(variable, value);
+        assert_eq!(refusal(command, 2), format!("error: {expected}"));
+    }
+    let mut command = command(dir.path());
+    command
+        .env("UNITED_BIND", "elsewhere")
+        .args(["--bind", "nowhere"]);
+    let expected = format!("error: --bind nowhere: {address}");
+    assert_eq!(refusal(command, 2), expected, "the flag is what counts");
 }
 
 /// Arguments, environment, and the status of signing in.
@@ -184,14 +243,14 @@ fn an_address_in_use_is_an_error() {
     );
 }
 
-/// A configuration whose `[turn]` says this.
+/// A configuration with these lines in `[turn]`.
 fn turn_config(dir: &Path, turn: &str) -> PathBuf {
     let path = dir.join("turn.toml");
     std::fs::write(&path, format!("[turn]\n{turn}\n")).unwrap();
     path
 }
 
-/// The URLs of all ICE servers that a join is answered with.
+/// The URLs of all ICE servers in the response to a join.
 async fn ice_urls(server: &Server) -> Vec<String> {
     let token = server.sign_in("Ada").await;
     let mut socket = server.connect(&token).await;
@@ -248,7 +307,7 @@ async fn without_the_flag_no_relay_runs() {
     assert_eq!(
         ice_urls(&server).await,
         ["stun:stun.l.google.com:19302"],
-        "what the template says"
+        "the default of the template"
     );
 }
 

@@ -1,4 +1,4 @@
-//! What users say and who they are stays out of the log, even in its most talkative form.
+//! The log contains neither names nor tokens nor messages of users, even at the level `trace`.
 
 use futures::{SinkExt as _, StreamExt as _};
 use rustix::process::Signal;
@@ -36,7 +36,7 @@ async fn no_token_name_or_payload_is_logged() {
         r#"{{"voiceSdpOffer":{{"channelId":"general","targetUserId":{target},"sdp":"v=0 sdp-the-payload"}}}}"#
     );
     second.send(Message::text(offer)).await.unwrap();
-    // The joined event comes before it.
+    // The joined event comes before the offer.
     let relayed = async {
         loop {
             let message = first.next().await.unwrap().unwrap();
@@ -61,7 +61,7 @@ async fn no_token_name_or_payload_is_logged() {
     assert!(status.success());
     assert!(
         log.contains("DEBUG") && log.contains("refused"),
-        "the log is talkative: {log}"
+        "the log is not at the level trace: {log}"
     );
     let generated = secrets
         .split('"')

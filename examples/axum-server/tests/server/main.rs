@@ -1,5 +1,5 @@
-//! The server as a user starts it: flags, files, first start, and how it ends. What it says over a WebSocket is the
-//! subject of the scenarios, which every example server has to pass.
+//! The server as a user starts it: flags, files, first start and end. The scenarios, which every
+//! example server has to pass, test the messages over a WebSocket.
 
 mod closing;
 mod flags;
@@ -8,5 +8,5 @@ mod process;
 mod routes;
 mod shutdown;
 
-/// The server under test. The tests themselves are also those of the other example server, which includes their files.
+/// The server under test. The other example server includes the files of these tests.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_united-voice-axum");

@@ -1,4 +1,4 @@
-//! Starting the real binary, and ending it whatever happens.
+//! Starts the real binary, and ends it even if a test fails.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -17,10 +17,10 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// How long anything may take that should take milliseconds, on a busy machine.
+/// How long a step may take on a busy machine. Each should take milliseconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A command that finds neither configuration nor data but what the test gives it.
+/// A command that finds no configuration and no data except those of the test.
 pub(crate) fn command(data_dir: &Path) -> Command {
     let mut command = Command::new(crate::PROGRAM);
     for name in [
@@ -46,7 +46,7 @@ pub(crate) fn command(data_dir: &Path) -> Command {
 
 pub(crate) struct Server {
     child: Child,
-    /// As printed after `listening on http://`.
+    /// The address that the server prints after `listening on http://`.
     pub(crate) address: String,
     lines: mpsc::Receiver<String>,
     errors: Option<JoinHandle<String>>,
@@ -62,7 +62,7 @@ impl Server {
         Self::start_in(tempfile::tempdir().unwrap(), configure)
     }
 
-    /// Starts on a free port of this machine, unless `configure` says otherwise.
+    /// Starts the server on a free port of this machine, unless `configure` sets another address.
     pub(crate) fn start_in(dir: TempDir, configure: impl FnOnce(&mut Command)) -> Self {
         let mut command = command(&data_dir(&dir));
         command.env("UNITED_BIND", "127.0.0.1:0");
@@ -94,7 +94,7 @@ impl Server {
         server
     }
 
-    /// The next line on standard output; `None` where it has been closed.
+    /// The next line on standard output; `None` if it was closed.
     pub(crate) fn line(&self) -> Option<String> {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => Some(line),
@@ -116,7 +116,7 @@ impl Server {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for the end: how it ended, and all of standard error.
+    /// Waits for the end. Returns the status and all of standard error.
     pub(crate) fn ended(&mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
@@ -129,7 +129,7 @@ impl Server {
         (status, self.errors.take().unwrap().join().unwrap())
     }
 
-    /// Ends it as an operator would, and hands its folder back.
+    /// Ends the server as an operator would, and returns its folder.
     pub(crate) fn stop(mut self) -> TempDir {
         self.signal(Signal::TERM);
         let (status, errors) = self.ended();
@@ -137,7 +137,7 @@ impl Server {
         std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap())
     }
 
-    /// Signs in by name: a token.
+    /// Signs in by name and returns the token.
     pub(crate) async fn sign_in(&self, name: &str) -> String {
         let response = self.try_sign_in(name).await;
         assert_eq!(response.status(), 200);
@@ -170,13 +170,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The server may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A folder that isn't there yet.
+/// A folder that does not exist yet.
 fn data_dir(dir: &TempDir) -> PathBuf {
     dir.path().join("data")
 }

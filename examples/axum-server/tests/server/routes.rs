@@ -1,4 +1,5 @@
-//! What the framework adds to the routes: the upgrade, body limits, and that each route is reached at all.
+//! The parts that the framework adds to the routes: the upgrade, the limits of bodies, and the
+//! routing itself.
 
 use std::time::Instant;
 
@@ -59,7 +60,7 @@ async fn liveness_and_metrics_need_no_token() {
     assert_eq!(get(&server, "/healthz").await.0, 200);
     let socket = server.connect(&server.sign_in("Ada").await).await;
     let deadline = Instant::now() + PATIENCE;
-    // The server counts a connection a moment after it answered the upgrade.
+    // The server counts a connection a moment after it has answered the upgrade.
     while !metrics(&server)
         .await
         .contains("\nunited_voice_connections 1\n")
@@ -70,7 +71,7 @@ async fn liveness_and_metrics_need_no_token() {
 }
 
 #[tokio::test]
-async fn whoever_has_no_token_is_told_before_the_upgrade() {
+async fn a_request_without_a_token_is_refused_before_the_upgrade() {
     let server = Server::start();
     for query in ["", "?access_token=", "?access_token=a.b.c"] {
         match connect_async(format!("ws://{}/ws{query}", server.address)).await {
@@ -118,7 +119,7 @@ async fn the_header_does_what_the_query_does() {
 }
 
 #[tokio::test]
-async fn a_channel_goes_from_being_made_to_being_listed() {
+async fn a_new_channel_is_listed() {
     let server = Server::start();
     let token = server.sign_in("Ada").await;
     let client = reqwest::Client::new();

@@ -1,4 +1,4 @@
-//! How the server ends, whatever its clients do.
+//! The end of the server, for well-behaved and for hostile clients.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::process::{PATIENCE, Server};
 
-/// What operators are promised.
+/// The longest time that the server may take to end, as its documentation promises.
 const LIMIT: Duration = Duration::from_secs(10);
 
 #[tokio::test]
@@ -22,7 +22,7 @@ async fn clients_get_1001_and_the_server_ends_at_once() {
             Some(Ok(Message::Close(Some(close)))) => assert_eq!(u16::from(close.code), 1001),
             other => panic!("{other:?}"),
         }
-        // Answering the close frame is all that the server waits for.
+        // The server waits only for the answer to its close frame.
         let answered = Instant::now();
         while socket.next().await.is_some() {}
         let (status, errors) = server.ended();
@@ -36,7 +36,7 @@ async fn clients_get_1001_and_the_server_ends_at_once() {
 }
 
 #[tokio::test]
-async fn clients_that_say_nothing_or_half_a_request_hold_it_up_for_less_than_10_s() {
+async fn silent_clients_and_half_requests_delay_the_end_for_less_than_10_s() {
     let mut server = Server::start();
     let _silent_socket = server.connect(&server.sign_in("Ada").await).await;
     let _silent = TcpStream::connect(&server.address).await.unwrap();
@@ -49,7 +49,8 @@ async fn clients_that_say_nothing_or_half_a_request_hold_it_up_for_less_than_10_
     let request =
         b"POST /api/dev/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{";
     half_body.write_all(request).await.unwrap();
-    // Accepted in order: when this is answered, the server has the others.
+    // Connections are accepted in order. When this one is answered, the server has accepted the
+    // others.
     reqwest::get(server.url("/healthz")).await.unwrap();
     let asked = Instant::now();
     server.signal(Signal::TERM);
@@ -66,7 +67,8 @@ async fn a_second_signal_ends_it_without_waiting() {
     reqwest::get(server.url("/healthz")).await.unwrap();
     let asked = Instant::now();
     server.signal(Signal::TERM);
-    // Refused connections show that the first signal has been taken; two at once would count as one.
+    // Once connections are refused, the server has handled the first signal. Two signals at once
+    // would count as one.
     while TcpStream::connect(&server.address).await.is_ok() {
         assert!(asked.elapsed() < PATIENCE, "it still accepts");
         tokio::time::sleep(Duration::from_millis(5)).await;

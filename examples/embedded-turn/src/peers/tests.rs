@@ -7,8 +7,8 @@ fn public(text: &str) -> bool {
 
 #[test]
 fn every_range_ends_where_it_should() {
-    // The last address before, the first and the last one of the range, and the first after it; a neighbour that
-    // belongs to another range is left out.
+    // The last address before a range, its first and last addresses, and the first address after
+    // it. A neighbour that belongs to another range is left out.
     let ranges = [
         ("", "0.0.0.0", "0.255.255.255", "1.0.0.0"),
         ("9.255.255.255", "10.0.0.0", "10.255.255.255", "11.0.0.0"),
@@ -124,7 +124,7 @@ fn every_range_ends_where_it_should() {
 }
 
 #[test]
-fn what_people_have_got_at_through_relays() {
+fn known_targets_of_attacks_through_relays_are_refused() {
     for inside in [
         "127.0.0.1",
         "0.0.0.0",
@@ -153,7 +153,7 @@ fn what_people_have_got_at_through_relays() {
 }
 
 #[test]
-fn on_loopback_anybody_else_the_public_and_live_allocations() {
+fn loopback_allows_all_peers_and_other_addresses_only_public_ones_and_live_allocations() {
     let peer = |text: &str| text.parse().unwrap();
     assert!(Peers::Any.allow(peer("127.0.0.1:53")) && Peers::Any.allow(peer("10.0.0.1:53")));
 

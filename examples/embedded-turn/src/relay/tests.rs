@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use super::*;
 use crate::{Limits, quota::Quota};
 
-/// A socket that has received what the test says, and keeps what is sent.
+/// A socket that has received what the test gives it, and keeps what is sent by it.
 #[derive(Default)]
 struct FakeSocket {
     received: Mutex<VecDeque<(Vec<u8>, SocketAddr)>>,
@@ -100,7 +100,7 @@ async fn nothing_is_sent_to_refused_peers() {
 }
 
 #[tokio::test]
-async fn nothing_is_taken_from_refused_peers_nor_what_was_cut() {
+async fn packets_from_refused_peers_and_cut_packets_are_dropped() {
     let quota = Arc::new(Quota::new(Limits::default()));
     let relay = relay(&quota);
     let mut incoming: VecDeque<_> = REFUSED.map(|from| (vec![0; 4], peer(from))).into();

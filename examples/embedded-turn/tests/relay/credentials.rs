@@ -1,4 +1,4 @@
-//! Who may use it.
+//! The credentials that the relay accepts.
 
 use std::time::{Duration, SystemTime};
 
@@ -57,7 +57,7 @@ async fn other_credentials_are_refused() {
 }
 
 #[tokio::test]
-async fn anybody_is_told_their_address() {
+async fn a_binding_request_needs_no_credentials() {
     let relay = relay().await;
     for transport in BOTH {
         let client = client(credentials("nobody"), relay.local_addr(), transport).await;

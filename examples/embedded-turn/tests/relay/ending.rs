@@ -1,4 +1,4 @@
-//! How it starts and ends.
+//! How the relay starts and ends.
 
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
@@ -19,7 +19,7 @@ fn is_free(address: SocketAddr) -> bool {
 }
 
 #[tokio::test]
-async fn closing_it_frees_every_port_and_ends_every_connection() {
+async fn closing_frees_every_port_and_ends_every_connection() {
     let relay = relay().await;
     let address = relay.local_addr();
     let one = Allocation::of("alice", address, Transport::Udp).await;
@@ -38,7 +38,7 @@ async fn closing_it_frees_every_port_and_ends_every_connection() {
 }
 
 #[tokio::test]
-async fn dropping_it_ends_it_as_well() {
+async fn a_dropped_relay_ends() {
     let relay = relay().await;
     let address = relay.local_addr();
     drop(relay);
@@ -82,7 +82,7 @@ fn same_port() -> (UdpSocket, TcpListener) {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_an_error_that_says_so() {
+async fn the_error_about_a_port_in_use_names_the_port() {
     for transport in ["UDP", "TCP"] {
         let (udp, tcp) = same_port();
         let address = udp.local_addr().unwrap();

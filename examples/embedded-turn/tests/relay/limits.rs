@@ -1,4 +1,4 @@
-//! How much of it there is.
+//! The limits of the relay.
 
 use tokio::{
     io::AsyncReadExt as _,
@@ -12,7 +12,7 @@ use crate::{
     support::{Allocation, BOTH, PATIENCE, Transport, credentials, relay_with},
 };
 
-/// Tries until there is an allocation again.
+/// Tries until an allocation is available again.
 async fn allocate_again(relay: &EmbeddedTurn, user: &str, transport: Transport) -> Allocation {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -24,7 +24,7 @@ async fn allocate_again(relay: &EmbeddedTurn, user: &str, transport: Transport) 
 }
 
 #[tokio::test]
-async fn a_user_has_so_many_allocations_whatever_the_transport() {
+async fn allocations_of_a_user_are_limited_over_both_transports() {
     let mut limits = Limits::default();
     limits.allocations_per_user = 2;
     let relay = relay_with(limits).await;
@@ -45,7 +45,7 @@ async fn a_user_has_so_many_allocations_whatever_the_transport() {
                 .await;
             second.release().await;
         } else {
-            // Closing the connection without a word frees it too.
+            // A connection that is closed without a request frees its allocation too.
             second.hang_up().await;
             allocate_again(&relay, "alice", transport)
                 .await
@@ -59,7 +59,7 @@ async fn a_user_has_so_many_allocations_whatever_the_transport() {
 }
 
 #[tokio::test]
-async fn there_are_so_many_allocations_in_all() {
+async fn allocations_are_limited_in_total() {
     let mut limits = Limits::default();
     limits.allocations = 1;
     let relay = relay_with(limits).await;
@@ -75,7 +75,7 @@ async fn there_are_so_many_allocations_in_all() {
 }
 
 #[tokio::test]
-async fn an_address_has_so_many_connections() {
+async fn connections_of_an_address_are_limited() {
     let mut limits = Limits::default();
     limits.clients_per_ip = 1;
     let relay = relay_with(limits).await;
@@ -96,7 +96,7 @@ async fn an_address_has_so_many_connections() {
 }
 
 #[tokio::test]
-async fn of_many_requests_at_once_some_are_dropped() {
+async fn requests_beyond_the_rate_are_dropped() {
     use tokio::io::AsyncWriteExt as _;
     let relay = relay_with(Limits::default()).await;
     let mut stream = TcpStream::connect(relay.local_addr()).await.unwrap();

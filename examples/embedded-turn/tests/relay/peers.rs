@@ -1,4 +1,4 @@
-//! Whom it talks to.
+//! The peers that the relay exchanges packets with.
 
 use std::io::ErrorKind;
 
@@ -28,9 +28,10 @@ async fn on_loopback_it_reaches_this_machine() {
     relay.close().await;
 }
 
-/// What is bound to more than loopback reaches this machine no more, but for its own allocations.
+/// A relay that is bound to more than loopback does not reach its own machine, except for its own
+/// allocations.
 #[tokio::test]
-async fn elsewhere_it_reaches_its_own_allocations_and_nothing_else_of_this_machine() {
+async fn on_other_addresses_it_reaches_only_its_own_allocations_on_this_machine() {
     let mut config = Config::new("0.0.0.0:0".parse().unwrap());
     config.relay_ip = Some("127.0.0.1".parse().unwrap());
     let relay = EmbeddedTurn::start(config, secret()).await.unwrap();
@@ -42,7 +43,8 @@ async fn elsewhere_it_reaches_its_own_allocations_and_nothing_else_of_this_machi
     let forbidden = service.local_addr().unwrap();
     one.send("out", forbidden).await;
     service.send_to(b"in", one.address()).await.unwrap();
-    // On one machine a packet has arrived once it is sent, so whatever there was would be here before these.
+    // On one machine a packet arrives as soon as it is sent. So a packet that was let through would
+    // be here before these.
     talk(&one, &other).await;
     let error = service.try_recv_from(&mut [0; 16]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WouldBlock, "nothing got out");

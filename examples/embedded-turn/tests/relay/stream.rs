@@ -18,9 +18,9 @@ pub(crate) const BINDING: [u8; 20] = [
 /// The length of its answer: header, mapped address (IPv4) and fingerprint.
 pub(crate) const BINDING_ANSWER: usize = 20 + 12 + 8;
 
-/// Whether a binding request is answered, rather than the connection closed.
+/// Whether a binding request is answered. If it is not, the connection is closed.
 pub(crate) async fn binding_is_answered(stream: &mut TcpStream) -> bool {
-    // It may be closed already.
+    // The connection may be closed already.
     if stream.write_all(&BINDING).await.is_err() {
         return false;
     }
@@ -71,7 +71,7 @@ async fn garbage_ends_the_connection_and_nothing_else() {
         let mut bad = TcpStream::connect(relay.local_addr()).await.unwrap();
         bad.write_all(garbage).await.unwrap();
         let end = timeout(PATIENCE, bad.read(&mut [0; 64])).await;
-        // Unread bytes make it a reset.
+        // If bytes are unread, the end is a reset.
         assert!(matches!(end.expect("an end in time"), Ok(0) | Err(_)));
         assert!(binding_is_answered(&mut good).await, "{garbage:?}");
     }

@@ -23,7 +23,7 @@ use united_voice_core::{SharedSecret, TurnCredentials};
 use united_voice_embedded_turn::{Config, EmbeddedTurn, Limits};
 use webrtc_util::Conn;
 
-/// How long anything may take that should take milliseconds, on a busy machine.
+/// How long a step may take on a busy machine. Each should take milliseconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,12 +109,12 @@ impl Allocation {
         self.client.close().await.unwrap();
     }
 
-    /// Says nothing any more.
+    /// Closes the client, but not its allocation.
     pub(crate) async fn abandon(self) {
         self.client.close().await.unwrap();
     }
 
-    /// Ends the connection to the relay without a word.
+    /// Closes the connection to the relay without deleting the allocation.
     pub(crate) async fn hang_up(self) {
         self.transport.close().await.unwrap();
     }
@@ -153,7 +153,8 @@ async fn connect(
     (client, conn)
 }
 
-/// Sends both ways until a packet of each has arrived: the first of them may find no permission yet.
+/// Sends in both directions until a packet of each side has arrived. The first packets may find no
+/// permission yet.
 pub(crate) async fn talk(one: &Allocation, other: &Allocation) {
     let deadline = Instant::now() + PATIENCE;
     for (sender, receiver, text) in [(one, other, "there"), (other, one, "back")] {

@@ -113,7 +113,7 @@ async fn a_database_of_migrations_1_to_7_is_upgraded_with_nothing_lost() {
 }
 
 #[tokio::test]
-async fn tables_that_other_hands_made_by_the_same_files_are_taken_over() {
+async fn tables_that_another_program_made_from_the_same_files_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("united.db");
     let bare = Store::connect(&path).await.unwrap();
@@ -135,7 +135,7 @@ async fn tables_that_other_hands_made_by_the_same_files_are_taken_over() {
 }
 
 #[tokio::test]
-async fn a_public_key_finds_its_user_who_takes_the_new_name() {
+async fn a_known_public_key_signs_in_its_user_under_the_new_name() {
     let (_dir, store) = fresh().await;
     let first = store.sign_in("Ada", "key").await.unwrap();
     assert_eq!(store.sign_in("Ada L.", "key").await.unwrap(), first);
@@ -156,7 +156,7 @@ async fn a_public_key_finds_its_user_who_takes_the_new_name() {
 }
 
 #[tokio::test]
-async fn a_user_made_by_id_keeps_the_name_unless_given_one() {
+async fn a_user_made_by_id_keeps_the_name_until_another_is_given() {
     let (_dir, store) = fresh().await;
     let name = async || {
         let seen = store
@@ -265,7 +265,7 @@ async fn limits_are_set_and_cleared() {
 }
 
 #[tokio::test]
-async fn a_limit_that_makes_no_sense_is_a_strict_one() {
+async fn an_invalid_limit_counts_as_the_strictest() {
     let (_dir, store) = fresh().await;
     for (statement, expected) in [
         (

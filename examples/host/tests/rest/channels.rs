@@ -7,7 +7,7 @@ use united_voice_host::DevLogin;
 use crate::fixture::{Fixture, body};
 
 #[tokio::test]
-async fn participants_and_what_stands_in_the_way() {
+async fn participants_and_the_reasons_for_a_refusal() {
     let fixture = Fixture::new(DevLogin::Off).await;
     let long = "x".repeat(129);
     let status = async |channel: &str| {
@@ -86,7 +86,7 @@ async fn channels_are_listed_made_and_limited() {
 }
 
 #[tokio::test]
-async fn bodies_that_say_nothing_useful_are_refused() {
+async fn invalid_bodies_are_refused() {
     let fixture = Fixture::new(DevLogin::Anybody).await;
     let long = "x".repeat(65);
     let cases = [

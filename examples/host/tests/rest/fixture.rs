@@ -1,4 +1,4 @@
-//! A host with one user, asked as a framework would ask it.
+//! A host with one user. It gets requests as a framework would pass them.
 
 use std::time::SystemTime;
 

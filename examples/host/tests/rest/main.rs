@@ -1,4 +1,4 @@
-//! The REST routes, asked as a framework would ask them.
+//! The REST routes, with requests as a framework would pass them.
 
 mod channels;
 mod fixture;

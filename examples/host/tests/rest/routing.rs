@@ -1,4 +1,4 @@
-//! What is common to all routes.
+//! Behaviour that all routes have in common.
 
 use http::{Method, StatusCode, header};
 use united_voice_host::DevLogin;

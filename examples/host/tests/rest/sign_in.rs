@@ -1,4 +1,4 @@
-//! Who a request comes from, and signing in by name.
+//! The user that a request comes from, and signing in by name.
 
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use united_voice_host::{DevLogin, Request};
 use crate::fixture::{Fixture, body, token};
 
 #[tokio::test]
-async fn users_are_told_by_header_then_by_query() {
+async fn the_header_identifies_the_user_before_the_query_does() {
     let fixture = Fixture::new(DevLogin::Off).await;
     let (good, stranger) = (token("ada"), token("eve"));
     let cases = [
@@ -49,7 +49,7 @@ async fn users_are_told_by_header_then_by_query() {
 }
 
 #[tokio::test]
-async fn what_needs_a_user_says_so() {
+async fn routes_that_need_a_user_answer_401() {
     let fixture = Fixture::new(DevLogin::Anybody).await;
     for (method, path) in [
         (Method::GET, "/api/channels"),

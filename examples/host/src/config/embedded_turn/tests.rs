@@ -1,9 +1,9 @@
 use std::time::{Duration, SystemTime};
 
-use united_voice_core::{DEFAULT_STUN_URL, UserId};
+use united_voice_core::UserId;
 
 use super::*;
-use crate::{Relay, TEMPLATE};
+use crate::{ConfigError, Relay, TEMPLATE};
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, Relay::Embedded)
@@ -11,10 +11,8 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
 
 fn urls(text: &str, relay: &str) -> Vec<String> {
     let relay = relay.parse().unwrap();
-    let ice = parse(text)
-        .unwrap()
-        .embedded_ice_with(&Secret::new("north"), relay)
-        .unwrap();
+    let secrets = Secrets::default().completed().unwrap();
+    let ice = parse(text).unwrap().embedded_ice(&secrets, relay).unwrap();
     let servers = ice.ice_servers(&UserId::new("ada").unwrap(), SystemTime::now());
     servers.into_iter().flat_map(|server| server.urls).collect()
 }
@@ -75,7 +73,8 @@ fn it_accepts_what_clients_are_given() {
     for text in ["", "[turn]\nshared_secret = \"mine\""] {
         let config = parse(text).unwrap();
         let (_, secret) = config.embedded_turn(&generated, "127.0.0.1".parse().unwrap());
-        let ice = config.embedded_ice(&generated, SOME_RELAY).unwrap();
+        let relay = "127.0.0.1:1".parse().unwrap();
+        let ice = config.embedded_ice(&generated, relay).unwrap();
         let now = SystemTime::now();
         let servers = ice.ice_servers(&UserId::new("ada").unwrap(), now);
         let told = servers.last().unwrap();
@@ -109,13 +108,20 @@ fn it_runs_beside_the_server() {
 #[test]
 fn mistakes_are_refused() {
     for (text, expected) in [
-        ("[turn]\nhost = \"two words\"", "host"),
-        ("[turn]\nhost = \"[192.0.2.7\"", "host"),
-        ("[turn]\ncredential_ttl_secs = 0", "ttl"),
-        ("[turn]\nport = 65536", "line 2"),
-        ("[ice]\nstun_urls = [\"example.org\"]", "stun_urls"),
+        (
+            "[turn]\nhost = \"two words\"",
+            "[turn] host = \"two words\": must be a host name or an IP address, in quotes",
+        ),
+        (
+            "[turn]\nhost = \"[192.0.2.7\"",
+            "[turn] host = \"[192.0.2.7\": must be a host name or an IP address, in quotes",
+        ),
+        (
+            "[turn]\nport = 65536",
+            "[turn] port = 65536: must be 0 to 65535",
+        ),
     ] {
         let error = parse(text).expect_err(text).to_string();
-        assert!(error.contains(expected), "{text:?}: {error}");
+        assert_eq!(error, expected, "{text:?}");
     }
 }

@@ -1,0 +1,195 @@
+//! Reading a TOML text key by key, so that every error can name the key, show the value and say
+//! what is allowed.
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+use united_voice_core::TurnConfig;
+
+use super::{
+    error::{ConfigError, shown},
+    keys::{Key, MAX_SECRET_BYTES, MAX_STUN_URL_BYTES, MAX_STUN_URLS},
+};
+use crate::Secret;
+
+/// A text whose sections and keys are all known. The values are checked as they are read.
+///
+/// Each method that reads a key leaves its target as it is if the key is absent.
+#[derive(Debug)]
+pub(crate) struct Document<'a> {
+    text: &'a str,
+    sections: DeTable<'a>,
+}
+
+impl<'a> Document<'a> {
+    /// Parses a text that may have `keys` and no others.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the text is not TOML, or has an unknown section or key.
+    pub(crate) fn parse(text: &'a str, keys: &[&'static Key]) -> Result<Self, ConfigError> {
+        let sections = DeTable::parse(text)
+            .map_err(|error| ConfigError::syntax(text, &error, keys))?
+            .into_inner();
+        for (name, value) in &sections {
+            check_section(name.get_ref(), value.get_ref(), keys)?;
+        }
+        Ok(Self { text, sections })
+    }
+
+    pub(crate) fn switch(&self, key: &Key, target: &mut bool) -> Result<(), ConfigError> {
+        if let Some(value) = self.value(key) {
+            let switch = value.get_ref().as_bool();
+            *target = switch.ok_or_else(|| self.refused(key, value))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn number<N>(&self, key: &Key, target: &mut N) -> Result<(), ConfigError>
+    where
+        N: TryFrom<u64>,
+    {
+        if let Some(value) = self.value(key) {
+            *target = self.number_in(key, value)?;
+        }
+        Ok(())
+    }
+
+    /// A number of a key that has no default.
+    pub(crate) fn optional_number<N>(
+        &self,
+        key: &Key,
+        target: &mut Option<N>,
+    ) -> Result<(), ConfigError>
+    where
+        N: TryFrom<u64>,
+    {
+        if let Some(value) = self.value(key) {
+            *target = Some(self.number_in(key, value)?);
+        }
+        Ok(())
+    }
+
+    /// A host name or an IP address; the empty text means none.
+    pub(crate) fn host(&self, key: &Key, target: &mut String) -> Result<(), ConfigError> {
+        if let Some(value) = self.value(key) {
+            let host = value.get_ref().as_str();
+            let host = host.filter(|host| host.is_empty() || is_host(host));
+            host.ok_or_else(|| self.refused(key, value))?
+                .clone_into(target);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn stun_urls(&self, key: &Key, target: &mut Vec<String>) -> Result<(), ConfigError> {
+        let Some(value) = self.value(key) else {
+            return Ok(());
+        };
+        let urls = value.get_ref().as_array();
+        let urls = urls.filter(|urls| urls.len() <= MAX_STUN_URLS);
+        let urls = urls.ok_or_else(|| self.refused(key, value))?;
+        *target = urls
+            .iter()
+            .map(|entry| {
+                let url = entry.get_ref().as_str().filter(|url| is_stun_url(url));
+                url.map(ToOwned::to_owned)
+                    .ok_or_else(|| self.refused(key, entry))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    pub(crate) fn secret(&self, key: &Key, target: &mut Secret) -> Result<(), ConfigError> {
+        if let Some(value) = self.value(key) {
+            let secret = value.get_ref().as_str();
+            let secret = secret.filter(|secret| secret.len() <= MAX_SECRET_BYTES);
+            *target = Secret::new(secret.ok_or_else(|| self.refused(key, value))?);
+        }
+        Ok(())
+    }
+
+    fn value(&self, key: &Key) -> Option<&Spanned<DeValue<'a>>> {
+        let section = self.sections.get(key.section)?.get_ref();
+        section.as_table()?.get(key.name)
+    }
+
+    fn number_in<N>(&self, key: &Key, value: &Spanned<DeValue<'a>>) -> Result<N, ConfigError>
+    where
+        N: TryFrom<u64>,
+    {
+        let Some(integer) = value.get_ref().as_integer() else {
+            let allowed = format!("{}, a whole number without quotes", key.takes);
+            let written = self.written(value);
+            return Err(ConfigError::value_because(key, &written, allowed));
+        };
+        u64::from_str_radix(integer.as_str(), integer.radix())
+            .ok()
+            .filter(|number| key.takes.number(*number))
+            .and_then(|number| N::try_from(number).ok())
+            .ok_or_else(|| self.refused(key, value))
+    }
+
+    fn refused(&self, key: &Key, value: &Spanned<DeValue<'a>>) -> ConfigError {
+        ConfigError::value(key, &self.written(value))
+    }
+
+    /// The value as the user wrote it. What is inside a list or a table is left out: it may be
+    /// anything.
+    fn written(&self, value: &Spanned<DeValue<'a>>) -> String {
+        match value.get_ref() {
+            DeValue::Array(_) => "[…]".to_owned(),
+            DeValue::Table(_) => "{…}".to_owned(),
+            _ => self.text.get(value.span()).unwrap_or("…").to_owned(),
+        }
+    }
+}
+
+/// Whether `keys` has the section with this name, and all the keys that are in it.
+fn check_section(
+    name: &str,
+    value: &DeValue<'_>,
+    keys: &[&'static Key],
+) -> Result<(), ConfigError> {
+    let of_section = keys.iter().filter(|key| key.section == name);
+    let Some(section) = of_section.clone().map(|key| key.section).next() else {
+        let mut sections: Vec<_> = keys
+            .iter()
+            .map(|key| format!("[{}]", key.section))
+            .collect();
+        sections.dedup();
+        let (name, what) = match value {
+            DeValue::Table(_) => (format!("[{}]", shown(name)), "section"),
+            _ => (shown(name), "key outside of the sections"),
+        };
+        let known = sections.join(", ");
+        return Err(ConfigError::Unknown { name, what, known });
+    };
+    let table = value.as_table().ok_or(ConfigError::NotASection(section))?;
+    let unknown = |name: &&str| !of_section.clone().any(|key| key.name == *name);
+    match table.keys().map(|name| &**name.get_ref()).find(unknown) {
+        None => Ok(()),
+        Some(name) => {
+            let names: Vec<_> = of_section.map(|key| key.name).collect();
+            Err(ConfigError::Unknown {
+                name: format!("[{section}] {}", shown(name)),
+                what: "key",
+                known: names.join(", "),
+            })
+        }
+    }
+}
+
+/// Whether the library takes this host; nothing else here is wrong.
+fn is_host(text: &str) -> bool {
+    TurnConfig::new(text, 1, "some secret", 1).is_ok()
+}
+
+fn is_stun_url(text: &str) -> bool {
+    let host = text
+        .strip_prefix("stun:")
+        .or_else(|| text.strip_prefix("stuns:"));
+    let is_plain = |byte: u8| byte.is_ascii_graphic();
+    host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_plain))
+        && text.len() <= MAX_STUN_URL_BYTES
+}

@@ -1,0 +1,363 @@
+use std::time::SystemTime;
+
+use united_voice_core::{SharedSecret, UserId};
+
+use super::{keys::Takes, *};
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Relay::External)
+}
+
+/// A configuration with this value for one key.
+fn with(key: &Key, value: &str) -> String {
+    format!("[{}]\n{} = {value}\n", key.section, key.name)
+}
+
+/// What is wrong with the value of a key, in one line.
+fn mistake(key: &Key, value: &str) -> String {
+    let error = parse(&with(key, value)).expect_err(value).to_string();
+    assert_eq!(error.lines().count(), 1, "{error}");
+    error
+}
+
+#[test]
+fn the_template_spells_out_the_defaults_and_every_range() {
+    assert_eq!(parse(TEMPLATE).unwrap(), Config::default());
+    for key in keys::ALL {
+        let (_, rest) = TEMPLATE
+            .split_once(&format!("[{}]\n", key.section))
+            .unwrap();
+        let section = rest.split("\n[").next().unwrap();
+        let name = format!("{} = ", key.name);
+        let is_key = |line: &&str| line.trim_start_matches("# ").starts_with(&name);
+        assert_eq!(section.lines().filter(is_key).count(), 1, "{key}");
+        if let Takes::Number(least, most) = key.takes {
+            let range = format!("{least} to {most}");
+            assert!(section.contains(&range), "{key}: {range}");
+        }
+    }
+    let values: toml::Table = toml::from_str(TEMPLATE).unwrap();
+    let keys = values
+        .values()
+        .map(|section| section.as_table().unwrap().len());
+    assert_eq!(
+        keys.sum::<usize>() + 1,
+        keys::ALL.len(),
+        "every key but tls_port, which has no default"
+    );
+    let with_tls = TEMPLATE.replace("# tls_port", "tls_port");
+    assert_eq!(parse(&with_tls).unwrap().turn.tls_port, Some(5349));
+}
+
+#[test]
+fn an_empty_file_is_the_default() {
+    assert_eq!(parse("").unwrap(), Config::default());
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_shown_with_its_key_and_what_is_allowed() {
+    let wrong = [
+        "-5",
+        "5.5",
+        "\"5\"",
+        "\"a b\"",
+        "true",
+        "1979-05-27",
+        "[true]",
+        "{ a = 1 }",
+    ];
+    for key in keys::ALL {
+        let is_right = |value: &str| match key.takes {
+            Takes::Switch => value == "true",
+            Takes::Host => value == "\"5\"",
+            Takes::Secret => value.starts_with('"'),
+            Takes::Number(..) | Takes::StunUrls => false,
+        };
+        for value in wrong.into_iter().filter(|value| !is_right(value)) {
+            let error = mistake(key, value);
+            let shown = match value {
+                "{ a = 1 }" => "{…}",
+                // A list of URLs shows the entry that is none.
+                "[true]" if key.takes == Takes::StunUrls => "true",
+                "[true]" => "[…]",
+                _ => value,
+            };
+            let expected = if key.takes == Takes::Secret {
+                format!("{key}: {}", key.takes)
+            } else {
+                format!("{key} = {shown}: {}", key.takes)
+            };
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_number_out_of_range_is_shown_with_its_key_and_its_range() {
+    let mut numbers = 0;
+    for key in keys::ALL {
+        let Takes::Number(least, most) = key.takes else {
+            continue;
+        };
+        numbers += 1;
+        let below = i128::from(least) - 1;
+        let above = i128::from(most) + 1;
+        let huge = "99999999999999999999999999999999999999999";
+        for value in [below, above, -1, i128::from(i64::MAX), i128::from(u64::MAX)] {
+            let error = mistake(key, &value.to_string());
+            assert_eq!(error, format!("{key} = {value}: must be {least} to {most}"));
+        }
+        for value in [huge, "0xffff_ffff_ffff", "-0", "1_000_000_000_000"] {
+            let error = mistake(key, value);
+            assert_eq!(error, format!("{key} = {value}: must be {least} to {most}"));
+        }
+        for value in [least, most] {
+            parse(&with(key, &value.to_string())).unwrap();
+        }
+    }
+    assert_eq!(numbers, 12);
+}
+
+#[test]
+fn texts_and_lists_have_limits() {
+    for key in [&keys::JWT_SECRET, &keys::SHARED_SECRET] {
+        let longest = "x".repeat(keys::MAX_SECRET_BYTES);
+        parse(&with(key, &format!("\"{longest}\""))).unwrap();
+        let error = mistake(key, &format!("\"{longest}x\""));
+        assert_eq!(error, format!("{key}: {}", key.takes));
+    }
+    let url = format!("\"stun:{}\"", "x".repeat(keys::MAX_STUN_URL_BYTES - 5));
+    let urls = |count| format!("[{}]", vec![url.as_str(); count].join(", "));
+    parse(&with(&keys::STUN_URLS, &urls(keys::MAX_STUN_URLS))).unwrap();
+    let error = mistake(&keys::STUN_URLS, &urls(keys::MAX_STUN_URLS + 1));
+    assert!(
+        error.starts_with("[ice] stun_urls = […]: must be"),
+        "{error}"
+    );
+    for entry in [
+        url.replace("stun:", "stun:x"),
+        "\"example.org\"".to_owned(),
+        "\"turn:example.org\"".to_owned(),
+        "\"stun:\"".to_owned(),
+        "\"stun:two words\"".to_owned(),
+    ] {
+        let error = mistake(&keys::STUN_URLS, &format!("[\"stun:good\", {entry}]"));
+        let shown: String = entry.chars().take(80).collect();
+        assert!(
+            error.starts_with(&format!("[ice] stun_urls = {shown}")),
+            "{error}"
+        );
+    }
+    let error = mistake(&keys::HOST, &format!("\"{}\"", "h".repeat(254)));
+    assert!(
+        error.starts_with("[turn] host = \"hhh") && error.len() < 200,
+        "{error}"
+    );
+}
+
+#[test]
+fn a_value_that_is_no_toml_is_shown_with_its_key() {
+    for (key, value) in [
+        (&keys::HOST, "relay.example.org"),
+        (&keys::PORT, "abc"),
+        (&keys::ENABLED, "yes"),
+        (&keys::ENABLED, "True # a comment"),
+        (&keys::CREDENTIAL_TTL_SECS, "30d"),
+    ] {
+        let word = value.split(' ').next().unwrap();
+        let expected = format!("{key} = {word}: {}", key.takes);
+        assert_eq!(mistake(key, value), expected);
+    }
+    for (text, expected) in [
+        ("[turn", "line 1: "),
+        ("[turn]\nhost = two words", "line 2: [turn] host: "),
+        (
+            "[turn]\nport = 1\nport = 2",
+            "line 3: [turn] port: duplicate key",
+        ),
+        ("[turn]\nhost = \"a\nport = 1", "line 2: [turn] host: "),
+    ] {
+        let error = parse(text).expect_err(text).to_string();
+        assert!(
+            error.starts_with(expected) && error.lines().count() == 1,
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn unknown_names_are_refused_with_those_that_there_are() {
+    const SECTIONS: &str = "[auth], [ice], [turn], [limits]";
+    for key in keys::ALL {
+        let text = format!("[{}]\n{}x = 1", key.section, key.name);
+        let error = parse(&text).expect_err(&text).to_string();
+        let expected = format!("{key}x: unknown key; known are ");
+        assert!(
+            error.starts_with(&expected) && error.contains(key.name),
+            "{error}"
+        );
+
+        let text = format!("{} = 1", key.section);
+        let error = parse(&text).expect_err(&text).to_string();
+        let expected = format!("{0}: must be a section, written [{0}]", key.section);
+        assert_eq!(error, expected);
+    }
+    for (text, expected) in [
+        (
+            "[trun]\nport = 1",
+            format!("[trun]: unknown section; known are {SECTIONS}"),
+        ),
+        (
+            "bind = \"hunter2\"",
+            format!("bind: unknown key outside of the sections; known are {SECTIONS}"),
+        ),
+        (
+            "[[turn]]\nport = 1",
+            "turn: must be a section, written [turn]".to_owned(),
+        ),
+        (
+            "[auth]\n\"a\\nb\" = \"hunter2\"",
+            "[auth] a…: unknown key; known are jwt_secret".to_owned(),
+        ),
+    ] {
+        assert_eq!(parse(text).expect_err(text).to_string(), expected);
+    }
+}
+
+#[test]
+fn a_relay_that_is_enabled_needs_a_host() {
+    let expected =
+        "[turn] host: must be a host name or an IP address, in quotes, since enabled = true";
+    for text in [
+        "[turn]\nenabled = true",
+        "[turn]\nenabled = true\nhost = \"\"",
+    ] {
+        assert_eq!(parse(text).unwrap_err().to_string(), expected);
+        Config::parse(text, Relay::Embedded).unwrap();
+    }
+    parse("[turn]\nhost = \"\"").unwrap();
+}
+
+#[test]
+fn no_error_shows_a_secret() {
+    let values = [
+        "424242",
+        "hunter2",
+        "hunter2 # and",
+        "\"hunter2",
+        "'hunter2",
+        "\"hunter2\" \"more\"",
+        "\"hunter2\"more",
+        "[\"hunter2\"]",
+        "{ hunter2 = \"hunter2\" }",
+        "\"hunter2\\q\"",
+        "hunter2\nhunter2",
+        "\"\"\"\nhunter2",
+    ];
+    for key in keys::SECRETS {
+        for value in values {
+            let text = with(key, value);
+            let error = parse(&text).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(
+                !shown.contains("hunter2") && !shown.contains("424242"),
+                "{shown}"
+            );
+        }
+    }
+    for text in [
+        "auth = \"hunter2\"",
+        "auth = hunter2",
+        "jwt_secret = \"hunter2\"",
+        "[auth]\njwt_secrte = \"hunter2\"",
+        "[turn]\nenabled = true shared_secret = \"hunter2\"",
+        "[turn]\nhost = { shared_secret = \"hunter2\" }",
+        "[turn]\nhost = [\"hunter2\"]",
+        "turn = { shared_secret = \"hunter2",
+        "turn = { port = x, shared_secret = \"hunter2\" }",
+    ] {
+        let error = parse(text).expect_err(text);
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    let config =
+        parse("[auth]\njwt_secret = \"hunter2\"\n[turn]\nshared_secret = \"hunter3\"").unwrap();
+    assert!(!format!("{config:?}").contains("hunter"));
+}
+
+#[test]
+fn a_file_is_named_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("united.toml");
+    let load = || format!("{:#}", Config::load(&path, Relay::External).unwrap_err());
+    assert!(load().starts_with(&format!("{}: cannot be read: ", path.display())));
+    std::fs::write(&path, "[turn]\ncredential_ttl_secs = -5").unwrap();
+    let expected = format!(
+        "{}: [turn] credential_ttl_secs = -5: must be 1 to 2592000",
+        path.display()
+    );
+    assert_eq!(load(), expected);
+}
+
+#[test]
+fn a_configured_secret_wins_over_a_generated_one() {
+    let generated = Secrets::default().completed().unwrap();
+    let config = parse("[auth]\njwt_secret = \"mine\"").unwrap();
+    assert_eq!(config.jwt_secret(&generated).expose(), "mine");
+    assert_eq!(
+        &Config::default().jwt_secret(&generated),
+        generated.jwt_secret()
+    );
+}
+
+#[test]
+fn an_enabled_relay_is_offered_with_the_generated_secret() {
+    let generated = Secrets::default().completed().unwrap();
+    let (user, now) = (UserId::new("ada").unwrap(), SystemTime::UNIX_EPOCH);
+    let servers = |text| {
+        parse(text)
+            .unwrap()
+            .ice(&generated)
+            .unwrap()
+            .ice_servers(&user, now)
+    };
+    assert_eq!(servers("").len(), 1);
+
+    let relayed = servers(
+        "[turn]\nenabled = true\nhost = \"relay.example\"\ntls_port = 443\ncredential_ttl_secs = 60",
+    );
+    let urls: Vec<_> = relayed.iter().flat_map(|server| &server.urls).collect();
+    assert_eq!(
+        urls,
+        [
+            DEFAULT_STUN_URL,
+            "turn:relay.example:3478?transport=udp",
+            "turn:relay.example:3478?transport=tcp",
+            "turns:relay.example:443?transport=tcp",
+        ]
+    );
+    let secret = SharedSecret::new(generated.turn_shared_secret().expose());
+    let expected = secret.mint("ada", Duration::from_secs(60), now);
+    let relay = relayed.last().unwrap();
+    assert_eq!(
+        (&relay.username, &relay.credential),
+        (&expected.username, &expected.credential)
+    );
+}
+
+#[test]
+fn every_limit_reaches_the_library() {
+    let text = "[limits]\nmessages_per_second = 1\nburst = 2\noutbound_queue = 3\noutbound_queue_bytes = 4\n\
+        max_message_bytes = 5\nmax_sdp_bytes = 6\nmax_candidate_bytes = 7\nping_interval_secs = 8\nping_timeout_secs = 9";
+    let mut expected = Limits::default();
+    expected.messages_per_second = 1;
+    expected.burst = 2;
+    expected.outbound_queue = 3;
+    expected.outbound_queue_bytes = 4;
+    expected.max_message_bytes = 5;
+    expected.max_sdp_bytes = 6;
+    expected.max_candidate_bytes = 7;
+    expected.ping_interval = Duration::from_secs(8);
+    expected.ping_timeout = Duration::from_secs(9);
+    assert_eq!(parse(text).unwrap().limits(), &expected);
+}
