@@ -18,8 +18,9 @@ struct Web;
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob: mediastream:; \
     img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// The page needs the microphone and the choice of a speaker. Frames inside it get neither.
-const PERMISSIONS: &str = "microphone=(self), speaker-selection=(self), camera=(), geolocation=()";
+/// The page needs the microphone. It may choose a speaker by default; some versions of Chromium warn
+/// in the console if the header names that feature.
+const PERMISSIONS: &str = "microphone=(self), camera=(), geolocation=()";
 
 pub(crate) fn index(headers: &HeaderMap) -> Response {
     let file = Web::get("index.html").expect("the page has an index");
