@@ -138,7 +138,6 @@ pub use crate::{
     limits::{Limits, LimitsError},
     rooms::{
         registry::{PolicyEpoch, VoiceRoomRegistry},
-        relayed::Relayed,
         room::{Member, MemberRef, Participant, RoomFull, RoomState, SOFT_CAP},
         voice_connection::{JoinSnapshot, JoinTerms, VoiceConnection},
     },

@@ -5,12 +5,9 @@
 
 mod support;
 
-use support::{
-    channel,
-    client::{Client, registry, roster},
-};
+use support::client::{Client, registry, roster};
 use united_voice_core::{
-    RelayError, RelayFailure, Relayed, VoiceRoomRegistry,
+    RelayError, RelayFailure, VoiceRoomRegistry,
     proto::{
         voice::{VoiceIceCandidate, VoiceSdpAnswer, VoiceSdpOffer},
         ws::envelope::Payload,
@@ -268,38 +265,4 @@ fn the_joined_event_comes_before_what_the_joiner_sends() {
     drop(bob);
     let expected = ["joined a bob", "offer bob hello", "left a bob DISCONNECTED"];
     assert_eq!(alice.lines(), expected);
-}
-
-/// What a host that relays something of its own implements.
-struct Ping(&'static str);
-
-impl Relayed for Ping {
-    fn channel(&self) -> &str {
-        "a"
-    }
-
-    fn target_user(&self) -> &str {
-        self.0
-    }
-
-    fn target_session(&self) -> &str {
-        ""
-    }
-
-    fn size_and_limit(&self, _: &united_voice_core::Limits) -> (usize, usize) {
-        (0, 0)
-    }
-
-    fn sent_by(self, user: &united_voice_core::UserId, _: united_voice_core::SessionId) -> Payload {
-        Payload::VoiceSdpOffer(offer("a", self.0, user.as_str()))
-    }
-}
-
-#[test]
-fn a_host_may_relay_messages_of_its_own() {
-    let registry = registry();
-    let [alice, bob, ..] = scene(&registry);
-    alice.connection.relay(Ping("bob")).expect("relayed");
-    assert_eq!(bob.lines(), ["offer  alice"]);
-    assert_eq!(registry.participant_count(&channel("a")), 2);
 }

@@ -18,7 +18,7 @@ use united_voice_core::{
     ChannelId, JoinSnapshot, JoinTerms, Member, Profile, QueueStream, RoomState, Signal,
     SignalSink, SinkError, Urgency, UserId, VoiceConnection, VoiceRoomRegistry, outbound_queue,
     proto::{
-        RelayFrame, encode_protobuf,
+        Codec, Incoming, encode_protobuf,
         voice::{VoiceIceCandidate, VoiceJoinResponse},
         ws::{Envelope, envelope::Payload},
     },
@@ -145,7 +145,10 @@ fn relay_frame(scene: &Scene) -> u64 {
         payload: Some(Payload::VoiceIceCandidate(candidate)),
     });
     allocations(|| {
-        let relay = RelayFrame::parse(&frame).expect("as clients write it");
+        let Ok(Incoming::Relay(relay)) = Incoming::decode(Codec::Protobuf, &frame, frame.len())
+        else {
+            panic!("written as clients write it");
+        };
         scene.alice.relay(relay).expect("relayed");
     })
 }

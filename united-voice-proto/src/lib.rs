@@ -39,7 +39,7 @@
 //! # Relaying without decoding
 //!
 //! Most of what a signaling server passes on are offers, answers and candidates. [`Incoming::decode`] borrows such a message
-//! from its frame ([`RelayFrame`]), and [`RelayFrame::encode_from`] writes the frame for the target with one allocation;
+//! from its frame ([`Relay`]), and [`Relay::encode_from`] writes the frame for the target with one allocation;
 //! whatever is not written as clients usually do goes through [`decode`], and the two agree in every byte.
 //!
 //! # A host server's own envelope
@@ -59,30 +59,24 @@
 //! where every client speaks protobuf.
 
 mod codec;
-mod encode;
 mod error;
 mod incoming;
 #[cfg(feature = "json")]
 mod json;
+mod payload;
 mod redact;
-mod relay;
-#[cfg(feature = "json")]
-mod relay_text;
 mod wire;
-mod write;
 
 #[cfg(feature = "json")]
 pub use codec::encode_json;
 pub use codec::{Codec, decode, encode_protobuf};
-#[cfg(feature = "json")]
-pub use encode::event_json;
-pub use encode::{encode_speaking_event, encode_state_update};
 pub use error::{DecodeError, MalformedReason};
 pub use incoming::Incoming;
-pub use relay::{RelayFrame, RelayKind};
 #[cfg(feature = "json")]
-pub use relay_text::RelayText;
-pub use wire::is_voice_frame;
+pub use wire::event_json;
+pub use wire::{
+    EncodedRelay, Relay, RelayKind, encode_speaking_event, encode_state_update, is_voice_frame,
+};
 
 /// The messages of package `united.voice`.
 ///

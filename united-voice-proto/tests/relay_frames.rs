@@ -8,7 +8,7 @@ mod support;
 use proptest::{collection::vec, prelude::*};
 use support::{SENDER, config, damage, route, sent_by};
 use united_voice_proto::{
-    Codec, Incoming, RelayFrame, decode, encode_protobuf, encode_speaking_event,
+    Codec, EncodedRelay, Incoming, Relay, decode, encode_protobuf, encode_speaking_event,
     encode_state_update,
     voice::{VoiceIceCandidate, VoiceSdpOffer, VoiceSpeakingEvent, VoiceStateUpdate},
     ws::{Envelope, envelope::Payload},
@@ -35,6 +35,7 @@ fn check(frame: &[u8]) -> bool {
                 request_id: String::new(),
                 payload: Some(payload),
             });
+            let expected = EncodedRelay::Protobuf(expected);
             assert_eq!(rewritten, expected, "{}", frame.escape_ascii());
             true
         }
@@ -46,7 +47,7 @@ fn check(frame: &[u8]) -> bool {
 }
 
 /// What the server reads of the message is what prost reads.
-fn check_texts(relay: &RelayFrame<'_>, envelope: &Envelope) {
+fn check_texts(relay: &Relay<'_>, envelope: &Envelope) {
     let read = [
         relay.request_id(),
         relay.target_user_id(),

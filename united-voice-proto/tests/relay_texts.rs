@@ -9,7 +9,7 @@ mod support;
 use proptest::{collection::vec, prelude::*, sample::select};
 use support::{SENDER, config, damage, route, sent_by};
 use united_voice_proto::{
-    Codec, Incoming, decode, encode_json,
+    Codec, EncodedRelay, Incoming, Relay, decode, encode_json,
     voice::{VoiceIceCandidate, VoiceSdpAnswer, VoiceSdpOffer},
     ws::{Envelope, envelope::Payload},
 };
@@ -23,7 +23,7 @@ const TELLING: &[u8] = b"{}[]\",:\\/u0n \t\n\x00\x1f\x7f\x80\xc2\xed\xff";
 fn check(frame: &[u8]) -> Option<String> {
     let slow = decode(Codec::Json, frame, LIMIT);
     let fast = Incoming::decode(Codec::Json, frame, LIMIT);
-    let told = if let Ok(Incoming::RelayText(relay)) = &fast {
+    let told = if let Ok(Incoming::Relay(relay)) = &fast {
         let envelope = slow.as_ref().expect("what one way takes, the other does");
         let read = [
             relay.request_id(),
@@ -35,7 +35,7 @@ fn check(frame: &[u8]) -> Option<String> {
         assert_eq!(seen, route(envelope), "{}", frame.escape_ascii());
         let payload = sent_by(envelope).expect("a relayed message");
         assert_eq!(relay.to_payload(SENDER.0, SENDER.1), payload);
-        let told = relay.encode_from(SENDER.0, SENDER.1);
+        let told = text_from(relay, SENDER);
         let expected = Envelope {
             request_id: String::new(),
             payload: Some(payload),
@@ -50,11 +50,19 @@ fn check(frame: &[u8]) -> Option<String> {
     assert_eq!(fast, slow, "{}", frame.escape_ascii());
     if let Ok(text) = str::from_utf8(frame) {
         let as_text = Incoming::decode_text(text, LIMIT);
-        let is_relay = matches!(as_text, Ok(Incoming::RelayText(_)));
+        let is_relay = matches!(as_text, Ok(Incoming::Relay(_)));
         assert_eq!(is_relay, told.is_some(), "{text}");
         assert_eq!(as_text.map(Incoming::into_envelope), slow, "{text}");
     }
     told
+}
+
+/// What the target gets. A relay that came in as JSON goes out as JSON.
+fn text_from(relay: &Relay<'_>, sender: (&str, &str)) -> String {
+    match relay.encode_from(sender.0, sender.1) {
+        EncodedRelay::Json(text) => text,
+        other => panic!("not JSON: {other:?}"),
+    }
 }
 
 /// Text without anything that would be escaped.
@@ -288,10 +296,10 @@ fn every_escape_and_every_character() {
 #[test]
 fn a_sender_is_escaped() {
     let frame = br#"{"voiceIceCandidate":{"candidateJson":""}}"#;
-    let Ok(Incoming::RelayText(relay)) = Incoming::decode(Codec::Json, frame, LIMIT) else {
+    let Ok(Incoming::Relay(relay)) = Incoming::decode(Codec::Json, frame, LIMIT) else {
         panic!("nothing is unusual here");
     };
-    let told = relay.encode_from("a\"\\\n", "\"");
+    let told = text_from(&relay, ("a\"\\\n", "\""));
     let envelope = decode(Codec::Json, told.as_bytes(), LIMIT).expect("JSON");
     let Some(Payload::VoiceIceCandidate(candidate)) = envelope.payload else {
         panic!("{told}");
@@ -319,7 +327,7 @@ fn the_limit_comes_first() {
 fn content_is_not_shown() {
     let frame = br#"{"voiceIceCandidate":{"candidateJson":"192.0.2.1"}}"#;
     let incoming = Incoming::decode(Codec::Json, frame, LIMIT).expect("a candidate");
-    assert!(matches!(incoming, Incoming::RelayText(_)));
+    assert!(matches!(incoming, Incoming::Relay(_)));
     let shown = format!("{incoming:?}");
     assert!(
         shown.contains("9 bytes") && !shown.contains("192"),

@@ -3,14 +3,25 @@
 use united_voice_proto::{encode_speaking_event, encode_state_update};
 
 use crate::{
-    NotInChannel, RelayError, RelayFailure, Relayed, Signal, Urgency, UserId, VoiceConnection,
+    NotInChannel, RelayError, RelayFailure, Signal, Urgency, UserId, VoiceConnection,
     events::VoiceEvent,
-    rooms::fanout::{Answer, Fanout},
+    rooms::{
+        fanout::{Answer, Fanout},
+        relayed::Relayed,
+    },
 };
 
 impl VoiceConnection {
-    /// Sends one message to one other participant; its content is neither read nor changed. Messages from one connection
-    /// to one target arrive in the order of the calls.
+    /// Sends one message to one other participant. Its content is neither read nor changed. Messages
+    /// from one connection to one target arrive in the order of the calls.
+    ///
+    /// `message` is a [`VoiceSdpOffer`], a [`VoiceSdpAnswer`], a [`VoiceIceCandidate`], or a
+    /// [`Relay`], which borrows one of these from the frame it came in and costs less.
+    ///
+    /// [`VoiceSdpOffer`]: crate::proto::voice::VoiceSdpOffer
+    /// [`VoiceSdpAnswer`]: crate::proto::voice::VoiceSdpAnswer
+    /// [`VoiceIceCandidate`]: crate::proto::voice::VoiceIceCandidate
+    /// [`Relay`]: crate::proto::Relay
     ///
     /// Its cost depends on nothing but this room: no map is touched.
     ///
@@ -22,14 +33,14 @@ impl VoiceConnection {
     ///
     /// The user's lock, then the room's; those of a target that turns out to be too slow follow.
     pub fn relay(&self, message: impl Relayed) -> Result<(), RelayError> {
-        let hash = self.registry.inner.hash(message.target_user());
+        let hash = self.registry.inner.hash(message.target_user_id());
         let mut fanout = Fanout::default();
         let undelivered = {
             let user = self.user.state.lock();
-            let Ok(seat) = self.seat_in(&user, message.channel()) else {
+            let Ok(seat) = self.seat_in(&user, message.channel_id()) else {
                 return Err(RelayError::new(
                     RelayFailure::NotInChannel,
-                    message.channel(),
+                    message.channel_id(),
                 ));
             };
             let channel = &seat.room.id;
@@ -37,10 +48,10 @@ impl VoiceConnection {
             let mut room = seat.room.state.lock();
             let target = room
                 .seated()
-                .find(hash, message.target_user())
+                .find(hash, message.target_user_id())
                 .filter(|target| target.session != seat.session)
                 .ok_or_else(|| refused(RelayFailure::TargetNotInChannel))?;
-            let meant = message.target_session();
+            let meant = message.target_session_id();
             if !meant.is_empty() && meant.parse() != Ok(target.session) {
                 return Err(refused(RelayFailure::StaleSession));
             }
