@@ -26,13 +26,12 @@ pub fn encode_state_update(
         (false, true) => &DEAFENED,
         (true, true) => &MUTED_AND_DEAFENED,
     };
-    event(
-        request_id,
-        envelope::VOICE_STATE_UPDATE,
-        channel_id,
-        user_id,
-        flags,
-    )
+    let parts = [
+        Part::text(field::event::CHANNEL_ID, channel_id),
+        Part::text(field::event::USER_ID, user_id),
+        Part::Fields(flags),
+    ];
+    write::envelope(request_id, envelope::VOICE_STATE_UPDATE, &parts)
 }
 
 /// Encodes an envelope with a `voice_speaking_event`, with one allocation.
@@ -46,29 +45,12 @@ pub fn encode_speaking_event(
     speaking: bool,
 ) -> Bytes {
     let flags: &[u8] = if speaking { &SPEAKING } else { &[] };
-    event(
-        request_id,
-        envelope::VOICE_SPEAKING_EVENT,
-        channel_id,
-        user_id,
-        flags,
-    )
-}
-
-#[inline]
-fn event(
-    request_id: &str,
-    payload: Field<2>,
-    channel_id: &str,
-    user_id: &str,
-    flags: &[u8],
-) -> Bytes {
     let parts = [
-        Part::Text(field::event::CHANNEL_ID, channel_id),
-        Part::Text(field::event::USER_ID, user_id),
+        Part::text(field::event::CHANNEL_ID, channel_id),
+        Part::text(field::event::USER_ID, user_id),
         Part::Fields(flags),
     ];
-    write::envelope(request_id, payload, &parts)
+    write::envelope(request_id, envelope::VOICE_SPEAKING_EVENT, &parts)
 }
 
 const MUTED: [u8; 2] = set(field::event::MUTED);

@@ -94,8 +94,8 @@ impl RelayFrame<'_> {
     ) -> Bytes {
         let parts = [
             Part::Fields(self.before_sender),
-            Part::Text(relay::SENDER_USER_ID, sender_user_id),
-            Part::Text(relay::SENDER_SESSION_ID, sender_session_id),
+            Part::text(relay::SENDER_USER_ID, sender_user_id),
+            Part::text(relay::SENDER_SESSION_ID, sender_session_id),
             Part::Fields(self.behind_sender),
         ];
         write::envelope("", field_of(kind), &parts)

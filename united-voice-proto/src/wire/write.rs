@@ -7,7 +7,8 @@ use super::field::{self, Field};
 /// A part of a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Part<'a> {
-    Text(Field<1>, &'a str),
+    /// The tag of a text field, and the text.
+    Text([u8; 1], &'a str),
     /// Fields that are encoded already.
     Fields(&'a [u8]),
 }
@@ -20,7 +21,7 @@ pub(super) fn envelope<const N: usize>(
     parts: &[Part<'_>; N],
 ) -> Bytes {
     let body: usize = parts.iter().map(Part::len).sum();
-    let request_id = Part::Text(field::envelope::REQUEST_ID, request_id);
+    let request_id = Part::text(field::envelope::REQUEST_ID, request_id);
     let length = request_id.len() + payload.tag.len() + varint_len(body) + body;
     if length <= ShortFrame::CAPACITY {
         let mut frame = ShortFrame::new();
@@ -96,13 +97,18 @@ impl AsRef<[u8]> for ShortFrame {
     }
 }
 
-impl Part<'_> {
+impl<'a> Part<'a> {
+    #[inline]
+    pub(super) const fn text(field: Field<1>, text: &'a str) -> Self {
+        Self::Text(field.tag, text)
+    }
+
     /// The bytes that the part takes. Proto3 leaves an empty text out.
     #[inline]
     fn len(&self) -> usize {
         match self {
             Self::Text(_, "") => 0,
-            Self::Text(field, text) => field.tag.len() + varint_len(text.len()) + text.len(),
+            Self::Text(tag, text) => tag.len() + varint_len(text.len()) + text.len(),
             Self::Fields(fields) => fields.len(),
         }
     }
@@ -113,8 +119,7 @@ impl Part<'_> {
     fn put(&self, buffer: &mut impl Buffer) {
         match *self {
             Self::Text(_, "") => {}
-            Self::Text(field, text) => {
-                let [tag] = field.tag;
+            Self::Text([tag], text) => {
                 match u8::try_from(text.len()) {
                     // Nearly all texts are this short. Tag and length then take one copy.
                     Ok(length @ 0..0x80) => buffer.put(&[tag, length]),
