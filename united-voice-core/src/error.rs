@@ -131,18 +131,18 @@ impl RequestError {
         self
     }
 
-    /// Names the channel that the payload names, if it does.
+    /// Adds the channel that the payload names, if that is a valid id.
     pub(crate) fn about(self, payload: &Payload) -> Self {
         self.about_channel(payload.channel_id())
     }
 
-    /// Names the channel that the message names, if it does.
+    /// Adds the channel that the message names, if that is a valid id.
     #[cfg(feature = "connection")]
     pub(crate) fn about_message(self, message: &Incoming<'_>) -> Self {
         self.about_channel(message.channel_id())
     }
 
-    /// Names the channel, if it may be given back.
+    /// Adds the channel, if it is a valid id. Any other text is not sent back.
     pub(crate) fn about_channel(self, channel: &str) -> Self {
         match check_id(channel) {
             Ok(()) => self.in_channel(channel),

@@ -33,9 +33,9 @@ pub struct PendingJoin {
     pub request: VoiceJoinRequest,
 }
 
-/// Handles one message of a client to its end and answers what is wrong with it. A message is an
-/// [`Envelope`], or what [`Incoming::decode`] makes of a frame, which is quicker for what
-/// is relayed.
+/// Handles one message of a client to its end, and answers with an error if it is refused. A
+/// message is an [`Envelope`], or an [`Incoming`] from [`Incoming::decode`], which makes relaying
+/// cheaper.
 ///
 /// # Cancel safety
 ///
@@ -50,7 +50,8 @@ pub async fn dispatch<D: VoiceDirectory>(
     }
 }
 
-/// Handles one message at once, as [`dispatch`] does, unless it is a join, which is handed back for [`finish_join`].
+/// Handles one message at once, as [`dispatch`] does. A join is not handled: it is returned for
+/// [`finish_join`].
 #[must_use = "a join is not done yet"]
 pub fn dispatch_now<'a, D: VoiceDirectory>(
     server: &VoiceServer<D>,

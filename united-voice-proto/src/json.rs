@@ -47,8 +47,8 @@ pub(crate) fn decode(text: &[u8]) -> Result<Envelope, DecodeError> {
     }
 }
 
-/// Reads `null` as the default of any field, as the mapping demands. The generated code does so only
-/// for messages. Such texts are rare, so they are read a second time, without their nulls.
+/// Reads `null` as the default of any field, as the mapping demands. The generated code does so
+/// only for messages. Such texts are rare, so they are read a second time, without their nulls.
 fn parse(text: &[u8]) -> serde_json::Result<Envelope> {
     serde_json::from_slice(text).or_else(|error| {
         let syntax_is_fine = error.is_data();

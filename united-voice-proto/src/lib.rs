@@ -1,9 +1,9 @@
 //! The wire format of united-voice.
 //!
 //! Everything on a connection is an [`Envelope`](ws::Envelope): a `request_id` and one payload from
-//! [`voice`]. A binary WebSocket message holds it as protobuf, and a text message holds it as proto3
-//! JSON. A connection speaks one of the two, its [`Codec`]. The `.proto` files in the crate's
-//! `proto/` folder are the reference for clients.
+//! [`voice`]. A binary WebSocket message holds it as protobuf, and a text message holds it as
+//! proto3 JSON. A connection speaks one of the two, its [`Codec`]. The `.proto` files in the
+//! crate's `proto/` folder are the reference for clients.
 //!
 //! ```
 //! use united_voice_proto::{Codec, DecodeError, decode, encode_protobuf, voice, ws};

@@ -2,8 +2,8 @@
 //! change, encode. For any text, both ways accept it or both refuse it with the same error, and the
 //! texts for the target mean the same.
 //!
-//! `PROPTEST_CASES=1000000 cargo test --release -p united-voice-proto --test relay_texts` tries more
-//! texts.
+//! `PROPTEST_CASES=1000000 cargo test --release -p united-voice-proto --test relay_texts` tries
+//! more texts.
 #![cfg(feature = "json")]
 
 mod support;
@@ -292,8 +292,8 @@ fn every_escape_and_every_character() {
             }
         }
     }
-    // Of 128 characters, 32 are controls, one ends a text and one begins an escape. Eight may follow
-    // a backslash, and only in the content.
+    // Of 128 characters, 32 are controls, one ends a text and one begins an escape. Eight may
+    // follow a backslash, and only in the content.
     assert_eq!(taken, 3 * (128 - 32 - 2) + 8);
 }
 

@@ -23,15 +23,17 @@ impl VoiceConnection {
     /// [`VoiceIceCandidate`]: crate::proto::voice::VoiceIceCandidate
     /// [`Relay`]: crate::proto::Relay
     ///
-    /// Its cost depends on nothing but this room: no map is touched.
+    /// The cost depends only on this room, because no map is used.
     ///
     /// # Errors
     ///
-    /// [`RelayError`]. A target that is too slow or gone counts as not in the channel; the others will see it leave.
+    /// [`RelayError`]. A target that is too slow or gone counts as not in the channel, and the others
+    /// see it leave.
     ///
     /// # Locking
     ///
-    /// The user's lock, then the room's; those of a target that turns out to be too slow follow.
+    /// The user's lock, then the room's. If the target is too slow, its own locks follow after these
+    /// are released.
     pub fn relay(&self, message: impl Relayed) -> Result<(), RelayError> {
         let hash = self.registry.inner.hash(message.target_user_id());
         let mut fanout = Fanout::default();

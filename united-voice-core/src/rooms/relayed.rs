@@ -11,7 +11,9 @@ use crate::{SessionId, Signal, Urgency, UserId};
 /// A message from one participant to another: an offer, an answer or a candidate, or a [`Relay`] of
 /// one. The server reads the route and the length of the content, and writes the sender.
 ///
-/// Other crates cannot name this trait, so they cannot relay messages of their own.
+/// The trait is `pub` because [`VoiceConnection::relay`](crate::VoiceConnection::relay) takes it. Its
+/// module is private, so other crates cannot implement it: only the messages of the protocol are
+/// relayed.
 pub trait Relayed {
     /// Which message it is. The limit on the content depends on it.
     fn kind(&self) -> RelayKind;

@@ -97,8 +97,8 @@ struct Quoted<'a> {
     len: usize,
 }
 
-/// The rest of a frame, to be read as JSON libraries write it. Each method gives `None` for anything
-/// that they would write in another way.
+/// The rest of a frame, to be read as JSON libraries write it. Each method gives `None` for
+/// anything that they would write in another way.
 struct Scanner<'a>(&'a str);
 
 impl<'a> Scanner<'a> {
