@@ -2,15 +2,9 @@
 
 #[cfg(feature = "connection")]
 use united_voice_proto::Incoming;
-#[cfg(feature = "connection")]
-use united_voice_proto::ws::Envelope;
 use united_voice_proto::{voice::VoiceErrorCode, ws::envelope::Payload};
 
-use crate::{
-    SinkError,
-    directory::BoxError,
-    signaling::{channel_of, named_channel},
-};
+use crate::{SinkError, directory::BoxError, id::check_id};
 
 /// Why a connection was not registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -127,31 +121,22 @@ impl RequestError {
         self
     }
 
-    /// Names the channel that the payload names, if it does.
+    /// Adds the channel that the payload names, if that is a valid id.
     pub(crate) fn about(self, payload: &Payload) -> Self {
-        self.about_channel(channel_of(payload))
+        self.about_channel(payload.channel_id())
     }
 
-    /// Names the channel that the message names, if it does.
+    /// Adds the channel that the message names, if that is a valid id.
     #[cfg(feature = "connection")]
     pub(crate) fn about_message(self, message: &Incoming<'_>) -> Self {
-        match message {
-            Incoming::Relay(frame) => self.about_channel(frame.channel_id()),
-            #[cfg(feature = "json")]
-            Incoming::RelayText(frame) => self.about_channel(frame.channel_id()),
-            Incoming::Envelope(Envelope {
-                payload: Some(payload),
-                ..
-            }) => self.about(payload),
-            _ => self,
-        }
+        self.about_channel(message.channel_id())
     }
 
-    /// Names the channel, if it may be given back.
+    /// Adds the channel, if it is a valid id. Any other text is not sent back.
     pub(crate) fn about_channel(self, channel: &str) -> Self {
-        match named_channel(channel) {
-            Some(channel) => self.in_channel(channel),
-            None => self,
+        match check_id(channel) {
+            Ok(()) => self.in_channel(channel),
+            Err(_) => self,
         }
     }
 

@@ -4,7 +4,7 @@
 //! goes through the sinks. A handler's error is the client's answer ([`reply_error`]).
 
 use united_voice_proto::{
-    DecodeError, Incoming,
+    DecodeError, Incoming, Relay, RelayKind,
     voice::{
         VoiceError, VoiceErrorCode as Code, VoiceIceCandidate, VoiceIceServersRequest,
         VoiceIceServersResponse, VoiceJoinRequest, VoiceJoinResponse, VoiceLeaveRequest,
@@ -34,9 +34,9 @@ pub struct PendingJoin {
     pub request: VoiceJoinRequest,
 }
 
-/// Handles one message of a client to its end and answers what is wrong with it. A message is an
-/// [`Envelope`], or what [`Incoming::decode`] makes of a frame, which is quicker for what
-/// is relayed.
+/// Handles one message of a client to its end, and answers with an error if it is refused. A
+/// message is an [`Envelope`], or an [`Incoming`] from [`Incoming::decode`], which makes relaying
+/// cheaper.
 ///
 /// # Cancel safety
 ///
@@ -51,7 +51,8 @@ pub async fn dispatch<D: VoiceDirectory>(
     }
 }
 
-/// Handles one message at once, as [`dispatch`] does, unless it is a join, which is handed back for [`finish_join`].
+/// Handles one message at once, as [`dispatch`] does. A join is not handled: it is returned for
+/// [`finish_join`].
 #[must_use = "a join is not done yet"]
 pub fn dispatch_now<'a, D: VoiceDirectory>(
     server: &VoiceServer<D>,
@@ -59,31 +60,24 @@ pub fn dispatch_now<'a, D: VoiceDirectory>(
     message: impl Into<Incoming<'a>>,
 ) -> Option<PendingJoin> {
     match message.into() {
-        Incoming::Relay(frame) => {
-            dispatch_relay(server, connection, frame.request_id(), frame);
+        Incoming::Relay(message) => {
+            dispatch_relay(server, connection, message);
             None
         }
-        #[cfg(feature = "json")]
-        Incoming::RelayText(frame) => {
-            dispatch_relay(server, connection, frame.request_id(), frame);
-            None
-        }
-        // Another crate may have turned JSON on in the protocol alone.
-        other => dispatch_envelope(server, connection, other.into_envelope()),
+        Incoming::Envelope(envelope) => dispatch_envelope(server, connection, envelope),
     }
 }
 
 fn dispatch_relay<D: VoiceDirectory>(
     server: &VoiceServer<D>,
     connection: &VoiceConnection,
-    request_id: &str,
-    message: impl Relayed,
+    message: Relay<'_>,
 ) {
-    let (request_id, handled) = if request_id.len() > MAX_ID_BYTES {
+    let (request_id, handled) = if message.request_id().len() > MAX_ID_BYTES {
         let error = request_id_too_long();
-        ("", Err(error.about_channel(message.channel())))
+        ("", Err(error.about_channel(message.channel_id())))
     } else {
-        (request_id, relay(server, connection, message))
+        (message.request_id(), relay(server, connection, message))
     };
     if let Err(error) = handled {
         reply_error(connection, request_id, &error);
@@ -279,20 +273,23 @@ fn relay<D: VoiceDirectory>(
     connection: &VoiceConnection,
     message: impl Relayed,
 ) -> Handled {
-    checked(message.channel())?;
+    checked(message.channel_id())?;
     check_relayed(server.limits(), &message)
-        .map_err(|error| error.in_channel(message.channel()))?;
+        .map_err(|error| error.in_channel(message.channel_id()))?;
     Ok(connection.relay(message)?)
 }
 
 fn check_relayed(limits: &Limits, message: &impl Relayed) -> Handled {
-    check_id(message.target_user())
+    check_id(message.target_user_id())
         .map_err(|_| RequestError::malformed("target user id is empty or too long"))?;
-    if message.target_session().len() > MAX_ID_BYTES {
+    if message.target_session_id().len() > MAX_ID_BYTES {
         return Err(RequestError::malformed("target session id is too long"));
     }
-    let (size, limit) = message.size_and_limit(limits);
-    if size > limit {
+    let limit = match message.kind() {
+        RelayKind::Offer | RelayKind::Answer => limits.max_sdp_bytes,
+        RelayKind::Candidate => limits.max_candidate_bytes,
+    };
+    if message.content_len() > limit {
         return Err(RequestError::new(
             Code::TooLarge,
             "the content is too large",
@@ -427,28 +424,4 @@ fn checked(channel: &str) -> Result<&str, RequestError> {
 
 fn no_channel(_: IdError) -> RequestError {
     RequestError::malformed("channel id is empty or too long")
-}
-
-/// The channel that a message names, where it names one that may be given back.
-pub(crate) fn named_channel(channel: &str) -> Option<&str> {
-    checked(channel).ok()
-}
-
-/// The channel that a payload names, whatever stands there.
-pub(crate) fn channel_of(payload: &Payload) -> &str {
-    match payload {
-        Payload::VoiceJoinRequest(request) => &request.channel_id,
-        Payload::VoiceJoinResponse(response) => &response.channel_id,
-        Payload::VoiceLeaveRequest(request) => &request.channel_id,
-        Payload::VoiceLeaveEvent(event) => &event.channel_id,
-        Payload::VoiceSdpOffer(offer) => &offer.channel_id,
-        Payload::VoiceSdpAnswer(answer) => &answer.channel_id,
-        Payload::VoiceIceCandidate(candidate) => &candidate.channel_id,
-        Payload::VoiceStateUpdate(update) => &update.channel_id,
-        Payload::VoiceSpeakingEvent(event) => &event.channel_id,
-        Payload::VoiceParticipantJoinedEvent(event) => &event.channel_id,
-        Payload::VoiceError(error) => &error.channel_id,
-        Payload::VoiceIceServersRequest(request) => &request.channel_id,
-        Payload::VoiceIceServersResponse(response) => &response.channel_id,
-    }
 }

@@ -1,4 +1,4 @@
-//! Frames to envelopes and back, in either encoding.
+//! Decoding frames and encoding envelopes, in protobuf and in JSON.
 
 use bytes::Bytes;
 use prost::Message;
@@ -20,7 +20,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The WebSocket subprotocol that stands for this encoding.
+    /// The WebSocket subprotocol that names this encoding.
     #[must_use]
     pub const fn subprotocol(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl Codec {
         }
     }
 
-    /// The encoding that a subprotocol stands for. Names are compared exactly (RFC 6455, section 4.1).
+    /// The encoding that a subprotocol names. Names are compared exactly (RFC 6455, section 4.1).
     #[must_use]
     pub fn from_subprotocol(name: &str) -> Option<Self> {
         match name {
@@ -43,8 +43,9 @@ impl Codec {
 
     /// The encoding of the first offered subprotocol that is known.
     ///
-    /// Takes names, not header lines: split `Sec-WebSocket-Protocol` at commas and trim each part. On `None` the server
-    /// answers with no subprotocol, and the first message settles the encoding.
+    /// Takes names, not header lines: split `Sec-WebSocket-Protocol` at commas and trim each part.
+    /// On `None` the server answers without a subprotocol, and the client's first message settles
+    /// the encoding.
     ///
     /// ```
     /// use united_voice_proto::Codec;
@@ -61,11 +62,11 @@ impl Codec {
 
 /// Decodes one frame of at most `limit` bytes. The envelope always has a payload.
 ///
-/// The request id of a decoded envelope is as the client wrote it, whatever its length.
+/// The request id of a decoded envelope is as the client wrote it, however long.
 ///
-/// In protobuf the last of several payloads counts, as the format has it. In JSON a key that is given two values, in
-/// one spelling or in both, is an error, as are two payloads. `null` stands for a field's default, as if the key were
-/// not there; so `{"voiceJoinRequest":null}` is empty.
+/// In protobuf the last of several payloads counts, as the format demands. In JSON two payloads are
+/// an error, and so are two values for one key, in the same spelling or in both. A `null` counts as
+/// if the key were not there, so `{"voiceJoinRequest":null}` is empty.
 ///
 /// # Errors
 /// See [`DecodeError`].

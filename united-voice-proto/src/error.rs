@@ -4,13 +4,14 @@ use thiserror::Error;
 
 use crate::MAX_REQUEST_ID_BYTES;
 
-/// Why [`decode`](crate::decode) gave no envelope. In each case it is the sender of the frame who is to blame.
+/// Why [`decode`](crate::decode) gave no envelope. Each is the fault of the sender of the frame.
 ///
-/// No variant holds, and neither `Display` nor `Debug` shows, anything of the frame but the request id.
+/// The only part of the frame that a variant holds, or that `Display` or `Debug` shows, is the
+/// request id.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The frame is over the limit. Nothing of it was read.
+    /// The frame is over the limit, and was not read.
     #[error("frame of {size} bytes is over the limit of {limit}")]
     TooLarge {
         /// Bytes in the frame.
@@ -21,7 +22,7 @@ pub enum DecodeError {
     /// The frame is not an envelope.
     #[error("malformed envelope: {reason}")]
     Malformed {
-        /// The request id as far as it could be made out, else empty; also empty where it is over 128 bytes.
+        /// The request id; empty if it could not be read or is over 128 bytes.
         request_id: String,
         /// What is wrong with the frame.
         reason: MalformedReason,
@@ -29,20 +30,21 @@ pub enum DecodeError {
     /// The envelope has no field besides the request id.
     #[error("envelope without a payload")]
     Empty {
-        /// The request id; empty where there is none or it is over 128 bytes.
+        /// The request id; empty if there is none or it is over 128 bytes.
         request_id: String,
     },
-    /// The only payload is a field or JSON key that this crate does not know: the host server's own.
+    /// The only payload is a field or JSON key that this crate does not know. It may be the host
+    /// server's own.
     #[error("envelope with a payload that is not voice")]
     Foreign {
-        /// The request id; empty where there is none.
+        /// The request id; empty if there is none.
         request_id: String,
     },
 }
 
 impl DecodeError {
-    /// The request id to answer with. Empty where there was none, it could not be made out, it is over 128 bytes, or
-    /// the frame was too large to be read.
+    /// The request id to answer with. It is empty if there is none, if it could not be read, if it
+    /// is over 128 bytes, or if the frame was over the limit.
     #[must_use]
     pub fn request_id(&self) -> &str {
         match self {
@@ -67,7 +69,7 @@ impl DecodeError {
     }
 
     pub(crate) fn foreign(request_id: String) -> Self {
-        // A host's payload too is answered under its request id, so the id has to be one.
+        // The host answers its own payloads under the request id, so the id must be a valid one.
         if request_id.len() > MAX_REQUEST_ID_BYTES {
             return Self::malformed(request_id, MalformedReason::RequestIdTooLong);
         }
@@ -79,26 +81,26 @@ impl DecodeError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MalformedReason {
-    /// It is not protobuf, or not that of an envelope.
+    /// It is not the protobuf of an envelope.
     #[error(transparent)]
     Protobuf(prost::DecodeError),
     /// The request id of a payload that is not voice is over 128 bytes.
     #[error("request id is over {MAX_REQUEST_ID_BYTES} bytes")]
     RequestIdTooLong,
-    /// It is not JSON, or not that of an envelope.
+    /// It is not the JSON of an envelope.
     ///
-    /// The parser's own message is left out: it quotes the text it stumbled over.
+    /// The parser's own message is left out because it quotes the text.
     #[cfg(feature = "json")]
     #[error("unexpected JSON at line {line}, column {column}")]
     Json {
-        /// Line of the text, from 1; 0 where it is not known.
+        /// Line of the text, from 1; 0 if it is not known.
         line: usize,
-        /// Column of the line in bytes, from 1; 0 where it is not known.
+        /// Column of the line in bytes, from 1; 0 if it is not known.
         column: usize,
     },
 }
 
-/// A request id that may be echoed.
+/// The request id, or nothing if it is too long to be echoed.
 fn short(request_id: String) -> String {
     if request_id.len() > MAX_REQUEST_ID_BYTES {
         String::new()

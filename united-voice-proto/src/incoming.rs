@@ -1,21 +1,16 @@
-//! What a client sent, read no further than it has to be.
+//! A client's frame, read no further than it has to be.
 
-#[cfg(feature = "json")]
-use crate::RelayText;
-use crate::{Codec, DecodeError, RelayFrame, decode, ws::Envelope};
+use crate::{Codec, DecodeError, Relay, decode, ws::Envelope};
 
 /// A decoded frame: a relayed message is borrowed from it, all else is an envelope.
 ///
-/// What a relayed message becomes depends on how it is written and makes no difference to what it means: one that is written
-/// unusually ends up as an envelope.
+/// A relayed message that is written in an unusual way becomes an envelope too. The two forms mean
+/// the same, so handle an offer in an envelope as you handle one in a [`Relay`].
 #[derive(Debug, Clone)]
 pub enum Incoming<'a> {
     /// An offer, an answer or a candidate that can be passed on without being taken apart.
-    Relay(RelayFrame<'a>),
-    /// Such a message in JSON.
-    #[cfg(feature = "json")]
-    RelayText(RelayText<'a>),
-    /// Anything else. It has a payload where it comes from [`Incoming::decode`].
+    Relay(Relay<'a>),
+    /// Any other message. It has a payload if it comes from [`Incoming::decode`].
     Envelope(Envelope),
 }
 
@@ -27,12 +22,12 @@ impl<'a> Incoming<'a> {
     pub fn decode(codec: Codec, frame: &'a [u8], limit: usize) -> Result<Self, DecodeError> {
         let relay = match codec {
             _ if frame.len() > limit => None,
-            Codec::Protobuf => RelayFrame::parse(frame).map(Self::Relay),
+            Codec::Protobuf => Relay::parse_protobuf(frame),
             #[cfg(feature = "json")]
-            Codec::Json => std::str::from_utf8(frame).ok().and_then(Self::relay_text),
+            Codec::Json => std::str::from_utf8(frame).ok().and_then(Relay::parse_json),
         };
         match relay {
-            Some(relay) => Ok(relay),
+            Some(relay) => Ok(Self::Relay(relay)),
             None => decode(codec, frame, limit).map(Self::Envelope),
         }
     }
@@ -44,25 +39,30 @@ impl<'a> Incoming<'a> {
     #[cfg(feature = "json")]
     pub fn decode_text(frame: &'a str, limit: usize) -> Result<Self, DecodeError> {
         let fits = frame.len() <= limit;
-        match fits.then(|| Self::relay_text(frame)).flatten() {
-            Some(relay) => Ok(relay),
+        match fits.then(|| Relay::parse_json(frame)).flatten() {
+            Some(relay) => Ok(Self::Relay(relay)),
             None => decode(Codec::Json, frame.as_bytes(), limit).map(Self::Envelope),
         }
     }
 
-    #[cfg(feature = "json")]
-    fn relay_text(frame: &'a str) -> Option<Self> {
-        RelayText::parse(frame).map(Self::RelayText)
-    }
-
-    /// The request id as the client wrote it, whatever its length.
+    /// The request id as the client wrote it, however long.
     #[must_use]
     pub fn request_id(&self) -> &str {
         match self {
             Self::Relay(relay) => relay.request_id(),
-            #[cfg(feature = "json")]
-            Self::RelayText(relay) => relay.request_id(),
             Self::Envelope(envelope) => &envelope.request_id,
+        }
+    }
+
+    /// The channel that the message names, as the client wrote it; empty if there is no payload.
+    #[must_use]
+    pub fn channel_id(&self) -> &str {
+        match self {
+            Self::Relay(relay) => relay.channel_id(),
+            Self::Envelope(envelope) => match &envelope.payload {
+                Some(payload) => payload.channel_id(),
+                None => "",
+            },
         }
     }
 
@@ -71,8 +71,6 @@ impl<'a> Incoming<'a> {
     pub fn into_envelope(self) -> Envelope {
         match self {
             Self::Relay(relay) => relay.to_envelope(),
-            #[cfg(feature = "json")]
-            Self::RelayText(relay) => relay.to_envelope(),
             Self::Envelope(envelope) => envelope,
         }
     }

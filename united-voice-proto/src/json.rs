@@ -1,4 +1,4 @@
-//! The proto3 JSON mapping of the envelope: what the generated code leaves open of it.
+//! The parts of the proto3 JSON mapping that the generated code does not cover.
 
 use std::{borrow::Cow, fmt};
 
@@ -47,8 +47,8 @@ pub(crate) fn decode(text: &[u8]) -> Result<Envelope, DecodeError> {
     }
 }
 
-/// The mapping takes `null` for the default of any field; the generated code takes it only for messages.
-/// Who writes such text is rare, so it is read once more without its nulls.
+/// Reads `null` as the default of any field, as the mapping demands. The generated code does so
+/// only for messages. Such texts are rare, so they are read a second time, without their nulls.
 fn parse(text: &[u8]) -> serde_json::Result<Envelope> {
     serde_json::from_slice(text).or_else(|error| {
         let syntax_is_fine = error.is_data();
@@ -65,7 +65,7 @@ fn parse_without_nulls(text: &[u8]) -> Option<Envelope> {
     serde_json::from_slice(&text).ok()
 }
 
-/// What stands between the quotes of a JSON string.
+/// The text as it stands between the quotes of a JSON string.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     if text
         .bytes()
@@ -82,7 +82,8 @@ pub(crate) fn encode(envelope: &Envelope) -> String {
     serde_json::to_string(envelope).unwrap_or_else(|_| encode_open_enum(envelope))
 }
 
-/// The generated code refuses enum values that have no name; the mapping writes their number.
+/// Writes the number of an enum value that has no name, as the mapping demands. The generated code
+/// refuses such a value.
 fn encode_open_enum(envelope: &Envelope) -> String {
     let mut envelope = envelope.clone();
     let (pointer, number) = match &mut envelope.payload {
@@ -104,7 +105,7 @@ fn encode_open_enum(envelope: &Envelope) -> String {
 #[derive(Debug, Default)]
 struct Outline {
     request_id: String,
-    /// There is a key besides the request id and the payloads of voice.
+    /// There is a key that is neither the request id nor a payload of voice.
     foreign: bool,
 }
 
@@ -112,7 +113,7 @@ impl Outline {
     fn of(text: &[u8]) -> Self {
         let mut outline = Self::default();
         let mut deserializer = serde_json::Deserializer::from_slice(text);
-        // Where the text breaks is no matter here: what came before it has been noted.
+        // The outline has what came before an error, so the error itself does not matter.
         let _ = OutlineSeed(&mut outline).deserialize(&mut deserializer);
         outline
     }
@@ -156,8 +157,8 @@ fn is_payload_key(key: &str) -> bool {
         .any(|(camel, snake)| key == *camel || key == *snake)
 }
 
-/// Any JSON. Unlike [`Value`] it keeps each of several equal keys, so that they are refused as ever, and it is written
-/// without the members that are null.
+/// Any JSON. It is written without the members that are null. Unlike [`Value`] it keeps a key that
+/// comes twice, so that the text is still refused.
 enum Tree {
     Scalar(Value),
     Array(Vec<Self>),

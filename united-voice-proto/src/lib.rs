@@ -1,8 +1,9 @@
 //! The wire format of united-voice.
 //!
-//! Everything on a connection is an [`Envelope`](ws::Envelope): a `request_id` and one payload from [`voice`]. A binary
-//! WebSocket message holds it as protobuf, a text message as proto3 JSON; a connection speaks one of the two, its
-//! [`Codec`]. The `.proto` files are in the crate's `proto/` folder and are the reference for clients.
+//! Everything on a connection is an [`Envelope`](ws::Envelope): a `request_id` and one payload from
+//! [`voice`]. A binary WebSocket message holds it as protobuf, and a text message holds it as
+//! proto3 JSON. A connection speaks one of the two, its [`Codec`]. The `.proto` files in the
+//! crate's `proto/` folder are the reference for clients.
 //!
 //! ```
 //! use united_voice_proto::{Codec, DecodeError, decode, encode_protobuf, voice, ws};
@@ -30,65 +31,67 @@
 //!
 //! # What a frame can be
 //!
-//! [`decode`] tells four things apart, since a server answers each in its own way: an envelope with a payload; one whose
-//! only payload this crate does not know, which is the host server's own ([`DecodeError::Foreign`]); one without any
-//! payload ([`DecodeError::Empty`]); and something that is no envelope at all ([`DecodeError::Malformed`]). The request
-//! id comes with the error wherever it could be made out, so that the answer can carry it. Fields and JSON keys that are
-//! not known are ignored inside a payload.
+//! A server answers four kinds of frames in different ways, so [`decode`] tells them apart:
+//!
+//! - an envelope with a payload;
+//! - an envelope whose only payload this crate does not know, because it is the host server's own
+//!   ([`DecodeError::Foreign`]);
+//! - an envelope without a payload ([`DecodeError::Empty`]);
+//! - anything that is not an envelope ([`DecodeError::Malformed`]).
+//!
+//! The error carries the request id if it could be read, so that the answer can carry it too.
+//! Inside a payload, unknown fields and JSON keys are ignored.
 //!
 //! # Relaying without decoding
 //!
-//! Most of what a signaling server passes on are offers, answers and candidates. [`Incoming::decode`] borrows such a message
-//! from its frame ([`RelayFrame`]), and [`RelayFrame::encode_from`] writes the frame for the target with one allocation;
-//! whatever is not written as clients usually do goes through [`decode`], and the two agree in every byte.
+//! Most of what a signaling server passes on are offers, answers and candidates.
+//! [`Incoming::decode`] borrows such a message from its frame as a [`Relay`], and
+//! [`Relay::encode_from`] writes the frame for the target with one allocation. A frame that is
+//! written in an unusual way goes through [`decode`]. The two ways give the same results, and the
+//! same bytes in protobuf.
 //!
 //! # A host server's own envelope
 //!
-//! Fields 180 to 199 of the envelope belong to voice; all but 1 of the rest are free. A server that has an envelope
-//! already asks [`is_voice_frame`] which of its frames to hand over here, or embeds the messages of [`voice`] in its own
-//! `.proto` files.
+//! Fields 180 to 199 of the envelope belong to voice, and field 1 is the request id. All others are
+//! free for the host. A server that already has an envelope asks [`is_voice_frame`] which of its
+//! frames to hand to this crate, or embeds the messages of [`voice`] in its own `.proto` files.
 //!
 //! # Privacy
 //!
-//! `Debug` of SDP, candidates and TURN credentials shows lengths, not content, and no error repeats what was in a frame,
-//! save for the request id. No input makes this crate panic.
+//! `Debug` of SDP, candidates and TURN credentials shows lengths, not content. No error repeats
+//! what was in a frame, except for the request id. No input makes this crate panic.
 //!
 //! # Features
 //!
-//! `json` (default): [`Codec::Json`](Codec), `encode_json`, and `serde` implementations of all messages. Leave it out
-//! where every client speaks protobuf.
+//! `json` (default): [`Codec::Json`](Codec), `encode_json`, and `serde` implementations of all
+//! messages. Leave it out if every client speaks protobuf.
 
 mod codec;
-mod encode;
 mod error;
 mod incoming;
 #[cfg(feature = "json")]
 mod json;
+mod payload;
 mod redact;
-mod relay;
-#[cfg(feature = "json")]
-mod relay_text;
 mod wire;
-mod write;
 
 #[cfg(feature = "json")]
 pub use codec::encode_json;
 pub use codec::{Codec, decode, encode_protobuf};
-#[cfg(feature = "json")]
-pub use encode::event_json;
-pub use encode::{encode_speaking_event, encode_state_update};
 pub use error::{DecodeError, MalformedReason};
 pub use incoming::Incoming;
-pub use relay::{RelayFrame, RelayKind};
 #[cfg(feature = "json")]
-pub use relay_text::RelayText;
-pub use wire::is_voice_frame;
+pub use wire::event_json;
+pub use wire::{
+    EncodedRelay, Relay, RelayKind, encode_speaking_event, encode_state_update, is_voice_frame,
+};
 
 /// The messages of package `united.voice`.
 ///
-/// With the feature `json` all of them are `serde::Serialize` and `serde::Deserialize` in the proto3 JSON mapping: both
-/// spellings of a name are read, lowerCamelCase is written, defaults are written out. An enum value that is not known is
-/// read as `UNSPECIFIED` in JSON and keeps its number in protobuf.
+/// With the feature `json` all of them are `serde::Serialize` and `serde::Deserialize` in the
+/// proto3 JSON mapping. Both spellings of a name are read, lowerCamelCase is written, and defaults
+/// are written out. An unknown enum value is read as `UNSPECIFIED` in JSON and keeps its number in
+/// protobuf.
 #[cfg_attr(
     feature = "json",
     expect(clippy::use_self, reason = "generated by pbjson-build")
@@ -110,5 +113,5 @@ pub mod ws {
     include!("generated/united.ws.serde.rs");
 }
 
-/// Bytes that a request id may have. One that is longer is never echoed.
+/// Bytes that a request id may have. A longer one is never echoed.
 const MAX_REQUEST_ID_BYTES: usize = 128;

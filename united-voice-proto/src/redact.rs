@@ -1,10 +1,11 @@
-//! `Debug` of the messages whose content must not reach a log: addresses of users (SDP, candidates) and credentials.
+//! `Debug` of messages with content that must not reach a log: addresses of users (in SDP and
+//! candidates) and credentials.
 
 use std::fmt;
 
 use crate::voice::{IceServer, VoiceIceCandidate, VoiceSdpAnswer, VoiceSdpOffer};
 
-/// Shows how long a text is, and nothing of it.
+/// Shows the length of a text and none of its content.
 struct Redacted<'a>(&'a str);
 
 impl fmt::Debug for Redacted<'_> {
@@ -13,7 +14,7 @@ impl fmt::Debug for Redacted<'_> {
     }
 }
 
-// Each message is taken apart without `..`, so that a new field cannot be forgotten here.
+// Each pattern names all fields, without `..`, so a new field cannot be forgotten here.
 
 impl fmt::Debug for VoiceSdpOffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

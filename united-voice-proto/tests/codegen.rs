@@ -1,6 +1,6 @@
-//! The checked-in code is what the .proto files say.
+//! The checked-in code is the code that the .proto files generate.
 //!
-//! `UNITED_VOICE_REGENERATE=1 cargo test -p united-voice-proto --test codegen` writes it anew.
+//! `UNITED_VOICE_REGENERATE=1 cargo test -p united-voice-proto --test codegen` writes it again.
 
 use std::{fs, path::Path};
 
@@ -13,7 +13,7 @@ const GENERATED: [&str; 4] = [
     "united.ws.serde.rs",
 ];
 
-/// Messages whose `Debug` is written by hand, without their content.
+/// Messages with a hand-written `Debug`, which hides their content.
 const REDACTED: [&str; 4] = [
     ".united.voice.VoiceSdpOffer",
     ".united.voice.VoiceSdpAnswer",

@@ -1,5 +1,6 @@
-//! The bytes and the JSON are those of another implementation: Google's Python protobuf 7.36.2 (with the protoc of
-//! grpcio-tools 1.85.1). `golden/generate.py` made them and says how.
+//! The bytes and the JSON are the same as another implementation writes: Google's Python protobuf
+//! 7.36.2, with the protoc of grpcio-tools 1.85.1. `golden/generate.py` made the fixtures and says
+//! how.
 
 mod fixtures;
 mod samples;
@@ -87,7 +88,8 @@ fn messages_on_their_own() {
 
 #[test]
 fn fields_unknown_to_a_payload_are_ignored_in_protobuf() {
-    // Of a VoiceJoinRequest: field 99 as a varint, channel_id "x", fields 98 (text) and 97 (a group).
+    // A VoiceJoinRequest with field 99 (a varint), channel_id "x", and fields 98 (a text) and 97
+    // (a group).
     let payload = b"\x98\x06\x2a\x0a\x01x\x92\x06\x02hi\x8b\x06\x8c\x06";
     let mut frame = vec![
         0x0a,
@@ -104,7 +106,7 @@ fn fields_unknown_to_a_payload_are_ignored_in_protobuf() {
     let expected = envelope("7", join);
     assert_eq!(decode(Codec::Protobuf, &frame, LIMIT), Ok(expected.clone()));
 
-    // And a host's field 20 beside the payload.
+    // The same with a host's field 20 next to the payload.
     frame.extend(b"\xa2\x01\x02hi");
     assert_eq!(decode(Codec::Protobuf, &frame, LIMIT), Ok(expected));
 }

@@ -1,4 +1,4 @@
-//! The JSON is that of another implementation, see `golden.rs`.
+//! The JSON is the same as another implementation writes. See `golden.rs`.
 #![cfg(feature = "json")]
 
 mod fixtures;
@@ -119,7 +119,7 @@ fn null_stands_for_the_default_of_any_field() {
         let text = serde_json::json!({ "requestId": null, key: nulls }).to_string();
         assert_eq!(read(&text), envelope("", empty), "{name}");
     }
-    // Beside a null everything else is kept as it was written.
+    // Members next to a null keep their values.
     let text = r#"{"voiceJoinResponse":{"sessionId":null,"participants":[{"userId":"é\n","muted":true,"pubkey":null}],
         "n":[1,-2,3.5,18446744073709551615,"x",null,false]}}"#;
     let response = VoiceJoinResponse {

@@ -1,4 +1,4 @@
-//! Frames that a client should not send, and what they are taken for.
+//! Frames that a client should not send, and how they are classified.
 
 mod verdict;
 
@@ -21,7 +21,7 @@ fn field(number: u32, content: &[u8]) -> Vec<u8> {
 #[test]
 fn protobuf() {
     let table: &[(&[u8], Verdict<'_>)] = &[
-        // Empty: nothing, or nothing besides request ids.
+        // Empty: nothing at all, or only request ids.
         (b"", Empty("")),
         (b"\x0a\x00", Empty("")),
         (b"\x0a\x017", Empty("7")),
@@ -36,12 +36,12 @@ fn protobuf() {
             b"\x0a\x017\xa3\x01\x0a\x01x\xab\x01\xac\x01\xa4\x01",
             Foreign("7"),
         ),
-        (b"\x9a\x0c\x00", Foreign("")), // 195, not given out yet
-        (b"\xfa\xff\xff\xff\x0f\x00", Foreign("")), // the highest number there is
+        (b"\x9a\x0c\x00", Foreign("")), // 195, not in use yet
+        (b"\xfa\xff\xff\xff\x0f\x00", Foreign("")), // the highest field number
         // An empty payload is a payload.
         (b"\xa2\x0b\x00", Envelope),
         (b"\xa2\x01\x02hi\xa2\x0b\x00", Envelope),
-        // Malformed, with what came before the damage.
+        // Malformed, with the request id that came before the damage.
         (b"\x0a", Malformed("")),
         (b"\x0a\x05hi", Malformed("")),
         (b"\x0a\x017\xa2\x0b\x05\x0a", Malformed("7")),
@@ -51,16 +51,16 @@ fn protobuf() {
         (b"\x0a\x017\x00", Malformed("7")),     // field number 0
         (b"\x0a\x017\x0e", Malformed("7")),     // wire type 6
         (b"\x0a\x017\x0f", Malformed("7")),     // wire type 7
-        (b"\x0a\x017\xa4\x01", Malformed("7")), // the end of a group not begun
+        (b"\x0a\x017\xa4\x01", Malformed("7")), // the end of a group that never began
         (b"\x0a\x017\xa3\x01\x0a\x01x", Malformed("7")), // a group without an end
         (b"\x08\x07", Malformed("")),           // a number for a request id
         (b"\x0a\x01\xff", Malformed("")),       // a request id that is not UTF-8
         (b"\x0a\x017\x0a\x01\xff", Malformed("7")),
-        // Or with what comes after it, where the damage is inside a payload.
+        // Malformed inside a payload, with the request id that comes after the damage.
         (b"\xa2\x0b\x01\xff\x0a\x017", Malformed("7")),
         (b"\xa2\x0b\x03\x0a\x01\xff\x0a\x017", Malformed("7")),
         (b"\xa0\x0b\x01\x0a\x017", Malformed("7")), // a payload as a number
-        // Numbers that run on, and lengths far beyond the frame.
+        // Varints without an end, and lengths far beyond the frame.
         (
             b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
             Malformed(""),
@@ -71,7 +71,7 @@ fn protobuf() {
         ),
         (b"\x0a\x017\x12\xff\xff\xff\xff\x07", Malformed("7")),
         (b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x00", Malformed("")),
-        // The other encoding, and none at all.
+        // JSON, and no encoding at all.
         (br#"{"requestId":"1","voiceJoinRequest":{}}"#, Malformed("")),
         (b"\n\xffnot protobuf", Malformed("")),
     ];
@@ -96,7 +96,7 @@ fn a_request_id_over_128_bytes_is_not_echoed() {
     let longest = "é".repeat(64);
     let longer = format!("{longest}x");
     for (request_id, echoed) in [(&longest, longest.as_str()), (&longer, "")] {
-        // A host's payload needs an id that can be answered.
+        // The answer to a host's payload needs a valid request id.
         let foreign = if echoed.is_empty() {
             Malformed("")
         } else {
@@ -122,7 +122,7 @@ fn a_request_id_over_128_bytes_is_not_echoed() {
             json(r#","voiceJoinRequest":{}}"#, Envelope);
         }
     }
-    // What is decoded keeps it, for the server to refuse.
+    // A decoded envelope keeps the id, and the server refuses it.
     let frame = [field(1, longer.as_bytes()), field(180, b"")].concat();
     let envelope = decode(Codec::Protobuf, &frame, LIMIT).unwrap();
     assert_eq!(envelope.request_id, longer);
@@ -175,15 +175,15 @@ fn voice_frames_are_told_from_a_hosts() {
         (b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", false), // over 64 bits
         (b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x00", false),
         (b"\x02\x00", false),                 // field number 0
-        (b"\x82\x80\x80\x80\x10\x00", false), // one number too high
-        (b"\x14", false),                     // the end of a group not begun
+        (b"\x82\x80\x80\x80\x10\x00", false), // one above the highest field number
+        (b"\x14", false),                     // the end of a group that never began
     ];
     for (other, expected) in beside {
         for frame in [[other, &voice].concat(), [&voice, other].concat()] {
             assert_eq!(is_voice_frame(&frame), expected, "{}", frame.escape_ascii());
         }
     }
-    // Inside a group it is not at the top level, even where the depth is absurd.
+    // A field inside a group is not at the top level, however deep the group is.
     let group = [
         [0x23].repeat(60_000),
         field(180, b""),

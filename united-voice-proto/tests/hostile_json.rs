@@ -1,4 +1,4 @@
-//! Texts that a client should not send, and what they are taken for.
+//! Texts that a client should not send, and how they are classified.
 #![cfg(feature = "json")]
 
 mod verdict;
@@ -101,7 +101,7 @@ fn table() {
             r#"{"requestId":"1","voiceError":{"code":1.5}}"#,
             Malformed("1"),
         ),
-        // Twice the same, also beside a null that is fine.
+        // The same key twice, also next to a null, which is allowed.
         (r#"{"requestId":"1","requestId":"2"}"#, Malformed("2")),
         (r#"{"requestId":"1","request_id":"2"}"#, Malformed("2")),
         (
@@ -124,7 +124,7 @@ fn table() {
             r#"{"requestId":"1","voiceJoinRequest":{},"voiceJoinRequest":{}}"#,
             Malformed("1"),
         ),
-        // Half a surrogate pair, control characters, numbers beyond measure.
+        // Half a surrogate pair, control characters, numbers that are too large.
         (
             r#"{"requestId":"1","voiceJoinRequest":{"channelId":"\ud800"}}"#,
             Malformed("1"),
@@ -160,7 +160,7 @@ fn text_that_is_not_utf8() {
     check(Codec::Json, b"\x0a\x017\xa2\x0b\x00", Malformed(""));
 }
 
-/// Notices a payload that was added to the .proto file and not to the names known here.
+/// Fails if a payload was added to the .proto file and not to the names in `json.rs`.
 #[test]
 fn a_null_payload_of_every_name_is_empty() {
     let proto = include_str!("../proto/united/ws.proto");
@@ -206,7 +206,7 @@ fn deep_nesting_ends_in_an_error_and_not_the_stack() {
     let shut = "]".repeat(60_000);
     let host = format!(r#"{{"requestId":"1","chat":{open}{shut}}}"#);
     check(Codec::Json, host.as_bytes(), Foreign("1"));
-    // Nulls make the text be read as a tree, which is as deep as the parser lets it be.
+    // A text with nulls is read as a tree. The parser limits its depth.
     let nulls = format!(r#"{{"voiceJoinRequest":{{"channelId":null,"x":{open}{shut}}}}}"#);
     check(Codec::Json, nulls.as_bytes(), Malformed(""));
 }

@@ -1,4 +1,4 @@
-//! What holds for any envelope and any bytes.
+//! Properties of any envelope and of any bytes.
 
 use proptest::{collection::vec, prelude::*};
 use united_voice_proto::{
@@ -14,9 +14,9 @@ use united_voice_proto::{
 
 const LIMIT: usize = 128 * 1024;
 
-// Strategies are boxed where they are nested: unboxed they outgrow the stack of a test's thread.
+// Nested strategies are boxed: without a box they are too large for the stack of a test's thread.
 
-/// Any text, control characters and all.
+/// Any text, control characters included.
 fn text() -> BoxedStrategy<String> {
     prop_oneof![
         3 => vec(any::<char>(), 0..20).prop_map(String::from_iter),
@@ -187,7 +187,7 @@ fn envelope() -> BoxedStrategy<Envelope> {
         .boxed()
 }
 
-/// Protobuf of a kind: fields of any number and wire type, some of them out of order or cut short.
+/// Fields of any number and wire type, some of them out of order or cut short.
 fn fields() -> impl Strategy<Value = Vec<u8>> {
     let number = prop_oneof![Just(1_u64), 1..30_u64, 178..202_u64, 0..(1_u64 << 30)];
     let content = prop_oneof![
@@ -207,7 +207,7 @@ fn fields() -> impl Strategy<Value = Vec<u8>> {
     vec(field, 0..5).prop_map(|fields| fields.concat())
 }
 
-/// Whatever the bytes, the answer is one that a server can act on.
+/// A server can answer any bytes: it gets a payload, or an error with a request id it may echo.
 fn check_any(codec: Codec, frame: &[u8]) {
     match decode(codec, frame, LIMIT) {
         Ok(envelope) => assert!(envelope.payload.is_some()),
@@ -215,8 +215,8 @@ fn check_any(codec: Codec, frame: &[u8]) {
     }
 }
 
-/// The walk over the top level gets through whatever the decoder gets through.
-fn check_walk(frame: &[u8]) {
+/// The scan of the top level reads every frame that the decoder reads.
+fn check_outline(frame: &[u8]) {
     let verdict = decode(Codec::Protobuf, frame, LIMIT);
     let with_a_hosts_field = [frame, b"\xa2\x01\x00"].concat();
     let then = decode(Codec::Protobuf, &with_a_hosts_field, LIMIT);
@@ -230,7 +230,7 @@ fn check_walk(frame: &[u8]) {
             assert_eq!(then, Err(DecodeError::Foreign { request_id }));
         }
         Err(DecodeError::Foreign { .. }) => assert_eq!(then, verdict),
-        // Damage inside a payload is none of the walk's business.
+        // The scan does not look inside a payload, so it need not see the damage.
         Err(_) => {}
     }
 }
@@ -242,7 +242,7 @@ proptest! {
         prop_assert!(is_voice_frame(&frame));
         prop_assert_eq!(decode(Codec::Protobuf, &frame, LIMIT), Ok(envelope.clone()));
 
-        // Protobuf keeps enum values without a name.
+        // Protobuf keeps enum values that have no name.
         let error = VoiceError { code: number, ..Default::default() };
         let envelope = Envelope { payload: Some(Payload::VoiceError(error)), ..envelope };
         let frame = encode_protobuf(&envelope);
@@ -252,7 +252,7 @@ proptest! {
     #[test]
     fn any_bytes(frame in vec(any::<u8>(), 0..200)) {
         check_any(Codec::Protobuf, &frame);
-        check_walk(&frame);
+        check_outline(&frame);
         #[cfg(feature = "json")]
         check_any(Codec::Json, &frame);
     }
@@ -260,7 +260,7 @@ proptest! {
     #[test]
     fn any_fields(frame in fields()) {
         check_any(Codec::Protobuf, &frame);
-        check_walk(&frame);
+        check_outline(&frame);
     }
 
     #[test]
@@ -269,9 +269,9 @@ proptest! {
         let at = at.index(frame.len());
         frame[at] = byte;
         check_any(Codec::Protobuf, &frame);
-        check_walk(&frame);
+        check_outline(&frame);
         check_any(Codec::Protobuf, &frame[..at]);
-        check_walk(&frame[..at]);
+        check_outline(&frame[..at]);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What `Debug` and errors show of a message never includes addresses of users or credentials.
+//! `Debug` and errors never show addresses of users or credentials.
 
 mod samples;
 
@@ -7,7 +7,8 @@ use united_voice_proto::{Codec, decode, ws::envelope::Payload};
 
 const SECRET: &str = "MARKER";
 
-/// The sample payloads with a marker in everything that must not be shown, and how many markers that is.
+/// The sample payloads with a marker in each field that must not be shown, and how many markers
+/// each has.
 fn marked() -> Vec<(Payload, usize)> {
     let mark = |mut payload: Payload| {
         let mut marks = 0;

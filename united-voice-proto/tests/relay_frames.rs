@@ -1,14 +1,16 @@
-//! Relayed messages rewritten on the wire against the same messages decoded, changed and encoded by prost: whatever the
-//! frame, both accept or both refuse, with the same error, and what goes to the target is the same to the byte.
+//! Compares the short way, which rewrites a relayed message on the wire, with the long way: decode
+//! with prost, change, encode. For any frame, both ways accept it or both refuse it with the same
+//! error, and the frames for the target are equal byte for byte.
 //!
-//! `PROPTEST_CASES=1000000 cargo test --release -p united-voice-proto --test relay_frames` looks longer.
+//! `PROPTEST_CASES=1000000 cargo test --release -p united-voice-proto --test relay_frames` tries
+//! more frames.
 
 mod support;
 
 use proptest::{collection::vec, prelude::*};
 use support::{SENDER, config, damage, route, sent_by};
 use united_voice_proto::{
-    Codec, Incoming, RelayFrame, decode, encode_protobuf, encode_speaking_event,
+    Codec, EncodedRelay, Incoming, Relay, decode, encode_protobuf, encode_speaking_event,
     encode_state_update,
     voice::{VoiceIceCandidate, VoiceSdpOffer, VoiceSpeakingEvent, VoiceStateUpdate},
     ws::{Envelope, envelope::Payload},
@@ -18,13 +20,17 @@ use united_voice_proto::{encode_json, event_json};
 
 const LIMIT: usize = 128 * 1024;
 
-/// Keys, lengths and the beginnings of what takes more than one byte.
+/// Tags, lengths, and first bytes of longer varints and characters.
 const TELLING: &[u8] = b"\x00\x01\x0a\x0b\x0c\x12\x1a\x22\x2a\x32\x3a\x7f\x80\xc2\xca\xd2\xff";
 
-/// What both paths make of a frame, and whether the short one was taken.
+/// Compares both ways, and says whether the short one took the frame.
 fn check(frame: &[u8]) -> bool {
-    let slow = decode(Codec::Protobuf, frame, LIMIT);
-    let fast = Incoming::decode(Codec::Protobuf, frame, LIMIT);
+    check_within(frame, LIMIT)
+}
+
+fn check_within(frame: &[u8], limit: usize) -> bool {
+    let slow = decode(Codec::Protobuf, frame, limit);
+    let fast = Incoming::decode(Codec::Protobuf, frame, limit);
     let relay = match (&fast, &slow) {
         (Ok(Incoming::Relay(relay)), Ok(envelope)) => {
             check_texts(relay, envelope);
@@ -35,6 +41,7 @@ fn check(frame: &[u8]) -> bool {
                 request_id: String::new(),
                 payload: Some(payload),
             });
+            let expected = EncodedRelay::Protobuf(expected);
             assert_eq!(rewritten, expected, "{}", frame.escape_ascii());
             true
         }
@@ -45,8 +52,8 @@ fn check(frame: &[u8]) -> bool {
     relay
 }
 
-/// What the server reads of the message is what prost reads.
-fn check_texts(relay: &RelayFrame<'_>, envelope: &Envelope) {
+/// The server reads the same texts as prost.
+fn check_texts(relay: &Relay<'_>, envelope: &Envelope) {
     let read = [
         relay.request_id(),
         relay.target_user_id(),
@@ -64,7 +71,7 @@ fn varint(mut value: u64, padding: usize) -> Vec<u8> {
     }
     bytes.push(value as u8);
     if padding > 0 {
-        // The same number in more bytes than it needs.
+        // The same number, in more bytes than it needs.
         *bytes.last_mut().expect("one byte at least") |= 0x80;
         bytes.extend([0x80].repeat(padding - 1));
         bytes.push(0);
@@ -81,7 +88,7 @@ fn field(number: u64, content: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-/// Texts short, long enough for lengths of two and three bytes, and of any characters.
+/// Texts of any characters. Some are so long that their length takes two or three bytes.
 fn text() -> BoxedStrategy<Vec<u8>> {
     let unit = prop_oneof![Just("x"), Just("é"), Just("音"), Just("🎧"), Just("\r\n")];
     prop_oneof![
@@ -93,12 +100,12 @@ fn text() -> BoxedStrategy<Vec<u8>> {
     .boxed()
 }
 
-/// A text that is not left out.
+/// A text that is not empty, so that libraries write it.
 fn written() -> impl Strategy<Value = Vec<u8>> {
     text().prop_map(|text| if text.is_empty() { b"x".to_vec() } else { text })
 }
 
-/// A frame as protobuf libraries write them: the fields in order, those left out that are empty.
+/// A frame as protobuf libraries write it: the fields in order, without the empty ones.
 fn regular() -> impl Strategy<Value = Vec<u8>> {
     let some = || prop::option::of(written());
     let body = vec(some(), 6).prop_map(|texts| {
@@ -128,8 +135,8 @@ fn shuffled() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A field of any number and wire type, its key and length in more bytes than needed, its length perhaps a lie, its
-/// content perhaps no text.
+/// A field of any number and wire type. Its tag and length may be padded, its length may be wrong,
+/// and its content may not be text.
 fn odd_field(
     numbers: BoxedStrategy<u64>,
     content: BoxedStrategy<Vec<u8>>,
@@ -166,7 +173,7 @@ fn odd_content() -> BoxedStrategy<Vec<u8>> {
     .boxed()
 }
 
-/// Frames that are nearly relays: doubled and unknown fields, groups, wrong types, lengths that lie.
+/// Frames that are nearly relays: doubled and unknown fields, groups, wrong types, wrong lengths.
 fn odd() -> impl Strategy<Value = Vec<u8>> {
     let inner = prop_oneof![20 => 1..=6_u64, 2 => 0..20_u64, 1 => 0..(1_u64 << 33)].boxed();
     let body = vec(odd_field(inner, odd_content()), 0..7).prop_map(|fields| fields.concat());
@@ -246,7 +253,7 @@ proptest! {
         prop_assert_eq!(told, encode_protobuf(&envelope(Payload::VoiceSpeakingEvent(event))));
     }
 
-    /// Any frame has one JSON form, however it is made.
+    /// A frame has one JSON form, whichever way it is made.
     #[cfg(feature = "json")]
     #[test]
     fn events_have_the_json_form_that_decoding_gives(
@@ -273,7 +280,7 @@ proptest! {
     }
 }
 
-/// Frames are kept in one of two ways, by their length.
+/// Short frames are stored in another way than long ones.
 #[test]
 fn events_of_every_length_are_written_as_prost_writes_them() {
     for length in 0..=200 {
@@ -302,40 +309,40 @@ fn which_frames_take_the_short_way() {
         (PLAIN, true),
         (b"\xd2\x0b\x03\x0a\x01a", true),
         (b"\xd2\x0b\x00", true),
-        (b"\xc2\x0b\x03\x0a\x01a\x0a\x017", true), // the id behind the offer
+        (b"\xc2\x0b\x03\x0a\x01a\x0a\x017", true), // the request id behind the offer
         (b"\xca\x0b\x06\x1a\x01c\x0a\x01a", false), // the channel before the target
-        (b"\xca\x0b\x05\x0a\x01a\x1a\x00", false), // an empty channel, written all the same
-        (b"\xd2\x0b\x83\x00\x0a\x01a", false),     // a length in two bytes
-        (b"\xd2\x8b\x00\x03\x0a\x01a", false),     // a key in three
+        (b"\xca\x0b\x05\x0a\x01a\x1a\x00", false), // an empty channel that is written
+        (b"\xd2\x0b\x83\x00\x0a\x01a", false),     // a length in two bytes instead of one
+        (b"\xd2\x8b\x00\x03\x0a\x01a", false),     // a tag in three bytes
         (b"\xd2\x0b\x83\x80\x80\x00\x0a\x01a", false),
         (b"\xda\x0b\x00", false), // a state update
         (b"\x0a\x017", false),
         (b"", false),
-        (b"\xd2\x0b\x03\x3a\x01a", false), // a field yet to come
+        (b"\xd2\x0b\x03\x3a\x01a", false), // a field of a later version
     ];
     for (frame, expected) in table {
         assert_eq!(check(frame), expected, "{}", frame.escape_ascii());
     }
 }
 
-/// Each would pass for something else if one check were missing.
+/// If one check were missing, one of these would be taken for another message.
 #[test]
 fn frames_that_are_left_to_prost() {
     let table: &[&[u8]] = &[
-        // Doubled: prost takes the last text, and merges messages.
+        // Doubled: prost takes the last of two texts, and merges two messages.
         b"\xd2\x0b\x06\x0a\x01a\x0a\x01b",
         b"\x0a\x017\x0a\x018\xd2\x0b\x03\x0a\x01a",
         b"\x0a\x017\xd2\x0b\x03\x0a\x01a\x0a\x018",
         b"\xd2\x0b\x03\x0a\x01a\xd2\x0b\x03\x12\x01b",
         b"\xd2\x0b\x03\x0a\x01a\xc2\x0b\x03\x12\x01b", // the last of two payloads counts
         b"\xd2\x0b\x03\x0a\x01a\xa2\x0b\x03\x0a\x01b",
-        // Unknown: skipped, in the envelope and in the message.
+        // Unknown: prost skips the field, in the envelope and in the message.
         b"\xd2\x0b\x03\x0a\x01a\xa2\x01\x01x",
         b"\xa0\x01\x07\xd2\x0b\x03\x0a\x01a",
         b"\xd2\x0b\x06\x0a\x01a\x3a\x01x",
         b"\xd2\x0b\x05\x0a\x01a\x38\x01",
         b"\xd2\x0b\x05\x0a\x01a\x3b\x3c", // a group
-        // Wrong: none of these is a message.
+        // Malformed.
         b"\xd2\x0b\x02\x08\x01",           // a number for a text
         b"\xd0\x0b\x01",                   // a number for a message
         b"\xd3\x0b\xd4\x0b",               // a group for a message
@@ -351,7 +358,7 @@ fn frames_that_are_left_to_prost() {
         b"\xd2\x0b\x03\x0a\x01a\x00",
         b"\xd2\x0b",
         b"\xd2",
-        // No UTF-8, wherever it stands: also where it is overwritten or never read.
+        // Not UTF-8, also in a field that is replaced or never read.
         b"\xd2\x0b\x03\x0a\x01\xff",
         b"\xd2\x0b\x03\x12\x01\xff",
         b"\xd2\x0b\x03\x1a\x01\xff",
@@ -362,7 +369,7 @@ fn frames_that_are_left_to_prost() {
         b"\xd2\x0b\x06\x0a\x01\xff\x0a\x01a",
         // A character cut in two by a length.
         b"\xd2\x0b\x07\x0a\x01\xc3\x12\x02\xa9x",
-        // Lengths that go on and on, or a little longer than they need to.
+        // Lengths in more bytes than they need, or without an end.
         b"\xd2\x0b\x04\x0a\x81\x00a",
         b"\xd2\x0b\x05\x12\x81\x80\x00a",
         b"\xd2\x0b\x0c\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01a",
@@ -371,6 +378,27 @@ fn frames_that_are_left_to_prost() {
     ];
     for frame in table {
         assert!(!check(frame), "{}", frame.escape_ascii());
+    }
+}
+
+/// Around the lengths at which a varint takes one byte more.
+#[test]
+fn content_of_every_magnitude() {
+    for border in [1 << 7, 1 << 14, 1 << 21] {
+        // The message is 11 to 13 bytes longer than its content, so its own length grows sooner.
+        for length in border - 14..border + 2 {
+            let candidate = VoiceIceCandidate {
+                target_user_id: "b".into(),
+                candidate_json: "x".repeat(length),
+                channel_id: "c".into(),
+                ..VoiceIceCandidate::default()
+            };
+            let frame = encode_protobuf(&Envelope {
+                request_id: String::new(),
+                payload: Some(Payload::VoiceIceCandidate(candidate)),
+            });
+            assert!(check_within(&frame, frame.len()), "{length}");
+        }
     }
 }
 
@@ -423,5 +451,11 @@ fn debug_shows_no_content() {
         shown.contains("Relay") && shown.contains("17 bytes"),
         "{shown}"
     );
+    assert!(!shown.contains("hunter2"), "{shown}");
+    let Ok(Incoming::Relay(relay)) = Incoming::decode(Codec::Protobuf, &frame, LIMIT) else {
+        panic!("an ordinary offer");
+    };
+    let shown = format!("{:?}", relay.encode_from("a", "b"));
+    assert!(shown.starts_with("Protobuf(<"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
 }

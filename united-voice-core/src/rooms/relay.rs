@@ -17,10 +17,10 @@ fn decide<'a>(
     message: &impl Relayed,
 ) -> Result<MemberRef<'a, Arc<dyn SignalSink>>, RelayFailure> {
     let target = room
-        .find(message.target_user())
+        .find(message.target_user_id())
         .filter(|target| target.session != sender)
         .ok_or(RelayFailure::TargetNotInChannel)?;
-    let meant = message.target_session();
+    let meant = message.target_session_id();
     if !meant.is_empty() && meant.parse() != Ok(target.session) {
         return Err(RelayFailure::StaleSession);
     }
@@ -45,8 +45,8 @@ impl VoiceConnection {
         let mut fanout = Fanout::default();
         let undelivered = {
             let connections = self.user.state.lock();
-            let Ok(seat) = self.seat_in(&connections, message.channel()) else {
-                let channel = message.channel();
+            let Ok(seat) = self.seat_in(&connections, message.channel_id()) else {
+                let channel = message.channel_id();
                 return Err(RelayError::new(RelayFailure::NotInChannel, channel));
             };
             let refused = |reason| RelayError::new(reason, seat.room.id.as_str());

@@ -1,109 +1,103 @@
-//! The three messages that go from one participant to another: what the server reads of them, and what it writes.
+//! What the server reads of a message from one participant to another, and how it sends it on.
 
-#[cfg(feature = "json")]
-use united_voice_proto::RelayText;
 use united_voice_proto::{
-    RelayFrame, RelayKind,
+    EncodedRelay, Relay, RelayKind,
     voice::{VoiceIceCandidate, VoiceSdpAnswer, VoiceSdpOffer},
     ws::envelope::Payload,
 };
 
-use crate::{Limits, SessionId, Signal, Urgency, UserId};
+use crate::{SessionId, Signal, Urgency, UserId};
 
-/// A message from one participant to another. The server reads the route and the content's length, and writes the sender.
+/// A message from one participant to another: an offer, an answer or a candidate, or a [`Relay`] of
+/// one. The server reads the route and the length of the content, and writes the sender.
 pub(crate) trait Relayed {
-    /// The channel in which both sit.
-    fn channel(&self) -> &str;
+    /// Which message it is. The limit on the content depends on it.
+    fn kind(&self) -> RelayKind;
 
-    /// Whom it is for.
-    fn target_user(&self) -> &str;
+    /// The channel that sender and target are in.
+    fn channel_id(&self) -> &str;
 
-    /// Which session of the target it is for; empty for whichever is present.
-    fn target_session(&self) -> &str;
+    /// The user that the message is for.
+    fn target_user_id(&self) -> &str;
 
-    /// The length of the opaque content in bytes, and the most that it may be.
-    fn size_and_limit(&self, limits: &Limits) -> (usize, usize);
+    /// The session of the target that the message is for; empty for the one that is present.
+    fn target_session_id(&self) -> &str;
 
-    /// The payload as the target gets it, with the sender written over whatever the client put there.
-    fn sent_by(self, user: &UserId, session: SessionId) -> Payload;
+    /// The length of the content in bytes.
+    fn content_len(&self) -> usize;
 
-    /// The signal for the target. The default wraps [`sent_by`](Self::sent_by); a message that can be encoded without
-    /// being built does better.
-    fn into_signal(self, user: &UserId, session: SessionId) -> Signal
-    where
-        Self: Sized,
-    {
-        Signal::new("", self.sent_by(user, session), Urgency::Event)
-    }
+    /// The signal for the target. This sender replaces the one that the client wrote.
+    fn into_signal(self, user: &UserId, session: SessionId) -> Signal;
 }
 
-macro_rules! relayed {
-    ($message:ident, $content:ident, $limit:ident) => {
+macro_rules! relayed_message {
+    ($message:ident, $kind:ident, $content:ident) => {
         impl Relayed for $message {
-            fn channel(&self) -> &str {
+            fn kind(&self) -> RelayKind {
+                RelayKind::$kind
+            }
+
+            fn channel_id(&self) -> &str {
                 &self.channel_id
             }
 
-            fn target_user(&self) -> &str {
+            fn target_user_id(&self) -> &str {
                 &self.target_user_id
             }
 
-            fn target_session(&self) -> &str {
+            fn target_session_id(&self) -> &str {
                 &self.target_session_id
             }
 
-            fn size_and_limit(&self, limits: &Limits) -> (usize, usize) {
-                (self.$content.len(), limits.$limit)
+            fn content_len(&self) -> usize {
+                self.$content.len()
             }
 
-            fn sent_by(mut self, user: &UserId, session: SessionId) -> Payload {
+            fn into_signal(mut self, user: &UserId, session: SessionId) -> Signal {
                 self.sender_user_id = user.as_str().into();
                 self.sender_session_id = session.to_text();
-                Payload::$message(self)
+                Signal::new("", Payload::$message(self), Urgency::Event)
             }
         }
     };
 }
 
-relayed!(VoiceSdpOffer, sdp, max_sdp_bytes);
-relayed!(VoiceSdpAnswer, sdp, max_sdp_bytes);
-relayed!(VoiceIceCandidate, candidate_json, max_candidate_bytes);
+relayed_message!(VoiceSdpOffer, Offer, sdp);
+relayed_message!(VoiceSdpAnswer, Answer, sdp);
+relayed_message!(VoiceIceCandidate, Candidate, candidate_json);
 
-macro_rules! relayed_as_written {
-    ($frame:ty, $signal:path) => {
-        impl Relayed for $frame {
-            fn channel(&self) -> &str {
-                self.channel_id()
-            }
+impl Relayed for Relay<'_> {
+    fn kind(&self) -> RelayKind {
+        self.kind()
+    }
 
-            fn target_user(&self) -> &str {
-                self.target_user_id()
-            }
+    fn channel_id(&self) -> &str {
+        self.channel_id()
+    }
 
-            fn target_session(&self) -> &str {
-                self.target_session_id()
-            }
+    fn target_user_id(&self) -> &str {
+        self.target_user_id()
+    }
 
-            fn size_and_limit(&self, limits: &Limits) -> (usize, usize) {
-                let limit = match self.kind() {
-                    RelayKind::Offer | RelayKind::Answer => limits.max_sdp_bytes,
-                    RelayKind::Candidate => limits.max_candidate_bytes,
-                };
-                (self.content_len(), limit)
-            }
+    fn target_session_id(&self) -> &str {
+        self.target_session_id()
+    }
 
-            fn sent_by(self, user: &UserId, session: SessionId) -> Payload {
-                self.to_payload(user.as_str(), &session.to_text())
-            }
+    fn content_len(&self) -> usize {
+        self.content_len()
+    }
 
-            fn into_signal(self, user: &UserId, session: SessionId) -> Signal {
-                let frame = self.encode_from(user.as_str(), session.to_bytes().as_str());
-                $signal(frame, Urgency::Event)
+    fn into_signal(self, user: &UserId, session: SessionId) -> Signal {
+        match self.encode_from(user.as_str(), session.to_bytes().as_str()) {
+            EncodedRelay::Protobuf(frame) => Signal::from_frame(frame, Urgency::Event),
+            #[cfg(feature = "json")]
+            EncodedRelay::Json(text) => Signal::from_text(text, Urgency::Event),
+            // This crate is built without JSON, and another crate has turned it on in
+            // united-voice-proto.
+            _ => {
+                let payload = self.to_payload(user.as_str(), &session.to_text());
+                Signal::new("", payload, Urgency::Event)
             }
         }
-    };
+    }
 }
-
-relayed_as_written!(RelayFrame<'_>, Signal::from_frame);
-#[cfg(feature = "json")]
-relayed_as_written!(RelayText<'_>, Signal::from_text);

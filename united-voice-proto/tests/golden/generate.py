@@ -1,10 +1,11 @@
-"""Makes the golden fixtures with Google's Python implementation of protobuf, which shares no code with this crate.
+"""Makes the golden fixtures with Google's Python protobuf, which shares no code with this crate.
 
     python3 -m venv /tmp/golden && /tmp/golden/bin/pip install protobuf==7.36.2 grpcio-tools==1.85.1
     /tmp/golden/bin/python united-voice-proto/tests/golden/generate.py
 
-It compiles the .proto files and writes `messages.json` and `envelopes.json` beside itself: for each sample its name, its
-bytes in hex and its proto3 JSON with defaults written out. The same samples are in `tests/samples/mod.rs`.
+It compiles the .proto files and writes `messages.json` and `envelopes.json` next to itself. For each
+sample they hold the name, the bytes in hex, and the proto3 JSON with defaults written out.
+`tests/samples/mod.rs` has the same samples.
 """
 
 import json
@@ -97,7 +98,7 @@ PAYLOADS = {
 ENVELOPES = {
     # Every payload, with a request id.
     **{name: ws.Envelope(request_id="req-1", **{name: message}) for name, message in PAYLOADS.items()},
-    # Every payload with nothing in it: set, though all of its fields are at their defaults.
+    # Every payload with all of its fields at their defaults. The payload itself is set.
     **{f"{name} (bare)": ws.Envelope(**{name: type(message)()}) for name, message in PAYLOADS.items()},
     "end of candidates": ws.Envelope(
         voice_ice_candidate=voice.VoiceIceCandidate(target_user_id="bob", candidate_json="", channel_id="lounge")

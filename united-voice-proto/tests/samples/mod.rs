@@ -1,4 +1,4 @@
-//! One message of each kind, the same as in `golden/generate.py`.
+//! One message of each kind, with the same content as in `golden/generate.py`.
 
 use united_voice_proto::{
     voice::{

@@ -1,4 +1,4 @@
-//! What the tests of both ways to rewrite a relayed message share.
+//! Shared by the tests of relays in protobuf and in JSON.
 
 use proptest::prelude::*;
 use united_voice_proto::{
@@ -8,8 +8,8 @@ use united_voice_proto::{
 
 pub(crate) const SENDER: (&str, &str) = ("zoë", "0123456789abcdef-2a");
 
-/// What a server reads of a relayed message: its kind; request id, target, channel and the target's session; the content's
-/// length.
+/// The parts of a relayed message that a server reads: its kind; request id, target user, channel
+/// and target session; the length of the content.
 pub(crate) fn route(envelope: &Envelope) -> (RelayKind, [&str; 4], usize) {
     macro_rules! route {
         ($kind:ident, $message:ident, $content:ident) => {
@@ -33,7 +33,7 @@ pub(crate) fn route(envelope: &Envelope) -> (RelayKind, [&str; 4], usize) {
     }
 }
 
-/// The message with the sender written as a server without this path would.
+/// The payload of the envelope with [`SENDER`] as the sender.
 pub(crate) fn sent_by(envelope: &Envelope) -> Option<Payload> {
     let (user, session) = (SENDER.0.to_owned(), SENDER.1.to_owned());
     let mut payload = envelope.payload.clone()?;
@@ -52,7 +52,7 @@ pub(crate) fn sent_by(envelope: &Envelope) -> Option<Payload> {
     Some(payload)
 }
 
-/// One change to a frame's bytes; places are taken modulo its length.
+/// One change to the bytes of a frame. Places count modulo the frame's length.
 #[derive(Debug, Clone)]
 pub(crate) enum Damage {
     Set(usize, u8),
@@ -93,7 +93,8 @@ impl Damage {
     }
 }
 
-/// Mostly at the front, where the keys are, and with bytes that tell something there.
+/// Damage that is mostly near the front, because tags and keys are there. `telling` are bytes that
+/// have a meaning in the encoding.
 pub(crate) fn damage(telling: &'static [u8]) -> impl Strategy<Value = Damage> {
     let place = prop_oneof![3 => 0..24_usize, 1 => 0..100_000_usize];
     let telling = prop::sample::select(telling);

@@ -1,10 +1,10 @@
-//! Decodes a frame and compares what it is taken for.
+//! Decodes a frame and checks how it is classified.
 
 use united_voice_proto::{Codec, DecodeError, decode};
 
 pub(crate) const LIMIT: usize = 128 * 1024;
 
-/// What a frame is taken for, and the request id that its answer carries.
+/// The class of a frame, and the request id that its answer carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict<'a> {
     Envelope,

@@ -1,41 +1,36 @@
-//! Envelopes written from borrowed texts, byte for byte as prost writes them.
+//! Writing envelopes from borrowed texts, byte for byte as `prost` writes them.
 
 use bytes::Bytes;
 
-/// A part of a message. A text's number is below 16.
+use super::field::{self, Field};
+
+/// A part of a message.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Part<'a> {
-    Text(u8, &'a str),
+pub(super) enum Part<'a> {
+    /// The tag of a text field, and the text.
+    Text([u8; 1], &'a str),
     /// Fields that are encoded already.
     Fields(&'a [u8]),
 }
 
-/// The key of a string field whose number is below 16.
-pub(crate) const fn text_key(field: u8) -> u8 {
-    field << 3 | LENGTH_DELIMITED
-}
-
-const LENGTH_DELIMITED: u8 = 2;
-
-/// An envelope with one payload, the field `payload`, that consists of these parts in this order.
+/// An envelope whose payload consists of these parts, in this order.
 #[inline]
-pub(crate) fn envelope<const N: usize>(
+pub(super) fn envelope<const N: usize>(
     request_id: &str,
-    payload: u32,
+    payload: Field<2>,
     parts: &[Part<'_>; N],
 ) -> Bytes {
     let body: usize = parts.iter().map(Part::len).sum();
-    let request_id = Part::Text(1, request_id);
-    let key = payload << 3 | u32::from(LENGTH_DELIMITED);
-    let length = request_id.len() + varint_len(key as usize) + varint_len(body) + body;
+    let request_id = Part::text(field::envelope::REQUEST_ID, request_id);
+    let length = request_id.len() + payload.tag.len() + varint_len(body) + body;
     if length <= ShortFrame::CAPACITY {
         let mut frame = ShortFrame::new();
-        put_envelope(&mut frame, request_id, key, body, parts);
+        put_envelope(&mut frame, request_id, payload, body, parts);
         debug_assert_eq!(frame.length, length);
         Bytes::from_owner(frame)
     } else {
         let mut bytes = Vec::with_capacity(length);
-        put_envelope(&mut bytes, request_id, key, body, parts);
+        put_envelope(&mut bytes, request_id, payload, body, parts);
         debug_assert_eq!(bytes.len(), length);
         bytes.into()
     }
@@ -45,12 +40,12 @@ pub(crate) fn envelope<const N: usize>(
 fn put_envelope<const N: usize>(
     buffer: &mut impl Buffer,
     request_id: Part<'_>,
-    key: u32,
+    payload: Field<2>,
     body: usize,
     parts: &[Part<'_>; N],
 ) {
     request_id.put(buffer);
-    put_varint(buffer, key as usize);
+    buffer.put(&payload.tag);
     put_varint(buffer, body);
     for part in parts {
         part.put(buffer);
@@ -68,14 +63,15 @@ impl Buffer for Vec<u8> {
     }
 }
 
-/// What a broadcast mostly fits into: kept beside its reference count, it is one allocation.
+/// A frame of the size that most broadcasts have. `Bytes` keeps it beside its reference count, so
+/// it takes one allocation and not two.
 struct ShortFrame {
     length: usize,
     bytes: [u8; Self::CAPACITY],
 }
 
 impl ShortFrame {
-    /// Two ids of 36 bytes each, and some room for a request's.
+    /// Enough for two ids of 36 bytes each and a short request id.
     const CAPACITY: usize = 120;
 
     const fn new() -> Self {
@@ -101,27 +97,34 @@ impl AsRef<[u8]> for ShortFrame {
     }
 }
 
-impl Part<'_> {
-    /// Proto3 leaves out what is empty.
+impl<'a> Part<'a> {
+    #[inline]
+    pub(super) const fn text(field: Field<1>, text: &'a str) -> Self {
+        Self::Text(field.tag, text)
+    }
+
+    /// The bytes that the part takes. Proto3 leaves an empty text out.
     #[inline]
     fn len(&self) -> usize {
         match self {
             Self::Text(_, "") => 0,
-            Self::Text(_, text) => 1 + varint_len(text.len()) + text.len(),
+            Self::Text(tag, text) => tag.len() + varint_len(text.len()) + text.len(),
             Self::Fields(fields) => fields.len(),
         }
     }
 
+    // `always`: the parts are known at compile time, and left to itself the compiler makes one
+    // function of this that asks each part again what it is.
     #[inline(always)]
     fn put(&self, buffer: &mut impl Buffer) {
         match *self {
             Self::Text(_, "") => {}
-            Self::Text(field, text) => {
+            Self::Text([tag], text) => {
                 match u8::try_from(text.len()) {
-                    // Nearly always: both at once.
-                    Ok(short @ 0..0x80) => buffer.put(&[text_key(field), short]),
+                    // Nearly all texts are this short. Tag and length then take one copy.
+                    Ok(length @ 0..0x80) => buffer.put(&[tag, length]),
                     _ => {
-                        buffer.put(&[text_key(field)]);
+                        buffer.put(&[tag]);
                         put_varint(buffer, text.len());
                     }
                 }

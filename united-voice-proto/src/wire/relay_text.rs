@@ -1,152 +1,82 @@
 //! Relayed messages in JSON, whose content is passed on as it was written.
 
-use std::fmt;
-
 use memchr::memchr2;
 
-use crate::{
-    RelayKind, json,
-    ws::{Envelope, envelope::Payload},
-};
+use super::relay::{Form, Relay, RelayKind};
+use crate::json::escaped;
 
-/// A frame with an offer, an answer or a candidate in JSON, borrowed as it came in.
-///
-/// It stands for what [`decode`](crate::decode) would make of the frame, the limit on the frame's size aside.
-/// [`parse`](Self::parse) reads what JSON libraries write; a frame that is unusual in any way is left to `decode`, so that there
-/// is one judge of what is malformed.
+/// The content of the message as a JSON string, with its quotes and escapes.
 #[derive(Clone, Copy)]
-pub struct RelayText<'a> {
-    frame: &'a str,
-    kind: RelayKind,
-    request_id: &'a str,
-    message: MessageText<'a>,
-    content: Quoted<'a>,
+pub(super) struct RelayText<'a> {
+    content: &'a str,
 }
 
-impl<'a> RelayText<'a> {
-    /// Reads a frame that holds nothing but one relayed message and at most one request id, under the names that are written
-    /// (`lowerCamelCase`). Nothing is escaped but in the content, and there not by number.
-    ///
-    /// `None` says nothing about the frame but that [`decode`](crate::decode) is to look at it.
-    #[must_use]
-    pub fn parse(frame: &'a str) -> Option<Self> {
-        let (request_id, kind, message) = Scanner(frame).frame()?;
-        let content = match (kind, message.sdp, message.candidate_json) {
-            (_, None, None) => Quoted {
-                json: r#""""#,
-                len: 0,
-            },
-            (RelayKind::Offer | RelayKind::Answer, Some(content), None)
-            | (RelayKind::Candidate, None, Some(content)) => content,
-            _ => return None,
-        };
-        Some(Self {
-            frame,
-            kind,
-            request_id: request_id.unwrap_or_default(),
-            message,
-            content,
-        })
-    }
+/// Reads a frame that holds one relayed message and at most one request id, and nothing else.
+///
+/// It must be written as JSON libraries write it, because parts of it are copied: all names in
+/// `lowerCamelCase`, none of them twice, and escapes only in the content, without `\u`.
+pub(super) fn parse(frame: &str) -> Option<Relay<'_>> {
+    let (request_id, kind, message) = Scanner(frame).frame()?;
+    let content = match (kind, message.sdp, message.candidate_json) {
+        (_, None, None) => Quoted {
+            json: r#""""#,
+            len: 0,
+        },
+        (RelayKind::Offer | RelayKind::Answer, Some(content), None)
+        | (RelayKind::Candidate, None, Some(content)) => content,
+        _ => return None,
+    };
+    Some(Relay {
+        frame: frame.as_bytes(),
+        kind,
+        request_id: request_id.unwrap_or_default(),
+        target_user_id: message.target_user_id.unwrap_or_default(),
+        channel_id: message.channel_id.unwrap_or_default(),
+        target_session_id: message.target_session_id.unwrap_or_default(),
+        content_len: content.len,
+        form: Form::Json(RelayText {
+            content: content.json,
+        }),
+    })
+}
 
-    /// Which message it is.
-    #[must_use]
-    pub const fn kind(&self) -> RelayKind {
-        self.kind
-    }
-
-    /// The request id as the client wrote it, whatever its length.
-    #[must_use]
-    pub const fn request_id(&self) -> &'a str {
-        self.request_id
-    }
-
-    /// Whom it is for.
-    #[must_use]
-    pub fn target_user_id(&self) -> &'a str {
-        self.message.target_user_id.unwrap_or_default()
-    }
-
-    /// The length of the `sdp` or the `candidateJson` in bytes, once it is unescaped.
-    #[must_use]
-    pub const fn content_len(&self) -> usize {
-        self.content.len
-    }
-
-    /// The channel that both are in.
-    #[must_use]
-    pub fn channel_id(&self) -> &'a str {
-        self.message.channel_id.unwrap_or_default()
-    }
-
-    /// Which session of the target it is for; empty for whichever is present.
-    #[must_use]
-    pub fn target_session_id(&self) -> &'a str {
-        self.message.target_session_id.unwrap_or_default()
-    }
-
-    /// The frame for the target: without a request id, with this sender in place of what the client wrote there.
-    ///
-    /// It is what [`encode_json`](crate::encode_json) makes of the message, but that the content is escaped as the client
-    /// escaped it.
-    #[must_use]
-    pub fn encode_from(&self, sender_user_id: &str, sender_session_id: &str) -> String {
-        let (message, content) = match self.kind {
+impl RelayText<'_> {
+    pub(super) fn encode(
+        &self,
+        relay: &Relay<'_>,
+        sender_user_id: &str,
+        sender_session_id: &str,
+    ) -> String {
+        let (message, content) = match relay.kind {
             RelayKind::Offer => ("voiceSdpOffer", "sdp"),
             RelayKind::Answer => ("voiceSdpAnswer", "sdp"),
             RelayKind::Candidate => ("voiceIceCandidate", "candidateJson"),
         };
-        // What was borrowed has nothing to escape.
+        // The borrowed ids have nothing to escape, or `parse` would have refused the frame.
         let parts = [
             r#"{"requestId":"",""#,
             message,
             r#"":{"targetUserId":""#,
-            self.target_user_id(),
+            relay.target_user_id,
             r#"",""#,
             content,
             r#"":"#,
-            self.content.json,
+            self.content,
             r#","channelId":""#,
-            self.channel_id(),
+            relay.channel_id,
             r#"","senderUserId":""#,
-            &json::escaped(sender_user_id),
+            &escaped(sender_user_id),
             r#"","senderSessionId":""#,
-            &json::escaped(sender_session_id),
+            &escaped(sender_session_id),
             r#"","targetSessionId":""#,
-            self.target_session_id(),
+            relay.target_session_id,
             r#""}}"#,
         ];
         parts.concat()
     }
-
-    /// The message itself, with this sender in place of what the client wrote there.
-    #[must_use]
-    pub fn to_payload(&self, sender_user_id: &str, sender_session_id: &str) -> Payload {
-        let frame = self.encode_from(sender_user_id, sender_session_id);
-        let envelope = read_again(frame.as_bytes());
-        envelope.payload.expect("a rewritten frame has a payload")
-    }
-
-    /// The envelope as the client wrote it.
-    #[must_use]
-    pub fn to_envelope(&self) -> Envelope {
-        read_again(self.frame.as_bytes())
-    }
 }
 
-fn read_again(frame: &[u8]) -> Envelope {
-    json::decode(frame).expect("what was read once")
-}
-
-impl fmt::Debug for RelayText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The message redacts its content itself.
-        f.debug_tuple("RelayText")
-            .field(&self.to_envelope())
-            .finish()
-    }
-}
-
+/// The members of a message, each if it is there.
 #[derive(Clone, Copy, Default)]
 struct MessageText<'a> {
     target_user_id: Option<&'a str>,
@@ -158,15 +88,17 @@ struct MessageText<'a> {
     target_session_id: Option<&'a str>,
 }
 
-/// A JSON string with its quotes and escapes.
+/// A JSON string.
 #[derive(Clone, Copy)]
 struct Quoted<'a> {
+    /// The string with its quotes and escapes.
     json: &'a str,
-    /// The length of what it stands for.
+    /// Bytes of the text without quotes and escapes.
     len: usize,
 }
 
-/// What is left of a text to be read as JSON libraries write it. `None` is for whatever else it may be.
+/// The rest of a frame, to be read as JSON libraries write it. Each method gives `None` for
+/// anything that they would write in another way.
 struct Scanner<'a>(&'a str);
 
 impl<'a> Scanner<'a> {
@@ -202,7 +134,7 @@ impl<'a> Scanner<'a> {
         Some(message)
     }
 
-    /// An object, whose values `member` reads.
+    /// Reads an object. `member` gets each key and reads its value.
     fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
         self.token(b'{')?;
         if self.token(b'}').is_some() {
@@ -219,7 +151,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A string in which nothing is escaped.
+    /// A string without escapes.
     fn plain(&mut self) -> Option<&'a str> {
         self.token(b'"')?;
         let special = |byte: &u8| matches!(byte, ..0x20 | b'"' | b'\\');
@@ -229,7 +161,7 @@ impl<'a> Scanner<'a> {
         Some(text)
     }
 
-    /// A string in which nothing is escaped by number.
+    /// A string whose escapes are a backslash and one character: no `\u`.
     fn quoted(&mut self) -> Option<Quoted<'a>> {
         self.skip_blanks();
         let bytes = self.0.as_bytes();
@@ -251,7 +183,7 @@ impl<'a> Scanner<'a> {
         }
         let (json, rest) = self.0.split_at(at + 1);
         self.0 = rest;
-        // Looked at as a whole, which takes many bytes at a time.
+        // A fold has no early exit, so the compiler checks many bytes at a time.
         let has_control = json.bytes().fold(false, |any, byte| any | (byte < 0x20));
         let len = json.len() - 2 - escapes;
         (!has_control).then_some(Quoted { json, len })
@@ -270,7 +202,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Puts a value where there is none yet.
+/// Puts a value into an empty place. A key that comes twice finds the place taken.
 fn put<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }

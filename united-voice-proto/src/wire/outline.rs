@@ -1,14 +1,15 @@
-//! A look at the top level of a protobuf frame, without decoding what is in it.
+//! The top level of a protobuf frame, without decoding what is in it.
 
-/// The envelope's fields that are voice.
-const VOICE_FIELDS: std::ops::RangeInclusive<u32> = 180..=199;
-const REQUEST_ID_FIELD: u32 = 1;
-const MAX_FIELD: u64 = (1 << 29) - 1;
+use super::{
+    field::{MAX_FIELD_NUMBER, VOICE_FIELDS, WireType, envelope::REQUEST_ID},
+    read,
+};
 
 /// Whether a protobuf frame carries a voice payload: a field from 180 to 199 at its top level.
 ///
-/// Nothing inside the field is looked at, so [`decode`](crate::decode) may still find fault with the frame. Copies and
-/// allocates nothing, and is false for anything that is not protobuf from end to end.
+/// It does not look inside the field, so [`decode`](crate::decode) may still find fault with the
+/// frame. It copies and allocates nothing. It is false for anything that is not protobuf from end
+/// to end.
 ///
 /// ```
 /// use united_voice_proto::is_voice_frame;
@@ -30,15 +31,15 @@ pub fn is_voice_frame(frame: &[u8]) -> bool {
 /// What there is at the top level of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outline {
-    /// Nothing, or request ids.
+    /// Nothing, or only request ids.
     OnlyRequestId,
     /// Some other field.
     Payload,
 }
 
 pub(crate) fn outline(frame: &[u8]) -> Outline {
-    let payload = |field: Result<Field<'_>, Broken>| {
-        field.is_ok_and(|field| field.number != REQUEST_ID_FIELD)
+    let payload = |field: Result<WireField<'_>, Broken>| {
+        field.is_ok_and(|field| field.number != REQUEST_ID.number)
     };
     if Fields::new(frame).any(payload) {
         Outline::Payload
@@ -47,19 +48,20 @@ pub(crate) fn outline(frame: &[u8]) -> Outline {
     }
 }
 
-/// The last readable request id before the point where the frame breaks, or nothing.
+/// The last readable request id before the point where the frame breaks; empty if there is none.
 pub(crate) fn recover_request_id(frame: &[u8]) -> String {
     Fields::new(frame)
         .map_while(Result::ok)
-        .filter(|field| field.number == REQUEST_ID_FIELD)
+        .filter(|field| field.number == REQUEST_ID.number)
         .filter_map(|field| std::str::from_utf8(field.bytes?).ok())
         .last()
         .unwrap_or_default()
         .to_owned()
 }
 
+/// A field as it stands on the wire.
 #[derive(Debug)]
-struct Field<'a> {
+struct WireField<'a> {
     number: u32,
     /// The content of a length-delimited field.
     bytes: Option<&'a [u8]>,
@@ -80,54 +82,46 @@ impl<'a> Fields<'a> {
         Self { rest }
     }
 
-    fn field(&mut self) -> Result<Field<'a>, Broken> {
-        let (number, kind) = self.key()?;
-        let bytes = match kind {
+    fn field(&mut self) -> Result<WireField<'a>, Broken> {
+        let (number, wire_type) = self.tag()?;
+        let bytes = match wire_type {
             WireType::StartGroup => {
                 self.skip_group()?;
                 None
             }
-            WireType::EndGroup => return Err(Broken),
-            kind => self.value(kind)?,
+            wire_type => self.value(wire_type)?,
         };
-        Ok(Field { number, bytes })
+        Ok(WireField { number, bytes })
     }
 
-    /// Skips to the end of the group just begun. Counts instead of recursing: depth is the sender's choice.
+    /// Skips to the end of the group that has just begun. It counts and does not recurse: the
+    /// sender chooses how deep groups are nested.
     fn skip_group(&mut self) -> Result<(), Broken> {
         let mut depth = 1_usize;
         while depth > 0 {
-            match self.key()?.1 {
+            match self.tag()?.1 {
                 WireType::StartGroup => depth += 1,
                 WireType::EndGroup => depth -= 1,
-                kind => {
-                    self.value(kind)?;
+                wire_type => {
+                    self.value(wire_type)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn key(&mut self) -> Result<(u32, WireType), Broken> {
-        let key = self.varint()?;
-        let number = key >> 3;
-        if number == 0 || number > MAX_FIELD {
+    fn tag(&mut self) -> Result<(u32, WireType), Broken> {
+        let tag = self.varint()?;
+        let number = tag >> 3;
+        if number == 0 || number > MAX_FIELD_NUMBER {
             return Err(Broken);
         }
-        let kind = match key & 7 {
-            0 => WireType::Varint,
-            1 => WireType::Fixed64,
-            2 => WireType::LengthDelimited,
-            3 => WireType::StartGroup,
-            4 => WireType::EndGroup,
-            5 => WireType::Fixed32,
-            _ => return Err(Broken),
-        };
-        Ok((u32::try_from(number).map_err(|_| Broken)?, kind))
+        let number = u32::try_from(number).map_err(|_| Broken)?;
+        Ok((number, WireType::of_tag(tag).ok_or(Broken)?))
     }
 
-    fn value(&mut self, kind: WireType) -> Result<Option<&'a [u8]>, Broken> {
-        match kind {
+    fn value(&mut self, wire_type: WireType) -> Result<Option<&'a [u8]>, Broken> {
+        match wire_type {
             WireType::Varint => self.varint().map(|_| None),
             WireType::Fixed64 => self.take(8).map(|_| None),
             WireType::Fixed32 => self.take(4).map(|_| None),
@@ -140,19 +134,9 @@ impl<'a> Fields<'a> {
     }
 
     fn varint(&mut self) -> Result<u64, Broken> {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.take(1)?[0];
-            // The tenth byte has room for one bit.
-            if shift == 63 && byte > 1 {
-                return Err(Broken);
-            }
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        Err(Broken)
+        let (varint, rest) = read::varint(self.rest).ok_or(Broken)?;
+        self.rest = rest;
+        Ok(varint.value)
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Broken> {
@@ -163,7 +147,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = Result<Field<'a>, Broken>;
+    type Item = Result<WireField<'a>, Broken>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
@@ -175,14 +159,4 @@ impl<'a> Iterator for Fields<'a> {
         }
         Some(field)
     }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum WireType {
-    Varint,
-    Fixed64,
-    LengthDelimited,
-    StartGroup,
-    EndGroup,
-    Fixed32,
 }
