@@ -1,5 +1,4 @@
-//! The client's side of the protocol, without socket or clock: commands and envelopes go in, envelopes and events come
-//! out. Who drives it is [`driver`](crate::driver).
+//! The state of a call, and what connections and time do to it.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -10,46 +9,44 @@ use united_voice_proto::{
 };
 
 use crate::{
-    Event, ExitReason, JoinError, Refusal, RequestError, Snapshot,
     command::{Reply, State},
+    error::{JoinError, Refusal, RequestError},
+    event::{Event, ExitReason, Snapshot},
     pending::{Pending, Waiter},
 };
 
-mod commands;
-mod incoming;
-#[cfg(test)]
-mod tests;
+/// The pause before the client repeats a rejoin that the server could not carry out.
+pub(super) const REJOIN_DELAY: Duration = Duration::from_secs(2);
 
-/// The pause before a rejoin is tried again that the server could not carry out.
-const REJOIN_DELAY: Duration = Duration::from_secs(2);
-
-/// Requests that may wait for an answer. Beyond it no command is taken.
+/// Requests that may wait for an answer. If so many wait, the client takes no command.
 const MAX_PENDING: usize = 1024;
 
-/// Where the server has us, on the present connection.
+/// The channel and session that the server gave this client on the present connection.
 #[derive(Debug)]
-struct Seat {
-    channel: String,
-    session: String,
+pub(super) struct Seat {
+    pub(super) channel: String,
+    pub(super) session: String,
 }
 
+/// The state of a client: its connection, its channel, and what waits to be sent and told.
 #[derive(Debug)]
 pub(crate) struct Call {
-    online: bool,
+    pub(super) online: bool,
     next_id: u64,
-    pending: Pending,
-    seat: Option<Seat>,
-    /// Where the application wants to be: what is joined after a reconnection.
-    intent: Option<String>,
-    /// Where the application was last told it is. Unlike the seat it outlives the connection.
-    channel: Option<String>,
-    state: State,
-    /// Who waits for a connection, to join `intent`.
-    waiter: Option<Reply<Snapshot, JoinError>>,
-    rejoin_at: Option<Instant>,
-    unresponsive: bool,
-    outgoing: VecDeque<Envelope>,
-    events: VecDeque<Event>,
+    pub(super) pending: Pending,
+    pub(super) seat: Option<Seat>,
+    /// The channel that the application wants to be in. The client joins it after a reconnection.
+    pub(super) intent: Option<String>,
+    /// The channel that the application was last told it is in. Unlike the seat, it outlives the
+    /// connection.
+    pub(super) channel: Option<String>,
+    pub(super) state: State,
+    /// The reply of a join that waits for a connection, to join `intent`.
+    pub(super) waiter: Option<Reply<Snapshot, JoinError>>,
+    pub(super) rejoin_at: Option<Instant>,
+    pub(super) unresponsive: bool,
+    pub(super) outgoing: VecDeque<Envelope>,
+    pub(super) events: VecDeque<Event>,
 }
 
 impl Call {
@@ -88,7 +85,7 @@ impl Call {
         self.pending.len() < MAX_PENDING
     }
 
-    /// Whether the server left a join unanswered, so that the connection should be given up.
+    /// Whether the server left a join unanswered. The connection should then be given up.
     pub(crate) const fn is_unresponsive(&self) -> bool {
         self.unresponsive
     }
@@ -102,16 +99,15 @@ impl Call {
             .min()
     }
 
-    // --- the connection ---------------------------------------------------------------------------------------------
-
-    /// There is a connection: back to where one was, or wanted to be.
+    /// Notes that there is a connection, and joins the channel that the application wants to be in.
     pub(crate) fn opened(&mut self, now: Instant) {
         self.online = true;
         self.unresponsive = false;
         self.rejoin(now);
     }
 
-    /// The connection is gone. What was asked of it fails, but for what the next can do as well.
+    /// Notes that the connection is gone. Its requests fail, except those that the next connection
+    /// can do as well.
     pub(crate) fn lost(&mut self) {
         self.online = false;
         self.seat = None;
@@ -122,7 +118,7 @@ impl Call {
                 Waiter::Join { channel, reply } => self.join_cut(&channel, reply),
                 // The seat went with the connection.
                 Waiter::Leave { reply } => answer(reply, Ok(())),
-                // It is told again at the next join.
+                // The state is told again at the next join.
                 Waiter::State { reply } => answer(reply, Ok(())),
                 Waiter::IceServers { reply } => answer(reply, Err(RequestError::Offline)),
             }
@@ -132,7 +128,8 @@ impl Call {
         }
     }
 
-    /// A join whose fate is not known: the last one is repeated on the next connection.
+    /// Handles a join that was cut off, so that nobody knows what became of it. The next connection
+    /// repeats the last join.
     fn join_cut(&mut self, channel: &str, reply: Option<Reply<Snapshot, JoinError>>) {
         if self.intent.as_deref() != Some(channel) {
             return answer(reply, Err(JoinError::Superseded));
@@ -151,7 +148,7 @@ impl Call {
         }
     }
 
-    /// Time has passed.
+    /// Does what is due at `now`.
     pub(crate) fn tick(&mut self, now: Instant) {
         while let Some(waiter) = self.pending.take_expired(now) {
             self.expire(waiter);
@@ -161,7 +158,8 @@ impl Call {
         }
     }
 
-    fn expire(&mut self, waiter: Waiter) {
+    /// Fails a request whose answer did not come.
+    pub(super) fn expire(&mut self, waiter: Waiter) {
         match waiter {
             Waiter::Join { channel, reply } => self.join_timed_out(&channel, reply),
             Waiter::Leave { reply } => answer(reply, Err(RequestError::TimedOut)),
@@ -178,9 +176,8 @@ impl Call {
         answer(reply, Err(JoinError::TimedOut));
     }
 
-    // --- bookkeeping ------------------------------------------------------------------------------------------------
-
-    fn request_join(
+    /// Sends a join.
+    pub(super) fn request_join(
         &mut self,
         channel: String,
         reply: Option<Reply<Snapshot, JoinError>>,
@@ -193,12 +190,14 @@ impl Call {
         self.request(Payload::VoiceJoinRequest(request), waiter, now);
     }
 
-    fn request(&mut self, payload: Payload, waiter: Waiter, now: Instant) {
+    /// Sends a request and waits for its answer.
+    pub(super) fn request(&mut self, payload: Payload, waiter: Waiter, now: Instant) {
         let id = self.send(payload);
         self.pending.insert(id, waiter, now);
     }
 
-    fn send(&mut self, payload: Payload) -> u64 {
+    /// Sends a message with an id of its own, and returns the id.
+    pub(super) fn send(&mut self, payload: Payload) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         self.outgoing.push_back(Envelope {
@@ -208,7 +207,7 @@ impl Call {
         id
     }
 
-    /// The last join came to nothing: one stays where one is, or is nowhere.
+    /// Handles a last join that failed: the client stays in its channel, or is in none.
     fn stay(&mut self, error: JoinError) {
         self.intent = self.seat.as_ref().map(|seat| seat.channel.clone());
         if self.seat.is_none() {
@@ -216,18 +215,21 @@ impl Call {
         }
     }
 
-    fn supersede(&mut self) {
+    /// Fails a join that waits for a connection, because a later command replaces it.
+    pub(super) fn supersede(&mut self) {
         answer(self.waiter.take(), Err(JoinError::Superseded));
     }
 
-    fn exit(&mut self, reason: ExitReason) {
+    /// Tells the application that it is in no channel any more.
+    pub(super) fn exit(&mut self, reason: ExitReason) {
         self.seat = None;
         if let Some(channel_id) = self.channel.take() {
             self.events.push_back(Event::Exited { channel_id, reason });
         }
     }
 
-    fn refused(
+    /// Handles a join that the server refused.
+    pub(super) fn refused(
         &mut self,
         channel: &str,
         refusal: Refusal,
@@ -246,10 +248,10 @@ impl Call {
     }
 }
 
-/// Answers whoever asked, if anybody did and still wants to know.
-fn answer<T, E>(reply: impl Into<Option<Reply<T, E>>>, result: Result<T, E>) {
+/// Sends the result to the asker, if there is one that still waits.
+pub(super) fn answer<T, E>(reply: impl Into<Option<Reply<T, E>>>, result: Result<T, E>) {
     if let Some(reply) = reply.into() {
-        // An error says that the asker is gone.
+        // An error means that the asker is gone.
         let _ = reply.send(result);
     }
 }
