@@ -1,4 +1,4 @@
-//! A bot that sits in a voice channel and says what happens there.
+//! A bot that joins a voice channel and prints what happens there.
 //!
 //! ```sh
 //! cargo run -p united-voice-axum &                                   # a server
@@ -6,9 +6,9 @@
 //! cargo run -p united-voice-client --example bot -- ws://127.0.0.1:8080/ws "$TOKEN" general
 //! ```
 //!
-//! It has no audio: offers go unanswered. Ctrl-C leaves.
+//! It has no audio and answers no offers. Ctrl-C leaves.
 
-#![expect(clippy::print_stdout, reason = "that is what it is for")]
+#![expect(clippy::print_stdout, reason = "printing is its purpose")]
 
 use std::{env, error::Error};
 
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let (client, mut events) = Client::builder(url).token(token).connect().await?;
     client.join(channel).await?;
-    // There is nothing to hear with.
+    // The bot neither speaks nor hears.
     client.set_state(true, true).await?;
 
     let mut roster = Roster::new();

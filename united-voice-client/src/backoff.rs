@@ -1,11 +1,13 @@
-//! How long to wait before the next attempt.
+//! The pauses between attempts to reconnect.
 
 use std::time::Duration;
 
-/// Exponential backoff with full jitter: attempt *n* follows after a random time between nothing and
-/// `min(max, first * 2^(n-1))`, so that the clients of a restarted server do not all come back in the same instant.
+/// Exponential backoff with full jitter. The pause before attempt *n* is a random time between zero
+/// and `min(max, first * 2^(n-1))`. So the clients of a restarted server do not all come back at
+/// the same instant.
 ///
-/// The default begins with 500 ms, ends at 10 s, and never gives up.
+/// By default the first pause is at most 500 ms, any pause at most 10 s, and the client never gives
+/// up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     first: Duration,
@@ -35,28 +37,30 @@ impl Backoff {
         self
     }
 
-    /// The longest pause before any attempt. Default 10 s. The least pause that a close code asks for is kept all the same.
+    /// The longest pause before any attempt. Default 10 s. A close code may ask for a longer pause,
+    /// and then the client waits for that long.
     #[must_use]
     pub const fn max(mut self, max: Duration) -> Self {
         self.max = max;
         self
     }
 
-    /// A connection that lasted this long was a good one: the next loss begins with the shortest pause again. Default 5 s.
+    /// A connection that lasted this long was a good one. If it is lost, the pauses begin with the
+    /// shortest again. Default 5 s.
     #[must_use]
     pub const fn stable_after(mut self, stable_after: Duration) -> Self {
         self.stable_after = stable_after;
         self
     }
 
-    /// Gives up after so many attempts without a good connection between them. Default: never.
+    /// Gives up after so many attempts in a row without a good connection. Default: never.
     #[must_use]
     pub const fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
         self
     }
 
-    /// The same pauses each time, for tests. Default: a seed from the operating system.
+    /// Draws the same pauses each time, for tests. Default: a seed from the operating system.
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -89,14 +93,14 @@ impl Pauses {
         }
     }
 
-    /// A connection is over that lasted so long.
+    /// Notes that a connection has ended, and how long it lasted.
     pub(crate) fn connection_lasted(&mut self, time: Duration) {
         if time >= self.policy.stable_after {
             self.attempt = 0;
         }
     }
 
-    /// The number of the next attempt and the pause before it, `None` where there is none left.
+    /// The number of the next attempt and the pause before it, or `None` if no attempt is left.
     pub(crate) fn next(&mut self, at_least: Duration) -> Option<(u32, Duration)> {
         if self
             .policy

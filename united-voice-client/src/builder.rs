@@ -1,4 +1,4 @@
-//! How a client is set up.
+//! The settings of a client.
 
 use std::{future::Future, time::Duration};
 
@@ -9,21 +9,31 @@ use tokio::{
 use united_voice_proto::Codec;
 
 use crate::{
-    Backoff, Client, ConnectError, Endpoint, Events, TokenError,
-    backoff::Pauses,
+    backoff::{Backoff, Pauses},
     call::Call,
-    dial::{Dialer, Tokens, Transport},
+    client::Client,
+    dial::{Dialer, Endpoint, Tokens, Transport},
     driver::{Driver, Outlet},
+    error::{ConnectError, TokenError},
+    event::Events,
     socket::Keepalive,
 };
 
-/// Commands that may wait for the connection's task. Beyond it the application waits.
+/// Commands that may wait for the connection's task. If the queue is full, the application waits.
 const COMMAND_QUEUE: usize = 64;
 
-/// Longer than anybody waits, and short enough for the clock of any system.
+/// A limit for times that are added to the clock. Nobody waits for so long, and it is short enough
+/// for any system's clock.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
-/// Settings of a client. Made by [`Client::builder`].
+impl Client {
+    /// Settings of a client of the server at this URL, for example `wss://voice.example.org/ws`.
+    pub fn builder(url: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(url.into())
+    }
+}
+
+/// Settings of a client. [`Client::builder`] makes them.
 #[derive(Debug)]
 #[must_use = "nothing happens until `connect`"]
 pub struct ClientBuilder {
@@ -34,7 +44,7 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    pub(crate) fn new(url: String) -> Self {
+    fn new(url: String) -> Self {
         let keepalive = Keepalive {
             interval: Duration::from_secs(20),
             timeout: Duration::from_secs(10),
@@ -55,14 +65,17 @@ impl ClientBuilder {
         }
     }
 
-    /// A token, sent as `Authorization: Bearer` with each attempt to connect. Default: none is sent.
+    /// A token. The client sends it as `Authorization: Bearer` with each attempt to connect.
+    /// Default: no token.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.dialer.tokens = Tokens::Fixed(token.into());
         self
     }
 
-    /// What gets a token before each attempt. It is told `true` where the server refused the one before (401), so that a
-    /// stored one is not given again. The time it takes counts towards [`open_timeout`](Self::open_timeout).
+    /// A token source: the client asks it for a token before each attempt to connect. The argument
+    /// is `true` if the server refused the last token (401), so that the source does not give a
+    /// stored token again. The time that the source takes counts towards
+    /// [`open_timeout`](Self::open_timeout).
     pub fn token_with<F>(mut self, source: impl Fn(bool) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<String, TokenError>> + Send + 'static,
@@ -79,8 +92,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Reconnects by these rules, or with `None` not at all: then the first loss of the connection is the end of the
-    /// client. Default: [`Backoff::default`].
+    /// The pauses between attempts to reconnect. With `None` the client never reconnects, and it
+    /// ends if the connection is lost. Default: [`Backoff::default`].
     pub fn reconnect(mut self, backoff: impl Into<Option<Backoff>>) -> Self {
         self.backoff = backoff.into();
         self
@@ -92,14 +105,16 @@ impl ClientBuilder {
         self
     }
 
-    /// How long an attempt to connect may take, from asking for a token to the end of the upgrade. Default 10 s.
+    /// How long an attempt to connect may take. It begins with asking for a token and ends with the
+    /// upgrade. Default 10 s.
     pub fn open_timeout(mut self, timeout: Duration) -> Self {
         self.dialer.open_timeout = timeout;
         self
     }
 
-    /// Pings the server after `interval` without a sign of life, and counts it as gone after `timeout` more. Default 20 s
-    /// and 10 s.
+    /// How a silent server is probed. If nothing came from it for `interval`, the client sends a
+    /// ping. If nothing comes for `timeout` after that, the client takes the server for gone.
+    /// Default 20 s and 10 s.
     pub fn keepalive(mut self, interval: Duration, timeout: Duration) -> Self {
         self.dialer.keepalive = Keepalive {
             interval: interval.min(FAR),
@@ -108,23 +123,23 @@ impl ClientBuilder {
         self
     }
 
-    /// Events that may wait to be read, at least 1; see [`Events`] for what happens then. Default 256, which is 16 MiB if
-    /// each is the largest offer that servers let through.
+    /// Events that may wait to be read, at least 1. [`Events`] says what happens if the queue is
+    /// full. Default 256. That is at most 16 MiB, if each is the largest offer that servers accept.
     pub fn event_queue(mut self, events: usize) -> Self {
         self.event_queue = events.max(1);
         self
     }
 
-    /// The largest message that is read; a larger one costs the connection. Default 1 MiB, room for the snapshot of some
-    /// thousand participants.
+    /// The largest message that the client reads, in bytes. A larger one ends the connection.
+    /// Default 1 MiB, which holds the snapshot of some thousand participants.
     pub fn max_message_bytes(mut self, bytes: usize) -> Self {
         self.dialer.max_message_bytes = bytes;
         self
     }
 
-    /// Makes the byte stream under the WebSocket: through a proxy, over a Unix socket, with TLS of one's own, or in
-    /// memory for tests. A `wss://` URL asks for a stream that is encrypted already. Default: TCP, and TLS where the URL
-    /// says so and the feature `rustls` is on.
+    /// Makes the byte stream under the WebSocket: through a proxy, over a Unix socket, with your
+    /// own TLS, or in memory for tests. For a `wss://` URL, the stream has to be encrypted already.
+    /// Default: TCP, with TLS if the URL begins with `wss://`. TLS needs the feature `rustls`.
     pub fn dial_with<F, S>(mut self, dial: impl Fn(Endpoint) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = std::io::Result<S>> + Send + 'static,
@@ -134,8 +149,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Connects, once: an error here is most often one of configuration, which trying again does not mend. From then on
-    /// the client stays connected until its last handle is dropped.
+    /// Connects, with one attempt: a first error is most often one of configuration, and another
+    /// attempt does not help. Once connected, the client stays connected until its last handle is
+    /// dropped.
     ///
     /// # Errors
     ///
@@ -143,11 +159,12 @@ impl ClientBuilder {
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with time and, unless [`dial_with`](Self::dial_with) is used, I/O.
+    /// Panics outside of a tokio runtime with time. Without [`dial_with`](Self::dial_with), the
+    /// runtime needs I/O too.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up the attempt.
+    /// Dropping the future gives the attempt up.
     pub async fn connect(self) -> Result<(Client, Events), ConnectError> {
         let socket = match self.dialer.open(false).await {
             Err(ConnectError::Unauthorized) if self.dialer.can_renew() => {

@@ -1,98 +1,94 @@
-//! The handle.
+//! The handle of a client.
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    ClientBuilder, IceServer, JoinError, Peer, RelayId, RequestError, SendError, Snapshot,
     command::{Command, Content, Reply, State},
+    error::{CommandError, JoinError, RequestError, SendError},
+    event::{Peer, RelayId, Snapshot},
+    wire::IceServer,
 };
 
-/// A connection to a voice server, reopened for as long as there is a handle.
+/// A connection to a voice server. It is reopened as long as a handle exists.
 ///
-/// Clones are handles of the same connection. When the last is dropped, what has been sent is written and the connection
-/// is closed with 1000, which leaves the channel; [`close`](Self::close) does the same and waits for it.
+/// Clones are handles of the same connection. When the last handle is dropped, the client writes
+/// what was sent and closes the connection with code 1000, and this leaves the channel.
+/// [`close`](Self::close) does the same and waits for it.
 ///
-/// All methods may be called from any number of tasks. Messages go out in the order of the calls.
+/// Any number of tasks may call the methods. Messages go out in the order of the calls.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future of a method takes nothing back: either the command was not handed over yet and nothing is sent, or it
-/// is carried out and its answer goes nowhere. What a join or a leave did is told by the events in any case.
+/// Dropping the future of a method takes nothing back. If the command was not handed over yet,
+/// nothing is sent. Otherwise it is carried out and nobody gets its answer. In any case the events
+/// tell what a join or a leave did.
 #[derive(Debug, Clone)]
 pub struct Client {
     commands: mpsc::Sender<Command>,
 }
 
 impl Client {
-    /// Settings of a client of the server at this URL, for example `wss://voice.example.org/ws`.
-    pub fn builder(url: impl Into<String>) -> ClientBuilder {
-        ClientBuilder::new(url.into())
-    }
-
     pub(crate) const fn new(commands: mpsc::Sender<Command>) -> Self {
         Self { commands }
     }
 
-    /// Joins a channel, leaving the one before in the same step. A refused join changes nothing.
+    /// Joins a channel, and leaves the one before in the same step. A refused join changes nothing.
     ///
-    /// While the connection is being restored this waits for it without limit; a later join or leave takes its place. The
-    /// channel is joined again after each reconnection, until one leaves it or is put out of it.
+    /// While the client reconnects, this waits without limit. A later join or leave replaces it.
+    /// After each reconnection the client joins the channel again, until it leaves the channel or
+    /// is removed from it.
     ///
-    /// The answer comes over the connection like any event: whoever awaits it must not let the
-    /// [queue of events](crate::Events#backpressure) run full.
+    /// The answer comes over the connection like any event. So keep reading the events while you
+    /// wait: if their [queue](crate::Events#backpressure) runs full, the answer can't come.
     ///
     /// # Errors
     ///
     /// See [`JoinError`].
     pub async fn join(&self, channel_id: impl Into<String>) -> Result<Snapshot, JoinError> {
         let channel = channel_id.into();
-        self.ask(|reply| Command::Join { channel, reply })
-            .await
-            .unwrap_or(Err(JoinError::Closed))
+        self.ask(|reply| Command::Join { channel, reply }).await
     }
 
-    /// Leaves the channel. While the connection is being restored, simply does not go back into it.
+    /// Leaves the channel. While the client reconnects, this only means that it will not go back
+    /// into the channel.
     ///
     /// # Errors
     ///
-    /// See [`RequestError`]; [`NotInChannel`](RequestError::NotInChannel) where one was in none.
+    /// See [`RequestError`]. It is [`NotInChannel`](RequestError::NotInChannel) if the client was
+    /// in no channel.
     pub async fn leave(&self) -> Result<(), RequestError> {
-        self.ask(|reply| Command::Leave { reply })
-            .await
-            .unwrap_or(Err(RequestError::Closed))
+        self.ask(|reply| Command::Leave { reply }).await
     }
 
-    /// Tells the others whether one's microphone and headphones are off. Silencing the sound itself is the caller's part.
+    /// Tells the others whether the microphone and the headphones are off. It does not silence the
+    /// sound itself.
     ///
-    /// The state is kept and told again in each channel joined later and after each reconnection. `Ok` says that the server
-    /// knows, or that there is nobody to tell at the moment.
+    /// The client keeps the state, and tells it again in each channel that it joins later and after
+    /// each reconnection. `Ok` means that the server knows the state, or that there is nobody to
+    /// tell at present.
     ///
     /// # Errors
     ///
     /// See [`RequestError`].
     pub async fn set_state(&self, muted: bool, deafened: bool) -> Result<(), RequestError> {
         let state = State { muted, deafened };
-        self.ask(|reply| Command::State { state, reply })
-            .await
-            .unwrap_or(Err(RequestError::Closed))
+        self.ask(|reply| Command::State { state, reply }).await
     }
 
-    /// Fresh ICE servers, with TURN credentials of full life.
+    /// Asks for fresh ICE servers, with new TURN credentials.
     ///
     /// # Errors
     ///
     /// See [`RequestError`].
     pub async fn ice_servers(&self) -> Result<Vec<IceServer>, RequestError> {
-        self.ask(|reply| Command::IceServers { reply })
-            .await
-            .unwrap_or(Err(RequestError::Closed))
+        self.ask(|reply| Command::IceServers { reply }).await
     }
 
-    /// Sends an SDP offer to somebody in the channel.
+    /// Sends an SDP offer to a participant of the channel.
     ///
-    /// Success is silent: `Ok` says that the message is on its way. If the server refuses it,
-    /// [`Event::Refused`](crate::Event::Refused) names it by this id. A message on its way when the connection breaks may
-    /// be lost without a word.
+    /// Success is silent: `Ok` means that the message is on its way. If the server refuses it,
+    /// [`Event::Refused`](crate::Event::Refused) names it by the id returned here. If the
+    /// connection breaks, a message on its way may be lost, and no event tells of it.
     ///
     /// # Errors
     ///
@@ -105,8 +101,9 @@ impl Client {
         self.relay(to.into(), Content::Offer(sdp.into())).await
     }
 
-    /// Sends an SDP answer: to the [`from`](crate::Description::from) of the offer, so that it reaches no other connection
-    /// of that user. As for the rest, see [`offer`](Self::offer).
+    /// Sends an SDP answer. Address it to the [`from`](crate::Description::from) of the offer, so
+    /// that it reaches no other session of that user. Otherwise this is like
+    /// [`offer`](Self::offer).
     ///
     /// # Errors
     ///
@@ -119,7 +116,8 @@ impl Client {
         self.relay(to.into(), Content::Answer(sdp.into())).await
     }
 
-    /// Sends an ICE candidate, as `RTCIceCandidateInit` in JSON. As for the rest, see [`offer`](Self::offer).
+    /// Sends an ICE candidate, as `RTCIceCandidateInit` in JSON. Otherwise this is like
+    /// [`offer`](Self::offer).
     ///
     /// # Errors
     ///
@@ -133,7 +131,8 @@ impl Client {
             .await
     }
 
-    /// Tells the others that one began or stopped speaking. Send changes only, a few a second: servers limit the rate.
+    /// Tells the others that the user began or stopped speaking. Send only changes, and only a few
+    /// a second: servers limit the rate.
     ///
     /// # Errors
     ///
@@ -141,20 +140,21 @@ impl Client {
     pub async fn speaking(&self, speaking: bool) -> Result<(), SendError> {
         self.ask(|reply| Command::Speaking { speaking, reply })
             .await
-            .unwrap_or(Err(SendError::Closed))
     }
 
-    /// Does not wait any longer for the next attempt to reconnect: the network came back, or somebody pressed a button.
+    /// Ends the pause before the next attempt to reconnect, for example because the network came
+    /// back.
     pub async fn retry_now(&self) {
-        // An error says that the client has stopped, and then there is nothing to retry.
+        // An error means that the client has stopped, and then there is nothing to retry.
         let _ = self.commands.send(Command::RetryNow).await;
     }
 
-    /// Closes the connection with 1000 for all handles and waits for the server's answer, 2 s at most.
+    /// Closes the connection with code 1000 for all handles, and waits for the server's answer for
+    /// at most 2 s.
     pub async fn close(self) {
         let (closed, done) = oneshot::channel();
         if self.commands.send(Command::Close { closed }).await.is_ok() {
-            // An error says that another handle was quicker.
+            // An error means that another handle closed the connection first.
             let _ = done.await;
         }
     }
@@ -168,16 +168,18 @@ impl Client {
     async fn relay(&self, to: Peer, content: Content) -> Result<RelayId, SendError> {
         self.ask(|reply| Command::Relay { to, content, reply })
             .await
-            .unwrap_or(Err(SendError::Closed))
     }
 
-    /// `None` where the task is gone.
-    async fn ask<T, E>(
+    /// Hands a command to the connection's task and waits for the answer. If the task has ended,
+    /// the client is closed.
+    async fn ask<T, E: CommandError>(
         &self,
         command: impl FnOnce(Reply<T, E>) -> Command,
-    ) -> Option<Result<T, E>> {
+    ) -> Result<T, E> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.ok()?;
-        answer.await.ok()
+        if self.commands.send(command(reply)).await.is_err() {
+            return Err(E::CLOSED);
+        }
+        answer.await.unwrap_or(Err(E::CLOSED))
     }
 }

@@ -1,4 +1,4 @@
-//! What the handle asks of the task that owns the connection.
+//! What a handle asks of the task that owns the connection.
 
 use tokio::sync::oneshot;
 use united_voice_proto::{
@@ -6,7 +6,11 @@ use united_voice_proto::{
     ws::envelope::Payload,
 };
 
-use crate::{IceServer, JoinError, Peer, RelayId, RequestError, SendError, Snapshot};
+use crate::{
+    error::{JoinError, RequestError, SendError},
+    event::{Peer, Redacted, RelayId, Snapshot},
+    wire::IceServer,
+};
 
 pub(crate) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
 
@@ -41,14 +45,14 @@ pub(crate) enum Command {
     },
 }
 
-/// What others see of one's devices.
+/// The state of the user's devices, as the others see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct State {
     pub(crate) muted: bool,
     pub(crate) deafened: bool,
 }
 
-/// What is relayed.
+/// The content of a relayed message. Its `Debug` form shows only its length.
 pub(crate) enum Content {
     Offer(String),
     Answer(String),
@@ -94,6 +98,6 @@ impl std::fmt::Debug for Content {
             Self::Answer(sdp) => ("Answer", sdp),
             Self::Candidate(json) => ("Candidate", json),
         };
-        write!(f, "{name}(<{} bytes>)", text.len())
+        f.debug_tuple(name).field(&Redacted(text)).finish()
     }
 }

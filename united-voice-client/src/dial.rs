@@ -21,7 +21,7 @@ use tokio_tungstenite::{
 use united_voice_proto::Codec;
 
 use crate::{
-    ConnectError, TokenError,
+    error::{ConnectError, TokenError},
     socket::{Io, Keepalive, Socket},
 };
 
@@ -29,18 +29,19 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// The host name or address of the URL, an IPv6 address without its brackets.
+    /// The host name or address of the URL. An IPv6 address has no brackets here.
     pub host: String,
-    /// The port, 80 or 443 where the URL has none.
+    /// The port. If the URL has none, it is 80, or 443 for `wss:`.
     pub port: u16,
-    /// Whether the URL begins with `wss:`. A stream of one's own has to be encrypted already.
+    /// Whether the URL begins with `wss:`. If you make the stream yourself, it has to be encrypted
+    /// already.
     pub tls: bool,
 }
 
 type Dial = dyn Fn(Endpoint) -> BoxFuture<'static, std::io::Result<Box<dyn Io>>> + Send + Sync;
 type Ask = dyn Fn(bool) -> BoxFuture<'static, Result<String, TokenError>> + Send + Sync;
 
-/// Where the token comes from.
+/// Where the tokens come from.
 #[derive(Clone, Default)]
 pub(crate) enum Tokens {
     #[default]
@@ -49,7 +50,7 @@ pub(crate) enum Tokens {
     Ask(Arc<Ask>),
 }
 
-/// How the byte stream is made.
+/// How the byte stream under the WebSocket is made.
 #[derive(Clone, Default)]
 pub(crate) enum Transport {
     #[default]
@@ -88,7 +89,7 @@ pub(crate) struct Dialer {
     pub(crate) max_message_bytes: usize,
 }
 
-// Tokens must reach no log, and a URL may hold one.
+// The URL and the tokens are left out: tokens must reach no log, and a URL may hold one.
 impl fmt::Debug for Dialer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dialer")
@@ -98,12 +99,12 @@ impl fmt::Debug for Dialer {
 }
 
 impl Dialer {
-    /// Whether a refused token may be followed by another.
+    /// Whether there is a source that can give another token after a refused one.
     pub(crate) const fn can_renew(&self) -> bool {
         matches!(self.tokens, Tokens::Ask(_))
     }
 
-    /// Opens a WebSocket. `renew` says that the token before was refused.
+    /// Opens a WebSocket. `renew` says that the server refused the last token.
     pub(crate) async fn open(&self, renew: bool) -> Result<Socket, ConnectError> {
         tokio::time::timeout(self.open_timeout, self.upgrade(renew))
             .await
@@ -120,6 +121,7 @@ impl Dialer {
         let config = WebSocketConfig::default()
             .max_message_size(Some(self.max_message_bytes))
             .max_frame_size(Some(self.max_message_bytes))
+            // The default of 128 KiB is cleared before each read.
             .read_buffer_size(8 << 10);
         let (stream, _) = client_async_with_config(request, stream, Some(config))
             .await
@@ -199,7 +201,7 @@ async fn network(endpoint: Endpoint) -> Result<Box<dyn Io>, ConnectError> {
     let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
         .await
         .map_err(unreachable)?;
-    // Signaling is small messages that somebody waits for. Where it can't be had, it is merely slower.
+    // Signaling is small messages that somebody waits for. If this fails, they are merely slower.
     let _ = stream.set_nodelay(true);
     #[cfg(feature = "rustls")]
     if endpoint.tls {

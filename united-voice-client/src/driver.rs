@@ -1,4 +1,5 @@
-//! The task that owns the connection: drives the [`Call`] with a socket, and gets it another when it breaks.
+//! The task that owns the connection. It drives the [`Call`] with a socket, and opens another
+//! socket if that one breaks.
 
 use std::{collections::VecDeque, future::Future, pin::pin};
 
@@ -8,11 +9,12 @@ use tokio::{
 };
 
 use crate::{
-    ConnectError, Disconnect, Event,
     backoff::Pauses,
     call::Call,
     command::Command,
     dial::Dialer,
+    error::ConnectError,
+    event::{Disconnect, Event},
     socket::{Socket, Turn},
 };
 
@@ -20,19 +22,19 @@ use crate::{
 pub(crate) struct Driver {
     pub(crate) call: Call,
     pub(crate) dialer: Dialer,
-    /// `None`: the first loss is the last.
+    /// `None`: the client never reconnects.
     pub(crate) pauses: Option<Pauses>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) outlet: Outlet,
 }
 
-/// How the life of a connection ended.
+/// How a connection ended.
 enum End {
     Lost(Disconnect),
     Closed(Option<oneshot::Sender<()>>),
 }
 
-/// What came while there was no connection.
+/// What ended a wait without a connection.
 enum Offline<T> {
     Done(T),
     RetryNow,
@@ -40,7 +42,7 @@ enum Offline<T> {
 }
 
 impl Driver {
-    /// Runs until the last handle is dropped or there is nothing left to try.
+    /// Runs until the last handle is dropped or no attempt is left.
     pub(crate) async fn run(mut self, mut socket: Socket) {
         loop {
             let opened = Instant::now();
@@ -101,7 +103,8 @@ impl Driver {
         }
     }
 
-    /// Tries until there is a connection (`Ok(Ok)`), nothing left to try (`Ok(Err)`), or nobody to want one (`Err`).
+    /// Tries until there is a connection (`Ok(Ok)`), no attempt is left (`Ok(Err)`), or the client
+    /// is closed (`Err`).
     async fn reconnect(
         &mut self,
         cause: Disconnect,
@@ -130,7 +133,8 @@ impl Driver {
                 Offline::RetryNow => continue,
                 Offline::Closed(closed) => return Err(closed),
             };
-            // One refused token may have expired; a second in a row is a verdict.
+            // One refused token may have expired. If a second in a row is refused, another will not
+            // help.
             let expired = matches!(error, ConnectError::Unauthorized) && !renew;
             if !(error.is_retryable() || expired && dialer.can_renew()) {
                 return Ok(Err(error));
@@ -141,8 +145,9 @@ impl Driver {
         }
     }
 
-    /// Waits for something while there is no connection, and serves the application. A pause does not end before the
-    /// application has read what happened: who reads nothing is not reconnected over and over.
+    /// Waits for a future while there is no connection, and serves the application. A pause does
+    /// not end before the application has read what happened, so that a client whose events nobody
+    /// reads does not reconnect over and over.
     async fn meanwhile<F: Future>(&mut self, wait: F, pause: bool) -> Offline<F::Output> {
         let mut wait = pin!(wait);
         loop {
@@ -161,7 +166,8 @@ impl Driver {
         }
     }
 
-    /// Fails all that waits and comes, and sees to it that the last event is read.
+    /// Fails all commands, present and later ones, and waits until the application has room for the
+    /// last event.
     async fn stop(self, error: ConnectError) {
         let Self {
             call,
@@ -179,7 +185,7 @@ impl Driver {
 
 fn tell(closed: Option<oneshot::Sender<()>>) {
     if let Some(closed) = closed {
-        // An error says that nobody waits any more.
+        // An error means that nobody waits for it any more.
         let _ = closed.send(());
     }
 }
@@ -191,8 +197,9 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// Events on their way to the application. What does not fit its queue waits here; meanwhile nothing is read, so there
-/// are never more than one message and one reconnection give rise to.
+/// Events on their way to the application. An event that does not fit into its queue waits here.
+/// Meanwhile the client reads nothing, so no more events wait than one message and one reconnection
+/// cause.
 #[derive(Debug)]
 pub(crate) struct Outlet {
     queue: mpsc::Sender<Event>,
@@ -217,7 +224,7 @@ impl Outlet {
         }
         match self.queue.try_send(event) {
             Err(mpsc::error::TrySendError::Full(event)) => self.waiting.push_back(event),
-            // Where nobody wants events they are thrown away.
+            // The application dropped its end because it wants no events.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
         }
     }
@@ -228,7 +235,7 @@ impl Outlet {
         }
     }
 
-    /// Delivers one event, once there is room. Loses none where the future is dropped.
+    /// Delivers one event as soon as there is room. Dropping the future loses none.
     async fn deliver(&mut self) {
         match self.queue.reserve().await {
             Ok(room) => {

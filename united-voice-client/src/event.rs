@@ -1,28 +1,30 @@
-//! What a client is told, and whom it tells.
+//! What a client is told, and the users that it names.
 
 use std::{fmt, time::Duration};
 
 use futures::Stream;
 use tokio::sync::mpsc;
+use united_voice_proto::voice::VoiceJoinResponse;
 
 use crate::{
-    ConnectError, ErrorCode, IceServer, JoinError, LeaveReason, Participant,
-    voice::{VoiceError, VoiceJoinResponse},
+    error::{ConnectError, JoinError, Refusal},
+    wire::{IceServer, LeaveReason, Participant},
 };
 
-/// A channel as it was at one moment: what a join is answered with. The events that follow it change it.
+/// A channel at one moment: the answer to a join. The events that follow it change it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The channel.
     pub channel_id: String,
-    /// One's own session: names this stay of this connection in this channel.
+    /// This client's session. It names this stay of this connection in this channel.
     pub session_id: String,
-    /// The others, in the order in which they joined. *The newcomer offers*: send each of them an offer.
+    /// The other participants, in the order in which they joined. *The newcomer offers*: send each
+    /// of them an offer.
     pub participants: Vec<Participant>,
-    /// For the configuration of one's peer connections.
+    /// The ICE servers for the configuration of your peer connections.
     pub ice_servers: Vec<IceServer>,
-    /// There are more participants than a full mesh carries well.
+    /// The channel has more participants than a full mesh carries well.
     pub quality_warning: bool,
 }
 
@@ -38,20 +40,21 @@ impl From<VoiceJoinResponse> for Snapshot {
     }
 }
 
-/// One end of a relayed message: a user, and which stay of theirs.
+/// One end of a relayed message: a user, and one of the user's sessions.
 ///
-/// As the target of a message: with a session, the message reaches that session or is refused as
-/// [`StaleSession`](ErrorCode::StaleSession); without one it reaches whatever connection of the user is in the channel.
+/// As the target of a message with a session: the message reaches that session, or the server
+/// refuses it as [`StaleSession`](crate::ErrorCode::StaleSession). Without a session: the message
+/// reaches the connection of the user that is in the channel.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Peer {
     /// The user.
     pub user_id: String,
-    /// The session, empty for whichever is there.
+    /// The session. If it is empty, any session of the user is meant.
     pub session_id: String,
 }
 
 impl Peer {
-    /// A user, on whatever connection.
+    /// A user, in any session.
     pub fn user(user_id: impl Into<String>) -> Self {
         Self {
             user_id: user_id.into(),
@@ -81,57 +84,24 @@ impl From<&str> for Peer {
     }
 }
 
-/// Names a relayed message, so that a refusal of it can be recognised. Never given twice by one client.
+/// Names a relayed message, so that a refusal of the message can be recognised. A client never
+/// gives an id twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelayId(pub(crate) u64);
 
-/// The server said no.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {message}", code.as_str_name())]
-#[non_exhaustive]
-pub struct Refusal {
-    /// Why, for programs.
-    pub code: ErrorCode,
-    /// Why, for people who read logs.
-    pub message: String,
-    /// The channel in question.
-    pub channel_id: String,
-}
-
-impl Refusal {
-    /// Whether the same may succeed later without anybody changing anything.
-    #[must_use]
-    pub const fn is_retryable(&self) -> bool {
-        matches!(
-            self.code,
-            ErrorCode::RateLimited | ErrorCode::Unavailable | ErrorCode::Internal
-        )
-    }
-}
-
-impl From<VoiceError> for Refusal {
-    fn from(error: VoiceError) -> Self {
-        Self {
-            code: error.code(),
-            message: error.message,
-            channel_id: error.channel_id,
-        }
-    }
-}
-
-/// Why one is no longer in a channel.
+/// Why the client is no longer in a channel.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ExitReason {
-    /// One asked to leave.
+    /// The client asked to leave.
     Left,
-    /// The host removed one.
+    /// The host removed the client.
     Kicked,
-    /// The server removed one for reading too slowly.
+    /// The server removed the client because it read too slowly.
     Evicted,
     /// Another connection of the same user took the seat.
     Replaced,
-    /// The connection was lost, and the way back into the channel was refused.
+    /// The connection was lost, and the server refused to let the client back into the channel.
     Refused(JoinError),
 }
 
@@ -139,7 +109,7 @@ pub enum ExitReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Disconnect {
-    /// The server stops (close code 1001).
+    /// The server is shutting down (close code 1001).
     Shutdown,
     /// This client sent too much for too long, or its user has too many connections (1008).
     TooManyMessages,
@@ -147,11 +117,11 @@ pub enum Disconnect {
     MessageTooLarge,
     /// This client read too slowly (1013).
     TooSlow,
-    /// Closed with another code, 1005 where it had none.
+    /// The server closed with another code. The code is 1005 if the close frame had none.
     Closed(u16),
     /// The server did not answer a ping, or a join, in time.
     Unresponsive,
-    /// It broke without a close frame, or the server broke the WebSocket protocol.
+    /// The connection broke without a close frame, or the server broke the WebSocket protocol.
     Lost,
 }
 
@@ -166,7 +136,8 @@ impl Disconnect {
         }
     }
 
-    /// The least time before the next attempt: being thrown out for flooding must not be met with another flood.
+    /// The shortest pause before the next attempt. A client that was closed for flooding must not
+    /// flood the server again.
     #[must_use]
     pub const fn min_delay(self) -> Duration {
         match self {
@@ -177,153 +148,167 @@ impl Disconnect {
     }
 }
 
-/// An offer or an answer of somebody (RFC 8829). Its `Debug` form shows how long the description is, and nothing of it.
+/// An offer or an answer of another participant (RFC 8829). Its `Debug` form shows the length of
+/// the description, and nothing of its text.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {
-    /// Who sent it, and from which session: what one answers is addressed to it.
+    /// The sender and its session. Address your answer to it.
     pub from: Peer,
     /// The description, byte for byte as it was sent.
     pub sdp: String,
 }
 
-/// An ICE candidate of somebody (RFC 8838). Its `Debug` form shows how long it is, and nothing of it.
+/// An ICE candidate of another participant (RFC 8838). Its `Debug` form shows the length of the
+/// candidate, and nothing of its text.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Candidate {
-    /// Who sent it, and from which session.
+    /// The sender and its session.
     pub from: Peer,
     /// `RTCIceCandidateInit` as JSON, byte for byte as it was sent.
     pub candidate_json: String,
 }
 
-// Both hold addresses of users, which must reach no log.
-
 impl fmt::Debug for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Description")
             .field("from", &self.from)
-            .field("sdp", &format_args!("<{} bytes>", self.sdp.len()))
+            .field("sdp", &Redacted(&self.sdp))
             .finish()
     }
 }
 
 impl fmt::Debug for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let length = self.candidate_json.len();
         f.debug_struct("Candidate")
             .field("from", &self.from)
-            .field("candidate_json", &format_args!("<{length} bytes>"))
+            .field("candidate_json", &Redacted(&self.candidate_json))
             .finish()
     }
 }
 
-/// What happened. `channel_id` is always the channel one is in.
+/// Shows only the length of a text. Descriptions and candidates hold addresses of users, and those
+/// must reach no log.
+pub(crate) struct Redacted<'a>(pub(crate) &'a str);
+
+impl fmt::Debug for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{} bytes>", self.0.len())
+    }
+}
+
+/// What happened. `channel_id` is always the channel that the client is in.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// One is in a channel: the answer to a join, at its place in the order of events. Another channel than the one
-    /// before means that one was left.
+    /// The client is in a channel. This is the answer to a join, at its place in the order of
+    /// events. If the client was in another channel before, it has left that one.
     Entered {
-        /// Where one is now.
+        /// The channel as it is now.
         snapshot: Snapshot,
-        /// Back in the channel after the connection was lost. Everybody's session is to be taken from the snapshot; a peer
-        /// connection that is still up is kept, for signaling is not the call.
+        /// The client is back in its channel after the connection was lost. Take the sessions of
+        /// all participants from the snapshot. Keep the peer connections that are still up, because
+        /// the call does not depend on signaling.
         rejoined: bool,
     },
-    /// One is in no channel any more.
+    /// The client is in no channel any more.
     Exited {
-        /// The channel left.
+        /// The channel that the client was in.
         channel_id: String,
-        /// Why.
+        /// The reason.
         reason: ExitReason,
     },
-    /// Somebody joined. Expect their offer.
+    /// A participant joined and will send an offer.
     Joined {
         /// The channel.
         channel_id: String,
-        /// Who.
+        /// The new participant.
         participant: Participant,
     },
-    /// Somebody left.
+    /// A participant left.
     Left {
         /// The channel.
         channel_id: String,
-        /// Who, and the session that ended.
+        /// The user, and the session that ended.
         peer: Peer,
-        /// Their name.
+        /// The user's display name.
         display_name: String,
-        /// Why.
+        /// The reason.
         reason: LeaveReason,
     },
     /// An SDP offer: answer it.
     Offer(Description),
-    /// An SDP answer to one's offer.
+    /// An SDP answer to an offer of yours.
     Answer(Description),
     /// An ICE candidate.
     Candidate(Candidate),
-    /// Somebody's microphone or headphones were switched.
+    /// A participant switched the microphone or the headphones.
     State {
-        /// Who.
+        /// The user.
         user_id: String,
         /// The microphone is off.
         muted: bool,
         /// The headphones are off.
         deafened: bool,
     },
-    /// Somebody began or stopped speaking. Servers drop these first where a client reads slowly.
+    /// A participant began or stopped speaking. If a client reads slowly, the server drops these
+    /// events first.
     Speaking {
-        /// Who.
+        /// The user.
         user_id: String,
         /// True at the beginning, false at the end.
         speaking: bool,
     },
-    /// Fresh ICE servers that nobody asked for: set them and restart ICE, since the old TURN credentials soon end.
+    /// Fresh ICE servers that this client did not ask for. Set them and restart ICE, because the
+    /// old TURN credentials expire soon.
     IceServers {
-        /// In place of those before.
+        /// The servers, in place of the earlier ones.
         ice_servers: Vec<IceServer>,
     },
-    /// A message whose success is silent did not succeed.
+    /// The server refused a message whose success is silent.
     Refused {
-        /// Which relayed message, where it was one.
+        /// The relayed message, if it was one.
         relay: Option<RelayId>,
-        /// Why.
+        /// The reason.
         refusal: Refusal,
     },
-    /// The connection is gone; an attempt to reconnect or [`Stopped`](Self::Stopped) follows.
+    /// The connection is gone. An attempt to reconnect or [`Stopped`](Self::Stopped) follows.
     Disconnected(Disconnect),
-    /// The next attempt follows after a pause.
+    /// The client will try to reconnect after a pause.
     Reconnecting {
-        /// 1 for the first since the last good connection.
+        /// 1 for the first attempt since the last good connection.
         attempt: u32,
         /// The pause.
         after: Duration,
-        /// Why the attempt before failed, where there was one.
+        /// Why the attempt before failed, if there was one.
         last_error: Option<ConnectError>,
     },
-    /// The connection is back. [`Entered`](Self::Entered) follows where one was in a channel.
+    /// The connection is back. If the client was in a channel, [`Entered`](Self::Entered) follows.
     Reconnected,
-    /// The client has given up. Always the last event, and the end of the stay in a channel.
+    /// The client has given up. This is always the last event, and it ends the stay in a channel.
     Stopped(ConnectError),
 }
 
-/// The events of a client, in the order of the connection. Ends with the client.
+/// The events of a client, in the order in which the server sent them. They end with the client.
 ///
 /// # Backpressure
 ///
-/// The queue is bounded ([`event_queue`](crate::ClientBuilder::event_queue)). Once it is full the client stops reading its
-/// connection, answers to its requests and the server's pings included, until there is room again. Whoever never reads
-/// gets time-outs first and is then dropped by the server, as too slow a reader must be. Who wants no events drops this:
-/// they are then thrown away.
+/// The queue is bounded ([`event_queue`](crate::ClientBuilder::event_queue)). If it is full, the
+/// client stops reading from its connection until there is room again. Meanwhile it reads neither
+/// answers to its requests nor the server's pings. A client whose events nobody reads gets
+/// time-outs first. Then the server closes it as too slow.
+///
+/// Drop this if you want no events: the client then throws them away.
 #[must_use = "a client whose events are kept but not read comes to a standstill"]
 pub struct Events(pub(crate) mpsc::Receiver<Event>);
 
 impl Events {
-    /// The next event, `None` after the last.
+    /// The next event, or `None` after the last.
     ///
     /// # Cancel safety
     ///
-    /// No event is lost where the future is dropped.
+    /// Dropping the future loses no event.
     pub async fn next(&mut self) -> Option<Event> {
         self.0.recv().await
     }

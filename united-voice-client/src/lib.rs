@@ -1,4 +1,5 @@
-//! An async client of united-voice servers: for bots, tests, load generators and native applications.
+//! An async client of united-voice servers: for bots, tests, load generators and native
+//! applications.
 //!
 //! ```no_run
 //! use united_voice_client::{Client, Event};
@@ -31,58 +32,68 @@
 //!
 //! # What it does
 //!
-//! *Signaling*: who is in a channel, and passing offers, answers and candidates to them. It matches answers to requests,
-//! finds a dead connection by ping, reconnects, and goes back into the channel. [`Client`] is the handle, [`Events`] what
-//! happens, [`Roster`] who is there.
+//! It does *signaling*: it tells you the participants of a channel, and passes offers, answers and
+//! candidates to them. It matches answers to requests, finds a dead connection by ping, reconnects,
+//! and goes back into the channel. [`Client`] is the handle, [`Events`] are what happens, and
+//! [`Roster`] keeps the participants.
 //!
 //! # Audio
 //!
-//! There is no WebRTC in here. Any stack that speaks JSEP will do:
+//! This crate has no WebRTC. Any stack that speaks JSEP (RFC 8829) will do:
 //!
-//! - `webrtc`: one `RTCPeerConnection` for each participant. On [`Event::Entered`] make one for each of the snapshot,
-//!   `create_offer`, `set_local_description`, [`Client::offer`]. On [`Event::Offer`] `set_remote_description`,
-//!   `create_answer`, `set_local_description`, [`Client::answer`]. What `on_ice_candidate` gives goes through `to_json`
-//!   and `serde_json` to [`Client::candidate`]; [`Event::Candidate`] the same way back to `add_ice_candidate`.
-//! - `str0m`: one `Rtc` for each participant, `SdpOffer::to_sdp_string` and `from_sdp_string`, and
-//!   `Candidate::from_sdp_string` on the `candidate` member of the JSON.
+//! - `webrtc`: make one `RTCPeerConnection` for each participant. On [`Event::Entered`], make one
+//!   for each participant of the snapshot and call `create_offer`, `set_local_description` and
+//!   [`Client::offer`]. On [`Event::Offer`], call `set_remote_description`, `create_answer`,
+//!   `set_local_description` and [`Client::answer`]. Send what `on_ice_candidate` gives through
+//!   `to_json` and `serde_json` to [`Client::candidate`]. [`Event::Candidate`] goes the same way
+//!   back to `add_ice_candidate`.
+//! - `str0m`: make one `Rtc` for each participant. Use `SdpOffer::to_sdp_string` and
+//!   `from_sdp_string`, and `Candidate::from_sdp_string` on the `candidate` member of the JSON.
 //!
-//! The newcomer offers and everybody else waits, so two never offer to each other at the start.
+//! The newcomer offers and everybody else waits. So at the start no two participants offer to each
+//! other.
 //!
 //! # When the connection is lost
 //!
-//! Signaling is not the call: keep the peer connections.
+//! Signaling is not the call, so keep the peer connections.
 //!
-//! 1. [`Event::Disconnected`], then [`Event::Reconnecting`] before each attempt, after pauses by [`Backoff`]. Closed with
-//!    1008 (too many messages) the client waits 10 s at least, with 1009 or 1013 one second.
-//! 2. [`Event::Reconnected`], then [`Event::Entered`] with `rejoined`: everybody's present session. A peer connection that is
-//!    up is kept, and only its address changes; with whoever has none, one's own side negotiates. State (muted, deafened)
-//!    is told again.
-//! 3. Whoever was put out by name (kicked, evicted, replaced by another connection) stays out; a connection closed with 1013
-//!    was merely too slow, and comes back. A rejoin that the server can't carry out just now is tried again after 2 s; any
+//! 1. [`Event::Disconnected`] comes first. [`Event::Reconnecting`] comes before each attempt;
+//!    [`Backoff`] sets the pauses. If the server closed with 1008 (too many messages), the client
+//!    waits at least 10 s, and with 1009 or 1013 at least one second.
+//! 2. [`Event::Reconnected`] comes next, and then [`Event::Entered`] with `rejoined`, with the
+//!    present session of each participant. Keep a peer connection that is still up; from now on,
+//!    address its messages to the new session. If there is no peer connection to a participant,
+//!    make one and offer. The client tells its state (muted, deafened) again.
+//! 3. A client that was removed by name (kicked, evicted, replaced by another connection) stays
+//!    out. A connection that was closed with 1013 was merely too slow, and the client comes back.
+//!    If the server can't carry out a rejoin at the moment, the client tries again after 2 s. Any
 //!    other refusal ends the stay with [`Event::Exited`].
-//! 4. A token refused with 401 ends the client with [`Event::Stopped`], as does 403; a
-//!    [source of tokens](ClientBuilder::token_with) is asked for another first.
+//! 4. If the server refuses the token with 401, the client asks a [token
+//!    source](ClientBuilder::token_with) for another one. If that is refused too, or there is no
+//!    source, the client ends with [`Event::Stopped`]. A 403 ends it at once.
 //!
 //! # Limits
 //!
 //! | what | how much | beyond it |
 //! | --- | --- | --- |
-//! | events waiting to be read | [256](ClientBuilder::event_queue) | the connection is not read, see [`Events`] |
+//! | events waiting to be read | [256](ClientBuilder::event_queue) | the client stops reading, see [`Events`] |
 //! | commands waiting, frames waiting to be written | 64 each | the caller waits |
 //! | requests without an answer | 1024 | the caller waits |
-//! | size of a message read | [1 MiB](ClientBuilder::max_message_bytes) | the connection is given up |
+//! | size of a message read | [1 MiB](ClientBuilder::max_message_bytes) | the client gives the connection up |
 //!
-//! The server's own limits (100 messages a second, 64 KiB of SDP) are the caller's to keep; what exceeds them comes back as
-//! a [`Refusal`].
+//! The server has limits of its own (100 messages a second, 64 KiB of SDP), and the caller has to
+//! keep them. What exceeds them comes back as a [`Refusal`].
 //!
 //! # Privacy
 //!
-//! `Debug` of commands, events and settings shows neither SDP, candidates, TURN credentials nor tokens. Nothing is logged.
+//! The `Debug` forms of commands, events and settings show no SDP, candidates, TURN credentials or
+//! tokens. The crate logs nothing.
 //!
 //! # Features
 //!
-//! `rustls`: `wss://` URLs with rustls, the *ring* provider and Mozilla's root certificates. Off by default, since on loopback
-//! and behind one's own [`dial_with`](ClientBuilder::dial_with) it is dead weight.
+//! `rustls`: `wss://` URLs with rustls, the *ring* provider and Mozilla's root certificates. It is
+//! off by default, because it is of no use on loopback or with a
+//! [`dial_with`](ClientBuilder::dial_with) of your own.
 
 mod backoff;
 mod builder;
@@ -98,24 +109,21 @@ mod roster;
 mod socket;
 #[cfg(feature = "rustls")]
 mod tls;
+mod wire;
 
 pub use backoff::Backoff;
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use dial::Endpoint;
-pub use error::{ConnectError, JoinError, RequestError, SendError, SharedError, TokenError};
+pub use error::{
+    ConnectError, JoinError, Refusal, RequestError, SendError, SharedError, TokenError,
+};
 pub use event::{
-    Candidate, Description, Disconnect, Event, Events, ExitReason, Peer, Refusal, RelayId, Snapshot,
+    Candidate, Description, Disconnect, Event, Events, ExitReason, Peer, RelayId, Snapshot,
 };
 pub use roster::Roster;
-use united_voice_proto::voice;
-pub use united_voice_proto::{
-    self as proto, Codec,
-    voice::{
-        IceServer, VoiceErrorCode as ErrorCode, VoiceLeaveReason as LeaveReason,
-        VoiceParticipant as Participant,
-    },
-};
+pub use united_voice_proto::{self as proto, Codec};
+pub use wire::{ErrorCode, IceServer, LeaveReason, Participant};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,17 +1,21 @@
-//! Who is in the channel, kept from the events.
+//! The participants of the channel, kept up to date by the events.
 
-use crate::{Event, Participant, Peer};
+use crate::{
+    event::{Event, Peer},
+    wire::Participant,
+};
 
-/// The others in one's channel: the snapshot, and what events made of it since.
+/// The other participants of the channel: the snapshot, and what events have changed since.
 ///
-/// Feed it every event. It is at every moment what the server had at that point of the connection.
+/// Feed it every event. After each event it equals the server's list at that point of the
+/// connection.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Roster {
     participants: Vec<Participant>,
 }
 
 impl Roster {
-    /// Nobody, as before the first join.
+    /// An empty roster, as before the first join.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -19,7 +23,7 @@ impl Roster {
         }
     }
 
-    /// Takes note of an event; true where it changed the roster.
+    /// Applies an event, and returns whether it changed the roster.
     pub fn apply(&mut self, event: &Event) -> bool {
         let before = self.participants.len();
         match event {
@@ -40,13 +44,13 @@ impl Roster {
         true
     }
 
-    /// The others, in the order in which they joined.
+    /// The other participants, in the order in which they joined.
     #[must_use]
     pub fn participants(&self) -> &[Participant] {
         &self.participants
     }
 
-    /// One of them.
+    /// The participant with this user id, if there is one.
     #[must_use]
     pub fn get(&self, user_id: &str) -> Option<&Participant> {
         self.participants
@@ -72,7 +76,8 @@ impl Roster {
     }
 }
 
-/// A leave of an older session of somebody who is back is no leave.
+/// Whether the leave is of this participant. A user may be back in a newer session, and then a
+/// leave of the older session does not count.
 fn is(seated: &Participant, left: &Peer) -> bool {
     seated.user_id == left.user_id
         && (left.session_id.is_empty() || seated.session_id == left.session_id)
@@ -81,7 +86,7 @@ fn is(seated: &Participant, left: &Peer) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::LeaveReason;
+    use crate::wire::LeaveReason;
 
     fn participant(user_id: &str, session_id: &str) -> Participant {
         Participant {
@@ -108,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_over_moves_to_the_end() {
+    fn a_user_in_a_new_session_moves_to_the_end() {
         let mut roster = Roster::new();
         for event in [
             joined("a", "1"),

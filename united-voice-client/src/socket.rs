@@ -1,4 +1,4 @@
-//! One WebSocket: envelopes out and in at the same time, and pings.
+//! One WebSocket: it writes and reads envelopes at the same time, and sends pings.
 
 use std::{
     collections::VecDeque,
@@ -23,13 +23,14 @@ use tokio_tungstenite::{
 };
 use united_voice_proto::{self as proto, Codec, ws::Envelope};
 
-use crate::Disconnect;
+use crate::event::Disconnect;
 
 /// A two-way byte stream.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for S {}
 
-/// Frames that may wait to be written. Beyond it no command is taken, so that the application waits.
+/// Frames that may wait to be written. If so many wait, the client takes no command, and so the
+/// application waits.
 const MAX_OUTGOING: usize = 64;
 
 /// How long closing may take.
@@ -40,11 +41,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Keepalive {
     /// Silence before a ping.
     pub(crate) interval: Duration,
-    /// Silence after it before the connection counts as dead.
+    /// Silence after the ping before the connection counts as dead.
     pub(crate) timeout: Duration,
 }
 
-/// What the socket gave.
+/// What one turn of the socket gave.
 #[derive(Debug)]
 pub(crate) enum Turn {
     Received(Envelope),
@@ -100,13 +101,17 @@ impl Socket {
         self.outgoing.push_back(message);
     }
 
-    /// Writes what waits and, if it is to, reads the next envelope.
+    /// Writes what waits and, if `reading`, reads the next envelope.
     ///
-    /// Both go on at the same time: a server that stops reading until its answers have been read would wait for ever
-    /// for a client that writes first. Nothing is lost where the future is dropped.
+    /// Both go on at the same time. A server may stop reading until the client has read its
+    /// answers, and a client that writes first would wait without end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
     pub(crate) async fn turn(&mut self, reading: bool) -> Turn {
         if reading && !self.reading {
-            // It was us who did not listen.
+            // The server was not silent: this client did not read.
             self.heard = Instant::now();
         }
         self.reading = reading;
@@ -116,7 +121,7 @@ impl Socket {
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
         loop {
             if let Poll::Ready(Err(_)) = self.poll_write(cx) {
-                // Why it ended stands in what can still be read.
+                // A close frame that can still be read may say why the connection ended.
                 if !self.reading {
                     return Poll::Ready(Turn::Ended(Disconnect::Lost));
                 }
@@ -130,7 +135,8 @@ impl Socket {
             self.pinged = false;
             match next {
                 Some(Ok(Message::Close(frame))) => {
-                    // The answer to it is queued; whether it can be written is no matter any more.
+                    // tungstenite has queued the answer. It does not matter any more whether it can
+                    // be written.
                     let _ = Pin::new(&mut self.stream).poll_flush(cx);
                     return Poll::Ready(Turn::Ended(closed(frame)));
                 }
@@ -151,13 +157,17 @@ impl Socket {
         let mut stream = Pin::new(&mut self.stream);
         while !self.outgoing.is_empty() {
             ready!(stream.as_mut().poll_ready(cx))?;
-            let message = self.outgoing.pop_front().expect("there is one");
+            let message = self
+                .outgoing
+                .pop_front()
+                .expect("the queue was just seen not to be empty");
             stream.as_mut().start_send(message)?;
         }
         stream.poll_flush(cx)
     }
 
-    /// Frames of the other kind, pings, and payloads that this version does not know are none.
+    /// The envelope in a message. Pings, frames of the other kind, and messages that can't be
+    /// decoded give `None`.
     fn decode(&self, message: &Message) -> Option<Envelope> {
         let frame: &[u8] = match (self.codec, message) {
             (Codec::Protobuf, Message::Binary(bytes)) => bytes,
@@ -167,7 +177,8 @@ impl Socket {
         proto::decode(self.codec, frame, self.limit).ok()
     }
 
-    /// When to call [`is_dead`](Self::is_dead). Who does not read can't tell whether the server is there.
+    /// When to call [`is_dead`](Self::is_dead). There is no deadline while the client does not
+    /// read, because it can't tell whether the server is there.
     pub(crate) fn deadline(&self, reading: bool) -> Option<Instant> {
         let silence = if self.pinged {
             self.keepalive.interval + self.keepalive.timeout
@@ -177,7 +188,8 @@ impl Socket {
         (reading && self.reading).then(|| self.heard + silence)
     }
 
-    /// Pings a server that has been silent for some time; true where that was in vain.
+    /// Pings a server that has been silent for some time. Returns whether it was silent for too
+    /// long after that.
     pub(crate) fn is_dead(&mut self, now: Instant) -> bool {
         let silence = now.saturating_duration_since(self.heard);
         if !self.reading || silence < self.keepalive.interval {
@@ -190,14 +202,15 @@ impl Socket {
         silence >= self.keepalive.interval + self.keepalive.timeout
     }
 
-    /// Writes what waits, closes with 1000 and waits for the answer, all of it for 2 s at most.
+    /// Writes what waits, closes with code 1000 and waits for the answer. All of this takes at most
+    /// 2 s.
     pub(crate) async fn close(mut self) {
         self.outgoing.push_back(Message::Close(Some(CloseFrame {
             code: CloseCode::Normal,
             reason: "".into(),
         })));
         let closing = async { while let Turn::Received(_) = self.turn(true).await {} };
-        // Whoever does not answer a close frame in time is cut off.
+        // A server that does not answer in time is cut off.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
     }
 }

@@ -8,9 +8,9 @@ use tokio_rustls::{
     rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
 };
 
-use crate::{ConnectError, socket::Io};
+use crate::{error::ConnectError, socket::Io};
 
-/// Encrypts a connection to this host, which has to prove with a certificate that it is it.
+/// Encrypts a connection to this host. The host has to prove its name with a certificate.
 pub(crate) async fn wrap(stream: TcpStream, host: &str) -> Result<Box<dyn Io>, ConnectError> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::InvalidUrl)?;
     let stream = TlsConnector::from(Arc::new(config()))
@@ -20,7 +20,7 @@ pub(crate) async fn wrap(stream: TcpStream, host: &str) -> Result<Box<dyn Io>, C
     Ok(Box::new(stream))
 }
 
-/// Names its cryptography itself: the process-wide default is the application's business.
+/// Names the cryptography provider, because the process-wide default belongs to the application.
 fn config() -> ClientConfig {
     let roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),

@@ -1,4 +1,4 @@
-//! What the application asks.
+//! What the application asks for.
 
 use tokio::time::Instant;
 use united_voice_proto::{
@@ -6,14 +6,17 @@ use united_voice_proto::{
     ws::{Envelope, envelope::Payload},
 };
 
-use super::{Call, answer};
+use super::machine::{Call, answer};
 use crate::{
-    ExitReason, IceServer, JoinError, Peer, RelayId, RequestError, SendError, Snapshot,
     command::{Command, Content, Reply, State},
+    error::{JoinError, RequestError, SendError},
+    event::{ExitReason, Peer, RelayId, Snapshot},
     pending::Waiter,
+    wire::IceServer,
 };
 
 impl Call {
+    /// Takes a command of the application.
     pub(crate) fn command(&mut self, command: Command, now: Instant) {
         match command {
             Command::Join { channel, reply } => self.join(channel, reply, now),
@@ -22,7 +25,7 @@ impl Call {
             Command::IceServers { reply } => self.ice_servers(reply, now),
             Command::Relay { to, content, reply } => self.relay(to, content, reply),
             Command::Speaking { speaking, reply } => self.speaking(speaking, reply),
-            // These are the driver's.
+            // The driver handles these two before they come here.
             Command::RetryNow | Command::Close { .. } => {}
         }
     }
@@ -63,6 +66,7 @@ impl Call {
         }
     }
 
+    /// Tells the server the state, if the client is in a channel.
     pub(super) fn tell_state(&mut self, reply: Option<Reply<(), RequestError>>, now: Instant) {
         let Some(seat) = &self.seat else { return };
         let update = VoiceStateUpdate {
@@ -106,7 +110,7 @@ impl Call {
                 user_id: String::new(),
                 speaking,
             };
-            // With an id the server would send a copy back.
+            // If it had an id, the server would send a copy back.
             self.outgoing.push_back(Envelope {
                 request_id: String::new(),
                 payload: Some(Payload::VoiceSpeakingEvent(event)),
@@ -115,6 +119,7 @@ impl Call {
         answer(reply, sent);
     }
 
+    /// The channel that the client is in.
     fn seated(&self) -> Result<String, SendError> {
         match &self.seat {
             Some(seat) => Ok(seat.channel.clone()),

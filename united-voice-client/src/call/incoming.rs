@@ -1,4 +1,4 @@
-//! What the server says.
+//! What the server sends.
 
 use tokio::time::Instant;
 use united_voice_proto::{
@@ -10,14 +10,18 @@ use united_voice_proto::{
     ws::{Envelope, envelope::Payload},
 };
 
-use super::{Call, Seat, answer};
+use super::machine::{Call, Seat, answer};
 use crate::{
-    Candidate, Description, ErrorCode, Event, ExitReason, LeaveReason, Peer, Refusal, RelayId,
-    Snapshot, command::State, pending::Waiter,
+    command::State,
+    error::Refusal,
+    event::{Candidate, Description, Event, ExitReason, Peer, RelayId, Snapshot},
+    pending::Waiter,
+    wire::{ErrorCode, LeaveReason},
 };
 
 impl Call {
-    /// The server sent this. What this version doesn't know, or nobody asked for, is ignored.
+    /// Takes an envelope of the server. It ignores payloads that this version does not know, and
+    /// answers that nobody waits for.
     pub(crate) fn received(&mut self, envelope: Envelope, now: Instant) {
         let id = envelope.request_id.parse().ok();
         let asked = id.and_then(|id| self.pending.take(id));
@@ -45,7 +49,7 @@ impl Call {
             (Waiter::IceServers { reply }, Payload::VoiceIceServersResponse(response)) => {
                 answer(reply, Ok(response.ice_servers));
             }
-            // A server that answers something else is as good as one that does not answer.
+            // An answer of the wrong kind is worth no more than no answer.
             (waiter, _) => {
                 self.unresponsive = true;
                 self.expire(waiter);
@@ -69,7 +73,7 @@ impl Call {
             snapshot: snapshot.clone(),
             rejoined,
         });
-        // Every stay begins unmuted.
+        // On the server every stay begins with microphone and headphones on.
         if !same_session && self.state != State::default() {
             self.tell_state(None, now);
         }
@@ -107,15 +111,13 @@ impl Call {
         }
         self.tell(&event.channel_id, |channel_id| Event::Left {
             channel_id,
-            peer: Peer {
-                user_id: event.user_id,
-                session_id: event.session_id,
-            },
+            peer: peer(event.user_id, event.session_id),
             display_name: event.display_name,
             reason,
         });
     }
 
+    /// Handles the leave of this client's own session.
     fn gone(&mut self, event: &VoiceLeaveEvent, reason: ExitReason) {
         if self.is_here(&event.channel_id) {
             self.exit(reason);
@@ -133,28 +135,28 @@ impl Call {
     }
 
     fn offer(&mut self, offer: VoiceSdpOffer) {
-        let from = peer(offer.sender_user_id, offer.sender_session_id);
-        let sdp = offer.sdp;
         self.tell(&offer.channel_id, |_| {
-            Event::Offer(Description { from, sdp })
+            Event::Offer(Description {
+                from: peer(offer.sender_user_id, offer.sender_session_id),
+                sdp: offer.sdp,
+            })
         });
     }
 
     fn answer(&mut self, answer: VoiceSdpAnswer) {
-        let from = peer(answer.sender_user_id, answer.sender_session_id);
-        let sdp = answer.sdp;
         self.tell(&answer.channel_id, |_| {
-            Event::Answer(Description { from, sdp })
+            Event::Answer(Description {
+                from: peer(answer.sender_user_id, answer.sender_session_id),
+                sdp: answer.sdp,
+            })
         });
     }
 
     fn candidate(&mut self, candidate: VoiceIceCandidate) {
-        let from = peer(candidate.sender_user_id, candidate.sender_session_id);
-        let candidate_json = candidate.candidate_json;
         self.tell(&candidate.channel_id, |_| {
             Event::Candidate(Candidate {
-                from,
-                candidate_json,
+                from: peer(candidate.sender_user_id, candidate.sender_session_id),
+                candidate_json: candidate.candidate_json,
             })
         });
     }
@@ -179,6 +181,7 @@ impl Call {
         self.tell(&response.channel_id, |_| Event::IceServers { ice_servers });
     }
 
+    /// Takes an error, which is the answer to a request or to a relayed message.
     fn error(&mut self, asked: Option<Waiter>, id: Option<u64>, error: VoiceError, now: Instant) {
         let refusal = Refusal::from(error);
         match asked {
@@ -195,13 +198,14 @@ impl Call {
                 self.replaced(&refusal.channel_id);
             }
             None | Some(Waiter::State { reply: None }) => {
-                // A state that the client told by itself is nobody's relayed message.
+                // A refused state that the client told by itself is not a relayed message.
                 let relay = id.filter(|_| asked.is_none()).map(RelayId);
                 self.events.push_back(Event::Refused { relay, refusal });
             }
         }
     }
 
+    /// Handles the news that another connection of the user took the seat.
     fn replaced(&mut self, channel: &str) {
         if self.is_here(channel) {
             self.unwant(channel);
@@ -209,7 +213,8 @@ impl Call {
         }
     }
 
-    /// Stays out of a channel that one was put out of, unless a join is under way that was asked for meanwhile.
+    /// Notes that the client was removed from a channel and must not join it again, unless the
+    /// application asked for that meanwhile.
     fn unwant(&mut self, channel: &str) {
         if self.intent.as_deref() == Some(channel) && !self.pending.joins(channel) {
             self.intent = None;
@@ -222,7 +227,8 @@ impl Call {
             .is_some_and(|seat| seat.channel == channel)
     }
 
-    /// Tells of something in the channel one is in. Anything else is stale.
+    /// Tells the application of something in its channel. What happened in another channel is out
+    /// of date.
     fn tell(&mut self, channel: &str, event: impl FnOnce(String) -> Event) {
         if self.is_here(channel) {
             self.events.push_back(event(channel.to_owned()));

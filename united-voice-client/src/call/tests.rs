@@ -1,15 +1,19 @@
-//! The protocol by itself: no socket, no runtime, and the time is an argument.
+//! The protocol by itself, without a socket or a runtime. The time is an argument.
 
-use tokio::sync::oneshot;
-use united_voice_proto::voice::{
-    VoiceError, VoiceJoinResponse, VoiceLeaveEvent, VoiceSdpOffer, VoiceStateUpdate,
+use std::time::Duration;
+
+use tokio::{sync::oneshot, time::Instant};
+use united_voice_proto::{
+    voice::{VoiceError, VoiceJoinResponse, VoiceLeaveEvent, VoiceSdpOffer, VoiceStateUpdate},
+    ws::{Envelope, envelope::Payload},
 };
 
-use super::*;
-use crate::{ErrorCode, LeaveReason};
+use super::machine::{Call, REJOIN_DELAY};
 use crate::{
-    Peer, RelayId, SendError,
-    command::{Command, Content},
+    command::{Command, Content, State},
+    error::{JoinError, RequestError, SendError},
+    event::{Event, ExitReason, Peer, RelayId, Snapshot},
+    wire::{ErrorCode, LeaveReason},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,7 +67,7 @@ impl Party {
         answer.try_recv().expect("relays are answered at once")
     }
 
-    /// The next envelope the client sends, as its id and payload.
+    /// The id and payload of the next envelope that the client sends.
     fn sent(&mut self) -> (String, Payload) {
         let envelope = self.call.pop_outgoing().expect("something was sent");
         (envelope.request_id, envelope.payload.unwrap())
@@ -77,7 +81,7 @@ impl Party {
         self.call.received(envelope, self.now);
     }
 
-    /// Lets the join through that was just sent.
+    /// Answers the join that was just sent.
     fn let_in(&mut self, session: &str) {
         let (id, payload) = self.sent();
         let Payload::VoiceJoinRequest(request) = payload else {
@@ -188,7 +192,7 @@ fn the_last_join_is_repeated_on_the_next_connection() {
 }
 
 #[test]
-fn a_leave_ends_the_wish_to_be_there() {
+fn after_a_leave_the_client_does_not_rejoin() {
     let mut party = Party::seated("a", "s1");
     let mut answer = party.leave();
     party.call.lost();
@@ -219,7 +223,7 @@ fn leaving_while_offline_needs_no_server() {
 }
 
 #[test]
-fn a_leave_that_was_dropped_leaves_one_there() {
+fn a_refused_leave_changes_nothing() {
     let mut party = Party::seated("a", "s1");
     let mut answer = party.leave();
     let (id, _) = party.sent();
@@ -230,7 +234,7 @@ fn a_leave_that_was_dropped_leaves_one_there() {
 }
 
 #[test]
-fn whoever_was_put_out_stays_out() {
+fn a_client_that_was_removed_stays_out() {
     let replaced = ("", error(ErrorCode::SessionReplaced, "a"));
     let kicked = ("", leave_event("a", "me", "s1", LeaveReason::Kicked));
     for (id, payload) in [replaced, kicked] {
@@ -247,7 +251,7 @@ fn whoever_was_put_out_stays_out() {
 }
 
 #[test]
-fn taking_back_while_being_replaced_is_not_undone() {
+fn a_join_that_was_asked_for_meanwhile_outlives_a_replacement() {
     let mut party = Party::seated("a", "s1");
     party.join("a");
     party.hear("", error(ErrorCode::SessionReplaced, "a"));
@@ -257,13 +261,13 @@ fn taking_back_while_being_replaced_is_not_undone() {
 }
 
 #[test]
-fn a_rejoin_that_the_server_cannot_carry_out_is_tried_again() {
+fn a_rejoin_that_the_server_cannot_carry_out_is_repeated() {
     let mut party = Party::seated("a", "s1");
     party.reconnect();
     let (id, _) = party.sent();
     party.hear(&id, error(ErrorCode::Unavailable, "a"));
     party.nothing_happened();
-    let at = party.call.deadline().expect("it is to be tried again");
+    let at = party.call.deadline().expect("the rejoin is to be repeated");
     assert_eq!(at - party.now, REJOIN_DELAY);
     party.call.tick(at - Duration::from_millis(1));
     party.nothing_happened();
@@ -337,7 +341,7 @@ fn refusals_of_relayed_messages_name_them() {
 }
 
 #[test]
-fn what_concerns_another_channel_is_not_told() {
+fn events_of_another_channel_are_ignored() {
     let mut party = Party::seated("a", "s1");
     let offer = |channel: &str| {
         Payload::VoiceSdpOffer(VoiceSdpOffer {
@@ -355,14 +359,14 @@ fn what_concerns_another_channel_is_not_told() {
 }
 
 #[test]
-fn an_empty_session_is_nobodys() {
+fn an_empty_session_is_not_this_clients() {
     let mut party = Party::seated("a", "");
     party.hear("", leave_event("a", "bob", "", LeaveReason::Left));
     assert!(matches!(party.event(), Event::Left { .. }));
 }
 
 #[test]
-fn requests_expire_and_a_join_condemns_the_connection() {
+fn requests_expire_and_an_unanswered_join_ends_the_connection() {
     let mut party = Party::seated("a", "s1");
     let (mut mute, mut join) = (party.mute(), party.join("b"));
     party
@@ -379,12 +383,12 @@ fn requests_expire_and_a_join_condemns_the_connection() {
         party.let_in("s2");
         party.event()
     }) else {
-        panic!("back in a, since b was not reached")
+        panic!("the client is back in a, because it never got into b")
     };
 }
 
 #[test]
-fn an_answer_of_the_wrong_kind_is_none() {
+fn an_answer_of_the_wrong_kind_counts_as_none() {
     let mut party = Party::online();
     let mut join = party.join("a");
     let (id, _) = party.sent();

@@ -1,4 +1,4 @@
-//! Every public type goes where tasks take it, and the futures of the handle can be spawned.
+//! Tasks may own and share every public type, and spawn the futures of the handle.
 
 use united_voice_client::*;
 
@@ -48,7 +48,7 @@ fn futures() {
         spawned(&client.speaking(true));
         spawned(&client.clone().close());
     }
-    // That it compiles is the test.
+    // The test is that this compiles.
     let _: fn(&Client, ClientBuilder) = check;
 }
 

@@ -1,4 +1,4 @@
-//! The first connection, and what may be wrong with it.
+//! The first connection, and what can go wrong with it.
 
 use std::{error::Error as _, io, time::Duration};
 
@@ -25,7 +25,7 @@ async fn other_statuses_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_of_tokens_is_asked_for_another_once() {
+async fn a_token_source_is_asked_for_another_token_once() {
     let (builder, mut server) = memory();
     let builder = builder
         .token_with(|renew| async move { Ok(if renew { "new" } else { "stored" }.to_owned()) });
@@ -38,7 +38,7 @@ async fn a_source_of_tokens_is_asked_for_another_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_token_no_connection() {
+async fn without_a_token_there_is_no_connection() {
     let (builder, _server) = memory();
     let builder = builder.token_with(|_| async { Err(TokenError::revoked("signed out")) });
     let error = builder.connect().await.err().unwrap();
@@ -57,7 +57,7 @@ async fn a_silent_host_is_given_up() {
 }
 
 #[tokio::test]
-async fn nobody_listens() {
+async fn a_port_without_listener_is_unreachable() {
     let address = {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap()
@@ -71,7 +71,7 @@ async fn nobody_listens() {
 }
 
 #[tokio::test]
-async fn not_a_websocket() {
+async fn a_host_that_speaks_no_websocket_fails_the_handshake() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let builder = Client::builder(format!("ws://{}/", listener.local_addr().unwrap()));
     let (connected, ()) = tokio::join!(soon(builder.connect()), async {
@@ -124,7 +124,7 @@ async fn wss_is_never_sent_in_the_clear() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_of_ones_own_know_where_to() {
+async fn own_streams_are_told_the_endpoint() {
     let (told, mut asked) = tokio::sync::mpsc::unbounded_channel();
     let builder = Client::builder("wss://voice.example.org/ws").dial_with(move |endpoint| {
         told.send(endpoint).unwrap();

@@ -1,5 +1,5 @@
-//! A server that does what the test says, over TCP on loopback or in memory. In memory the clock may stand still: nothing
-//! but the test and the client moves it.
+//! A server that does what the test says, over TCP on loopback or in memory. In memory the clock
+//! may stand still, so that only the test and the client move it.
 
 use std::{fmt::Debug, io, net::SocketAddr, time::Duration};
 
@@ -30,13 +30,13 @@ use united_voice_client::{
 /// Bytes that fit into the pipe of an in-memory connection.
 const PIPE: usize = 64 << 10;
 
-/// How long anything may take over TCP.
+/// The longest time that anything may take over TCP.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The other end of `dial_with`.
+/// The server's end of `dial_with`.
 pub(crate) struct Memory(mpsc::UnboundedReceiver<DuplexStream>);
 
-/// Settings of a client whose connections come out here.
+/// Settings of a client that connects to the returned server.
 pub(crate) fn memory() -> (ClientBuilder, Memory) {
     let (dialed, dials) = mpsc::unbounded_channel();
     let builder = Client::builder("ws://voice.test/ws").dial_with(move |_| {
@@ -138,10 +138,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> Link<S> {
         }
     }
 
-    /// The next message, pings left out.
+    /// The next message that is not a ping or pong.
     pub(crate) async fn message(&mut self) -> Message {
         loop {
-            let message = soon(self.socket.next()).await.expect("not cut").unwrap();
+            let message = soon(self.socket.next())
+                .await
+                .expect("the connection is open")
+                .unwrap();
             if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
                 return message;
             }
@@ -175,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> Link<S> {
         }
     }
 
-    /// Expects a join and lets it through.
+    /// Expects a join and accepts it.
     pub(crate) async fn let_in(&mut self, session: &str, others: &[&str]) {
         let (id, payload) = self.next().await;
         let Payload::VoiceJoinRequest(request) = payload else {
@@ -196,11 +199,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> Link<S> {
             reason: "".into(),
         };
         self.socket.close(Some(frame)).await.unwrap();
-        // Reads on, so that the close frame is not lost with the connection.
+        // Closing a socket with unread data may destroy the close frame on its way, so read the
+        // rest first.
         while let Some(Ok(_)) = soon(self.socket.next()).await {}
     }
 
-    /// The code of the client's close frame, which comes next.
+    /// The code of the client's close frame, which has to come next.
     pub(crate) async fn closed(&mut self) -> u16 {
         match self.message().await {
             Message::Close(Some(frame)) => frame.code.into(),
@@ -215,7 +219,7 @@ pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
         .expect("within the deadline")
 }
 
-/// The next event, within a deadline that is longer than any pause.
+/// The next event. The deadline is longer than any pause.
 pub(crate) async fn next(events: &mut Events) -> Event {
     let deadline = Duration::from_secs(600);
     let event = tokio::time::timeout(deadline, events.next()).await;

@@ -1,4 +1,4 @@
-//! Backpressure, in both directions, and the end.
+//! Backpressure in both directions, and the end of a client.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ where
 async fn unread_events_stop_the_reading_and_none_is_lost() {
     const OFFERS: usize = 100;
     let (builder, mut server) = memory();
-    // The server's patience is the test's: pings and time-outs play no part.
+    // The test is the server and does not lose patience, so pings and time-outs play no part.
     let builder = builder.event_queue(4);
     let (client, mut events, mut link) = connect(builder, &mut server).await;
     join(&client, &mut link).await;
@@ -39,7 +39,7 @@ async fn unread_events_stop_the_reading_and_none_is_lost() {
     let mut sent = 0;
     for number in 0..OFFERS {
         let message = link.message_of("", offer(number, 16 << 10));
-        // A pipe of 64 KiB and a queue of four events: soon nothing goes in any more.
+        // The pipe holds 64 KiB and the queue four events, so soon nothing goes in any more.
         let written = tokio::time::timeout(Duration::from_secs(1), link.socket.send(message));
         sent += 1;
         if written.await.is_err() {
@@ -81,20 +81,21 @@ async fn a_server_that_does_not_read_is_still_listened_to() {
     while let Ok(sent) = tokio::time::timeout(second, client.offer("bob", sdp.as_str())).await {
         sent.unwrap();
         taken += 1;
-        assert!(taken < 500, "the caller is made to wait");
+        assert!(taken < 500, "the caller has to wait");
     }
-    assert!(taken > 2, "what the pipe holds is taken");
+    assert!(taken > 2, "the client takes what fits into the pipe");
     link.send("", offer(7, 10)).await;
     assert!(matches!(next(&mut events).await, Event::Offer(offer) if offer.from.user_id == "7"));
 
-    // And once it reads, all of it is there. The offer that timed out was handed over already.
+    // Once the server reads, it gets all offers. The offer that timed out had been handed over
+    // before.
     for _ in 0..taken {
         assert!(matches!(link.next().await.1, Payload::VoiceSdpOffer(_)));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_wants_no_events_drops_them() {
+async fn dropped_events_do_not_hold_up_the_client() {
     let (builder, mut server) = memory();
     let (client, events, mut link) = connect(builder.event_queue(1), &mut server).await;
     drop(events);
@@ -131,7 +132,7 @@ async fn dropping_the_last_handle_writes_what_was_sent_and_closes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn close_is_for_all_handles_and_does_not_wait_for_ever() {
+async fn close_is_for_all_handles_and_waits_for_two_seconds() {
     let (builder, mut server) = memory();
     let (client, _events, _link_that_never_reads) = connect(builder, &mut server).await;
     let other = client.clone();

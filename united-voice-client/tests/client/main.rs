@@ -1,4 +1,4 @@
-//! The client against a server that does as it is told.
+//! The client against a server that does what the test says.
 
 mod auto_traits;
 mod connecting;

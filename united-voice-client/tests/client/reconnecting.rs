@@ -1,4 +1,4 @@
-//! When the connection is lost. The clock stands still but for what the client waits for.
+//! What happens after the connection is lost. The clock moves only when everything waits.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use united_voice_client::{
 
 use crate::fake::{Link, Loopback, Memory, connect, error, memory, next, participant, soon};
 
-/// A client in `general`, with its `Entered` read.
+/// A client in `general` that has read its `Entered`.
 async fn seated() -> (Client, Events, Link<DuplexStream>, Memory) {
     let (builder, mut server) = memory();
     let (client, mut events, mut link) = connect(builder, &mut server).await;
@@ -36,7 +36,7 @@ async fn reconnecting(events: &mut Events) -> (u32, Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn back_in_the_channel_with_the_state_of_before() {
+async fn the_client_comes_back_into_the_channel_with_its_state() {
     let (client, mut events, mut link, mut server) = seated().await;
     let mut roster = Roster::new();
     let (told, ()) = tokio::join!(client.set_state(true, false), async {
@@ -79,7 +79,7 @@ async fn back_in_the_channel_with_the_state_of_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn close_codes_say_how_long_to_wait() {
+async fn close_codes_set_the_pause() {
     let codes = [
         (1001, Disconnect::Shutdown, 0),
         (1008, Disconnect::TooManyMessages, 10),
@@ -149,7 +149,7 @@ async fn pauses_grow_while_the_server_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_lasts_starts_over_and_one_that_does_not_does_not() {
+async fn only_a_connection_that_lasted_starts_the_pauses_over() {
     let (_client, mut events, mut link, mut server) = seated().await;
     let lives = [
         Duration::from_secs(4),
@@ -171,7 +171,7 @@ async fn a_connection_that_lasts_starts_over_and_one_that_does_not_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_expired_ends_it() {
+async fn a_refused_token_ends_the_client() {
     let (client, mut events, link, mut server) = seated().await;
     drop(link);
     disconnected(&mut events).await;
@@ -188,7 +188,7 @@ async fn a_token_that_expired_ends_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_of_tokens_gives_another_and_gets_no_third_chance() {
+async fn a_token_source_is_asked_twice_in_a_row_at_most() {
     let (builder, mut server) = memory();
     let builder = builder.token_with(|renew| async move { Ok(format!("renew={renew}")) });
     let (_client, mut events, link) = connect(builder, &mut server).await;
@@ -209,7 +209,7 @@ async fn a_source_of_tokens_gives_another_and_gets_no_third_chance() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_may_be_counted() {
+async fn the_number_of_attempts_may_be_limited() {
     for (attempts, backoff) in [(2, Some(Backoff::default().max_attempts(2))), (0, None)] {
         let (builder, mut server) = memory();
         let (_client, mut events, link) = connect(builder.reconnect(backoff), &mut server).await;
@@ -225,7 +225,7 @@ async fn attempts_may_be_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_now_does_not_wait() {
+async fn retry_now_ends_the_pause() {
     let (client, mut events, link, mut server) = seated().await;
     link.close(1008).await;
     disconnected(&mut events).await;
@@ -254,7 +254,7 @@ async fn joins_wait_for_the_connection_and_the_last_one_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_left_while_offline_stays_out() {
+async fn a_leave_while_offline_stays_in_force() {
     let (client, mut events, link, mut server) = seated().await;
     drop(link);
     disconnected(&mut events).await;
@@ -305,7 +305,7 @@ async fn a_server_that_is_silent_is_pinged_and_given_up() {
     let builder = builder.keepalive(Duration::from_secs(20), Duration::from_secs(10));
     let (_client, mut events, mut link) = connect(builder, &mut server).await;
     let started = Instant::now();
-    // Reading is what answers pings. Who does may be silent for as long as it likes.
+    // A server that reads answers pings, and then it may be silent for any time.
     let answering = async { while link.socket.next().await.is_some_and(|read| read.is_ok()) {} };
     let answering = tokio::time::timeout(Duration::from_secs(300), answering);
     assert!(answering.await.is_err(), "the client stayed");
@@ -343,7 +343,7 @@ async fn over_a_real_socket() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_reads_nothing_is_not_reconnected_over_and_over() {
+async fn a_client_with_unread_events_does_not_reconnect_over_and_over() {
     let (builder, mut server) = memory();
     let (_client, mut events, link) = connect(builder.event_queue(1), &mut server).await;
     drop(link);

@@ -1,4 +1,4 @@
-//! Requests, their answers, and what is answered by silence.
+//! Requests, their answers, and messages whose success is silent.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ async fn whole_call(codec: Codec) {
     assert!(matches!(link.next().await.1, Payload::VoiceIceCandidate(_)));
     let (id, payload) = link.next().await;
     assert!(matches!(payload, Payload::VoiceSpeakingEvent(event) if event.speaking));
-    assert_eq!(id, "", "no copy of it is wanted");
+    assert_eq!(id, "", "the client wants no copy of it");
 
     let (left, ()) = tokio::join!(client.leave(), async {
         let (id, _) = link.next().await;
@@ -100,7 +100,11 @@ async fn outside_of_a_channel_nothing_is_sent() {
     assert_eq!(client.leave().await, Err(RequestError::NotInChannel));
     assert_eq!(client.ice_servers().await, Err(RequestError::NotInChannel));
     drop(client);
-    assert_eq!(link.closed().await, 1000, "the first thing that comes");
+    assert_eq!(
+        link.closed().await,
+        1000,
+        "nothing was sent before the close"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,7 +148,7 @@ async fn a_dropped_join_is_told_by_the_events() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn patience_may_be_endless() {
+async fn time_outs_may_be_endless() {
     let (builder, mut server) = memory();
     let builder = builder
         .request_timeout(Duration::MAX)

@@ -1,0 +1,110 @@
+//! Messages at a fixed rate, far below what the server can do: what a message costs if it comes
+//! alone, and how long it takes.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::bail;
+use tokio::{select, task::JoinSet};
+
+use super::exchange::{Exchange, Order, measure};
+use crate::{
+    connection::Connection,
+    crowd,
+    dialect::{Event, Purpose},
+    latency::{Delays, Pacer, Schedule},
+    load::Load,
+    outcome::Figures,
+    payload::Stamp,
+    program::Program,
+    target::Target,
+};
+
+/// Bytes of a payload.
+const SIZE: usize = 300;
+
+/// Sends messages between pairs, and measures delays too.
+pub(super) async fn run(target: Target, load: Load, program: &Program) -> anyhow::Result<Figures> {
+    let pairs = load.clients / 2;
+    let clients = crowd::fill(target, program.address(), pairs, 2, Purpose::Relay).await?;
+    let exchange = Arc::new(Exchange::default());
+    let start = Instant::now();
+    let delays = Arc::new(Delays::new(start));
+    let distance = Duration::from_secs(1) / load.rate;
+    let interval = distance * u32::try_from(load.clients)?;
+    let mut tasks = JoinSet::new();
+    let mut offset = Duration::ZERO;
+    for connection in clients {
+        // The senders take turns, so that the server gets single messages at equal intervals.
+        offset += distance;
+        let sender = PacedSender {
+            connection,
+            exchange: Arc::clone(&exchange),
+            delays: Arc::clone(&delays),
+            schedule: Schedule {
+                first: offset + interval,
+                interval,
+            },
+            start,
+        };
+        tasks.spawn(sender.run());
+    }
+    let process = program.process();
+    let begin = || delays.begin(Instant::now());
+    let figures = measure(load, process, exchange, tasks, begin).await?;
+    Ok(Figures {
+        p50_micros: Some(micros(delays.quantile(0.5))),
+        p99_micros: Some(micros(delays.quantile(0.99))),
+        ..figures
+    })
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+struct PacedSender {
+    connection: Connection,
+    exchange: Arc<Exchange>,
+    delays: Arc<Delays>,
+    schedule: Schedule,
+    start: Instant,
+}
+
+impl PacedSender {
+    /// Sends and receives. It ends only if something fails.
+    async fn run(mut self) -> anyhow::Result<()> {
+        let pacer = Pacer::new(self.schedule.seen_after(self.start.elapsed()))?;
+        let mut order = Order::new(1);
+        let mut sent = 0;
+        loop {
+            select! {
+                ticks = pacer.tick() => {
+                    for _ in 0..ticks? {
+                        if !self.exchange.is_stopped() {
+                            let number = sent;
+                            let due = self.schedule.due(number);
+                            self.exchange.sent(1);
+                            self.connection.relay(Stamp { number, due }, SIZE).await?;
+                            sent += 1;
+                        }
+                    }
+                    self.connection.flush().await?;
+                }
+                event = self.connection.next() => {
+                    match event? {
+                        Event::Nothing => {}
+                        Event::Relayed(stamp) => {
+                            self.delays.record(stamp.due, Instant::now());
+                            order.check(0, stamp.number)?;
+                            self.exchange.arrived();
+                        }
+                        other => bail!("unexpected: {other:?}"),
+                    }
+                }
+            }
+        }
+    }
+}
