@@ -1,8 +1,6 @@
 //! One error enum an operation. Each says whose fault it was and what an adapter should do about it.
 
-#[cfg(feature = "connection")]
 use united_voice_proto::Incoming;
-#[cfg(feature = "connection")]
 use united_voice_proto::ws::Envelope;
 use united_voice_proto::{voice::VoiceErrorCode, ws::envelope::Payload};
 
@@ -143,7 +141,6 @@ impl RequestError {
     }
 
     /// Names the channel that the message names, if it does.
-    #[cfg(feature = "connection")]
     pub(crate) fn about_message(self, message: &Incoming<'_>) -> Self {
         match message {
             Incoming::Relay(frame) => self.about_channel(frame.channel_id()),
