@@ -4,6 +4,7 @@
 
 pub(crate) mod asker;
 pub(crate) mod client;
+pub(crate) mod hosted;
 pub(crate) mod lines;
 pub(crate) mod ops;
 pub(crate) mod order;
