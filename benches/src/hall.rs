@@ -1,6 +1,6 @@
 //! A server full of rooms, and a sink that costs as little as a sink can.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -148,7 +148,7 @@ impl Hall {
         let request = VoiceJoinRequest {
             channel_id: channel.into(),
         };
-        signaling::handle_voice_join(&self.server, connection, "r", request)
+        signaling::handle_voice_join(&self.server, connection, "r", request, UNIX_EPOCH)
             .now_or_never()
             .expect("this directory needs no waiting")
             .expect("everybody may join");
@@ -168,8 +168,9 @@ impl Hall {
     pub fn handle(&self, connection: &VoiceConnection, codec: Codec, frame: &[u8]) {
         let message = proto::Incoming::decode(codec, frame, MAX_FRAME);
         let message = message.expect("an envelope");
-        let pending = signaling::dispatch_now(&self.server, connection, message);
-        assert!(pending.is_none(), "joins have a way of their own");
+        signaling::dispatch(&self.server, connection, message, UNIX_EPOCH)
+            .now_or_never()
+            .expect("only a join waits");
     }
 }
 

@@ -1,6 +1,5 @@
 //! One error enum an operation. Each says whose fault it was and what an adapter should do about it.
 
-#[cfg(feature = "connection")]
 use united_voice_proto::Incoming;
 use united_voice_proto::{voice::VoiceErrorCode, ws::envelope::Payload};
 
@@ -127,7 +126,6 @@ impl RequestError {
     }
 
     /// Adds the channel that the message names, if that is a valid id.
-    #[cfg(feature = "connection")]
     pub(crate) fn about_message(self, message: &Incoming<'_>) -> Self {
         self.about_channel(message.channel_id())
     }

@@ -13,7 +13,7 @@
 //! what that client is to be told goes. This is all there is, without any socket:
 //!
 //! ```
-//! use std::sync::Arc;
+//! use std::{sync::Arc, time::SystemTime};
 //!
 //! use united_voice_core::{
 //!     OpenDirectory, UserId, VoiceServer, outbound_queue,
@@ -41,8 +41,9 @@
 //!         channel_id: "general".into(),
 //!     })),
 //! };
-//! dispatch(&server, &alice, join("a1")).await;
-//! dispatch(&server, &bob, join("b1")).await;
+//! let now = SystemTime::now();
+//! dispatch(&server, &alice, join("a1"), now).await;
+//! dispatch(&server, &bob, join("b1"), now).await;
 //!
 //! // Bob's snapshot has Alice, and Alice is told of Bob.
 //! let Some(Payload::VoiceJoinResponse(snapshot)) = to_bob.pop().unwrap().envelope().payload.clone() else {
@@ -66,13 +67,13 @@
 //!     request_id: "b2".into(),
 //!     payload: Some(Payload::VoiceSdpOffer(offer)),
 //! };
-//! dispatch(&server, &bob, envelope).await;
+//! dispatch(&server, &bob, envelope, now).await;
 //! match to_alice.pop().unwrap().payload() {
 //!     Payload::VoiceSdpOffer(offer) => assert_eq!(offer.sender_user_id, "bob"),
 //!     other => panic!("{other:?}"),
 //! }
 //!
-//! // Dropping the session is the disconnect.
+//! // Dropping the connection is the disconnect.
 //! drop(bob);
 //! assert!(matches!(to_alice.pop().unwrap().payload(), Payload::VoiceLeaveEvent(_)));
 //! # Ok(())
@@ -83,9 +84,10 @@
 //!
 //! 1. Implement [`VoiceDirectory`] on what you have: one look-up for each join.
 //! 2. Build one [`VoiceServer`] with [`IceConfig`] and [`Limits`].
-//! 3. Where a client is authenticated, either hand its socket to [`drive`] as a `Stream` and `Sink` of [`Frame`]s, which does
-//!    the rest; or keep your own socket loop and envelope, implement [`SignalSink`] on its outbound side, hold the
-//!    [`VoiceConnection`] that [`VoiceServer::connect`] gives you, and call the handlers in [`signaling`] with typed payloads.
+//! 3. Once a client is authenticated, choose one of three. Hand its socket to [`drive`] as a `Stream` and `Sink` of
+//!    [`Frame`]s, which does the rest. Or keep your own socket loop and put a [`ConnectionMachine`] into it, which does all
+//!    that `drive` does but reading and writing; your own envelope and your own queue ([`SignalSink`]) can stay. Or call the
+//!    handlers in [`signaling`] with typed payloads and do everything else yourself.
 //! 4. Tell [`VoiceRoomRegistry::policy_changed`] when a limit changed, and call [`VoiceServer::shutdown`] before you stop.
 //!
 //! # What it never does
@@ -97,7 +99,8 @@
 //! # Features
 //!
 //! - `json` (default): the proto3 JSON form beside protobuf. Without it, text messages are refused.
-//! - `connection` (default): [`drive`]. Leave it out where the host runs its own sockets; Tokio's timer goes with it.
+//! - `connection` (default): [`drive`], and with it Tokio's timer. A host that runs its own sockets can leave it out;
+//!   [`ConnectionMachine`] is there all the same.
 //! - `test-util`: a sink that records, and the suite that every sink must pass.
 //!
 //! # Foreign types in the public API
@@ -124,13 +127,14 @@ mod turn;
 pub use united_voice_proto::{self as proto, Codec};
 
 #[cfg(feature = "connection")]
-pub use crate::connection::{
-    close::Disconnect,
-    drive::drive,
-    frame::{CloseFrame, Frame, TransportError},
-};
+pub use crate::connection::drive::drive;
 pub use crate::{
-    connection::rate::{RateLimiter, Verdict},
+    connection::{
+        clock::Now,
+        close::Disconnect,
+        frame::{CloseFrame, Frame, TransportError},
+        machine::{ConnectionMachine, Step},
+    },
     directory::{Admission, AdmitError, OpenDirectory, Profile, VoiceDirectory},
     error::{ConnectError, NotInChannel, RequestError},
     events::{EventsMissed, VoiceEvent, VoiceEvents},
@@ -145,8 +149,8 @@ pub use crate::{
     },
     stats::Stats,
     turn::{
-        DEFAULT_STUN_URL, IceConfig, MAX_CREDENTIAL_TTL_SECS, SharedSecret, TurnConfig,
-        TurnConfigError, TurnCredentials, generate_turn_credentials,
+        IceConfig, SharedSecret, TurnConfig, TurnConfigError, TurnCredentials,
+        generate_turn_credentials,
     },
 };
 

@@ -107,23 +107,24 @@ impl<D: VoiceDirectory> VoiceServer<D> {
 
     /// How long after being given TURN credentials a member is to be sent new ones; `None` without TURN.
     ///
-    /// `drive` does so by itself. A host with connections of its own watches [`VoiceConnection::ice_grants`]: when it
-    /// changes, call [`push_ice_servers`](Self::push_ice_servers) after this time.
+    /// [`ConnectionMachine`](crate::ConnectionMachine) does so by itself. A host that uses the handlers alone watches
+    /// [`VoiceConnection::ice_grants`] and calls [`push_ice_servers`](Self::push_ice_servers) this long after each change.
     pub fn ice_refresh_after(&self) -> Option<Duration> {
         self.inner.ice.refresh_after()
     }
 
-    /// Sends fresh TURN credentials unasked; says whether the connection has a seat, without which nothing is sent.
+    /// Sends fresh TURN credentials unasked; says whether the connection has a seat, without which nothing is sent. The
+    /// credentials are made at the time `wall`.
     ///
     /// # Locking
     ///
     /// The user's lock.
-    pub fn push_ice_servers(&self, connection: &VoiceConnection) -> bool {
+    pub fn push_ice_servers(&self, connection: &VoiceConnection, wall: SystemTime) -> bool {
         let Some((channel, _)) = connection.seat() else {
             return false;
         };
         let response = VoiceIceServersResponse {
-            ice_servers: self.ice_servers(connection.user()),
+            ice_servers: self.ice_servers(connection.user(), wall),
             channel_id: channel.as_str().into(),
         };
         connection.notify(Payload::VoiceIceServersResponse(response));
@@ -131,8 +132,8 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         true
     }
 
-    pub(crate) fn ice_servers(&self, user: &UserId) -> Vec<IceServer> {
-        self.inner.ice.ice_servers(user, SystemTime::now())
+    pub(crate) fn ice_servers(&self, user: &UserId, wall: SystemTime) -> Vec<IceServer> {
+        self.inner.ice.ice_servers(user, wall)
     }
 }
 

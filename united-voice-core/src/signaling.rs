@@ -1,70 +1,72 @@
-//! What each message of a client does: one handler a payload, and [`dispatch`] for a whole envelope.
+//! What each message of a client does: one handler for each payload, and [`dispatch`] for a whole envelope.
 //!
-//! A host that reads messages itself calls the handlers with typed payloads; what they answer and what they tell others
-//! goes through the sinks. A handler's error is the client's answer ([`reply_error`]).
+//! A host that keeps connections of its own usually drives a [`ConnectionMachine`](crate::ConnectionMachine), which calls
+//! these. A host that wants less than that calls the handlers itself with typed payloads. What they answer and what they
+//! tell others goes through the sinks. The error of a handler is the client's answer ([`reply_error`]).
+//!
+//! Nothing here reads a clock. What makes TURN credentials takes the time as `wall`: the credentials expire
+//! [`TurnConfig`](crate::TurnConfig)'s lifetime after it.
+
+mod join;
+
+use std::time::SystemTime;
 
 use united_voice_proto::{
     DecodeError, Incoming, Relay, RelayKind,
     voice::{
         VoiceError, VoiceErrorCode as Code, VoiceIceCandidate, VoiceIceServersRequest,
-        VoiceIceServersResponse, VoiceJoinRequest, VoiceJoinResponse, VoiceLeaveRequest,
-        VoiceSdpAnswer, VoiceSdpOffer, VoiceSpeakingEvent, VoiceStateUpdate,
+        VoiceIceServersResponse, VoiceLeaveRequest, VoiceSdpAnswer, VoiceSdpOffer,
+        VoiceSpeakingEvent, VoiceStateUpdate,
     },
     ws::{Envelope, envelope::Payload},
 };
 
 use crate::{
-    Admission, AdmitError, ChannelId, IdError, JoinError, Limits, MAX_ID_BYTES, RequestError,
-    Signal, Urgency, VoiceConnection, VoiceDirectory, VoiceServer,
-    id::check_id,
-    rooms::{join::JoinTicket, relayed::Relayed},
+    IdError, Limits, MAX_ID_BYTES, RequestError, VoiceConnection, VoiceDirectory, VoiceServer,
+    id::check_id, rooms::relayed::Relayed,
 };
 
-/// How often a join asks the directory again because the policy changed while it was asked.
-const JOIN_ATTEMPTS: usize = 5;
+pub(crate) use join::PendingJoin;
+pub use join::handle_voice_join;
 
 type Handled = Result<(), RequestError>;
-
-/// A request that can't be answered at once: it has to ask the directory.
-#[derive(Debug)]
-pub struct PendingJoin {
-    /// The request's id.
-    pub request_id: String,
-    /// The request.
-    pub request: VoiceJoinRequest,
-}
 
 /// Handles one message of a client to its end, and answers with an error if it is refused. A
 /// message is an [`Envelope`], or an [`Incoming`] from [`Incoming::decode`], which makes relaying
 /// cheaper.
 ///
+/// It waits for the directory as long as that takes; see [`handle_voice_join`].
+///
 /// # Cancel safety
 ///
-/// Where the future is dropped before it is done, a join has either happened or changed nothing; no other message waits.
+/// If the future is dropped before it is done, a join has either happened or changed nothing; no other message waits.
 pub async fn dispatch<D: VoiceDirectory>(
     server: &VoiceServer<D>,
     connection: &VoiceConnection,
     message: impl Into<Incoming<'_>>,
+    wall: SystemTime,
 ) {
-    if let Some(join) = dispatch_now(server, connection, message) {
-        finish_join(server, connection, join).await;
+    if let Some(mut join) = dispatch_now(server, connection, message, wall)
+        && let Err(error) = join::ask_and_join(server, connection, &mut join, wall).await
+    {
+        reply_error(connection, &join.request_id, &error);
     }
 }
 
-/// Handles one message at once, as [`dispatch`] does. A join is not handled: it is returned for
-/// [`finish_join`].
+/// Handles one message at once, as [`dispatch`] does, unless it is a join, which is handed back.
 #[must_use = "a join is not done yet"]
-pub fn dispatch_now<'a, D: VoiceDirectory>(
+pub(crate) fn dispatch_now<'a, D: VoiceDirectory>(
     server: &VoiceServer<D>,
     connection: &VoiceConnection,
     message: impl Into<Incoming<'a>>,
+    wall: SystemTime,
 ) -> Option<PendingJoin> {
     match message.into() {
         Incoming::Relay(message) => {
             dispatch_relay(server, connection, message);
             None
         }
-        Incoming::Envelope(envelope) => dispatch_envelope(server, connection, envelope),
+        Incoming::Envelope(envelope) => dispatch_envelope(server, connection, envelope, wall),
     }
 }
 
@@ -88,6 +90,7 @@ fn dispatch_envelope<D: VoiceDirectory>(
     server: &VoiceServer<D>,
     connection: &VoiceConnection,
     envelope: Envelope,
+    wall: SystemTime,
 ) -> Option<PendingJoin> {
     let too_long = envelope.request_id.len() > MAX_ID_BYTES;
     let request_id = if too_long {
@@ -98,7 +101,7 @@ fn dispatch_envelope<D: VoiceDirectory>(
     let handled = match envelope.payload {
         None => Err(RequestError::malformed("no payload")),
         Some(payload) if too_long => Err(request_id_too_long().about(&payload)),
-        Some(payload) => handle_payload(server, connection, &request_id, payload),
+        Some(payload) => handle_payload(server, connection, &request_id, payload, wall),
     };
     match handled {
         Ok(pending) => pending,
@@ -113,40 +116,17 @@ fn request_id_too_long() -> RequestError {
     RequestError::malformed("request id is too long")
 }
 
-/// Does what [`dispatch_now`] left to do.
-///
-/// # Cancel safety
-///
-/// Where the future is dropped before it is done, the join has changed nothing.
-pub async fn finish_join<D: VoiceDirectory>(
-    server: &VoiceServer<D>,
-    connection: &VoiceConnection,
-    join: PendingJoin,
-) {
-    let handled = handle_voice_join(server, connection, &join.request_id, join.request).await;
-    if let Err(error) = handled {
-        reply_error(connection, &join.request_id, &error);
-    }
-}
-
-/// Handles one payload at once, unless it is a join, which is handed back for [`finish_join`]. For hosts with an envelope
-/// of their own, which then answer an error themselves or by [`reply_error`].
-///
-/// # Errors
-///
-/// [`RequestError`] with what the payload's own handler says, or `UNSUPPORTED` for one that only a server sends.
-pub fn handle_payload<D: VoiceDirectory>(
+/// Handles one payload at once, unless it is a join, which is handed back. `UNSUPPORTED` is for one that only a server sends.
+pub(crate) fn handle_payload<D: VoiceDirectory>(
     server: &VoiceServer<D>,
     connection: &VoiceConnection,
     request_id: &str,
     payload: Payload,
+    wall: SystemTime,
 ) -> Result<Option<PendingJoin>, RequestError> {
     match payload {
         Payload::VoiceJoinRequest(request) => {
-            return Ok(Some(PendingJoin {
-                request_id: request_id.into(),
-                request,
-            }));
+            return PendingJoin::new(server, request_id, &request).map(Some);
         }
         Payload::VoiceLeaveRequest(request) => handle_voice_leave(connection, request_id, &request),
         Payload::VoiceSdpOffer(offer) => handle_voice_sdp_offer(server, connection, offer),
@@ -159,7 +139,7 @@ pub fn handle_payload<D: VoiceDirectory>(
         }
         Payload::VoiceSpeakingEvent(event) => handle_voice_speaking(connection, request_id, &event),
         Payload::VoiceIceServersRequest(request) => {
-            handle_voice_ice_servers(server, connection, request_id, &request)
+            handle_voice_ice_servers(server, connection, request_id, &request, wall)
         }
         other => {
             let what = "a payload that only a server sends";
@@ -167,89 +147,6 @@ pub fn handle_payload<D: VoiceDirectory>(
         }
     }
     .map(|()| None)
-}
-
-/// Joins a channel, as [`VoiceConnection`] does, after asking the directory.
-///
-/// It waits for the directory as long as that takes. `drive` gives it
-/// [`Limits::directory_timeout`](crate::Limits::directory_timeout); a host with a socket loop of its own should too, and drop
-/// the future then.
-///
-/// # Errors
-///
-/// [`RequestError`] with `MALFORMED`, `CHANNEL_NOT_FOUND`, `NOT_A_VOICE_CHANNEL`, `FORBIDDEN`, `CHANNEL_FULL` or
-/// `UNAVAILABLE`; nothing has changed.
-///
-/// # Cancel safety
-///
-/// Where the future is dropped before it is done, the join has changed nothing.
-pub async fn handle_voice_join<D: VoiceDirectory>(
-    server: &VoiceServer<D>,
-    connection: &VoiceConnection,
-    request_id: &str,
-    request: VoiceJoinRequest,
-) -> Handled {
-    let channel = ChannelId::new(&request.channel_id).map_err(no_channel)?;
-    for _ in 0..JOIN_ATTEMPTS {
-        let ticket = server.registry().begin_join();
-        let admission = server
-            .directory()
-            .admit(connection.user(), &channel)
-            .await
-            .map_err(|error| refusal(error).in_channel(channel.as_str()))?;
-        match join(server, connection, request_id, &channel, ticket, admission) {
-            Err(JoinError::PolicyChanged) => {}
-            result => {
-                return result
-                    .map_err(|error| RequestError::from(error).in_channel(channel.as_str()));
-            }
-        }
-    }
-    Err(RequestError::from(JoinError::PolicyChanged).in_channel(channel.as_str()))
-}
-
-fn join<D: VoiceDirectory>(
-    server: &VoiceServer<D>,
-    connection: &VoiceConnection,
-    request_id: &str,
-    channel: &ChannelId,
-    ticket: JoinTicket,
-    admission: Admission,
-) -> Result<(), JoinError> {
-    let ice_servers = server.ice_servers(connection.user());
-    connection.join(channel, ticket, admission, |snapshot| {
-        let response = VoiceJoinResponse {
-            participants: snapshot.participants,
-            ice_servers,
-            quality_warning: snapshot.quality_warning,
-            channel_id: channel.as_str().into(),
-            session_id: snapshot.session.to_text(),
-        };
-        let payload = Payload::VoiceJoinResponse(response);
-        Signal::new(request_id, payload, Urgency::Reply)
-    })?;
-    connection.granted_ice();
-    Ok(())
-}
-
-fn refusal(error: AdmitError) -> RequestError {
-    match error {
-        AdmitError::ChannelNotFound => RequestError::new(Code::ChannelNotFound, "no such channel"),
-        AdmitError::NotAVoiceChannel => {
-            RequestError::new(Code::NotAVoiceChannel, "not a voice channel")
-        }
-        AdmitError::Forbidden => {
-            RequestError::new(Code::Forbidden, "not allowed to join this channel")
-        }
-        AdmitError::Unavailable(source) => {
-            tracing::warn!(error = source, "the voice directory is unavailable");
-            unavailable().because(source)
-        }
-    }
-}
-
-pub(crate) fn unavailable() -> RequestError {
-    RequestError::new(Code::Unavailable, "temporarily unavailable, try again")
 }
 
 /// Gives up the seat, as [`VoiceConnection::leave_channel`] does.
@@ -376,6 +273,7 @@ pub fn handle_voice_ice_servers<D: VoiceDirectory>(
     connection: &VoiceConnection,
     request_id: &str,
     request: &VoiceIceServersRequest,
+    wall: SystemTime,
 ) -> Handled {
     let channel = checked(&request.channel_id)?;
     match connection.seat() {
@@ -383,10 +281,10 @@ pub fn handle_voice_ice_servers<D: VoiceDirectory>(
         _ => return Err(RequestError::from(crate::NotInChannel).in_channel(channel)),
     }
     let response = VoiceIceServersResponse {
-        ice_servers: server.ice_servers(connection.user()),
+        ice_servers: server.ice_servers(connection.user(), wall),
         channel_id: channel.into(),
     };
-    // Where the sink is closed there is nobody left to answer.
+    // If the sink is closed, nobody is left to answer.
     let _ = connection.reply(request_id, Payload::VoiceIceServersResponse(response));
     connection.granted_ice();
     Ok(())
@@ -402,12 +300,12 @@ pub fn reply_error(connection: &VoiceConnection, request_id: &str, error: &Reque
         message: error.message().into(),
         channel_id: channel.into(),
     });
-    // Where the sink is closed there is nobody left to answer.
+    // If the sink is closed, nobody is left to answer.
     let _ = connection.reply(request_id, payload);
 }
 
-/// What a frame that is no envelope of ours is answered: `UNSUPPORTED` where it may be the host's, else `MALFORMED`.
-pub fn decode_error(error: &DecodeError) -> RequestError {
+/// The answer to a frame that is no envelope of ours: `UNSUPPORTED` if it may be the host's, else `MALFORMED`.
+pub(crate) fn decode_error(error: &DecodeError) -> RequestError {
     match error {
         DecodeError::Foreign { .. } => {
             RequestError::new(Code::Unsupported, "a payload this server does not know")

@@ -37,12 +37,10 @@ pub(crate) struct Counters {
     joins: AtomicU64,
     leaves: AtomicU64,
     evictions: AtomicU64,
-    #[cfg(feature = "connection")]
     traffic: Traffic,
     errors: AtomicU64,
 }
 
-#[cfg(feature = "connection")]
 #[derive(Default)]
 struct Traffic {
     received: AtomicU64,
@@ -76,7 +74,6 @@ impl Counters {
     }
 
     /// What one wake-up of a connection moved.
-    #[cfg(feature = "connection")]
     pub(crate) fn traffic(&self, received: u64, sent: u64, rate_limited: u64) {
         let add = |counter: &AtomicU64, number| {
             if number > 0 {
@@ -105,11 +102,8 @@ impl Counters {
             joins,
             leaves,
             evictions: self.evictions.load(Relaxed),
-            #[cfg(feature = "connection")]
             messages_received: self.traffic.received.load(Relaxed),
-            #[cfg(feature = "connection")]
             messages_sent: self.traffic.sent.load(Relaxed),
-            #[cfg(feature = "connection")]
             rate_limited: self.traffic.rate_limited.load(Relaxed),
             errors: self.errors.load(Relaxed),
             ..Stats::default()

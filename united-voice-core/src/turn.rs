@@ -23,12 +23,6 @@ use united_voice_proto::voice::IceServer;
 
 use crate::UserId;
 
-/// The STUN server that is used if none is configured.
-pub const DEFAULT_STUN_URL: &str = "stun:stun.l.google.com:19302";
-
-/// The longest lifetime of a credential: 30 days, in seconds.
-pub const MAX_CREDENTIAL_TTL_SECS: u64 = 30 * 24 * 60 * 60;
-
 /// The characters that are encoded, since coturn refuses some of them in user names: all but
 /// `A-Z a-z 0-9 . _ ~ @ : -`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -148,12 +142,18 @@ pub enum TurnConfigError {
     /// The shared secret is empty.
     #[error("the TURN shared secret must not be empty")]
     EmptySecret,
-    /// The lifetime of a credential is 0 or longer than [`MAX_CREDENTIAL_TTL_SECS`].
-    #[error("the lifetime of TURN credentials must be 1 to {MAX_CREDENTIAL_TTL_SECS} seconds")]
+    /// The lifetime of a credential is 0 or longer than [`TurnConfig::MAX_CREDENTIAL_TTL_SECS`].
+    #[error(
+        "the lifetime of TURN credentials must be 1 to {} seconds",
+        TurnConfig::MAX_CREDENTIAL_TTL_SECS
+    )]
     Ttl,
 }
 
 impl TurnConfig {
+    /// The longest lifetime of a credential: 30 days, in seconds.
+    pub const MAX_CREDENTIAL_TTL_SECS: u64 = 30 * 24 * 60 * 60;
+
     /// A TURN server at `host` that listens on `port` by UDP and TCP. `host` is a name or an IP
     /// address; an IPv6 address may be in brackets.
     ///
@@ -174,7 +174,7 @@ impl TurnConfig {
         if secret.is_empty {
             return Err(TurnConfigError::EmptySecret);
         }
-        if !(1..=MAX_CREDENTIAL_TTL_SECS).contains(&credential_ttl_secs) {
+        if !(1..=Self::MAX_CREDENTIAL_TTL_SECS).contains(&credential_ttl_secs) {
             return Err(TurnConfigError::Ttl);
         }
         Ok(Self {
@@ -228,16 +228,19 @@ pub struct IceConfig {
 }
 
 impl Default for IceConfig {
-    /// [`DEFAULT_STUN_URL`] and no TURN server.
+    /// [`IceConfig::DEFAULT_STUN_URL`] and no TURN server.
     fn default() -> Self {
         Self {
-            stun_urls: vec![DEFAULT_STUN_URL.into()],
+            stun_urls: vec![Self::DEFAULT_STUN_URL.into()],
             turn: None,
         }
     }
 }
 
 impl IceConfig {
+    /// The STUN server that is used if none is configured.
+    pub const DEFAULT_STUN_URL: &str = "stun:stun.l.google.com:19302";
+
     /// Replaces the STUN servers; an empty list offers none.
     #[must_use]
     pub fn with_stun_urls(mut self, urls: Vec<String>) -> Self {

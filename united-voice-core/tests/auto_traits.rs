@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use united_voice_core::{
     proto::{Codec, DecodeError, ws::Envelope},
-    signaling::{self, PendingJoin},
+    signaling,
     test_util::RecordingSink,
     *,
 };
@@ -27,10 +27,13 @@ fn types() {
         VoiceServer<OpenDirectory>, VoiceServerBuilder<OpenDirectory>, Stats, Limits, LimitsError,
         VoiceConnection, Arc<dyn VoiceDirectory>,
         Admission, AdmitError, Profile, OpenDirectory,
-        ConnectError, NotInChannel, RequestError, PendingJoin,
+        ConnectError, NotInChannel, RequestError,
         IceConfig, TurnConfig, TurnConfigError, TurnCredentials, SharedSecret,
-        Frame, CloseFrame, TransportError, Disconnect, Codec, DecodeError,
+        Frame, CloseFrame, TransportError, Disconnect, Codec, DecodeError, Now,
     );
+    // The directory's future, which it holds during a join, can only be sent.
+    fn movable<T: Send + Unpin + 'static>() {}
+    check!(movable: ConnectionMachine<OpenDirectory>, Step);
     check!(shared: &VoiceConnection, &VoiceRoomRegistry);
 }
 
@@ -77,6 +80,7 @@ fn futures_can_be_spawned() {
             server,
             connection,
             Envelope::default(),
+            std::time::UNIX_EPOCH,
         ));
         sent(&server.drained());
     }

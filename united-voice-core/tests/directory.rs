@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::UNIX_EPOCH};
 
 use futures::FutureExt;
 use support::{
@@ -45,7 +45,8 @@ fn a_client_is_not_told_why_the_directory_failed() {
     let request = VoiceJoinRequest {
         channel_id: "broken".into(),
     };
-    let handled = signaling::handle_voice_join(&server, &alice.connection, "7", request);
+    let handled =
+        signaling::handle_voice_join(&server, &alice.connection, "7", request, UNIX_EPOCH);
     let error = handled
         .now_or_never()
         .expect("at once")
@@ -66,7 +67,12 @@ fn a_join_that_is_given_up_changes_nothing() {
         request_id: "7".into(),
         payload: Some(join("slow")),
     };
-    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.connection, envelope));
+    let mut dispatched = Box::pin(signaling::dispatch(
+        &server,
+        &alice.connection,
+        envelope,
+        UNIX_EPOCH,
+    ));
     assert!(
         dispatched.as_mut().now_or_never().is_none(),
         "the directory is slow"
@@ -92,7 +98,12 @@ fn a_slow_directory_holds_nobody_else_up() {
         request_id: "7".into(),
         payload: Some(join("slow")),
     };
-    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.connection, envelope));
+    let mut dispatched = Box::pin(signaling::dispatch(
+        &server,
+        &alice.connection,
+        envelope,
+        UNIX_EPOCH,
+    ));
     assert!(dispatched.as_mut().now_or_never().is_none());
     assert_eq!(bob.ask(state("a")), ["#7 state a bob"]);
     assert_eq!(
@@ -114,7 +125,12 @@ fn a_join_asks_again_where_the_policy_changed_meanwhile() {
         request_id: "7".into(),
         payload: Some(join("slow")),
     };
-    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.connection, envelope));
+    let mut dispatched = Box::pin(signaling::dispatch(
+        &server,
+        &alice.connection,
+        envelope,
+        UNIX_EPOCH,
+    ));
     assert!(dispatched.as_mut().now_or_never().is_none());
     server.registry().policy_changed(&channel("slow"));
     server.directory().gate.add_permits(1);
@@ -133,7 +149,12 @@ fn a_policy_that_never_rests_is_answered_too() {
         request_id: "7".into(),
         payload: Some(join("slow")),
     };
-    let mut dispatched = Box::pin(signaling::dispatch(&server, &alice.connection, envelope));
+    let mut dispatched = Box::pin(signaling::dispatch(
+        &server,
+        &alice.connection,
+        envelope,
+        UNIX_EPOCH,
+    ));
     let mut rounds = 0;
     while dispatched.as_mut().now_or_never().is_none() {
         server.registry().policy_changed(&channel("slow"));

@@ -281,6 +281,26 @@ async fn a_client_may_end_it_in_every_way() {
     }
 }
 
+/// The transport of these tests answers no close frame by itself, as some do not: without an answer a browser shows 1006.
+#[tokio::test(start_paused = true)]
+async fn a_clients_close_frame_is_answered() {
+    for (code, told) in [
+        (1000, "close 1000"),
+        (4000, "close 4000"),
+        (1005, "close 1002"),
+    ] {
+        let server = server();
+        let mut peer = Peer::joined(&server, "alice", "a").await;
+        let reason = "bye".into();
+        peer.frame(Frame::Close(Some(CloseFrame { code, reason })));
+        let start = Instant::now();
+        assert_eq!(peer.told().await, told);
+        assert_eq!(peer.told().await, "end");
+        assert_eq!(seconds_since(start), 2, "it lingers");
+        assert_eq!(peer.disconnect().await, Disconnect::Closed);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn shutdown_closes_everybody_and_waits_for_them() {
     let server = server();

@@ -44,7 +44,12 @@ impl Scene {
     }
 
     fn send<'a>(&self, message: impl Into<Incoming<'a>>) -> Outcome {
-        let dispatched = dispatch(&self.server, &self.alice.connection, message);
+        let dispatched = dispatch(
+            &self.server,
+            &self.alice.connection,
+            message,
+            std::time::UNIX_EPOCH,
+        );
         dispatched.now_or_never().expect("at once");
         let signals = self.bob.sink.take_signals();
         let forms = |signal: &united_voice_core::Signal| {

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use allocation_counter::measure;
@@ -66,7 +66,7 @@ fn join(server: &Server, name: &str, room: &str, sink: Arc<dyn SignalSink>) -> V
     let request = VoiceJoinRequest {
         channel_id: room.into(),
     };
-    signaling::handle_voice_join(server, &connection, "", request)
+    signaling::handle_voice_join(server, &connection, "", request, SystemTime::UNIX_EPOCH)
         .now_or_never()
         .expect("this directory answers at once")
         .expect("joined");
@@ -148,7 +148,9 @@ fn relay_frame(scene: &Scene) -> u64 {
     });
     allocations(|| {
         let message = Incoming::decode(Codec::Protobuf, &frame, usize::MAX).expect("an envelope");
-        let done = signaling::dispatch(&scene.server, &scene.alice, message).now_or_never();
+        let done =
+            signaling::dispatch(&scene.server, &scene.alice, message, SystemTime::UNIX_EPOCH)
+                .now_or_never();
         done.expect("a relay waits for nothing");
     })
 }

@@ -18,8 +18,7 @@ use support::{
 };
 use tracing_subscriber::fmt::MakeWriter;
 use united_voice_core::{
-    DEFAULT_STUN_URL, IceConfig, MAX_CREDENTIAL_TTL_SECS, SharedSecret, TurnConfig,
-    TurnConfigError, generate_turn_credentials,
+    IceConfig, SharedSecret, TurnConfig, TurnConfigError, generate_turn_credentials,
 };
 
 fn at(unix: u64) -> SystemTime {
@@ -129,9 +128,12 @@ fn a_ttl_has_bounds() {
     let ttl = |seconds| TurnConfig::new("turn.example", 3478, "s", seconds).err();
     assert_eq!(ttl(0), Some(TurnConfigError::Ttl));
     assert_eq!(ttl(1), None);
-    assert_eq!(ttl(MAX_CREDENTIAL_TTL_SECS), None);
-    assert_eq!(MAX_CREDENTIAL_TTL_SECS, 2_592_000);
-    assert_eq!(ttl(MAX_CREDENTIAL_TTL_SECS + 1), Some(TurnConfigError::Ttl));
+    assert_eq!(ttl(TurnConfig::MAX_CREDENTIAL_TTL_SECS), None);
+    assert_eq!(TurnConfig::MAX_CREDENTIAL_TTL_SECS, 2_592_000);
+    assert_eq!(
+        ttl(TurnConfig::MAX_CREDENTIAL_TTL_SECS + 1),
+        Some(TurnConfigError::Ttl)
+    );
     assert_eq!(ttl(u64::MAX), Some(TurnConfigError::Ttl));
 }
 
@@ -199,7 +201,7 @@ fn the_list_begins_with_stun() {
     let plain = IceConfig::default().ice_servers(&alice, at(0));
     assert_eq!(plain.len(), 1);
     assert_eq!(plain[0].urls, ["stun:stun.l.google.com:19302"]);
-    assert_eq!(plain[0].urls, [DEFAULT_STUN_URL]);
+    assert_eq!(plain[0].urls, [IceConfig::DEFAULT_STUN_URL]);
     assert_eq!((&*plain[0].username, &*plain[0].credential), ("", ""));
     let turn = TurnConfig::new("turn.example", 3478, "north", 3_600).expect("valid");
     let both = IceConfig::default()

@@ -10,7 +10,7 @@ use std::{
     hint::black_box,
     process::ExitCode,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use futures::FutureExt;
@@ -233,7 +233,7 @@ fn memory(report: &mut Report) {
         let request = VoiceJoinRequest {
             channel_id: channel(seat / members),
         };
-        signaling::handle_voice_join(&server, &session, "", request)
+        signaling::handle_voice_join(&server, &session, "", request, UNIX_EPOCH)
             .now_or_never()
             .expect("needs no waiting")
             .expect("joined");

@@ -8,7 +8,7 @@ mod keys;
 use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
-use united_voice_core::{DEFAULT_STUN_URL, IceConfig, Limits, TurnConfig, TurnConfigError};
+use united_voice_core::{IceConfig, Limits, TurnConfig, TurnConfigError};
 
 pub use self::error::ConfigError;
 pub(crate) use self::{
@@ -145,7 +145,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             jwt_secret: Secret::default(),
-            stun_urls: vec![DEFAULT_STUN_URL.to_owned()],
+            stun_urls: vec![IceConfig::DEFAULT_STUN_URL.to_owned()],
             turn: TurnSection::default(),
             limits: Limits::default(),
         }

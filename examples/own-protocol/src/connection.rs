@@ -22,7 +22,7 @@ use tokio_tungstenite::{
 use crate::{
     Server,
     chat::{Account, Presence},
-    outbox::{Kind, Outbox, Outgoing},
+    outbox::{Outbox, Outgoing},
     voice, // +voice
     wire::{Envelope, Welcome, envelope::Payload, failure::Reason},
 };
@@ -31,10 +31,6 @@ use crate::{
 const MAX_MESSAGE_BYTES: usize = 128 << 10;
 /// How long a client may take to say who it is.
 const SIGN_IN_TIME: Duration = Duration::from_secs(5);
-/// A client that was silent for this long is pinged, and is dead after the same time again.
-const PING_INTERVAL: Duration = Duration::from_secs(12);
-/// How long the answers of a client may wait for it to read.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the close frame may take.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 /// How long what comes after the close frame is read and dropped, so that the frame arrives.
@@ -45,7 +41,7 @@ type Writer<S> = SplitSink<WebSocketStream<S>, Message>;
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy)]
-enum End {
+pub(crate) enum End {
     /// The client is gone, or has closed.
     Gone,
     /// The server closes with this code.
@@ -103,75 +99,45 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> End {
     let outbox = Arc::new(Outbox::new(server.limits));
     let me = server.chat.connect(account.id, &outbox);
-    let voice = voice::Connection::open(&server.voice, account.id, &outbox); // +voice
-    let voice = match voice {
-        // +voice
-        Ok(voice) => voice,                   // +voice
-        Err(code) => return End::Close(code), // +voice
-    }; // +voice
+    let mut voice = voice::open(&server.voice, account.id, &outbox); // +voice
     me.answer(request, Payload::Welcome(Welcome { user: account.id }));
-    let mut connection = Connection {
-        server,
-        me,
-        outbox: &outbox,
-        voice, // +voice
+    loop {
+        let has_room = outbox.has_room();
+        let may_ask = has_room && voice.wants_input(); // +voice
+        tokio::select! {
+            code = outbox.closed() => return End::Close(code),
+            end = voice::run(&mut voice, &outbox) => return end, // +voice
+            written = write(&outbox, writer) => match written {
+                // The queue was full, and the client reads on.
+                Ok(()) if !has_room => voice.wrote(voice::now()), // +voice
+                Ok(()) => {}
+                Err(_) => return End::Gone,
+            },
+            read = read(reader), if may_ask => match read {
+                Ok(Some(message)) => handle(server, &me, &mut voice, message),
+                Ok(None) => voice.heard(voice::now()), // +voice
+                Err(end) => return end,
+            },
+        }
+    }
+}
+
+fn handle(
+    server: &Server,
+    me: &Presence,
+    voice: &mut voice::Connection, // +voice
+    message: Bytes,
+) {
+    let Ok(Envelope { request, payload }) = Envelope::decode(message) else {
+        return me.fail(0, Reason::Malformed);
     };
-    tokio::select! {
-        biased;
-        code = outbox.closed() => End::Close(code),
-        end = connection.read_all(reader) => end,
-        end = write_all(&outbox, writer) => end,
-    }
-}
-
-struct Connection<'a> {
-    server: &'a Server,
-    me: Presence,
-    outbox: &'a Outbox,
-    voice: voice::Connection<'a>, // +voice
-}
-
-impl Connection<'_> {
-    async fn read_all<S: AsyncRead + AsyncWrite + Unpin>(&mut self, reader: &mut Reader<S>) -> End {
-        let mut pinged = false;
-        loop {
-            // Who doesn't read the answers may not ask more.
-            if timeout(PATIENCE, self.outbox.room()).await.is_err() {
-                return End::Close(1013);
-            }
-            tokio::select! {
-                () = self.voice.refresh() => {} // +voice
-                heard = timeout(PING_INTERVAL, read(reader)) => match heard {
-                    Ok(Ok(message)) => {
-                        pinged = false;
-                        if let Some(message) = message {
-                            self.handle(message).await;
-                        }
-                    }
-                    Ok(Err(end)) => return end,
-                    Err(_) if pinged => return End::Gone,
-                    Err(_) => {
-                        pinged = true;
-                        // Where there is no room, the client has enough to show that it is alive with.
-                        let _ = self.outbox.push(Outgoing::Ping, Kind::Hint);
-                    }
-                },
-            }
-        }
-    }
-
-    async fn handle(&mut self, message: Bytes) {
-        let Ok(Envelope { request, payload }) = Envelope::decode(message) else {
-            return self.me.fail(0, Reason::Malformed);
-        };
-        let Some(payload) = payload else {
-            return self.me.fail(request, Reason::Unsupported);
-        };
-        let payload = self.voice.handle(request, payload).await; // +voice
-        let Some(payload) = payload else { return }; // +voice
-        if !self.server.chat.handle(&self.me, request, payload) {
-            self.me.fail(request, Reason::Unsupported);
-        }
+    let Some(payload) = payload else {
+        return me.fail(request, Reason::Unsupported);
+    };
+    let payload = voice::receive(voice, request, payload); // +voice
+    let Some(payload) = payload else { return }; // +voice
+    if !server.chat.handle(me, request, payload) {
+        me.fail(request, Reason::Unsupported);
     }
 }
 
@@ -188,20 +154,20 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-async fn write_all<S: AsyncRead + AsyncWrite + Unpin>(
+/// Writes the next message of the queue. Cancel safe: what an earlier call has left is flushed first.
+async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     outbox: &Outbox,
     writer: &mut Writer<S>,
-) -> End {
-    loop {
-        let message = match outbox.next().await {
-            Outgoing::Chat(envelope) => Message::binary(envelope.encode_to_vec()),
-            Outgoing::Ping => Message::Ping(Bytes::new()),
-            Outgoing::Voice(signal) => Message::binary(voice::envelope(&signal).encode_to_vec()), // +voice
-        };
-        if writer.send(message).await.is_err() {
-            return End::Gone;
-        }
-    }
+) -> Result<(), Error> {
+    writer.flush().await?;
+    let message = match outbox.next().await {
+        Outgoing::Chat(envelope) => Message::binary(envelope.encode_to_vec()),
+        Outgoing::Ping => Message::Ping(Bytes::new()),
+        Outgoing::Voice(signal) => Message::binary(voice::envelope(&signal).encode_to_vec()), // +voice
+    };
+    // Does not wait: a half that was flushed has room for one message.
+    writer.feed(message).await?;
+    writer.flush().await
 }
 
 /// The closing handshake. Closing a socket with unread data resets it, which may destroy the close frame on its way: so

@@ -103,7 +103,7 @@ impl Outbox {
         if state.closed.is_some() {
             return Err(Refused::Closed);
         }
-        let fits = !state.has_hole && self.has_room(&state);
+        let fits = !state.has_hole && self.fits_one_more(&state);
         if !fits && kind != Kind::Answer {
             state.has_hole |= kind == Kind::Event;
             return Err(Refused::Full);
@@ -128,9 +128,9 @@ impl Outbox {
         message
     }
 
-    /// Waits until the queue is below its limit. Cancel safe.
-    pub(crate) async fn room(&self) {
-        self.wait(|state| self.has_room(state).then_some(())).await;
+    /// Whether the queue is below its limit: whoever does not read the answers may not ask more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.fits_one_more(&self.state.lock())
     }
 
     /// Waits for the code to close with. Cancel safe.
@@ -138,7 +138,7 @@ impl Outbox {
         self.wait(|state| state.closed).await
     }
 
-    fn has_room(&self, state: &State) -> bool {
+    fn fits_one_more(&self, state: &State) -> bool {
         state.waiting.len() < self.limits.messages && state.size < self.limits.bytes
     }
 

@@ -1,31 +1,26 @@
 //! Voice channels: all that Parley needed to have them.
 //!
-//! Lines of code: 181 in this file, 30 marked `+voice` in the others, 14 with `united` in `parley.proto`.
+//! Lines of code: 132 in this file, 28 marked `+voice` in the others, 14 with `united` in `parley.proto`.
 //!
 //! Three things meet the library here: [`Directory`] tells it who may join what, [`Sink`] is where it puts what a client is
-//! to be told, and [`Connection`] hands it what a client says.
+//! to be told, and [`Connection`] is its part of a socket's loop.
 
 #[cfg(test)]
 mod tests;
 
-use std::{future::pending, num::NonZeroU32, str::FromStr, sync::Arc};
+use std::{num::NonZeroU32, str::FromStr, sync::Arc, time::SystemTime};
 
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
 use united_voice_core::{
-    Admission, AdmitError, ChannelId, CloseReason, ConnectError, IceConfig, Profile, RateLimiter,
-    RequestError, Signal, SignalSink, SinkError, Urgency, UserId, Verdict, VoiceConnection,
-    VoiceDirectory, VoiceServer,
+    Admission, AdmitError, ChannelId, CloseReason, ConnectionMachine, IceConfig, Now, Profile,
+    Signal, SignalSink, SinkError, Step, Urgency, UserId, VoiceDirectory, VoiceServer,
     proto::ws::envelope::Payload as Told,
-    signaling::{
-        handle_voice_ice_candidate, handle_voice_ice_servers, handle_voice_join,
-        handle_voice_leave, handle_voice_sdp_answer, handle_voice_sdp_offer, handle_voice_speaking,
-        handle_voice_state_update, reply_error,
-    },
 };
 
 use crate::{
     chat::{Channel, Chat},
+    connection::End,
     outbox::{Kind, Outbox, Outgoing, Refused},
     wire::{Envelope, envelope::Payload},
 };
@@ -108,112 +103,64 @@ impl SignalSink for Sink {
     }
 }
 
-/// One client's part in voice. Dropping it is the disconnect.
-#[derive(Debug)]
-pub(crate) struct Connection<'a> {
-    server: &'a Voice,
-    connection: VoiceConnection,
-    outbox: Arc<Outbox>,
-    rate: RateLimiter,
-    grants: u64,
-    refresh_at: Option<Instant>,
+/// One client's part in voice: what it may send, and all that has to be done in time. Dropping it is the disconnect.
+pub(crate) type Connection = ConnectionMachine<Directory>;
+
+pub(crate) fn open(voice: &Voice, user: u64, outbox: &Arc<Outbox>) -> Connection {
+    let user = UserId::new(user.to_string()).expect("a number is short");
+    let sink = Arc::new(Sink(Arc::clone(outbox)));
+    Connection::open_with_sink(voice, &user, sink, now())
 }
 
-impl<'a> Connection<'a> {
-    /// Registers a connection, or says with which code to close it.
-    pub(crate) fn open(server: &'a Voice, user: u64, outbox: &Arc<Outbox>) -> Result<Self, u16> {
-        let user = UserId::new(user.to_string()).expect("a number is short");
-        let sink = Arc::new(Sink(Arc::clone(outbox)));
-        let connection = server.connect(&user, sink);
-        Ok(Self {
-            server,
-            connection: connection.map_err(ConnectError::code)?,
-            outbox: Arc::clone(outbox),
-            rate: RateLimiter::new(server.limits(), Instant::now().into_std()),
-            grants: 0,
-            refresh_at: None,
-        })
-    }
-
-    /// Handles a voice payload; gives back one that is not voice, or that only a server sends.
-    pub(crate) async fn handle(&mut self, request: u32, payload: Payload) -> Option<Payload> {
-        let id = match request {
-            0 => String::new(),
-            request => request.to_string(),
-        };
-        let (server, connection) = (self.server, &self.connection);
-        match self.rate.check(Instant::now().into_std()) {
-            Verdict::Pass => {}
-            Verdict::Drop => {
-                reply_error(connection, &id, &RequestError::rate_limited());
-                return None;
-            }
-            Verdict::Close => {
-                self.outbox.close(1008);
-                return None;
-            }
-        }
-        let handled = match payload {
-            Payload::VoiceJoinRequest(join) => {
-                handle_voice_join(server, connection, &id, join).await
-            }
-            Payload::VoiceLeaveRequest(leave) => handle_voice_leave(connection, &id, &leave),
-            Payload::VoiceSdpOffer(offer) => handle_voice_sdp_offer(server, connection, offer),
-            Payload::VoiceSdpAnswer(answer) => handle_voice_sdp_answer(server, connection, answer),
-            Payload::VoiceIceCandidate(candidate) => {
-                handle_voice_ice_candidate(server, connection, candidate)
-            }
-            Payload::VoiceStateUpdate(update) => {
-                handle_voice_state_update(connection, &id, &update)
-            }
-            Payload::VoiceSpeakingEvent(event) => handle_voice_speaking(connection, &id, &event),
-            Payload::VoiceIceServersRequest(request) => {
-                handle_voice_ice_servers(server, connection, &id, &request)
-            }
-            other => return Some(other),
-        };
-        if let Err(error) = handled {
-            reply_error(connection, &id, &error);
-        }
-        self.watch_credentials();
-        None
-    }
-
-    /// Waits until the client's TURN credentials have grown old and sends it new ones. Cancel safe.
-    pub(crate) async fn refresh(&mut self) {
-        match self.refresh_at {
-            Some(at) => sleep_until(at).await,
-            None => pending().await,
-        }
-        // Cleared first: to one who has left meanwhile nothing is sent, and nothing starts the clock again.
-        self.refresh_at = None;
-        self.server.push_ice_servers(&self.connection);
-        self.watch_credentials();
-    }
-
-    fn watch_credentials(&mut self) {
-        let grants = self.connection.ice_grants();
-        if grants != self.grants {
-            self.grants = grants;
-            self.refresh_at = self
-                .server
-                .ice_refresh_after()
-                .map(|after| Instant::now() + after);
+/// Does what is due, until the connection has to end. Cancel safe.
+pub(crate) async fn run(voice: &mut Connection, outbox: &Outbox) -> End {
+    loop {
+        match voice.step(true, now, |at| sleep_until(at.into())).await {
+            // Without room, the client has enough to show that it is alive with.
+            Step::Ping => drop(outbox.push(Outgoing::Ping, Kind::Hint)),
+            Step::Close(Some(close)) => return End::Close(close.code),
+            _ => return End::Gone,
         }
     }
 }
 
-macro_rules! same_names {
+/// By Tokio's clock, which the tests set.
+pub(crate) fn now() -> Now {
+    Now {
+        monotonic: Instant::now().into_std(),
+        wall: SystemTime::now(),
+    }
+}
+
+macro_rules! payloads_with_one_name {
     ($($name:ident)*) => {
         fn payload(told: &Told) -> Payload {
             match told {
                 $(Told::$name(payload) => Payload::$name(payload.clone()),)*
             }
         }
+
+        /// Takes a client's message. Gives it back if it is not voice, unless the client sends too fast.
+        pub(crate) fn receive(
+            voice: &mut Connection,
+            request: u32,
+            payload: Payload,
+        ) -> Option<Payload> {
+            let id = match request {
+                0 => String::new(),
+                request => request.to_string(),
+            };
+            let payload = match payload {
+                $(Payload::$name(payload) => Told::$name(payload),)*
+                other => return voice.receive_other(&id, now()).then_some(other),
+            };
+            voice.receive_payload(id, payload, now());
+            None
+        }
     };
 }
 
-same_names! {
+payloads_with_one_name! {
     VoiceJoinRequest VoiceJoinResponse VoiceLeaveRequest VoiceLeaveEvent VoiceSdpOffer VoiceSdpAnswer VoiceIceCandidate
     VoiceStateUpdate VoiceSpeakingEvent VoiceParticipantJoinedEvent VoiceError VoiceIceServersRequest
     VoiceIceServersResponse

@@ -7,6 +7,7 @@ use futures::{SinkExt as _, StreamExt as _};
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio_tungstenite::{connect_async, tungstenite::Message};
+use united_voice_core::proto::voice::VoiceErrorCode;
 use united_voice_own_protocol::wire::{
     Envelope, SignIn, Typing, Welcome, envelope::Payload, failure::Reason,
 };
@@ -92,12 +93,14 @@ async fn unknown_payloads_are_answered_and_disturb_nobody() {
         assert_eq!(failure.reason(), reason);
     }
     // Payloads that only a server sends.
+    let welcome = Payload::Welcome(Welcome { user: 2 });
+    assert_eq!(alice.failure(welcome).await, Reason::Unsupported);
     for payload in [
-        Payload::Welcome(Welcome { user: 2 }),
         Payload::VoiceJoinResponse(Default::default()),
         Payload::VoiceError(Default::default()),
     ] {
-        assert_eq!(alice.failure(payload).await, Reason::Unsupported);
+        let error = alice.voice_error(payload).await;
+        assert_eq!(error.code(), VoiceErrorCode::Unsupported);
     }
     alice.join("2").await;
 }

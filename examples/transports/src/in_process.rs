@@ -6,7 +6,7 @@
 
 mod mailbox;
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::SystemTime};
 
 use tokio::sync::mpsc;
 use united_voice_core::{
@@ -60,7 +60,7 @@ async fn serve<D: VoiceDirectory>(
             // Who doesn't take the answers may not ask more.
             mailbox.room().await;
             match said.recv().await {
-                Some(envelope) => dispatch(&server, &connection, envelope).await,
+                Some(envelope) => dispatch(&server, &connection, envelope, SystemTime::now()).await,
                 None => return,
             }
         }

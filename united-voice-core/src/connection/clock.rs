@@ -1,47 +1,56 @@
-//! When a connection has to do something by itself: ping, give up, answer late, hand out credentials.
+//! The time as a connection is told it, and what a connection has to do by itself at some time.
 
-use std::{future::Future, pin::Pin, task::Context, time::Duration};
-
-use tokio::time::{Instant, Sleep, sleep_until};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::Limits;
 
-/// The deadlines of one connection over a single timer.
-///
-/// The timer is moved only to an earlier deadline; where one has moved to later, the timer fires, finds nothing due and is
-/// set anew. Hence hearing from the client costs nothing but the note.
-pub(crate) struct Clock {
-    ping_interval: Duration,
-    ping_timeout: Duration,
-    heard_at: Instant,
-    /// A ping is under way; the client is dead if it says nothing until then.
-    pong_deadline: Option<Instant>,
-    pub(crate) ping_due: bool,
-    pub(crate) join_deadline: Option<Instant>,
-    pub(crate) ice_deadline: Option<Instant>,
-    /// The session's count of credentials when `ice_deadline` was set.
-    pub(crate) ice_grants: u64,
-    timer: Pin<Box<Sleep>>,
+/// The time of a call. No [`ConnectionMachine`](crate::ConnectionMachine) reads a clock: its caller does, and a test makes
+/// the time up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// For intervals. It must not go back from one call to the next.
+    pub monotonic: Instant,
+    /// For the expiry of TURN credentials, which counts in seconds.
+    pub wall: SystemTime,
 }
 
-/// A deadline; one that no clock can hold is a year away, and looked at again then.
+impl Now {
+    /// The time of the system's clocks, for the code around a machine.
+    ///
+    /// A host whose tests pause Tokio's clock takes `monotonic` from `tokio::time::Instant` instead.
+    pub fn read() -> Self {
+        Self {
+            monotonic: Instant::now(),
+            wall: SystemTime::now(),
+        }
+    }
+}
+
+/// `time` after `now`; if no clock can hold that, a year after it, and then again.
 pub(crate) fn after(now: Instant, time: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
     now.checked_add(time).unwrap_or(now + YEAR)
 }
 
-impl Clock {
-    pub(crate) fn new(limits: &Limits, now: Instant) -> Self {
+/// When to ping, when to take the client for dead, and when to renew its TURN credentials.
+pub(crate) struct Timers {
+    heard_at: Instant,
+    /// A ping was sent. The client is dead if it gives no sign of life until then.
+    pong_deadline: Option<Instant>,
+    ping_due: bool,
+    ice_deadline: Option<Instant>,
+    /// The connection's count of grants when `ice_deadline` was set.
+    ice_grants: u64,
+}
+
+impl Timers {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
-            ping_interval: limits.ping_interval,
-            ping_timeout: limits.ping_timeout,
             heard_at: now,
             pong_deadline: None,
             ping_due: false,
-            join_deadline: None,
             ice_deadline: None,
             ice_grants: 0,
-            timer: Box::pin(sleep_until(after(now, limits.ping_interval))),
         }
     }
 
@@ -51,52 +60,49 @@ impl Clock {
         self.pong_deadline = None;
     }
 
-    fn next_deadline(&self) -> Instant {
+    /// When the next of all this is due.
+    pub(crate) fn deadline(&self, limits: &Limits) -> Instant {
         let life = self
             .pong_deadline
-            .unwrap_or_else(|| after(self.heard_at, self.ping_interval));
-        let others = [self.join_deadline, self.ice_deadline];
-        others.into_iter().flatten().fold(life, Instant::min)
-    }
-
-    /// Whether a deadline has passed; otherwise the task will be woken at the next.
-    pub(crate) fn poll_due(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let next = self.next_deadline();
-        if next <= now {
-            return true;
-        }
-        if next < self.timer.deadline() {
-            self.timer.as_mut().reset(next);
-        }
-        if self.timer.as_mut().poll(cx).is_ready() {
-            self.timer.as_mut().reset(next);
-            if self.timer.as_mut().poll(cx).is_ready() {
-                // Due since `now` was taken.
-                cx.waker().wake_by_ref();
-            }
-        }
-        false
+            .unwrap_or_else(|| after(self.heard_at, limits.ping_interval));
+        self.ice_deadline.map_or(life, |ice| ice.min(life))
     }
 
     pub(crate) fn is_dead(&self, now: Instant) -> bool {
         self.pong_deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// Whether it is time for a ping, which is then under way.
-    pub(crate) fn take_ping(&mut self, now: Instant) -> bool {
-        let due = self.pong_deadline.is_none() && after(self.heard_at, self.ping_interval) <= now;
-        if due {
-            self.pong_deadline = Some(after(now, self.ping_timeout));
+    /// Orders a ping if the client has been silent for long enough.
+    pub(crate) fn ping_if_silent(&mut self, limits: &Limits, now: Instant) {
+        if self.pong_deadline.is_none() && after(self.heard_at, limits.ping_interval) <= now {
+            self.pong_deadline = Some(after(now, limits.ping_timeout));
             self.ping_due = true;
         }
-        due
     }
 
-    /// Whether a deadline has passed, which it then has no more.
-    pub(crate) fn take(deadline: &mut Option<Instant>, now: Instant) -> bool {
-        let due = deadline.is_some_and(|deadline| deadline <= now);
+    /// Whether a ping was ordered since the last call.
+    pub(crate) fn take_ping(&mut self) -> bool {
+        std::mem::take(&mut self.ping_due)
+    }
+
+    /// Credentials were granted for the `grants`th time: if that is news, they are due for renewal after `delay`.
+    pub(crate) fn granted_ice(
+        &mut self,
+        grants: u64,
+        delay: impl FnOnce() -> Option<Duration>,
+        now: Instant,
+    ) {
+        if grants != self.ice_grants {
+            self.ice_grants = grants;
+            self.ice_deadline = delay().map(|delay| after(now, delay));
+        }
+    }
+
+    /// Whether the credentials are to be renewed now. It says so once.
+    pub(crate) fn take_renewal(&mut self, now: Instant) -> bool {
+        let due = self.ice_deadline.is_some_and(|deadline| deadline <= now);
         if due {
-            *deadline = None;
+            self.ice_deadline = None;
         }
         due
     }

@@ -1,9 +1,12 @@
-//! How a connection ends, and what is said at its end.
+//! How a connection ends, and the closing handshake (RFC 6455 sections 5.5.1 and 7).
 
-use futures::{Sink, SinkExt, Stream, StreamExt};
-use tokio::time::timeout;
+use std::time::Instant;
 
-use crate::{CloseFrame, CloseReason, ConnectError, Frame, Limits, TransportError};
+use bytestring::ByteString;
+
+use crate::{
+    CloseFrame, CloseReason, ConnectError, Limits, Step, TransportError, connection::clock::after,
+};
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,7 +33,7 @@ pub enum Disconnect {
 }
 
 impl Disconnect {
-    /// The close frame that the server sends: none where the client is gone or has closed by itself.
+    /// The close frame that the server sends of its own accord. `None` if the client is gone or has closed by itself.
     pub fn close_frame(self) -> Option<CloseFrame> {
         let (code, reason) = match self {
             Self::Closed | Self::Lost | Self::TimedOut => return None,
@@ -86,23 +89,98 @@ impl From<&TransportError> for Disconnect {
     }
 }
 
-/// The closing handshake: the server's frame within its time, then whatever still comes is read and dropped for a while,
-/// since closing a socket with unread data resets it and may destroy the frame on its way.
-pub(crate) async fn close<T>(transport: &mut T, disconnect: Disconnect, limits: &Limits)
-where
-    T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame> + Unpin,
-{
-    let sent = match (disconnect, disconnect.close_frame()) {
-        (Disconnect::Closed, _) => timeout(limits.close_timeout, transport.flush()).await,
-        (_, Some(frame)) => {
-            let frame = transport.send(Frame::Close(Some(frame)));
-            timeout(limits.close_timeout, frame).await
+/// The answer to a client's close frame: its code, without a reason. A code that no endpoint may send is answered 1002.
+fn echo(close: &CloseFrame) -> CloseFrame {
+    // RFC 6455 section 7.4 and the registry of IANA: 1004 to 1006 and 1015 are never sent, and what lies between the
+    // others is not assigned.
+    let may_be_sent = matches!(close.code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+    CloseFrame {
+        code: if may_be_sent { close.code } else { 1002 },
+        reason: ByteString::new(),
+    }
+}
+
+/// A connection that has ended and says goodbye: its seat is free, its socket is not closed yet.
+///
+/// The server's close frame has its time to get out. Then the server reads and drops for a while, since closing a socket
+/// with unread data resets it, which may destroy the frame on its way.
+pub(crate) struct Ending {
+    disconnect: Disconnect,
+    stage: Stage,
+    /// The end of the present stage.
+    until: Instant,
+}
+
+enum Stage {
+    /// The frame waits for the socket.
+    Frame(Option<CloseFrame>),
+    /// The frame was handed out and is not known to be sent.
+    Sending,
+    Lingering,
+    Over,
+}
+
+impl Ending {
+    pub(crate) fn new(disconnect: Disconnect, limits: &Limits, now: Instant) -> Self {
+        tracing::debug!(?disconnect, "connection ends");
+        let stage = match disconnect.close_frame() {
+            Some(frame) => Stage::Frame(Some(frame)),
+            None => Stage::Over,
+        };
+        Self {
+            disconnect,
+            stage,
+            until: after(now, limits.close_timeout),
         }
-        (_, None) => return,
-    };
-    if let Ok(Ok(())) = sent {
-        let rest = async { while let Some(Ok(_)) = transport.next().await {} };
-        // Either way it is over.
-        let _ = timeout(limits.linger, rest).await;
+    }
+
+    /// The client has closed, and is answered.
+    pub(crate) fn answering(close: Option<&CloseFrame>, limits: &Limits, now: Instant) -> Self {
+        Self {
+            stage: Stage::Frame(close.map(echo)),
+            ..Self::new(Disconnect::Closed, limits, now)
+        }
+    }
+
+    pub(crate) fn disconnect(&self) -> Disconnect {
+        self.disconnect
+    }
+
+    pub(crate) fn sent(&mut self, limits: &Limits, now: Instant) {
+        if matches!(self.stage, Stage::Sending) {
+            self.stage = Stage::Lingering;
+            self.until = after(now, limits.linger);
+        }
+    }
+
+    pub(crate) fn lost(&mut self) {
+        self.stage = Stage::Over;
+    }
+
+    /// Whether what still comes is to be read, and dropped.
+    pub(crate) fn lingers(&self) -> bool {
+        matches!(self.stage, Stage::Lingering)
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        self.until
+    }
+
+    pub(crate) fn check_deadline(&mut self, now: Instant) {
+        if self.until <= now {
+            self.stage = Stage::Over;
+        }
+    }
+
+    pub(crate) fn next_step(&mut self, writable: bool) -> Option<Step> {
+        match &mut self.stage {
+            Stage::Frame(frame) if writable => {
+                let close = Step::Close(frame.take());
+                self.stage = Stage::Sending;
+                Some(close)
+            }
+            Stage::Over => Some(Step::End(self.disconnect)),
+            _ => None,
+        }
     }
 }

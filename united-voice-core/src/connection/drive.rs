@@ -1,23 +1,20 @@
-//! A whole connection, from the first frame to the last.
+//! A whole connection over a transport, from the first frame to the last: the shell around a [`ConnectionMachine`].
 
 use std::{
     future::{Future, poll_fn},
-    pin::Pin,
-    sync::Arc,
+    ops::ControlFlow,
+    pin::{Pin, pin},
     task::{Context, Poll},
+    time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use futures::{Sink, SinkExt, Stream, StreamExt};
-use tokio::time::Instant;
-use united_voice_proto::{DecodeError, Incoming};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
-    Codec, Disconnect, Frame, QueueStream, RateLimiter, RequestError, Signal, TransportError,
-    UserId, Verdict, VoiceConnection, VoiceDirectory, VoiceServer,
-    connection::clock::{Clock, after},
-    connection::close::close,
-    outbound_queue,
-    signaling::{decode_error, dispatch_now, finish_join, reply_error, unavailable},
+    Codec, ConnectionMachine, Disconnect, Frame, Now, Step, TransportError, UserId, VoiceDirectory,
+    VoiceServer,
 };
 
 /// Frames read and signals written before another task gets its turn.
@@ -28,6 +25,9 @@ const BUDGET: usize = 64;
 /// `transport` is the framework's socket as a `Stream` and `Sink` of [`Frame`]s. It must answer pings, hand out whole
 /// messages and refuse those over [`Limits::max_message_bytes`](crate::Limits::max_message_bytes). `codec` is what the
 /// subprotocol settled; without one, the kind of the first message does.
+///
+/// A client's close frame is answered. A transport that does so by itself may refuse the answer, and is flushed all the
+/// same.
 ///
 /// After an error the transport should go on reading and dropping what comes, as far as it can: a socket that is closed
 /// with unread data resets the connection, and the close frame may not arrive.
@@ -41,7 +41,7 @@ const BUDGET: usize = 64;
 ///
 /// # Panics
 ///
-/// Where it is polled outside a Tokio runtime with time enabled.
+/// If it is polled outside a Tokio runtime with time enabled.
 pub async fn drive<D, T>(
     server: &VoiceServer<D>,
     mut transport: T,
@@ -52,369 +52,249 @@ where
     D: VoiceDirectory,
     T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame> + Unpin,
 {
-    let _lease = server.registry().inner.lease();
-    let limits = server.limits();
-    let (sink, signals) = outbound_queue(limits.outbound_queue, limits.outbound_queue_bytes);
-    let disconnect = match server.connect(&user, Arc::new(sink)) {
-        Ok(session) => {
-            let mut connection = Connection::new(server, &session, &mut transport, signals, codec);
-            poll_fn(|cx| connection.poll(cx)).await
-            // The session ends here, the join under way with it.
-        }
-        Err(error) => error.into(),
+    let clocks = Clocks::read();
+    let machine = ConnectionMachine::open(server, &user, codec, clocks.read);
+    let mut shell = Shell {
+        timer: pin!(sleep_until(machine.deadline().into())),
+        machine,
+        transport: &mut transport,
+        clocks,
+        unflushed: false,
+        goodbye: Goodbye::Unsaid,
+        batched: false,
+        yielded: false,
+        stalled: false,
     };
-    tracing::debug!(?disconnect, "connection ends");
-    close(&mut transport, disconnect, limits).await;
-    disconnect
+    poll_fn(|cx| shell.poll(cx)).await
 }
 
-type Decoded<'f> = Result<Incoming<'f>, DecodeError>;
-
-type JoinUnderWay<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
-
-struct Connection<'a, D, T> {
-    server: &'a VoiceServer<D>,
-    session: &'a VoiceConnection,
+struct Shell<'a, D, T> {
+    machine: ConnectionMachine<D>,
     transport: &'a mut T,
-    signals: QueueStream,
-    codec: Option<Codec>,
-    rate: RateLimiter,
-    /// A message that was read while the one before it wasn't done, or its answers didn't fit.
-    held: Option<Frame>,
-    join: Option<(JoinUnderWay<'a>, PendingReply)>,
+    /// Moved only to an earlier time. If the machine's deadline has moved to a later one, the timer fires, nothing is due, and
+    /// it is set anew. So hearing from the client costs nothing but the note.
+    timer: Pin<&'a mut Sleep>,
+    clocks: Clocks,
     /// Written, but not flushed.
     unflushed: bool,
+    goodbye: Goodbye,
     /// Several signals were written at once the last time.
     batched: bool,
     /// Others were let run before what waits now is written.
     yielded: bool,
     /// The transport took no more at the last attempt.
     stalled: bool,
-    clock: Clock,
-    tally: Tally,
 }
 
-/// What a join is answered where the directory takes too long.
-struct PendingReply {
-    request_id: String,
-    channel: String,
+/// The server's close frame.
+#[derive(PartialEq)]
+enum Goodbye {
+    Unsaid,
+    Written,
+    /// Nothing may be written any more; a transport may even answer an attempt with an error, which would mean nothing.
+    Flushed,
 }
 
-#[derive(Default)]
-struct Tally {
-    received: u64,
-    sent: u64,
-    rate_limited: u64,
-}
-
-impl<'a, D, T> Connection<'a, D, T>
+impl<D, T> Shell<'_, D, T>
 where
     D: VoiceDirectory,
     T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame> + Unpin,
 {
-    fn new(
-        server: &'a VoiceServer<D>,
-        session: &'a VoiceConnection,
-        transport: &'a mut T,
-        signals: QueueStream,
-        codec: Option<Codec>,
-    ) -> Self {
-        let now = Instant::now();
-        Self {
-            rate: RateLimiter::new(server.limits(), now.into_std()),
-            clock: Clock::new(server.limits(), now),
-            server,
-            session,
-            transport,
-            signals,
-            codec,
-            held: None,
-            join: None,
-            unflushed: false,
-            batched: false,
-            yielded: false,
-            stalled: false,
-            tally: Tally::default(),
-        }
-    }
-
+    /// Does what can be done now. If it is pending, whatever may change that will wake the task.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Disconnect> {
-        let now = Instant::now();
-        let outcome = self.poll_once(cx, now);
-        let Tally {
-            received,
-            sent,
-            rate_limited,
-        } = std::mem::take(&mut self.tally);
-        let counters = &self.server.registry().inner.counters;
-        counters.traffic(received, sent, rate_limited);
-        match outcome {
-            Ok(()) => Poll::Pending,
-            Err(disconnect) => Poll::Ready(disconnect),
+        let now = self.clocks.now();
+        let polled = self.poll_all(cx, now);
+        self.machine.count();
+        match polled {
+            ControlFlow::Continue(()) => Poll::Pending,
+            ControlFlow::Break(disconnect) => Poll::Ready(disconnect),
         }
     }
 
-    /// Does what can be done now. On `Ok` whatever may change that will wake the task.
-    fn poll_once(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Disconnect> {
-        if let Poll::Ready(reason) = self.signals.poll_closed(cx) {
-            return Err(reason.into());
-        }
+    fn poll_all(&mut self, cx: &mut Context<'_>, now: Now) -> ControlFlow<Disconnect> {
         loop {
-            self.poll_join(cx, now);
-            let spent = self.poll_read(cx, now)?;
-            let room_made = self.poll_write(cx, now)?;
-            self.poll_timers(cx, now)?;
+            self.machine.poll_events(cx, now);
+            let spent = self.poll_read(cx, now);
+            let goes_on = self.poll_write(cx, now)?;
             if spent {
                 cx.waker().wake_by_ref();
-                return Ok(());
+                return ControlFlow::Continue(());
             }
-            // What was held back for want of room may go on.
-            if !(room_made && self.held.is_some() && !self.is_blocked()) {
-                return Ok(());
+            if !goes_on && !self.poll_deadline(cx, now) {
+                return ControlFlow::Continue(());
             }
-        }
-    }
-
-    /// The next message has to wait: for a join, or for the client to read.
-    fn is_blocked(&self) -> bool {
-        self.join.is_some() || self.signals.is_over_limit()
-    }
-
-    fn poll_join(&mut self, cx: &mut Context<'_>, now: Instant) {
-        if let Some((join, _)) = &mut self.join
-            && join.as_mut().poll(cx).is_ready()
-        {
-            self.join = None;
-            self.clock.join_deadline = None;
-            self.watch_ice(now);
         }
     }
 
     /// Reads and handles messages while there are any and none has to wait; says whether the budget was spent.
-    fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Disconnect> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
         for _ in 0..BUDGET {
-            if self.held.is_some() && self.is_blocked() {
-                return Ok(false);
-            }
-            if let Some(frame) = self.held.take() {
-                self.message(&frame, now)?;
-                // Polled at once, so that a directory that needs no waiting holds nothing up.
-                self.poll_join(cx, now);
-                continue;
+            if !self.machine.wants_input() {
+                return false;
             }
             match self.transport.poll_next_unpin(cx) {
-                Poll::Pending => return Ok(false),
-                Poll::Ready(None) => return Err(Disconnect::Lost),
+                Poll::Pending => return false,
+                Poll::Ready(None) => self.machine.end(Disconnect::Lost, now),
                 Poll::Ready(Some(Err(error))) => {
                     tracing::debug!(%error, "transport failed");
-                    return Err((&error).into());
+                    self.machine.end(&error, now);
                 }
                 Poll::Ready(Some(Ok(frame))) => {
-                    self.clock.heard(now);
-                    match frame {
-                        Frame::Close(_) => return Err(Disconnect::Closed),
-                        Frame::Ping(_) | Frame::Pong(_) => {}
-                        message => self.held = Some(message),
-                    }
+                    self.machine.receive(frame, now);
+                    // At once, so that a directory that needs no waiting holds nothing up.
+                    self.machine.poll_join(cx, now);
                 }
             }
         }
-        Ok(true)
+        true
     }
 
-    fn message(&mut self, frame: &Frame, now: Instant) -> Result<(), Disconnect> {
-        self.tally.received += 1;
-        let limit = self.server.limits().max_message_bytes;
-        let (decoded, kind_fits) = match frame {
-            Frame::Binary(bytes) => {
-                let decoded = Incoming::decode(Codec::Protobuf, bytes, limit);
-                (decoded, self.is_spoken(Codec::Protobuf))
-            }
-            #[cfg(feature = "json")]
-            Frame::Text(text) => (
-                Incoming::decode_text(text, limit),
-                self.is_spoken(Codec::Json),
-            ),
-            _ => (
-                Err(DecodeError::Empty {
-                    request_id: String::new(),
-                }),
-                false,
-            ),
-        };
-        if matches!(decoded, Err(DecodeError::TooLarge { .. })) {
-            return Err(Disconnect::MessageTooLarge);
-        }
-        match self.rate.check(now.into_std()) {
-            Verdict::Pass => {}
-            Verdict::Drop => {
-                self.tally.rate_limited += 1;
-                self.refuse_rate(&decoded);
-                return Ok(());
-            }
-            Verdict::Close => return Err(Disconnect::PolicyViolation),
-        }
-        match decoded {
-            Ok(message) if kind_fits => self.dispatch(message, now),
-            Err(error) if kind_fits => {
-                reply_error(self.session, error.request_id(), &decode_error(&error));
-            }
-            other => {
-                let what = "not in this connection's encoding";
-                self.refuse(&other, RequestError::malformed(what));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a message is of the connection's kind, which the first message settles.
-    fn is_spoken(&mut self, kind: Codec) -> bool {
-        *self.codec.get_or_insert(kind) == kind
-    }
-
-    fn refuse_rate(&self, decoded: &Decoded<'_>) {
-        // One that asks for no answer gets none.
-        if !request_id_of(decoded).is_empty() {
-            self.refuse(decoded, RequestError::rate_limited());
-        }
-    }
-
-    fn refuse(&self, decoded: &Decoded<'_>, mut error: RequestError) {
-        if let Ok(message) = decoded {
-            error = error.about_message(message);
-        }
-        reply_error(self.session, request_id_of(decoded), &error);
-    }
-
-    fn dispatch(&mut self, message: Incoming<'_>, now: Instant) {
-        let Some(join) = dispatch_now(self.server, self.session, message) else {
-            self.watch_ice(now);
-            return;
-        };
-        let reply = PendingReply {
-            request_id: join.request_id.clone(),
-            channel: join.request.channel_id.clone(),
-        };
-        self.clock.join_deadline = Some(after(now, self.server.limits().directory_timeout));
-        let join = finish_join(self.server, self.session, join);
-        self.join = Some((Box::pin(join), reply));
-    }
-
-    /// Fresh TURN credentials start their clock anew.
-    fn watch_ice(&mut self, now: Instant) {
-        let grants = self.session.ice_grants();
-        if grants != self.clock.ice_grants {
-            self.clock.ice_grants = grants;
-            let delay = self.server.ice_refresh_after();
-            self.clock.ice_deadline = delay.map(|delay| after(now, delay));
-        }
-    }
-
-    /// Writes what waits and flushes once; says whether anything was written.
-    fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Disconnect> {
+    /// Writes what waits and flushes once; says whether there is more to do now. It breaks off when the connection is over.
+    fn poll_write(&mut self, cx: &mut Context<'_>, now: Now) -> ControlFlow<Disconnect, bool> {
         if self.yields(cx) {
-            return Ok(false);
+            return ControlFlow::Continue(false);
         }
         let mut written = 0;
-        while written < BUDGET {
+        // The first time without asking the transport, which may be gone.
+        let mut writable = false;
+        loop {
+            match self.machine.next_step(writable) {
+                Some(Step::End(disconnect)) => return ControlFlow::Break(disconnect),
+                Some(step) => {
+                    written += 1;
+                    if self.write(step).is_err() {
+                        self.machine.end(Disconnect::Lost, now);
+                        writable = false;
+                        continue;
+                    }
+                }
+                None if writable => break,
+                None => {}
+            }
+            if self.goodbye != Goodbye::Unsaid {
+                break;
+            }
+            if written == BUDGET {
+                cx.waker().wake_by_ref();
+                break;
+            }
             match self.transport.poll_ready_unpin(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return Err(Disconnect::Lost),
                 Poll::Pending => {
                     self.stalled = true;
                     break;
                 }
+                Poll::Ready(Ok(())) => writable = true,
+                Poll::Ready(Err(_)) => {
+                    self.machine.end(Disconnect::Lost, now);
+                    writable = false;
+                    continue;
+                }
             }
             if std::mem::take(&mut self.stalled) {
-                // The client has taken something in.
-                self.clock.heard(now);
+                self.machine.wrote(now);
             }
-            let Some(frame) = self.next_frame() else {
-                break;
-            };
-            let sent = self.transport.start_send_unpin(frame);
-            sent.map_err(|_| Disconnect::Lost)?;
-            self.unflushed = true;
-            written += 1;
         }
         if written > 0 {
             self.batched = written > 1;
         }
-        if written == BUDGET {
-            cx.waker().wake_by_ref();
-        }
-        if self.unflushed {
-            match self.transport.poll_flush_unpin(cx) {
-                Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(_)) => return Err(Disconnect::Lost),
-                Poll::Pending => {}
-            }
-        }
-        Ok(written > 0)
+        let closed = self.poll_flush(cx, now);
+        ControlFlow::Continue(closed || (written > 0 && self.machine.may_go_on()))
     }
 
-    /// Lets others run once before a broadcast is written, where several signals went out together the last time: others that it
+    fn write(&mut self, step: Step) -> Result<(), T::Error> {
+        self.unflushed = true;
+        let frame = match step {
+            Step::Signal(signal) => self.machine.encode(signal),
+            Step::Ping => Frame::Ping(Bytes::new()),
+            Step::Close(close) => {
+                self.goodbye = Goodbye::Written;
+                // A transport that has closed by itself refuses this, and its own close frame still needs the flush.
+                let _ = self.transport.start_send_unpin(Frame::Close(close));
+                return Ok(());
+            }
+            Step::End(_) => return Ok(()),
+        };
+        self.transport.start_send_unpin(frame)
+    }
+
+    /// Flushes what was written; says whether that took the connection a stage further.
+    fn poll_flush(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        if !self.unflushed {
+            return false;
+        }
+        let flushed = match self.transport.poll_flush_unpin(cx) {
+            Poll::Pending => return false,
+            Poll::Ready(flushed) => flushed,
+        };
+        self.unflushed = false;
+        if flushed.is_err() {
+            self.machine.end(Disconnect::Lost, now);
+        } else if self.goodbye == Goodbye::Written {
+            self.goodbye = Goodbye::Flushed;
+            self.machine.close_sent(now);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Lets others run once before a broadcast is written, if several signals went out together the last time: others that it
     /// woke may add to it, and sending is what costs. A server with nothing else to do writes at once.
     fn yields(&mut self, cx: &Context<'_>) -> bool {
         let may_yield = self.batched && !self.yielded && !self.stalled;
-        self.yielded = may_yield && self.signals.begins_with_broadcast();
+        self.yielded = may_yield && self.machine.begins_with_broadcast();
         if self.yielded {
             cx.waker().wake_by_ref();
         }
         self.yielded
     }
 
-    fn next_frame(&mut self) -> Option<Frame> {
-        if std::mem::take(&mut self.clock.ping_due) {
-            return Some(Frame::Ping(bytes::Bytes::new()));
+    /// Whether the machine's deadline has passed. Otherwise the task will be woken at it.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let deadline = self.machine.deadline();
+        if deadline <= now.monotonic {
+            return true;
         }
-        let signal = self.signals.pop()?;
-        self.tally.sent += 1;
-        Some(encode(signal, self.codec.unwrap_or(Codec::Protobuf)))
-    }
-
-    fn poll_timers(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Disconnect> {
-        while self.clock.poll_due(cx, now) {
-            if self.clock.is_dead(now) {
-                if self.join.is_none() || self.held.is_none() {
-                    return Err(Disconnect::TimedOut);
-                }
-                // A message waits for the directory, and signs of life behind it are unread.
-                self.clock.heard(now);
-            }
-            if self.clock.take_ping(now) {
-                self.poll_write(cx, now)?;
-            }
-            if Clock::take(&mut self.clock.join_deadline, now)
-                && let Some((_, reply)) = self.join.take()
-            {
-                let error = unavailable().in_channel(&reply.channel);
-                reply_error(self.session, &reply.request_id, &error);
-                cx.waker().wake_by_ref();
-            }
-            if Clock::take(&mut self.clock.ice_deadline, now) {
-                self.server.push_ice_servers(self.session);
-                self.watch_ice(now);
+        let deadline = Instant::from_std(deadline);
+        if deadline < self.timer.deadline() {
+            self.timer.as_mut().reset(deadline);
+        }
+        if self.timer.as_mut().poll(cx).is_ready() {
+            self.timer.as_mut().reset(deadline);
+            if self.timer.as_mut().poll(cx).is_ready() {
+                // It has passed since `now` was taken.
                 cx.waker().wake_by_ref();
             }
         }
-        Ok(())
+        false
     }
 }
 
-fn encode(signal: Signal, codec: Codec) -> Frame {
-    match codec {
-        #[cfg(feature = "json")]
-        Codec::Json => Frame::Text(signal.into_json()),
-        _ => Frame::Binary(signal.into_protobuf()),
-    }
+/// Reads the clocks. Only credentials need the wall clock, and to the second, so it is read at most once a second and not at
+/// each wake-up.
+struct Clocks {
+    read: Now,
 }
 
-/// The request id, where it may be given back.
-fn request_id_of<'a>(decoded: &'a Decoded<'_>) -> &'a str {
-    match decoded {
-        Ok(message) if message.request_id().len() > crate::MAX_ID_BYTES => "",
-        Ok(message) => message.request_id(),
-        Err(error) => error.request_id(),
+impl Clocks {
+    fn read() -> Self {
+        Self {
+            read: Now {
+                monotonic: Instant::now().into_std(),
+                wall: SystemTime::now(),
+            },
+        }
+    }
+
+    fn now(&mut self) -> Now {
+        const SECOND: Duration = Duration::from_secs(1);
+        let monotonic = Instant::now().into_std();
+        if monotonic.duration_since(self.read.monotonic) >= SECOND {
+            *self = Self::read();
+        }
+        Now {
+            monotonic,
+            wall: self.read.wall,
+        }
     }
 }

@@ -12,7 +12,7 @@ pub enum Frame {
     Binary(Bytes),
     /// One JSON envelope.
     Text(ByteString),
-    /// A sign of life is asked for. One that comes in is answered by the transport, and handed on as a sign of life itself.
+    /// Asks for a sign of life. The transport answers one that comes in, and hands it on as a sign of life itself.
     Ping(Bytes),
     /// A sign of life.
     Pong(Bytes),
@@ -41,7 +41,7 @@ pub struct CloseFrame {
     pub reason: ByteString,
 }
 
-/// What a transport can fail with when it is read. [`drive`](crate::drive) answers the first three with a close code.
+/// Why a transport could not be read. The first three are answered with a close code; see [`Disconnect`](crate::Disconnect).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {

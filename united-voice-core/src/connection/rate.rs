@@ -8,21 +8,19 @@ use crate::Limits;
 const CALM: Duration = Duration::from_secs(1);
 
 /// What to do with a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
     /// Handle it.
     Pass,
-    /// Drop it and answer [`RequestError::rate_limited`](crate::RequestError::rate_limited).
+    /// Drop it and say so.
     Drop,
     /// The excess has lasted too long: close with 1008.
     Close,
 }
 
-/// The rate limit of one connection; `drive` has one, a host with a socket loop of its own brings one.
-///
 /// A token bucket, kept as the instant at which it will be full again, so that it needs no refilling.
 #[derive(Debug)]
-pub struct RateLimiter {
+pub(crate) struct RateLimiter {
     per_message: Duration,
     capacity: Duration,
     max_excess: Duration,
@@ -38,7 +36,7 @@ struct Excess {
 
 impl RateLimiter {
     /// A full bucket: [`Limits::burst`] messages at once, [`Limits::messages_per_second`] for long.
-    pub fn new(limits: &Limits, now: Instant) -> Self {
+    pub(crate) fn new(limits: &Limits, now: Instant) -> Self {
         let per_message = Duration::from_secs(1) / limits.messages_per_second.max(1);
         Self {
             per_message,
@@ -50,7 +48,7 @@ impl RateLimiter {
     }
 
     /// Counts a message that came at `now`, which does not go back.
-    pub fn check(&mut self, now: Instant) -> Verdict {
+    pub(crate) fn check(&mut self, now: Instant) -> Verdict {
         let full_at = self.full_at.max(now) + self.per_message;
         if full_at - now <= self.capacity {
             self.full_at = full_at;

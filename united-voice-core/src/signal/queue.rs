@@ -161,7 +161,6 @@ impl QueueStream {
     }
 
     /// Waits for the close alone. The task is also woken when the queue stops being empty.
-    #[cfg(feature = "connection")]
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let mut state = self.0.state.lock();
         if let Some(End::Closed(reason)) = state.end {

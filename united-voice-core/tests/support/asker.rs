@@ -1,6 +1,6 @@
 //! A connection without a transport that sends whole envelopes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::UNIX_EPOCH};
 
 use futures::FutureExt;
 use united_voice_core::{
@@ -48,7 +48,7 @@ impl Asker {
             request_id: request_id.into(),
             payload,
         };
-        let dispatched = signaling::dispatch(&self.server, &self.connection, envelope);
+        let dispatched = signaling::dispatch(&self.server, &self.connection, envelope, UNIX_EPOCH);
         dispatched.now_or_never().expect("at once");
         self.lines()
     }

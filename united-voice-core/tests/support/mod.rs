@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod asker;
+pub(crate) mod hosted;
 pub(crate) mod lines;
 pub(crate) mod payloads;
 pub(crate) mod peer;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use united_voice_core::{DEFAULT_STUN_URL, IceConfig, SharedSecret, TurnConfig, TurnConfigError};
+use united_voice_core::{IceConfig, SharedSecret, TurnConfig, TurnConfigError};
 use united_voice_embedded_turn as relay;
 
 use super::{Config, TurnSection};
@@ -36,7 +36,7 @@ impl Config {
         let (host, port) = (self.turn.embedded_host(relay.ip()), relay.port());
         let ttl = self.turn.credential_ttl_secs;
         let turn = TurnConfig::new(&host, port, secret.expose(), ttl)?;
-        let stun_urls = if self.stun_urls == [DEFAULT_STUN_URL] {
+        let stun_urls = if self.stun_urls == [IceConfig::DEFAULT_STUN_URL] {
             vec![format!("stun:{host}:{port}")]
         } else {
             self.stun_urls.clone()

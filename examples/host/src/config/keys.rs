@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use united_voice_core::MAX_CREDENTIAL_TTL_SECS;
+use united_voice_core::TurnConfig;
 
 /// The longest secret, in bytes.
 pub(crate) const MAX_SECRET_BYTES: usize = 4096;
@@ -25,7 +25,7 @@ pub(crate) static SHARED_SECRET: Key = Key::new("turn", "shared_secret", Takes::
 pub(crate) static CREDENTIAL_TTL_SECS: Key = Key::new(
     "turn",
     "credential_ttl_secs",
-    Takes::Number(1, MAX_CREDENTIAL_TTL_SECS),
+    Takes::Number(1, TurnConfig::MAX_CREDENTIAL_TTL_SECS),
 );
 pub(crate) static MESSAGES_PER_SECOND: Key = limit("messages_per_second", RATE_MAX);
 pub(crate) static BURST: Key = limit("burst", RATE_MAX);

@@ -330,7 +330,7 @@ fn an_enabled_relay_is_offered_with_the_generated_secret() {
     assert_eq!(
         urls,
         [
-            DEFAULT_STUN_URL,
+            IceConfig::DEFAULT_STUN_URL,
             "turn:relay.example:3478?transport=udp",
             "turn:relay.example:3478?transport=tcp",
             "turns:relay.example:443?transport=tcp",

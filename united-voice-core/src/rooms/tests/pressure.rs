@@ -1,5 +1,7 @@
 //! Clients that read too slowly: what is dropped, who is evicted, and that nobody else pays for it.
 
+use std::time::UNIX_EPOCH;
+
 use super::client::{Client, registry, roster};
 use crate::{
     CloseReason, JoinError, NotInChannel, OpenDirectory, RelayFailure, SinkError, VoiceServer,
@@ -280,12 +282,12 @@ fn credentials_that_do_not_fit_evict() {
     let server = VoiceServer::builder(OpenDirectory).build().expect("built");
     let slow = Client::slow(server.registry(), "slow", 1);
     assert!(
-        !server.push_ice_servers(&slow.connection),
+        !server.push_ice_servers(&slow.connection, UNIX_EPOCH),
         "one without a seat is sent none"
     );
     assert_eq!(slow.lines(), NOTHING);
     slow.join("a").expect("joined");
-    server.push_ice_servers(&slow.connection);
+    server.push_ice_servers(&slow.connection, UNIX_EPOCH);
     assert_eq!(slow.sink.close_reason(), EVICTED);
     assert_eq!(server.registry().room_count(), 0);
 }

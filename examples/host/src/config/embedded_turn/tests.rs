@@ -63,7 +63,7 @@ fn stun_servers_of_ones_own_stay() {
     let none = "[ice]\nstun_urls = []";
     assert!(urls(none, "127.0.0.1:1")[0].starts_with("turn:"));
     let outside = urls("", "127.0.0.1:1");
-    assert!(!outside.contains(&DEFAULT_STUN_URL.to_owned()));
+    assert!(!outside.contains(&IceConfig::DEFAULT_STUN_URL.to_owned()));
 }
 
 #[test]

@@ -1,0 +1,384 @@
+//! An open connection: the rate, the kind of message, one request at a time while a join waits, signs of life.
+
+use std::{
+    future::Future,
+    ops::ControlFlow,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use united_voice_proto::{DecodeError, Incoming, ws::Envelope};
+
+use crate::{
+    Admission, AdmitError, Codec, Disconnect, Frame, Limits, Now, QueueStream, RequestError, Step,
+    VoiceConnection, VoiceDirectory, VoiceServer,
+    connection::clock::{Timers, after},
+    connection::rate::{RateLimiter, Verdict},
+    signaling::{PendingJoin, decode_error, dispatch_now, reply_error},
+};
+
+/// Dropping it is the disconnect.
+pub(super) struct OpenConnection {
+    pub(super) connection: VoiceConnection,
+    /// `None` if the signals go to a sink of the host's.
+    pub(super) signals: Option<QueueStream>,
+    /// The encoding, once the subprotocol or the first message has settled it.
+    pub(super) codec: Option<Codec>,
+    rate: RateLimiter,
+    /// A message that came while the one before it was not done, or its answers did not fit.
+    held: Option<Held>,
+    join: Option<Box<JoinUnderWay>>,
+    timers: Timers,
+    tally: Tally,
+}
+
+enum Held {
+    Frame(Frame),
+    /// Boxed: it is rare, and larger than the rest of the connection.
+    Typed(Box<Envelope>),
+}
+
+struct JoinUnderWay {
+    request: PendingJoin,
+    deadline: Instant,
+    answer: DirectoryAnswer,
+}
+
+type DirectoryAnswer = Pin<Box<dyn Future<Output = Result<Admission, AdmitError>> + Send>>;
+
+/// Counted here, and added to the server's counters once for each wake-up.
+#[derive(Default)]
+struct Tally {
+    received: u32,
+    sent: u32,
+    rate_limited: u32,
+}
+
+type Decoded<'f> = Result<Incoming<'f>, DecodeError>;
+
+impl OpenConnection {
+    pub(super) fn new(
+        connection: VoiceConnection,
+        signals: Option<QueueStream>,
+        codec: Option<Codec>,
+        limits: &Limits,
+        now: Now,
+    ) -> Self {
+        Self {
+            connection,
+            signals,
+            codec,
+            rate: RateLimiter::new(limits, now.monotonic),
+            held: None,
+            join: None,
+            timers: Timers::new(now.monotonic),
+            tally: Tally::default(),
+        }
+    }
+
+    pub(super) fn heard(&mut self, now: Now) {
+        self.timers.heard(now.monotonic);
+    }
+
+    /// Whether there is room for one more message, be it only to wait.
+    pub(super) fn wants_input(&self) -> bool {
+        self.held.is_none()
+    }
+
+    /// Whether a message waited, and need not wait any longer.
+    #[cfg(feature = "connection")]
+    pub(super) fn may_go_on(&self) -> bool {
+        self.held.is_some() && !self.is_blocked()
+    }
+
+    /// The next message has to wait: for a join, or for the client to read.
+    fn is_blocked(&self) -> bool {
+        let over_limit = |signals: &QueueStream| signals.is_over_limit();
+        self.join.is_some() || self.signals.as_ref().is_some_and(over_limit)
+    }
+
+    /// Does what is due and what no longer has to wait.
+    pub(super) fn poll<D: VoiceDirectory>(
+        &mut self,
+        server: &VoiceServer<D>,
+        cx: &mut Context<'_>,
+        now: Now,
+    ) -> Result<(), Disconnect> {
+        if let Some(signals) = &mut self.signals
+            && let Poll::Ready(reason) = signals.poll_closed(cx)
+        {
+            return Err(reason.into());
+        }
+        self.poll_join(server, cx, now);
+        if self.deadline(server.limits()) <= now.monotonic {
+            self.do_what_is_due(server, now)?;
+        }
+        while self.held.is_some() && !self.is_blocked() {
+            match self.held.take() {
+                Some(Held::Frame(frame)) => self.handle(server, &frame, now)?,
+                Some(Held::Typed(envelope)) => self.handle_typed(server, *envelope, now)?,
+                None => {}
+            }
+            self.poll_join(server, cx, now);
+        }
+        Ok(())
+    }
+
+    /// Takes a binary or text message. An error ends the connection.
+    pub(super) fn receive<D: VoiceDirectory>(
+        &mut self,
+        server: &VoiceServer<D>,
+        frame: Frame,
+        now: Now,
+    ) -> Result<(), Disconnect> {
+        if self.held.is_none() && !self.is_blocked() {
+            return self.handle(server, &frame, now);
+        }
+        self.hold(Held::Frame(frame))
+    }
+
+    pub(super) fn receive_typed<D: VoiceDirectory>(
+        &mut self,
+        server: &VoiceServer<D>,
+        envelope: Envelope,
+        now: Now,
+    ) -> Result<(), Disconnect> {
+        if self.held.is_none() && !self.is_blocked() {
+            return self.handle_typed(server, envelope, now);
+        }
+        self.hold(Held::Typed(Box::new(envelope)))
+    }
+
+    /// A host that goes on reading though it was told not to would else have a queue without a limit here.
+    fn hold(&mut self, message: Held) -> Result<(), Disconnect> {
+        if self.held.is_some() {
+            return Err(Disconnect::PolicyViolation);
+        }
+        self.held = Some(message);
+        Ok(())
+    }
+
+    fn handle<D: VoiceDirectory>(
+        &mut self,
+        server: &VoiceServer<D>,
+        frame: &Frame,
+        now: Now,
+    ) -> Result<(), Disconnect> {
+        let limit = server.limits().max_message_bytes;
+        let (decoded, kind_fits) = match frame {
+            Frame::Binary(bytes) => {
+                let decoded = Incoming::decode(Codec::Protobuf, bytes, limit);
+                (decoded, self.is_spoken(Codec::Protobuf))
+            }
+            #[cfg(feature = "json")]
+            Frame::Text(text) => (
+                Incoming::decode_text(text, limit),
+                self.is_spoken(Codec::Json),
+            ),
+            _ => (
+                Err(DecodeError::Empty {
+                    request_id: String::new(),
+                }),
+                false,
+            ),
+        };
+        if matches!(decoded, Err(DecodeError::TooLarge { .. })) {
+            self.tally.received += 1;
+            return Err(Disconnect::MessageTooLarge);
+        }
+        if !self.passes_rate(now)? {
+            // One that asks for no answer gets none.
+            if !request_id_of(&decoded).is_empty() {
+                self.refuse(&decoded, RequestError::rate_limited());
+            }
+            return Ok(());
+        }
+        match decoded {
+            Ok(message) if kind_fits => self.dispatch(server, message, now),
+            Err(error) if kind_fits => {
+                reply_error(&self.connection, error.request_id(), &decode_error(&error));
+            }
+            other => {
+                let what = "not in this connection's encoding";
+                self.refuse(&other, RequestError::malformed(what));
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_typed<D: VoiceDirectory>(
+        &mut self,
+        server: &VoiceServer<D>,
+        envelope: Envelope,
+        now: Now,
+    ) -> Result<(), Disconnect> {
+        if self.passes_rate(now)? {
+            self.dispatch(server, Incoming::Envelope(envelope), now);
+        } else if !envelope.request_id.is_empty() {
+            self.refuse(
+                &Ok(Incoming::Envelope(envelope)),
+                RequestError::rate_limited(),
+            );
+        }
+        Ok(())
+    }
+
+    /// Counts a message in the rate. If it says `false`, the message is to be dropped.
+    pub(super) fn passes_rate(&mut self, now: Now) -> Result<bool, Disconnect> {
+        self.tally.received += 1;
+        match self.rate.check(now.monotonic) {
+            Verdict::Pass => Ok(true),
+            Verdict::Drop => {
+                self.tally.rate_limited += 1;
+                Ok(false)
+            }
+            Verdict::Close => Err(Disconnect::PolicyViolation),
+        }
+    }
+
+    /// Whether a message is of the connection's kind, which the first message settles.
+    fn is_spoken(&mut self, kind: Codec) -> bool {
+        *self.codec.get_or_insert(kind) == kind
+    }
+
+    fn refuse(&self, decoded: &Decoded<'_>, mut error: RequestError) {
+        if let Ok(message) = decoded {
+            error = error.about_message(message);
+        }
+        reply_error(&self.connection, request_id_of(decoded), &error);
+    }
+
+    fn dispatch<D: VoiceDirectory>(
+        &mut self,
+        server: &VoiceServer<D>,
+        message: Incoming<'_>,
+        now: Now,
+    ) {
+        let Some(request) = dispatch_now(server, &self.connection, message, now.wall) else {
+            self.watch_credentials(server, now);
+            return;
+        };
+        self.join = Some(Box::new(JoinUnderWay {
+            deadline: after(now.monotonic, server.limits().directory_timeout),
+            answer: ask(server, &self.connection, &request),
+            request,
+        }));
+    }
+
+    /// Joins once the directory has answered. Called right after a join came, too: a directory that needs no waiting holds
+    /// nothing up.
+    pub(super) fn poll_join<D: VoiceDirectory>(
+        &mut self,
+        server: &VoiceServer<D>,
+        cx: &mut Context<'_>,
+        now: Now,
+    ) {
+        while let Some(join) = &mut self.join
+            && let Poll::Ready(answer) = join.answer.as_mut().poll(cx)
+        {
+            let connection = &self.connection;
+            match join.request.admitted(server, connection, answer, now.wall) {
+                ControlFlow::Continue(()) => {
+                    join.answer = ask(server, connection, &join.request);
+                }
+                ControlFlow::Break(handled) => {
+                    if let Err(error) = handled {
+                        reply_error(connection, &join.request.request_id, &error);
+                    }
+                    self.join = None;
+                    self.watch_credentials(server, now);
+                }
+            }
+        }
+    }
+
+    /// Fresh TURN credentials start their clock anew, whoever asked for them.
+    fn watch_credentials<D: VoiceDirectory>(&mut self, server: &VoiceServer<D>, now: Now) {
+        let delay = || server.ice_refresh_after();
+        let grants = self.connection.ice_grants();
+        self.timers.granted_ice(grants, delay, now.monotonic);
+    }
+
+    pub(super) fn deadline(&self, limits: &Limits) -> Instant {
+        let deadline = self.timers.deadline(limits);
+        let join = self.join.as_ref().map(|join| join.deadline);
+        join.map_or(deadline, |join| join.min(deadline))
+    }
+
+    fn do_what_is_due<D: VoiceDirectory>(
+        &mut self,
+        server: &VoiceServer<D>,
+        now: Now,
+    ) -> Result<(), Disconnect> {
+        if self.timers.is_dead(now.monotonic) {
+            if self.join.is_none() || self.held.is_none() {
+                return Err(Disconnect::TimedOut);
+            }
+            // A message waits for the directory, and signs of life behind it are unread.
+            self.heard(now);
+        }
+        self.timers.ping_if_silent(server.limits(), now.monotonic);
+        if let Some(late) = self.join.take_if(|join| join.deadline <= now.monotonic) {
+            late.request.give_up(&self.connection);
+        }
+        if self.timers.take_renewal(now.monotonic) {
+            server.push_ice_servers(&self.connection, now.wall);
+            self.watch_credentials(server, now);
+        }
+        Ok(())
+    }
+
+    /// The next ping or signal.
+    pub(super) fn next_step(&mut self) -> Option<Step> {
+        if self.timers.take_ping() {
+            return Some(Step::Ping);
+        }
+        let signal = self.signals.as_mut()?.pop()?;
+        self.tally.sent += 1;
+        Some(Step::Signal(signal))
+    }
+
+    /// Adds what was moved since the last time to the server's counters.
+    pub(super) fn count(&mut self) {
+        let Tally {
+            received,
+            sent,
+            rate_limited,
+        } = std::mem::take(&mut self.tally);
+        let counters = &self.connection.registry().inner.counters;
+        counters.traffic(received.into(), sent.into(), rate_limited.into());
+    }
+
+    /// Answers a message of the host's own that the rate did not let pass.
+    pub(super) fn refuse_rate(&self, request_id: &str) {
+        if !request_id.is_empty() {
+            reply_error(&self.connection, request_id, &RequestError::rate_limited());
+        }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.count();
+    }
+}
+
+fn ask<D: VoiceDirectory>(
+    server: &VoiceServer<D>,
+    connection: &VoiceConnection,
+    join: &PendingJoin,
+) -> DirectoryAnswer {
+    let (server, user) = (server.clone(), connection.user().clone());
+    let channel = join.channel.clone();
+    Box::pin(async move { server.directory().admit(&user, &channel).await })
+}
+
+/// The request id, if it may be given back.
+fn request_id_of<'a>(decoded: &'a Decoded<'_>) -> &'a str {
+    match decoded {
+        Ok(message) if message.request_id().len() > crate::MAX_ID_BYTES => "",
+        Ok(message) => message.request_id(),
+        Err(error) => error.request_id(),
+    }
+}

@@ -1,0 +1,216 @@
+//! `ConnectionMachine` and the time: pings and silence, the renewal of credentials, waiting for the next step.
+
+mod support;
+
+use std::{cell::Cell, future::pending, time::Duration};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use support::{
+    hosted::{EPOCH, Hosted},
+    payloads::{ice, join, leave, state},
+    server::{server, server_with, turn_server},
+};
+use united_voice_core::{
+    Frame, Step,
+    proto::{voice::IceServer, ws::envelope::Payload},
+};
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn a_silent_client_is_pinged_and_then_gone() {
+    let server = server();
+    let mut alice = Hosted::joined(&server, "alice", "a");
+    let mut bob = Hosted::joined(&server, "bob", "a");
+    alice.steps();
+    assert_eq!(alice.due_in(), 15);
+    alice.wait_secs(14);
+    assert_eq!(alice.steps(), NOTHING);
+    alice.wait_secs(1);
+    assert_eq!(alice.steps(), ["ping"]);
+    assert_eq!(alice.due_in(), 10);
+    alice.wait_secs(9);
+    assert_eq!(alice.steps(), NOTHING);
+    alice.wait_secs(1);
+    assert_eq!(alice.steps(), ["end TimedOut"], "there is nobody to tell");
+    assert_eq!(bob.steps(), ["left a alice DISCONNECTED"]);
+}
+
+type Sign = fn(&mut Hosted);
+
+#[test]
+fn every_sign_of_life_is_one() {
+    let signs: [(&str, Sign); 6] = [
+        ("pong", |alice| alice.receive(Frame::Pong(Bytes::new()))),
+        ("ping", |alice| alice.receive(Frame::Ping(Bytes::new()))),
+        ("message", |alice| alice.ask("", state("a"))),
+        ("host's", |alice| {
+            alice.machine.receive_other("", alice.now);
+        }),
+        ("heard", |alice| alice.machine.heard(alice.now)),
+        ("wrote", |alice| alice.machine.wrote(alice.now)),
+    ];
+    for (name, sign) in signs {
+        let server = server();
+        let mut alice = Hosted::joined(&server, "alice", "a");
+        alice.wait_secs(15);
+        assert_eq!(alice.steps(), ["ping"], "{name}");
+        alice.wait_secs(9);
+        sign(&mut alice);
+        alice.steps();
+        assert_eq!(alice.due_in(), 15, "{name}");
+        alice.wait_secs(15);
+        assert_eq!(alice.steps(), ["ping"], "{name}");
+    }
+}
+
+#[test]
+fn a_ping_waits_for_a_socket_that_is_full() {
+    let server = server();
+    let mut alice = Hosted::joined(&server, "alice", "a");
+    alice.writable = false;
+    alice.wait_secs(15);
+    assert_eq!(alice.steps(), NOTHING);
+    alice.writable = true;
+    assert_eq!(alice.steps(), ["ping"]);
+    alice.writable = false;
+    alice.wait_secs(10);
+    assert_eq!(alice.steps(), ["end TimedOut"]);
+}
+
+#[test]
+fn a_client_whose_messages_wait_for_its_join_is_not_taken_for_dead() {
+    let server = server_with(|limits| limits.directory_timeout = Duration::from_secs(100));
+    let mut alice = Hosted::joined(&server, "alice", "a");
+    alice.ask("1", join("slow"));
+    alice.steps();
+    alice.ask("2", state("slow"));
+    for _ in 0..9 {
+        alice.wait_secs(10);
+        let steps = alice.steps();
+        assert!(steps.iter().all(|step| step == "ping"), "{steps:?}");
+    }
+    server.directory().gate.add_permits(1);
+    let expected = ["#1 response slow []", "#2 state slow alice"];
+    assert_eq!(alice.steps(), expected);
+}
+
+/// The seconds until the TURN credentials of a signal expire.
+fn lifetime(alice: &Hosted, step: Step) -> u64 {
+    let Step::Signal(signal) = step else {
+        panic!("{step:?}");
+    };
+    let servers: &[IceServer] = match signal.payload() {
+        Payload::VoiceJoinResponse(response) => &response.ice_servers,
+        Payload::VoiceIceServersResponse(response) => &response.ice_servers,
+        other => panic!("{other:?}"),
+    };
+    let turn = servers.last().expect("a TURN server");
+    let expiry = turn.username.split(':').next().expect("an expiry");
+    expiry.parse::<u64>().expect("a number") - alice.unix_time()
+}
+
+#[test]
+fn credentials_are_renewed_at_three_quarters_of_their_life() {
+    let server = turn_server();
+    let mut alice = Hosted::new(&server, "alice");
+    alice.ask("1", join("slow"));
+    assert_eq!(alice.steps(), NOTHING);
+    alice.wait_secs(8);
+    server.directory().gate.add_permits(1);
+    let response = alice.step().expect("the response");
+    assert_eq!(
+        lifetime(&alice, response),
+        60,
+        "from the join, not from the request"
+    );
+    for _ in 0..3 {
+        for _ in 0..4 {
+            alice.wait_secs(11);
+            alice.machine.heard(alice.now);
+            assert_eq!(alice.steps(), NOTHING);
+        }
+        alice.wait_secs(1);
+        let renewal = alice.step().expect("a renewal");
+        assert_eq!(lifetime(&alice, renewal), 60);
+    }
+    assert_eq!(alice.unix_time(), EPOCH + 8 + 3 * 45);
+    alice.wait_secs(10);
+    alice.ask("2", ice("slow"));
+    let answer = alice.step().expect("an answer");
+    assert_eq!(lifetime(&alice, answer), 60);
+    alice.wait_secs(14);
+    alice.machine.heard(alice.now);
+    alice.wait_secs(14);
+    alice.machine.heard(alice.now);
+    alice.wait_secs(14);
+    alice.machine.heard(alice.now);
+    assert_eq!(alice.steps(), NOTHING, "asking started the clock anew");
+    alice.wait_secs(3);
+    assert_eq!(alice.steps(), ["ice slow 2"]);
+    alice.ask("3", leave("slow"));
+    assert_eq!(alice.steps(), ["#3 left slow alice LEFT"]);
+    alice.wait_secs(46);
+    alice.machine.heard(alice.now);
+    assert_eq!(alice.steps(), NOTHING, "whoever has left is sent none");
+}
+
+#[test]
+fn a_step_that_is_given_up_loses_nothing() {
+    let server = server();
+    let mut alice = Hosted::joined(&server, "alice", "a");
+    let now = alice.now;
+    let never = |_| pending::<()>();
+    alice.ask("1", join("slow"));
+    assert!(
+        alice
+            .machine
+            .step(true, || now, never)
+            .now_or_never()
+            .is_none()
+    );
+    server.directory().gate.add_permits(1);
+    // Not writable: the join goes on, and its response stays in the queue.
+    assert!(
+        alice
+            .machine
+            .step(false, || now, never)
+            .now_or_never()
+            .is_none()
+    );
+    assert_eq!(
+        server
+            .registry()
+            .participant_count(&support::channel("slow")),
+        1
+    );
+    let step = alice.machine.step(true, || now, never).now_or_never();
+    assert!(matches!(step, Some(Step::Signal(_))), "{step:?}");
+    assert_eq!(alice.steps(), NOTHING);
+}
+
+/// The deadline of a join that comes to its end may be followed by an earlier one.
+#[test]
+fn a_step_sleeps_until_the_present_deadline() {
+    let server = server();
+    let alice = Hosted::joined(&server, "alice", "a");
+    let mut machine = alice.machine;
+    let now = Cell::new(alice.now);
+    let sleeps = Cell::new(0);
+    // As a timer that is early once.
+    let sleep = |at| {
+        let early = Duration::from_millis(u64::from(sleeps.get() == 0));
+        sleeps.set(sleeps.get() + 1);
+        now.set(united_voice_core::Now {
+            monotonic: at - early,
+            ..now.get()
+        });
+        async {}
+    };
+    let step = machine.step(true, || now.get(), sleep).now_or_never();
+    assert!(matches!(step, Some(Step::Ping)), "{step:?}");
+    assert_eq!(sleeps.get(), 2);
+    let step = machine.step(true, || now.get(), sleep).now_or_never();
+    assert!(matches!(step, Some(Step::End(_))), "{step:?}");
+}
