@@ -1,16 +1,18 @@
-//! Voice channels for a chat server that exists already: who is in which channel, the WebRTC signaling between them, and
-//! the TURN credentials that get them through their firewalls. The server carries no audio and reads none of what its
-//! clients tell each other.
+//! Voice channels for a chat server that exists already: who is in which channel, the WebRTC signaling
+//! between the members, and the TURN credentials that get calls through firewalls. The server carries
+//! no audio and reads none of what its clients tell each other.
 //!
 //! # The invariant
 //!
-//! A user has at most one seat, and all members of a channel see its events in one order: a joiner's snapshot comes
-//! before them, and snapshot plus events is the roster at every moment. Everything else here serves this sentence.
+//! A user has at most one seat. All members of a channel see its events in one order. A joiner's
+//! snapshot comes before those events, and snapshot plus events is the roster at every moment.
+//! Everything else here serves these three sentences.
 //!
 //! # Two people talk
 //!
-//! A [`VoiceServer`] is what a host keeps; a [`VoiceConnection`] is one connection of one user; a [`SignalSink`] is where
-//! what that client is to be told goes. This is all there is, without any socket:
+//! A host keeps one [`VoiceServer`]. A [`VoiceConnection`] is one connection of one user, and the
+//! [`SignalSink`] of a connection takes what its client is to be told. This is a whole call, without
+//! any socket:
 //!
 //! ```
 //! use std::{sync::Arc, time::SystemTime};
@@ -80,34 +82,131 @@
 //! # }
 //! ```
 //!
-//! # How to embed it
+//! # Embed it
 //!
 //! 1. Implement [`VoiceDirectory`] on what you have: one look-up for each join.
 //! 2. Build one [`VoiceServer`] with [`IceConfig`] and [`Limits`].
-//! 3. Once a client is authenticated, choose one of three. Hand its socket to [`drive`] as a `Stream` and `Sink` of
-//!    [`Frame`]s, which does the rest. Or keep your own socket loop and put a [`ConnectionMachine`] into it, which does all
-//!    that `drive` does but reading and writing; your own envelope and your own queue ([`SignalSink`]) can stay. Or call the
-//!    handlers in [`signaling`] with typed payloads and do everything else yourself.
-//! 4. Tell [`VoiceRoomRegistry::policy_changed`] when a limit changed, and call [`VoiceServer::shutdown`] before you stop.
+//! 3. Hand each authenticated socket to [`drive`], as a `Stream` and `Sink` of [`Frame`]s. Or keep your
+//!    own socket loop and put a [`ConnectionMachine`] into it; your envelope and your queue
+//!    ([`SignalSink`]) can stay. Or call the handlers in [`signaling`] and do everything else yourself.
+//! 4. Call [`VoiceRoomRegistry::policy_changed`] after you have stored a new limit or a ban, and
+//!    [`VoiceServer::shutdown`] before you stop.
+//!
+//! With axum's own `WebSocket`, step 3 is:
+//!
+//! ```
+//! # #[cfg(feature = "connection")] mod page {
+//! use axum::{
+//!     extract::{State, ws::{self, Message, WebSocketUpgrade}},
+//!     response::Response,
+//! };
+//! use futures::{SinkExt, StreamExt, future::ready};
+//! use united_voice_core::{
+//!     CloseFrame, Frame, OpenDirectory, TransportError, UserId, VoiceServer, drive,
+//! };
+//!
+//! /// `user` is whom your own middleware has authenticated.
+//! async fn voice(
+//!     State(server): State<VoiceServer<OpenDirectory>>,
+//!     user: axum::Extension<UserId>,
+//!     upgrade: WebSocketUpgrade,
+//! ) -> Response {
+//!     // Larger than the library's limit, which closes with 1009. This one cuts the connection.
+//!     let limit = 2 * server.limits().max_message_bytes;
+//!     upgrade.max_message_size(limit).on_upgrade(async move |socket| {
+//!         let transport = socket
+//!             .map(|read| read.map(to_frame).map_err(|error| TransportError::Io(error.into())))
+//!             .with(|frame| ready(Ok::<_, axum::Error>(to_message(frame))));
+//!         drive(&server, transport, user.0, None).await;
+//!     })
+//! }
+//!
+//! fn to_frame(message: Message) -> Frame {
+//!     match message {
+//!         Message::Binary(bytes) => Frame::Binary(bytes),
+//!         Message::Text(text) => Frame::Text(text.as_str().into()),
+//!         Message::Ping(bytes) => Frame::Ping(bytes),
+//!         Message::Pong(bytes) => Frame::Pong(bytes),
+//!         Message::Close(close) => Frame::Close(close.map(|close| CloseFrame {
+//!             code: close.code,
+//!             reason: close.reason.as_str().into(),
+//!         })),
+//!     }
+//! }
+//!
+//! fn to_message(frame: Frame) -> Message {
+//!     match frame {
+//!         Frame::Binary(bytes) => Message::Binary(bytes),
+//!         Frame::Text(text) => Message::Text((&*text).into()),
+//!         Frame::Ping(bytes) => Message::Ping(bytes),
+//!         Frame::Pong(bytes) => Message::Pong(bytes),
+//!         Frame::Close(close) => Message::Close(close.map(|close| ws::CloseFrame {
+//!             code: close.code,
+//!             reason: (&*close.reason).into(),
+//!         })),
+//!     }
+//! }
+//! # pub fn app(server: VoiceServer<OpenDirectory>) -> axum::Router {
+//! #     axum::Router::new().route("/ws", axum::routing::get(voice)).with_state(server)
+//! # }
+//! # }
+//! # fn main() {}
+//! ```
+//!
+//! # What `drive` does for you
+//!
+//! A host with a socket loop of its own gets all of this from [`ConnectionMachine`]. One that calls the
+//! handlers itself must do it:
+//!
+//! - count messages against [`Limits::messages_per_second`], answer `RATE_LIMITED`, close with 1008
+//!   after ten seconds of excess;
+//! - refuse messages over [`Limits::max_message_bytes`] with 1009;
+//! - ping a silent client, and drop one that stays silent;
+//! - handle one message of a client at a time, also while a join asks the directory, and give the
+//!   directory [`Limits::directory_timeout`];
+//! - read no further request while the client's queue is over its limit;
+//! - renew TURN credentials before they end;
+//! - close with the code that [`SignalSink::close`] asks for, answer a client's close frame, and read and
+//!   drop for a moment before the socket is closed.
+//!
+//! Three duties stay with every host: authenticate before the upgrade, check the `Origin` header if
+//! cookies do that, and end connections when their user signs out
+//! ([`VoiceRoomRegistry::leave_all_channels`]).
+//!
+//! # Where to find
+//!
+//! - **Who is in a channel**, for a sidebar: [`VoiceRoomRegistry::participants`], and
+//!   [`VoiceRoomRegistry::events`] for what changes.
+//! - **Kick and ban**: store the ban, call [`VoiceRoomRegistry::policy_changed`], then
+//!   [`VoiceRoomRegistry::kick`] or [`VoiceRoomRegistry::kick_from`].
+//!   [`VoiceRoomRegistry::close_channel`] empties a channel.
+//! - **More than one process**: a registry lives in one process. Send all users of a channel to the same
+//!   process.
+//! - **A sink that refuses a reply**: it may do so only with [`SinkError::Closed`]. A join whose response
+//!   is refused changes nothing; every other request was done, and nobody is left to hear of it.
+//! - **Metrics**: [`VoiceServer::stats`].
 //!
 //! # What it never does
 //!
-//! It never waits inside the registry, never holds a lock across an await, and never panics on anything that a client
-//! sends. Session descriptions and candidates are passed on byte for byte and appear in no log; neither do tokens, secrets
-//! and addresses. Client mistakes are logged at `debug`, a directory that fails at `warn`.
+//! It never waits inside the registry, never holds a lock across an await, and never panics on anything
+//! that a client sends. Session descriptions and candidates pass byte for byte and appear in no log;
+//! neither do tokens, secrets and addresses. Mistakes of clients are logged at `debug`, a directory that
+//! fails at `warn`.
 //!
 //! # Features
 //!
 //! - `json` (default): the proto3 JSON form beside protobuf. Without it, text messages are refused.
-//! - `connection` (default): [`drive`], and with it Tokio's timer. A host that runs its own sockets can leave it out;
-//!   [`ConnectionMachine`] is there all the same.
+//! - `connection` (default): [`drive`], and with it Tokio's timer. [`ConnectionMachine`] is there all the
+//!   same.
 //! - `test-util`: a sink that records, and the suite that every sink must pass.
+//!
+//! Minimum Rust version: 1.88.
 //!
 //! # Foreign types in the public API
 //!
-//! `bytes::Bytes` and `bytestring::ByteString` (encoded messages), `futures`' `Stream` and `Sink` (transports), `async-trait`
-//! on [`VoiceDirectory`], and the prost messages of [`proto`]. A new major version of one of these is a new major version of
-//! this crate.
+//! `bytes::Bytes` and `bytestring::ByteString` (encoded messages), `futures`' `Stream` and `Sink`
+//! (transports), `async-trait` on [`VoiceDirectory`], and the prost messages of [`proto`]. A new major
+//! version of one of these is a new major version of this crate.
 
 mod connection;
 mod directory;

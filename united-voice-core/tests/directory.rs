@@ -165,3 +165,25 @@ fn a_policy_that_never_rests_is_answered_too() {
     assert_eq!(alice.lines(), ["#7 error UNAVAILABLE slow"]);
     assert_eq!(server.registry().room_count(), 0);
 }
+
+#[test]
+fn a_host_joins_for_a_client_in_one_step() {
+    let server = turn_server();
+    let _bob = Asker::joined(&server, "bob", "a");
+    let alice = Asker::new(&server, "alice");
+    let joins = |name: &str, request_id: &str| {
+        let channel = channel(name);
+        let joined = server.join_channel(&alice.connection, &channel, request_id, UNIX_EPOCH);
+        joined
+            .now_or_never()
+            .expect("the directory answers at once")
+    };
+    let session = joins("a", "h1").expect("admitted");
+    assert_eq!(alice.lines(), ["#h1 response a [bob]"]);
+    assert_eq!(alice.connection.seat(), Some((channel("a"), session)));
+    assert_eq!(joins("a", "h2").expect("a rejoin"), session);
+    alice.lines();
+    let refused = joins("banned", "h3").expect_err("banned");
+    assert_eq!(refused.channel(), Some("banned"));
+    assert_eq!(alice.lines(), [""; 0], "the caller answers a refusal");
+}

@@ -1,4 +1,4 @@
-//! A join: the only request that waits, since it asks the directory.
+//! A join: the only request that waits, because it asks the directory.
 
 use std::{ops::ControlFlow, time::SystemTime};
 
@@ -9,8 +9,8 @@ use united_voice_proto::{
 
 use super::{Handled, no_channel, reply_error};
 use crate::{
-    Admission, AdmitError, ChannelId, JoinError, RequestError, Signal, Urgency, VoiceConnection,
-    VoiceDirectory, VoiceServer, rooms::join::JoinTicket,
+    Admission, AdmitError, ChannelId, JoinError, RequestError, SessionId, Signal, Urgency,
+    VoiceConnection, VoiceDirectory, VoiceServer, rooms::join::JoinTicket,
 };
 
 /// A join asks the directory again if the policy changed while it was asked, but not more often than this in all.
@@ -32,12 +32,21 @@ impl PendingJoin {
         request_id: &str,
         request: &VoiceJoinRequest,
     ) -> Result<Self, RequestError> {
-        Ok(Self {
+        let channel = ChannelId::new(&request.channel_id).map_err(no_channel)?;
+        Ok(Self::to(server, request_id, channel))
+    }
+
+    fn to<D: VoiceDirectory>(
+        server: &VoiceServer<D>,
+        request_id: &str,
+        channel: ChannelId,
+    ) -> Self {
+        Self {
             request_id: request_id.into(),
-            channel: ChannelId::new(&request.channel_id).map_err(no_channel)?,
+            channel,
             ticket: server.registry().begin_join(),
             attempts_left: JOIN_ATTEMPTS,
-        })
+        }
     }
 
     /// Joins with the directory's answer, or says that the directory has to be asked again, since the policy changed.
@@ -47,7 +56,7 @@ impl PendingJoin {
         connection: &VoiceConnection,
         answer: Result<Admission, AdmitError>,
         wall: SystemTime,
-    ) -> ControlFlow<Handled> {
+    ) -> ControlFlow<Joined> {
         let joined = match answer {
             Ok(admission) => join(server, connection, self, admission, wall),
             Err(error) => {
@@ -71,16 +80,52 @@ impl PendingJoin {
     }
 }
 
-/// Joins a channel after asking the directory. One step: a join that is refused changes nothing.
-///
-/// It waits for the directory as long as that takes. [`ConnectionMachine`](crate::ConnectionMachine) gives it
-/// [`Limits::directory_timeout`](crate::Limits::directory_timeout); a host that calls this should too, and drop the future
-/// then.
+type Joined = Result<SessionId, RequestError>;
+
+impl<D: VoiceDirectory> VoiceServer<D> {
+    /// Joins a channel: asks the directory, decides, and tells everybody, in one step for the caller.
+    ///
+    /// The connection leaves the channel that it is in, takes the seat over from another connection
+    /// of the same user, or gets a fresh snapshot if it sits in `channel` already. The response goes
+    /// to the connection's sink under `request_id`, before any event of the channel. TURN credentials
+    /// are made at the time `wall`.
+    ///
+    /// It waits for the directory as long as that takes. A [`ConnectionMachine`] gives it
+    /// [`Limits::directory_timeout`]; a host that calls this should do so too, and drop the future
+    /// then.
+    ///
+    /// [`ConnectionMachine`]: crate::ConnectionMachine
+    /// [`Limits::directory_timeout`]: crate::Limits::directory_timeout
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] with `CHANNEL_NOT_FOUND`, `NOT_A_VOICE_CHANNEL`, `FORBIDDEN`, `CHANNEL_FULL`
+    /// or `UNAVAILABLE`. Nothing has changed.
+    ///
+    /// # Locking
+    ///
+    /// None while it waits; then the user's lock and those of the rooms concerned.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is done, the join has changed nothing.
+    pub async fn join_channel(
+        &self,
+        connection: &VoiceConnection,
+        channel: &ChannelId,
+        request_id: &str,
+        wall: SystemTime,
+    ) -> Result<SessionId, RequestError> {
+        let mut join = PendingJoin::to(self, request_id, channel.clone());
+        ask_and_join(self, connection, &mut join, wall).await
+    }
+}
+
+/// Joins a channel, as [`VoiceServer::join_channel`] does.
 ///
 /// # Errors
 ///
-/// [`RequestError`] with `MALFORMED`, `CHANNEL_NOT_FOUND`, `NOT_A_VOICE_CHANNEL`, `FORBIDDEN`, `CHANNEL_FULL` or
-/// `UNAVAILABLE`; nothing has changed.
+/// [`RequestError`] with `MALFORMED` or what [`VoiceServer::join_channel`] says. Nothing has changed.
 ///
 /// # Cancel safety
 ///
@@ -93,7 +138,9 @@ pub async fn handle_voice_join<D: VoiceDirectory>(
     wall: SystemTime,
 ) -> Handled {
     let mut join = PendingJoin::new(server, request_id, &request)?;
-    ask_and_join(server, connection, &mut join, wall).await
+    ask_and_join(server, connection, &mut join, wall)
+        .await
+        .map(drop)
 }
 
 pub(super) async fn ask_and_join<D: VoiceDirectory>(
@@ -101,12 +148,12 @@ pub(super) async fn ask_and_join<D: VoiceDirectory>(
     connection: &VoiceConnection,
     join: &mut PendingJoin,
     wall: SystemTime,
-) -> Handled {
+) -> Joined {
     loop {
         let asked = server.directory().admit(connection.user(), &join.channel);
         let answer = asked.await;
-        if let ControlFlow::Break(handled) = join.admitted(server, connection, answer, wall) {
-            return handled;
+        if let ControlFlow::Break(joined) = join.admitted(server, connection, answer, wall) {
+            return joined;
         }
     }
 }
@@ -117,9 +164,9 @@ fn join<D: VoiceDirectory>(
     join: &PendingJoin,
     admission: Admission,
     wall: SystemTime,
-) -> Result<(), JoinError> {
+) -> Result<SessionId, JoinError> {
     let ice_servers = server.ice_servers(connection.user(), wall);
-    connection.join(&join.channel, join.ticket, admission, |snapshot| {
+    let session = connection.join(&join.channel, join.ticket, admission, |snapshot| {
         let response = VoiceJoinResponse {
             participants: snapshot.participants,
             ice_servers,
@@ -131,7 +178,7 @@ fn join<D: VoiceDirectory>(
         Signal::new(&*join.request_id, payload, Urgency::Reply)
     })?;
     connection.granted_ice();
-    Ok(())
+    Ok(session)
 }
 
 fn refusal(error: AdmitError) -> RequestError {

@@ -206,3 +206,22 @@ fn nobody_is_in_a_channel_that_does_not_exist() {
     assert_eq!(registry.participant_count(&nowhere), 0);
     assert_eq!(registry.room_count(), 0, "asking makes no room");
 }
+
+#[test]
+fn a_user_who_is_gone_leaves_every_channel() {
+    let registry = registry();
+    let bob = Client::joined(&registry, "bob", "a");
+    let alice = Client::joined(&registry, "alice", "a");
+    let idle = Client::new(&registry, "alice");
+    bob.take();
+    assert_eq!(registry.leave_all_channels(&user("alice")), 1);
+    assert_eq!(bob.lines(), ["left a alice DISCONNECTED"]);
+    assert_eq!(alice.lines(), ["left a alice DISCONNECTED"]);
+    assert_eq!(idle.lines(), NOTHING);
+    assert_eq!(alice.connection.seat(), None);
+    assert_eq!(roster(&registry, "a"), ["bob"]);
+
+    assert_eq!(registry.leave_all_channels(&user("alice")), 0, "once");
+    assert_eq!(registry.leave_all_channels(&user("nobody")), 0);
+    alice.join("a").expect("the connection is still open");
+}
