@@ -35,10 +35,12 @@ const PAYLOAD_KEYS: [(&str, &str); 13] = [
 pub(crate) fn decode(text: &[u8]) -> Result<Envelope, DecodeError> {
     match parse(text) {
         Ok(envelope) if envelope.payload.is_some() => Ok(envelope),
-        Ok(envelope) if Outline::of(text).foreign => Err(DecodeError::foreign(envelope.request_id)),
+        Ok(envelope) if JsonOutline::of(text).foreign => {
+            Err(DecodeError::foreign(envelope.request_id))
+        }
         Ok(envelope) => Err(DecodeError::empty(envelope.request_id)),
         Err(error) => Err(DecodeError::malformed(
-            Outline::of(text).request_id,
+            JsonOutline::of(text).request_id,
             MalformedReason::Json {
                 line: error.line(),
                 column: error.column(),
@@ -103,13 +105,13 @@ fn encode_open_enum(envelope: &Envelope) -> String {
 
 /// The top level of a text, as far as it can be read.
 #[derive(Debug, Default)]
-struct Outline {
+struct JsonOutline {
     request_id: String,
     /// There is a key that is neither the request id nor a payload of voice.
     foreign: bool,
 }
 
-impl Outline {
+impl JsonOutline {
     fn of(text: &[u8]) -> Self {
         let mut outline = Self::default();
         let mut deserializer = serde_json::Deserializer::from_slice(text);
@@ -119,7 +121,7 @@ impl Outline {
     }
 }
 
-struct OutlineSeed<'a>(&'a mut Outline);
+struct OutlineSeed<'a>(&'a mut JsonOutline);
 
 impl<'de> DeserializeSeed<'de> for OutlineSeed<'_> {
     type Value = ();

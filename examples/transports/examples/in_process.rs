@@ -10,9 +10,9 @@ use united_voice_core::{
     OpenDirectory, UserId, VoiceServer,
     proto::{voice::VoiceJoinRequest, ws::envelope::Payload},
 };
-use united_voice_transports::in_process::{self, Client};
+use united_voice_transports::in_process::{self, LocalClient};
 
-async fn tell(who: &str, client: &mut Client) -> io::Result<()> {
+async fn tell(who: &str, client: &mut LocalClient) -> io::Result<()> {
     match client.hear().await {
         Ok(signal) => writeln!(io::stdout(), "{who} hears {:?}", signal.payload()),
         Err(reason) => writeln!(io::stdout(), "{who} is closed: {reason}"),

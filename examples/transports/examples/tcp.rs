@@ -14,7 +14,7 @@ use united_voice_core::{
         ws::envelope::Payload,
     },
 };
-use united_voice_transports::tcp::{self, Client, Heard};
+use united_voice_transports::tcp::{self, Heard, TcpClient};
 
 fn join() -> Payload {
     Payload::VoiceJoinRequest(VoiceJoinRequest {
@@ -22,7 +22,7 @@ fn join() -> Payload {
     })
 }
 
-async fn tell(who: &str, client: &mut Client<TcpStream>) -> io::Result<()> {
+async fn tell(who: &str, client: &mut TcpClient<TcpStream>) -> io::Result<()> {
     match client.next().await? {
         Heard::Message(message) => writeln!(io::stdout(), "{who} hears {:?}", message.payload),
         Heard::Closed(close) => writeln!(io::stdout(), "{who} is closed: {close:?}"),
@@ -36,10 +36,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = listener.local_addr()?;
     let serving = tokio::spawn(tcp::serve(listener, server.clone()));
 
-    let mut alice = Client::connect(address, "alice").await?;
+    let mut alice = TcpClient::connect(address, "alice").await?;
     alice.send("1", join()).await?;
     tell("alice", &mut alice).await?;
-    let mut bob = Client::connect(address, "bob").await?;
+    let mut bob = TcpClient::connect(address, "bob").await?;
     bob.send("1", join()).await?;
     tell("bob", &mut bob).await?;
     tell("alice", &mut alice).await?;

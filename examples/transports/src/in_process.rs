@@ -22,7 +22,7 @@ const REQUESTS: usize = 16;
 
 /// The client's end.
 #[derive(Debug)]
-pub struct Client {
+pub struct LocalClient {
     requests: mpsc::Sender<Envelope>,
     mailbox: Arc<Mailbox>,
 }
@@ -36,7 +36,13 @@ pub struct Client {
 pub fn connect<D: VoiceDirectory>(
     server: &VoiceServer<D>,
     user: &UserId,
-) -> Result<(Client, impl Future<Output = ()> + Send + 'static + use<D>), ConnectError> {
+) -> Result<
+    (
+        LocalClient,
+        impl Future<Output = ()> + Send + 'static + use<D>,
+    ),
+    ConnectError,
+> {
     let limits = server.limits();
     let mailbox = Arc::new(Mailbox::new(
         limits.outbound_queue,
@@ -46,7 +52,7 @@ pub fn connect<D: VoiceDirectory>(
     let session = server.connect(user, sink)?;
     let (requests, said) = mpsc::channel(REQUESTS);
     let served = serve(server.clone(), session, said, Arc::clone(&mailbox));
-    Ok((Client { requests, mailbox }, served))
+    Ok((LocalClient { requests, mailbox }, served))
 }
 
 async fn serve<D: VoiceDirectory>(
@@ -72,7 +78,7 @@ async fn serve<D: VoiceDirectory>(
     }
 }
 
-impl Client {
+impl LocalClient {
     /// Says something. Waits while earlier answers are not taken and the queue of requests is full.
     ///
     /// # Errors
@@ -105,7 +111,7 @@ impl Client {
     }
 }
 
-impl Drop for Client {
+impl Drop for LocalClient {
     fn drop(&mut self) {
         self.mailbox.leave();
     }

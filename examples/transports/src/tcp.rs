@@ -30,7 +30,7 @@ use tokio::{
 use tokio_util::codec::Framed;
 use united_voice_core::{Codec, Disconnect, Frame, UserId, VoiceDirectory, VoiceServer, drive};
 
-pub use self::client::{Client, Heard};
+pub use self::client::{Heard, TcpClient};
 use self::{codec::FrameCodec, transport::Transport};
 
 /// How long a client may take to say who it is.

@@ -14,7 +14,7 @@ use united_voice_core::{
         ws::envelope::Payload,
     },
 };
-use united_voice_transports::in_process::{self, Client};
+use united_voice_transports::in_process::{self, LocalClient};
 
 const ROOM: &str = "room";
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ fn server(queue: usize) -> VoiceServer<OpenDirectory> {
 }
 
 struct Bot {
-    client: Client,
+    client: LocalClient,
     served: JoinHandle<()>,
 }
 

@@ -20,7 +20,7 @@ use united_voice_core::{
         ws::envelope::Payload,
     },
 };
-use united_voice_transports::tcp::{self, Client, Heard};
+use united_voice_transports::tcp::{self, Heard, TcpClient};
 
 const ROOM: &str = "room";
 
@@ -36,7 +36,7 @@ fn server() -> VoiceServer<OpenDirectory> {
 }
 
 struct Connected {
-    client: Client<DuplexStream>,
+    client: TcpClient<DuplexStream>,
     served: JoinHandle<Option<Disconnect>>,
 }
 
@@ -45,7 +45,7 @@ impl Connected {
         let (ours, theirs) = duplex(pipe);
         let server = server.clone();
         let served = tokio::spawn(async move { tcp::serve_stream(&server, theirs).await });
-        let client = Client::over(ours, user).await.unwrap();
+        let client = TcpClient::over(ours, user).await.unwrap();
         Self { client, served }
     }
 
@@ -332,7 +332,7 @@ async fn over_a_real_socket_until_the_server_stops() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(tcp::serve(listener, server.clone()));
-    let mut alice = Client::connect(address, "alice").await.unwrap();
+    let mut alice = TcpClient::connect(address, "alice").await.unwrap();
     alice.send("1", join()).await.unwrap();
     let Heard::Message(answer) = alice.next().await.unwrap() else {
         panic!("an answer");

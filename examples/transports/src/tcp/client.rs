@@ -23,7 +23,7 @@ const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
 /// One client's connection.
 #[derive(Debug)]
-pub struct Client<S> {
+pub struct TcpClient<S> {
     framed: Framed<S, FrameCodec>,
 }
 
@@ -36,7 +36,7 @@ pub enum Heard {
     Closed(Option<CloseFrame>),
 }
 
-impl Client<TcpStream> {
+impl TcpClient<TcpStream> {
     /// Connects as `user`.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Client<TcpStream> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> TcpClient<S> {
     /// Says over `stream` that this is `user`.
     ///
     /// # Errors
