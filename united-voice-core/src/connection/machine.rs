@@ -359,6 +359,14 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
 /// What only `drive` asks.
 #[cfg(feature = "connection")]
 impl<D: VoiceDirectory> ConnectionMachine<D> {
+    /// When to look for what is due: never later than at [`deadline`](Self::deadline).
+    pub(crate) fn look_at(&self) -> Instant {
+        match &self.phase {
+            Phase::Open(open) => open.look_at(),
+            Phase::Ending(ending) => ending.deadline(),
+        }
+    }
+
     /// Polls a join that has just come.
     pub(crate) fn poll_join(&mut self, cx: &mut Context<'_>, now: Now) {
         if let Phase::Open(open) = &mut self.phase {
