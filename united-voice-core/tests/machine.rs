@@ -274,6 +274,5 @@ fn messages_are_counted_once_nothing_more_is_to_do_and_at_the_end() {
 #[test]
 fn a_machine_is_small() {
     let size = size_of::<ConnectionMachine<OpenDirectory>>();
-    println!("ConnectionMachine: {size} bytes");
     assert!(size <= 320, "{size} bytes");
 }

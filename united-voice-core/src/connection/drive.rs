@@ -202,6 +202,7 @@ where
         ControlFlow::Continue(closed || (written > 0 && self.machine.may_go_on()))
     }
 
+    #[inline]
     fn write(&mut self, step: Step) -> Result<(), T::Error> {
         self.unflushed = true;
         let frame = match step {

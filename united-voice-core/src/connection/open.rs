@@ -131,6 +131,7 @@ impl OpenConnection {
     }
 
     /// Takes a binary or text message. An error ends the connection.
+    #[inline]
     pub(super) fn receive<D: VoiceDirectory>(
         &mut self,
         server: &VoiceServer<D>,
@@ -346,6 +347,7 @@ impl OpenConnection {
     }
 
     /// The next ping or signal.
+    #[inline]
     pub(super) fn next_step(&mut self) -> Option<Step> {
         if self.timers.take_ping() {
             return Some(Step::Ping);
