@@ -113,7 +113,7 @@ async fn upgrade(host: Arc<Host>, request: Request, mut socket: Socket) -> actix
 
 async fn talk(host: Arc<Host>, upgrade: Upgrade, socket: Socket) {
     let FramedParts { io, read_buf, .. } = socket.into_parts();
-    let socket = WebSocket::new(io, read_buf, host.voice().limits()).await;
+    let socket = WebSocket::new(io, read_buf, host.voice().limits());
     drive(host.voice(), socket, upgrade.user, upgrade.codec).await;
 }
 

@@ -108,7 +108,7 @@ async fn talk(host: Arc<Host>, upgrade: Upgrade, connection: OnUpgrade) {
         .downcast::<TokioIo<LingeringStream>>()
         .expect("what `requests` serves");
     let stream = parts.io.into_inner();
-    let socket = WebSocket::new(stream, parts.read_buf, host.voice().limits()).await;
+    let socket = WebSocket::new(stream, parts.read_buf, host.voice().limits());
     drive(host.voice(), socket, upgrade.user, upgrade.codec).await;
 }
 

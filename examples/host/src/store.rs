@@ -252,18 +252,17 @@ fn channel(row: &SqliteRow) -> Result<Channel, sqlx::Error> {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
         kind: ChannelKind::from_text(row.try_get("kind")?),
-        max_participants: limit(row)?,
+        max_participants: limit(row.try_get("max_participants")?),
     })
 }
 
 /// The API writes no limit below 1. One that got into the database by other hands was meant as a limit, so that it is
 /// taken for the strictest there is and not for none.
-fn limit(row: &SqliteRow) -> Result<Option<NonZeroU32>, sqlx::Error> {
-    let value: Option<i64> = row.try_get("max_participants")?;
-    Ok(value.map(|value| {
+fn limit(value: Option<i64>) -> Option<NonZeroU32> {
+    value.map(|value| {
         let value = u32::try_from(value.max(1)).unwrap_or(u32::MAX);
         NonZeroU32::new(value).unwrap_or(NonZeroU32::MIN)
-    }))
+    })
 }
 
 /// 128 random bits, as text fit for a URL.

@@ -1,12 +1,17 @@
 //! Questions about users and channels, put to the database as many at a time as wait.
 //!
 //! SQLite lives on a thread of its own, and the way there and back costs more than the look-up. When a thousand clients come
-//! at once, which is when it matters, they go together.
+//! at once, which is when it matters, their questions go together. The answers come back as one value, since each row
+//! is a message between the threads of its own. No answer is kept: the next question asks the database again.
 
 use std::sync::Arc;
 
-use sqlx::{Row as _, SqlitePool, sqlite::SqliteRow};
-use tokio::sync::{mpsc, oneshot};
+use serde::Deserialize;
+use sqlx::SqlitePool;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::yield_now,
+};
 use united_voice_core::{ChannelId, UserId};
 
 use super::{Admittance, ChannelKind, limit};
@@ -17,18 +22,28 @@ const TOGETHER: usize = 64;
 /// The most that wait for their turn; who comes then waits to get in.
 const WAITING: usize = 1024;
 
-/// One row for each question, in their order. A question is a pair of user and channel; no channel is null, which no
-/// channel's id is.
+/// One [`Row`] for each question. A question is a pair of user and channel; no channel is null, which no channel's id is.
 const QUERY: &str = "
-    SELECT u.display_name, u.pubkey, c.kind, CAST(c.max_participants AS INTEGER) AS max_participants,
-           EXISTS (SELECT 1 FROM bans b
-                   WHERE b.user_id = u.id AND (b.channel_id IS NULL OR b.channel_id = c.id)) AS banned
+    SELECT json_group_array(json_array(
+        asked.key, u.display_name, u.pubkey, c.kind, CAST(c.max_participants AS INTEGER),
+        EXISTS (SELECT 1 FROM bans b
+                WHERE b.user_id = u.id AND (b.channel_id IS NULL OR b.channel_id = c.id))))
     FROM json_each(?) AS asked
     LEFT JOIN users u ON u.id = asked.value ->> 0
-    LEFT JOIN channels c ON c.id = asked.value ->> 1
-    ORDER BY asked.key";
+    LEFT JOIN channels c ON c.id = asked.value ->> 1";
 
-/// Why there is no answer. Whoever asked together shares it.
+/// The question's number, display name, public key, the channel's kind and limit, and whether the user is banned.
+#[derive(Deserialize)]
+struct Row(
+    usize,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    u8,
+);
+
+/// Why there is no answer. Those that asked together share it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct LookupError(Arc<sqlx::Error>);
@@ -88,11 +103,23 @@ impl Lookups {
 async fn answer_all(pool: SqlitePool, mut waiting: mpsc::Receiver<Question>) {
     let mut questions = Vec::with_capacity(TOGETHER);
     while waiting.recv_many(&mut questions, TOGETHER).await > 0 {
-        match rows(&pool, &questions).await {
-            Ok(rows) => {
-                for (question, row) in questions.drain(..).zip(rows) {
-                    // Who asked may be gone.
-                    let _ = question.answer.send(read(&row).map_err(Into::into));
+        // The first to ask wakes this task before the others had their turn.
+        yield_now().await;
+        while questions.len() < TOGETHER
+            && let Ok(question) = waiting.try_recv()
+        {
+            questions.push(question);
+        }
+        match answers(&pool, &questions).await {
+            Ok(answers) => {
+                for (question, answer) in questions.drain(..).zip(answers) {
+                    question.take(Ok(answer));
+                }
+            }
+            Err(error) if questions.len() > 1 && may_concern_one(&error) => {
+                for question in questions.drain(..) {
+                    let answers = answers(&pool, std::slice::from_ref(&question)).await;
+                    question.take(answers.map(|mut answers| answers.swap_remove(0)));
                 }
             }
             Err(error) => {
@@ -105,35 +132,48 @@ async fn answer_all(pool: SqlitePool, mut waiting: mpsc::Receiver<Question>) {
     }
 }
 
-async fn rows(pool: &SqlitePool, questions: &[Question]) -> Result<Vec<SqliteRow>, sqlx::Error> {
+impl Question {
+    fn take(self, answer: Result<Answer, sqlx::Error>) {
+        // The one that asked may be gone.
+        let _ = self.answer.send(answer.map_err(Into::into));
+    }
+}
+
+/// Answers in the order of the questions, as many.
+async fn answers(pool: &SqlitePool, questions: &[Question]) -> Result<Vec<Answer>, sqlx::Error> {
     let pairs = questions.iter().map(|question| {
         let channel = question.channel.as_ref().map(ChannelId::as_str);
         (question.user.as_str(), channel)
     });
     let pairs = serde_json::to_string(&pairs.collect::<Vec<_>>()).expect("texts have a JSON form");
-    sqlx::query(QUERY).bind(pairs).fetch_all(pool).await
+    let query = sqlx::query_scalar(QUERY).bind(pairs);
+    let rows: String = query.fetch_one(pool).await?;
+    let rows = serde_json::from_str(&rows);
+    let mut rows: Vec<Row> = rows.map_err(|error| sqlx::Error::Decode(error.into()))?;
+    // SQLite does not promise an order, but has no reason to take another.
+    rows.sort_unstable_by_key(|row| row.0);
+    Ok(rows.into_iter().map(Answer::from).collect())
 }
 
-fn read(row: &SqliteRow) -> Result<Answer, sqlx::Error> {
-    let name: Option<String> = row.try_get("display_name")?;
-    let pubkey: Option<String> = row.try_get("pubkey")?;
-    let user = name.zip(pubkey);
-    let has_user = user.is_some();
-    let kind = row.try_get::<Option<&str>, _>("kind")?;
-    let admittance = kind
-        .map(|kind| {
-            Ok::<_, sqlx::Error>(Admittance {
-                kind: ChannelKind::from_text(kind),
-                max_participants: limit(row)?,
+/// Whether one question may get no answer while others would: a value that has no JSON form spoils all.
+fn may_concern_one(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{ColumnDecode, Database, Decode};
+    matches!(error, Database(_) | Decode(_) | ColumnDecode { .. })
+}
+
+impl From<Row> for Answer {
+    fn from(Row(_, name, pubkey, kind, max_participants, banned): Row) -> Self {
+        let user = name.zip(pubkey);
+        Self {
+            has_user: user.is_some(),
+            admittance: kind.map(|kind| Admittance {
+                kind: ChannelKind::from_text(&kind),
+                max_participants: limit(max_participants),
                 user,
-                banned: row.try_get("banned")?,
-            })
-        })
-        .transpose()?;
-    Ok(Answer {
-        has_user,
-        admittance,
-    })
+                banned: banned != 0,
+            }),
+        }
+    }
 }
 
 #[cfg(test)]
