@@ -4,8 +4,8 @@
 //! cargo run -p united-voice-axum
 //! ```
 //!
-//! opens a page on which two browser tabs can talk; `--help` tells the rest. What is particular to Axum is here: the
-//! loop that accepts connections, the upgrade, and how a body is read.
+//! opens a page on which two browser tabs can talk. `--help` lists the options. This file has what
+//! is particular to Axum: the loop that accepts connections, the upgrade, and how a body is read.
 
 use std::{pin::pin, process::ExitCode, sync::Arc};
 
@@ -29,15 +29,15 @@ use united_voice_host::{
     WebSocket, run,
 };
 
-/// The largest head of a request; a token in it has a few hundred bytes.
+/// The largest head of a request. The token in it has a few hundred bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 fn main() -> ExitCode {
     run(env!("CARGO_PKG_NAME"), serve)
 }
 
-/// Like `axum::serve`, which has no limit to how long a client may take for a request: sockets that say nothing would
-/// be held for ever.
+/// Does what `axum::serve` does, and limits how long a client may take to send a request. Without
+/// that limit the server would hold silent sockets for ever.
 async fn serve(serving: Serving) -> anyhow::Result<()> {
     let mut listener = TcpListener::from_std(serving.listener)?;
     let lingering = Lingering::default();
@@ -46,7 +46,7 @@ async fn serve(serving: Serving) -> anyhow::Result<()> {
     let mut connections = JoinSet::new();
     loop {
         select! {
-            // Axum's `accept` waits errors out, such as too many open files.
+            // Axum's `accept` retries after an error, such as too many open files.
             (stream, _) = Listener::accept(&mut listener) => {
                 let stream = lingering.stream(stream);
                 connections.spawn(requests(stream, app.clone(), serving.shutdown.clone()));
@@ -89,7 +89,8 @@ fn app(host: Arc<Host>) -> Router {
         .with_state(host)
 }
 
-/// Requests for a WebSocket. What becomes of the connection is a task of its own: hyper gives it up once this is answered.
+/// Answers a request for a WebSocket. The WebSocket runs in a task of its own: hyper hands the
+/// connection over only after this function has returned the answer.
 async fn voice(State(host): State<Arc<Host>>, mut request: extract::Request) -> Response {
     let connection = hyper::upgrade::on(&mut request);
     let (answer, upgrade) = host.upgrade(request.map(|_| Bytes::new())).await;
@@ -100,19 +101,20 @@ async fn voice(State(host): State<Arc<Host>>, mut request: extract::Request) -> 
 }
 
 async fn talk(host: Arc<Host>, upgrade: Upgrade, connection: OnUpgrade) {
-    // A client that is gone before it is answered is nothing to report.
+    // A client that disconnects before it has its answer is not worth a log line.
     let Ok(connection) = connection.await else {
         return;
     };
     let parts = connection
         .downcast::<TokioIo<LingeringStream>>()
-        .expect("what `requests` serves");
+        .expect("`requests` serves no other type");
     let stream = parts.io.into_inner();
     let socket = WebSocket::new(stream, parts.read_buf, host.voice().limits());
-    drive(host.voice(), socket, upgrade.user, upgrade.codec).await;
+    // In a box, since the task of each connection would otherwise have room for two of them.
+    drive(host.voice(), Box::new(socket), upgrade.user, upgrade.codec).await;
 }
 
-/// All other requests.
+/// Answers all other requests.
 async fn rest(State(host): State<Arc<Host>>, request: extract::Request) -> Response {
     let (head, body) = request.into_parts();
     let limited = extract::Request::from_parts(head.clone(), body);

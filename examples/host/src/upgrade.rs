@@ -1,4 +1,4 @@
-//! The request for `/ws`, by which a connection leaves HTTP.
+//! The request for `/ws`, with which a connection leaves HTTP.
 
 use http::{Method, request::Parts};
 use united_voice_core::{Codec, UserId};
@@ -9,26 +9,27 @@ use crate::{
     websocket::{handshake, subprotocol},
 };
 
-/// A WebSocket that is granted.
+/// A WebSocket that the host has granted.
 #[derive(Debug)]
 pub struct Upgrade {
-    /// Whose it is.
+    /// The user that connects.
     pub user: UserId,
-    /// The form of the protocol that client and server agree on already.
+    /// The codec, if the subprotocol settles it.
     pub codec: Option<Codec>,
 }
 
 impl Host {
-    /// Answers a request to leave HTTP, and where it is granted says so: once that answer, 101 without a body, is sent, the
-    /// connection is a WebSocket.
+    /// Answers a request to leave HTTP. If it returns an [`Upgrade`], the answer is 101 without a
+    /// body, and the connection is a WebSocket as soon as that answer is sent.
     ///
-    /// Whose it is comes first: whoever has no token learns that from a plain 401 and holds no socket. What is no good request
-    /// for a WebSocket gets 400, and one for another version than 13 gets 426. Every request but `GET /ws` gets what
-    /// [`respond`](Self::respond) says.
+    /// The token is checked first: a client without a valid one gets 401, whatever else it asks
+    /// for. A request that is not a good request for a WebSocket gets 400, and one for another
+    /// version than 13 gets 426. Every request other than `GET /ws` gets the answer of
+    /// [`respond`](Self::respond).
     ///
     /// # Cancel safety
     ///
-    /// That of [`respond`](Self::respond).
+    /// As for [`respond`](Self::respond).
     pub async fn upgrade(&self, request: Request) -> (Response, Option<Upgrade>) {
         if request.method() != Method::GET || request.uri().path() != "/ws" {
             return (self.respond(request).await, None);

@@ -1,8 +1,9 @@
-//! A WebSocket (RFC 6455) as the stream and sink of frames that the library drives, over whatever the framework gives
-//! up when it upgrades a connection.
+//! A WebSocket (RFC 6455) as the stream and sink of frames that the library drives. It runs over
+//! the connection that the framework hands over after an upgrade.
 //!
-//! A silent connection has no buffer: what is read and written goes through buffers that are [lent](lent). That is why this is not
-//! tungstenite's own stream, which keeps both for as long as the connection lasts.
+//! A silent connection has no buffer: reads and writes use buffers that the thread [lends](lent).
+//! tungstenite's own stream keeps both buffers as long as the connection lasts, so this module uses
+//! only its headers, opcodes and close codes.
 
 pub(crate) mod handshake;
 mod incoming;
@@ -26,25 +27,29 @@ use self::{incoming::Incoming, outgoing::Outgoing};
 
 /// The server's side of a WebSocket over a connection that has left HTTP.
 ///
-/// Pings and the client's close frame are answered while it is read. A message that is too large is refused by the lengths that
-/// its headers announce, before the excess is collected. It offers no extension, so nothing is compressed.
+/// Reading it also answers pings and the client's close frame. A message that is too large is
+/// refused as soon as its headers say so, before any more of it is collected. There are no
+/// extensions, so nothing is compressed.
 ///
-/// While nothing is under way it has no memory but its own. Beyond that it holds the message that is coming in, up to
-/// 16 KiB that were read and not yet asked for, and what the socket has not taken: less than 8 KiB and one message.
+/// A silent WebSocket has no memory on the heap. At most it holds three things: an incomplete
+/// message of up to `max_message_bytes`, up to 16 KiB that were read and are not handled yet, and
+/// the bytes that the socket has not taken, which are less than 8 KiB and one message.
 pub struct WebSocket<S> {
     stream: S,
-    /// Lent; without memory once all of it is handled.
+    /// Bytes from the socket, in a lent buffer. It is given back when all of them are handled.
     unread: Vec<u8>,
-    /// So much of it is handled.
+    /// How many of the unread bytes are handled.
     handled: usize,
     incoming: Incoming,
     outgoing: Outgoing,
-    /// The latest ping, which has still to be answered. A client that pings without end and reads nothing costs no more.
+    /// The payload of the latest ping, if it is not answered yet. RFC 6455, section 5.5.3, allows
+    /// an answer to the latest only, so a client that sends pings and reads nothing costs no more
+    /// memory.
     unanswered: Option<Bytes>,
-    /// An answer is written, but not flushed.
+    /// An answer is in `outgoing`, but not flushed.
     answered: bool,
     close: Close,
-    /// Nothing more is read.
+    /// Reading has ended, with an error or with the closing handshake.
     ended: bool,
 }
 
@@ -53,18 +58,19 @@ pub struct WebSocket<S> {
 enum Close {
     /// It has not begun.
     No,
-    /// Our close frame is written, and nothing may follow it.
+    /// Our close frame is in `outgoing`. Nothing may follow it.
     Ours,
-    /// Both are: the client's has come.
+    /// The client's close frame has come, and ours is in `outgoing`.
     Both,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Takes over from HTTP, which has `read` what came behind the request. Of `limits` it keeps `max_message_bytes`.
+    /// Takes the connection over from HTTP. `read` is what HTTP has read behind the request.
+    /// `max_message_bytes` of `limits` applies.
     pub fn new(stream: S, read: impl AsRef<[u8]>, limits: &Limits) -> Self {
         Self {
             stream,
-            // HTTP's buffer can be most of a connection's memory: copied from, it ends here.
+            // A copy, so that HTTP's buffer, which is large, is freed here.
             unread: read.as_ref().to_vec(),
             handled: 0,
             incoming: Incoming::new(limits.max_message_bytes),
@@ -76,7 +82,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    /// Sends answers to what was read, as far as the socket takes them.
+    /// Sends the answers to pings and to the client's close frame. Pending if the socket does not
+    /// take them now.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.outgoing.is_full()
             && let Some(payload) = self.unanswered.take()
@@ -118,7 +125,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    /// Notes what has to be answered; hands the frame on as a sign of life.
+    /// Notes what must be answered. Returns the frame, because the library counts all of them as
+    /// signs of life.
     fn answer(&mut self, frame: Frame) -> Frame {
         match frame {
             Frame::Ping(payload) => {
@@ -130,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             Frame::Close(close) => {
                 let close = Frame::Close(close.map(allowed));
                 if self.close == Close::No {
-                    // A ping that is not answered yet never is.
+                    // Nothing may follow a close frame, so an earlier ping stays without an answer.
                     self.unanswered = None;
                     self.outgoing.push(&close);
                     self.answered = true;
@@ -188,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Frame> for WebSocket<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let this = &mut *self;
         ready!(this.outgoing.poll_flush(&mut this.stream, cx))?;
-        // There may have been no room for it before.
+        // A pong that had no room before has room now.
         this.poll_answer(cx).map_err(Into::into)
     }
 
@@ -201,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Frame> for WebSocket<S> {
 }
 
 impl<S> fmt::Debug for WebSocket<S> {
-    /// What was said is nobody's business.
+    /// Without the buffers: payloads must not reach a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket")
             .field("close", &self.close)
@@ -210,7 +218,8 @@ impl<S> fmt::Debug for WebSocket<S> {
     }
 }
 
-/// A close frame to be echoed. Codes that must not be sent, such as 1005 (RFC 6455, section 7.4), break a rule.
+/// The close frame to echo. If the client sent a code that must not be sent, such as 1005 (RFC
+/// 6455, section 7.4), it is replaced by a protocol error.
 fn allowed(close: CloseFrame) -> CloseFrame {
     if CloseCode::from(close.code).is_allowed() {
         return close;

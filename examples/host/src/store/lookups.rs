@@ -1,10 +1,12 @@
-//! Questions about users and channels, put to the database as many at a time as wait.
+//! Questions about users and channels. All that wait at the same time go to the database in one
+//! query.
 //!
-//! SQLite lives on a thread of its own, and the way there and back costs more than the look-up. When a thousand clients come
-//! at once, which is when it matters, their questions go together. The answers come back as one value, since each row
-//! is a message between the threads of its own. No answer is kept: the next question asks the database again.
+//! SQLite runs on a thread of its own, and the way there and back costs more than the look-up. So
+//! the questions go together if many clients come at once. The answers come back as one value,
+//! because each row would be a message of its own between the threads. Nothing is cached: the next
+//! question asks the database again.
 
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 
 use serde::Deserialize;
 use sqlx::SqlitePool;
@@ -16,13 +18,14 @@ use united_voice_core::{ChannelId, UserId};
 
 use super::{Admittance, ChannelKind, limit};
 
-/// The most that are put in one query.
+/// The most questions in one query.
 const TOGETHER: usize = 64;
 
-/// The most that wait for their turn; who comes then waits to get in.
+/// The most questions that wait for their turn. Any more wait for room in the channel.
 const WAITING: usize = 1024;
 
-/// One [`Row`] for each question. A question is a pair of user and channel; no channel is null, which no channel's id is.
+/// Returns one [`Row`] for each question. A question is a pair of user and channel. The channel is
+/// null if only the user is asked for, and no channel has that id.
 const QUERY: &str = "
     SELECT json_group_array(json_array(
         asked.key, u.display_name, u.pubkey, c.kind, CAST(c.max_participants AS INTEGER),
@@ -32,7 +35,8 @@ const QUERY: &str = "
     LEFT JOIN users u ON u.id = asked.value ->> 0
     LEFT JOIN channels c ON c.id = asked.value ->> 1";
 
-/// The question's number, display name, public key, the channel's kind and limit, and whether the user is banned.
+/// Number of the question, display name, public key, kind of the channel, limit of the channel,
+/// whether the user is banned.
 #[derive(Deserialize)]
 struct Row(
     usize,
@@ -43,7 +47,7 @@ struct Row(
     u8,
 );
 
-/// Why there is no answer. Those that asked together share it.
+/// Why there is no answer. Questions that went together share it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct LookupError(Arc<sqlx::Error>);
@@ -54,7 +58,7 @@ impl From<sqlx::Error> for LookupError {
     }
 }
 
-/// The way to the task that asks.
+/// The sending end of the task that asks the database.
 #[derive(Clone, Debug)]
 pub(super) struct Lookups(mpsc::Sender<Question>);
 
@@ -65,12 +69,12 @@ struct Question {
     answer: oneshot::Sender<Result<Answer, LookupError>>,
 }
 
-/// What is known of a user and of a channel.
+/// What the database knows of a user and a channel.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// There is such a user.
+    /// Whether there is such a user.
     pub(super) has_user: bool,
-    /// Whether the user may join, if there is such a channel.
+    /// What decides whether the user may join. `None` if there is no such channel.
     pub(super) admittance: Option<Admittance>,
 }
 
@@ -82,7 +86,7 @@ impl Lookups {
         Self(questions)
     }
 
-    /// Asks, and waits for the answer. Dropping the future takes the question back.
+    /// Asks, and waits for the answer. If the future is dropped, the answer is too.
     pub(super) async fn ask(
         &self,
         user: &UserId,
@@ -103,7 +107,7 @@ impl Lookups {
 async fn answer_all(pool: SqlitePool, mut waiting: mpsc::Receiver<Question>) {
     let mut questions = Vec::with_capacity(TOGETHER);
     while waiting.recv_many(&mut questions, TOGETHER).await > 0 {
-        // The first to ask wakes this task before the others had their turn.
+        // The first question wakes this task at once. Let the other tasks that are ready ask too.
         yield_now().await;
         while questions.len() < TOGETHER
             && let Ok(question) = waiting.try_recv()
@@ -113,19 +117,21 @@ async fn answer_all(pool: SqlitePool, mut waiting: mpsc::Receiver<Question>) {
         match answers(&pool, &questions).await {
             Ok(answers) => {
                 for (question, answer) in questions.drain(..).zip(answers) {
-                    question.take(Ok(answer));
+                    question.answer(Ok(answer));
                 }
             }
             Err(error) if questions.len() > 1 && may_concern_one(&error) => {
                 for question in questions.drain(..) {
-                    let answers = answers(&pool, std::slice::from_ref(&question)).await;
-                    question.take(answers.map(|mut answers| answers.swap_remove(0)));
+                    // One question, so one answer.
+                    let answers = answers(&pool, slice::from_ref(&question)).await;
+                    let answer = answers.map(|mut answers| answers.swap_remove(0));
+                    question.answer(answer.map_err(LookupError::from));
                 }
             }
             Err(error) => {
                 let error = LookupError::from(error);
                 for question in questions.drain(..) {
-                    let _ = question.answer.send(Err(error.clone()));
+                    question.answer(Err(error.clone()));
                 }
             }
         }
@@ -133,13 +139,13 @@ async fn answer_all(pool: SqlitePool, mut waiting: mpsc::Receiver<Question>) {
 }
 
 impl Question {
-    fn take(self, answer: Result<Answer, sqlx::Error>) {
-        // The one that asked may be gone.
-        let _ = self.answer.send(answer.map_err(Into::into));
+    fn answer(self, answer: Result<Answer, LookupError>) {
+        // The receiver is gone if the client is.
+        let _ = self.answer.send(answer);
     }
 }
 
-/// Answers in the order of the questions, as many.
+/// Asks all in one query, and returns one answer for each question in the same order.
 async fn answers(pool: &SqlitePool, questions: &[Question]) -> Result<Vec<Answer>, sqlx::Error> {
     let pairs = questions.iter().map(|question| {
         let channel = question.channel.as_ref().map(ChannelId::as_str);
@@ -150,12 +156,13 @@ async fn answers(pool: &SqlitePool, questions: &[Question]) -> Result<Vec<Answer
     let rows: String = query.fetch_one(pool).await?;
     let rows = serde_json::from_str(&rows);
     let mut rows: Vec<Row> = rows.map_err(|error| sqlx::Error::Decode(error.into()))?;
-    // SQLite does not promise an order, but has no reason to take another.
+    // An aggregate promises no order.
     rows.sort_unstable_by_key(|row| row.0);
     Ok(rows.into_iter().map(Answer::from).collect())
 }
 
-/// Whether one question may get no answer while others would: a value that has no JSON form spoils all.
+/// Whether a query of several may have failed because of one question: a value without a JSON form
+/// fails the whole query.
 fn may_concern_one(error: &sqlx::Error) -> bool {
     use sqlx::Error::{ColumnDecode, Database, Decode};
     matches!(error, Database(_) | Decode(_) | ColumnDecode { .. })

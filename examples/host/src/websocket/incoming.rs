@@ -1,5 +1,5 @@
-//! From bytes to messages: frames are unmasked, fragments joined, and every rule of RFC 6455 for clients checked
-//! as early as it can be. Headers are tungstenite's to read.
+//! Turns bytes into messages: unmasks frames, joins fragments, and checks the rules of RFC 6455 for
+//! clients, each as early as possible. tungstenite parses the headers.
 
 use std::{io::Cursor, mem, str};
 
@@ -17,7 +17,7 @@ const LONGEST_HEADER: usize = 14;
 /// The largest payload of a control frame (RFC 6455, section 5.5).
 const MAX_CONTROL_BYTES: u64 = 125;
 
-/// What is known of the message that is coming in. Between two messages it has no memory but its own.
+/// The state of reading. Between two messages it has no memory on the heap.
 #[derive(Default)]
 pub(super) struct Incoming {
     max_message_bytes: usize,
@@ -26,25 +26,26 @@ pub(super) struct Incoming {
     header_bytes: usize,
     frame: Option<OpenFrame>,
     message: Option<Message>,
-    /// The payload of a control frame, which may come between the fragments of a message.
+    /// The payload of a control frame. It is apart from the message, because it may come between
+    /// two fragments.
     control: Vec<u8>,
 }
 
-/// A frame with its header read.
+/// A frame after its header.
 struct OpenFrame {
     opcode: OpCode,
     is_final: bool,
-    /// For the next byte.
+    /// Begins with the key for the next byte.
     mask: [u8; 4],
-    /// Payload that has still to come.
+    /// Bytes of the payload that have not come yet.
     remaining: usize,
 }
 
-/// A message of which something is missing.
+/// A message that is not complete.
 struct Message {
     is_text: bool,
     bytes: Vec<u8>,
-    /// So many bytes are UTF-8. Of binary messages nothing is checked.
+    /// How many bytes are known to be UTF-8. Stays 0 for a binary message.
     checked: usize,
 }
 
@@ -56,11 +57,11 @@ impl Incoming {
         }
     }
 
-    /// Takes bytes off the front of `input` until a message is complete or none are left.
+    /// Takes bytes from the front of `input` until a message is complete or no bytes are left.
     ///
     /// # Errors
     ///
-    /// The first broken rule. What `input` holds then is of no use.
+    /// The first rule that the client broke. Nothing may be read after that.
     pub(super) fn read(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, TransportError> {
         loop {
             let mut frame = match self.frame.take() {
@@ -85,7 +86,8 @@ impl Incoming {
         }
     }
 
-    /// The next header with the length of its payload, or `None` until the rest of it comes.
+    /// Returns the next header and the length of its payload, or `None` if the header is not
+    /// complete.
     fn read_header(
         &mut self,
         input: &mut &[u8],
@@ -115,7 +117,7 @@ impl Incoming {
         }
     }
 
-    /// Checks all that can be checked before the payload has come, above all its length.
+    /// Checks everything that can be checked before the payload comes, above all its length.
     fn open(&mut self, header: &FrameHeader, length: u64) -> Result<OpenFrame, TransportError> {
         let remaining = usize::try_from(length).map_err(|_| TransportError::TooLarge)?;
         if remaining > self.max_message_bytes {
@@ -145,7 +147,7 @@ impl Incoming {
                     checked: 0,
                 });
             }
-            // Fragments of two messages mixed, or of none.
+            // A second message before the end of the first, or a continuation of no message.
             (OpCode::Data(_), _) => return Err(TransportError::Protocol),
         }
         Ok(OpenFrame {
@@ -156,7 +158,7 @@ impl Incoming {
         })
     }
 
-    /// What the end of a frame completes.
+    /// Returns the message that this frame completes, if it does.
     fn complete(&mut self, frame: &OpenFrame) -> Result<Option<Frame>, TransportError> {
         let OpCode::Control(control) = frame.opcode else {
             if frame.is_final {
@@ -189,8 +191,9 @@ impl OpenFrame {
     fn read_payload(&mut self, input: &mut &[u8], payload: &mut Vec<u8>) {
         let (taken, rest) = input.split_at(self.remaining.min(input.len()));
         if payload.is_empty() {
-            // Most payloads are complete, and then have no byte to spare. Of others no more is reserved than has come: a
-            // length is quickly announced.
+            // Exactly what most messages need, because they come in one piece. For others it is
+            // only what has come: a client must not make the server reserve memory with an
+            // announced length alone.
             payload.reserve_exact(taken.len());
         }
         let before = payload.len();
@@ -214,7 +217,7 @@ impl Message {
         }
     }
 
-    /// A text that is wrong already need not come to its end. Fragments may split characters.
+    /// Finds invalid text before the message is complete. A fragment may end within a character.
     fn check_fragment(&mut self) -> Result<(), TransportError> {
         if self.is_text {
             self.checked += match str::from_utf8(&self.bytes[self.checked..]) {
@@ -227,7 +230,8 @@ impl Message {
     }
 }
 
-/// A header at the beginning of `bytes`, the length of its payload, and its own.
+/// Parses the header at the beginning of `bytes`. Returns it with the length of the payload and its
+/// own length.
 fn parse(bytes: &[u8]) -> Result<Option<(FrameHeader, u64, usize)>, TransportError> {
     let mut cursor = Cursor::new(bytes);
     let parsed = FrameHeader::parse(&mut cursor).map_err(|_| TransportError::Protocol)?;
@@ -237,7 +241,8 @@ fn parse(bytes: &[u8]) -> Result<Option<(FrameHeader, u64, usize)>, TransportErr
     }))
 }
 
-/// RFC 6455, section 5.3. Eight bytes at a time, which the compiler widens further.
+/// Removes the mask (RFC 6455, section 5.3), eight bytes at a time. The compiler turns this into
+/// vector instructions.
 fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
     let [a, b, c, d] = mask;
     let twice = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);

@@ -1,33 +1,36 @@
 //! Buffers that a connection has only while there are bytes in them.
 //!
-//! A connection is silent most of its life, and a buffer of its own would be most of its memory. So each thread keeps a few
-//! buffers and lends them: for a read, until the socket is empty and all that came is handled, and for a write,
-//! until the socket has taken everything. Large reads then cost no memory while a connection is silent, and the bytes of the next
-//! connection go where the processor's cache still has those of the last.
+//! A connection is silent most of the time, and buffers of its own would be most of its memory. So
+//! each thread keeps a few buffers and lends them. A connection has one from a read until all bytes
+//! of it are handled, and one from a write until the socket has taken all bytes of it. Large reads
+//! then cost a silent connection nothing, and the buffer is still in the processor's cache when the
+//! next connection uses it.
 
 use std::{cell::RefCell, mem};
 
-/// Room in a buffer: several offers with their headers come in one read.
+/// The size of a buffer. Several offers fit into one read.
 pub(super) const BYTES: usize = 16 * 1024;
 
-/// The buffers that a thread keeps. A task needs two at most, one to read and one to write, and the thread runs one task
-/// at a time; the rest is for connections that hold a buffer while they wait.
+/// The most buffers that a thread keeps. A connection uses one to read and one to write, and a
+/// thread runs one connection at a time. The rest replaces buffers that connections hold while they
+/// wait.
 const KEPT: usize = 8;
 
 thread_local! {
     static IDLE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An empty buffer with room for [`BYTES`].
+/// Lends an empty buffer with room for [`BYTES`].
 pub(super) fn borrow() -> Vec<u8> {
     let kept = IDLE.with_borrow_mut(Vec::pop);
     kept.unwrap_or_else(|| Vec::with_capacity(BYTES))
 }
 
-/// Takes the buffer away and leaves one without memory. The thread need not be the one that lent it.
+/// Takes the buffer back, and leaves one without memory in its place. Another thread may have lent
+/// it.
 pub(super) fn give_back(buffer: &mut Vec<u8>) {
     let mut buffer = mem::take(buffer);
-    // One that grew for a large message, or was cut to what waits in it, is of no use to others.
+    // Not if it grew for a large message, or was shrunk to the bytes that waited in it.
     if (BYTES..2 * BYTES).contains(&buffer.capacity()) {
         buffer.clear();
         IDLE.with_borrow_mut(|idle| {

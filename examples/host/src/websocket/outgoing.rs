@@ -1,4 +1,5 @@
-//! From messages to bytes, and what waits for the socket to take it. Headers are tungstenite's to write.
+//! Turns messages into bytes, and keeps them until the socket has taken them. tungstenite writes
+//! the headers.
 
 use std::{
     io,
@@ -15,16 +16,16 @@ use united_voice_core::Frame;
 
 use super::lent;
 
-/// With so much waiting no further message is taken until the socket has everything. Less than a lent buffer, so that one more
-/// message of the usual size fits in.
+/// If this much waits, no more messages are taken until the socket has taken everything. It is less
+/// than a lent buffer, so one more message of the usual size fits.
 const ENOUGH_BYTES: usize = lent::BYTES / 2;
 
-/// Frames in the order in which they are written.
+/// Frames that wait, in order.
 #[derive(Default)]
 pub(super) struct Outgoing {
-    /// Lent; without memory while nothing waits.
+    /// A lent buffer. It is given back when nothing waits.
     buffer: Vec<u8>,
-    /// So much of it the socket has taken.
+    /// How many bytes of it the socket has taken.
     taken: usize,
 }
 
@@ -66,7 +67,7 @@ impl Outgoing {
         }
     }
 
-    /// Ready when the socket has taken everything.
+    /// Ready if the socket has taken everything.
     pub(super) fn poll_write<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
@@ -76,7 +77,8 @@ impl Outgoing {
             let Poll::Ready(written) =
                 Pin::new(&mut *stream).poll_write(cx, &self.buffer[self.taken..])
             else {
-                // The client reads slowly, maybe for long: no more is kept than waits.
+                // The client may be slow for a long time, so the connection keeps no more memory
+                // than it needs.
                 self.buffer.drain(..self.taken);
                 self.buffer.shrink_to_fit();
                 self.taken = 0;
@@ -98,7 +100,7 @@ impl Outgoing {
         self.buffer.capacity()
     }
 
-    /// Likewise, and flushes the stream.
+    /// Does the same, and then flushes the stream.
     pub(super) fn poll_flush<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,

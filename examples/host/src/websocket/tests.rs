@@ -83,7 +83,6 @@ async fn broken_rules_are_told_apart() {
     }
 }
 
-/// What every connection keeps, silent or not: more than half of its memory was buffers.
 #[tokio::test]
 async fn a_silent_connection_has_no_buffer() {
     let (mut client, mut socket) = pair(masked(2, b"early"));
@@ -114,7 +113,7 @@ async fn a_message_in_pieces_takes_the_memory_of_what_has_come() {
         &payload[..],
     ]
     .concat();
-    // A piece of a header, the rest of it with some payload, and more.
+    // A part of the header, the header with a little of the payload, and more of the payload.
     for (sent, most) in [(3, 0), (20, 40), (1000, 4000)] {
         client.write_all(&frame[..sent]).await.unwrap();
         assert!(socket.next().now_or_never().is_none());
@@ -175,7 +174,7 @@ async fn of_pings_that_cannot_be_answered_the_last_is() {
     assert_eq!(taken[10_004..], [0x8a, 1, 99]);
 }
 
-/// Bytes on the heap.
+/// The bytes that a WebSocket has on the heap.
 fn memory<S>(socket: &WebSocket<S>) -> usize {
     socket.unread.capacity() + socket.incoming.memory() + socket.outgoing.memory()
 }
