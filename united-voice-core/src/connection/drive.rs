@@ -116,9 +116,12 @@ where
         server: &'a VoiceServer<D>,
         session: &'a VoiceConnection,
         transport: &'a mut T,
-        signals: QueueStream,
+        mut signals: QueueStream,
         codec: Option<Codec>,
     ) -> Self {
+        if let Some(codec) = codec {
+            signals.set_codec(codec);
+        }
         let now = Instant::now();
         Self {
             rate: RateLimiter::new(server.limits(), now.into_std()),
@@ -269,7 +272,11 @@ where
 
     /// Whether a message is of the connection's kind, which the first message settles.
     fn is_spoken(&mut self, kind: Codec) -> bool {
-        *self.codec.get_or_insert(kind) == kind
+        let settled = self.codec.get_or_insert_with(|| {
+            self.signals.set_codec(kind);
+            kind
+        });
+        *settled == kind
     }
 
     fn refuse_rate(&self, decoded: &Decoded<'_>) {
