@@ -63,11 +63,15 @@ type Decoded<'f> = Result<Incoming<'f>, DecodeError>;
 impl OpenConnection {
     pub(super) fn new(
         connection: VoiceConnection,
-        signals: Option<QueueStream>,
+        mut signals: Option<QueueStream>,
         codec: Option<Codec>,
         limits: &Limits,
         now: Now,
     ) -> Self {
+        // What waits in the queue is then encoded in the connection's codec, once for all recipients.
+        if let (Some(signals), Some(codec)) = (&mut signals, codec) {
+            signals.set_codec(codec);
+        }
         let timers = Timers::new(now.monotonic);
         Self {
             connection,
@@ -245,7 +249,13 @@ impl OpenConnection {
 
     /// Whether a message is of the connection's kind, which the first message settles.
     fn is_spoken(&mut self, kind: Codec) -> bool {
-        *self.codec.get_or_insert(kind) == kind
+        let settled = self.codec.get_or_insert_with(|| {
+            if let Some(signals) = &mut self.signals {
+                signals.set_codec(kind);
+            }
+            kind
+        });
+        *settled == kind
     }
 
     fn refuse(&self, decoded: &Decoded<'_>, mut error: RequestError) {
