@@ -1,4 +1,5 @@
-//! Every public type goes where a host's tasks take it: `Send`, `Sync` and `Unpin`, and so do the futures.
+//! Every public type goes where a host's tasks take it: `Send`, `Sync` and `Unpin`, and so do the
+//! futures.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Joins and the directory: what it refuses, and what becomes of a join where it is slow, failing or given up.
+//! Joins and the directory: what it refuses, and what becomes of a join where it is slow, failing
+//! or given up.
 
 mod support;
 

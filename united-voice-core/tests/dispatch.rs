@@ -1,5 +1,5 @@
-//! `signaling::dispatch`: what each request is answered, good or bad, exactly once and under its request id. What depends
-//! on the directory is in `directory.rs`.
+//! `signaling::dispatch`: what each request is answered, good or bad, exactly once and under its
+//! request id. What depends on the directory is in `directory.rs`.
 
 mod support;
 

@@ -281,7 +281,8 @@ async fn a_client_may_end_it_in_every_way() {
     }
 }
 
-/// The transport of these tests answers no close frame by itself, as some do not: without an answer a browser shows 1006.
+/// The transport of these tests answers no close frame by itself, as some do not: without an answer
+/// a browser shows 1006.
 #[tokio::test(start_paused = true)]
 async fn a_clients_close_frame_is_answered() {
     for (code, told) in [
@@ -389,7 +390,8 @@ async fn messages_are_counted() {
     );
 }
 
-/// A quiet connection is written to at once; one that was busy lets others add to a broadcast before.
+/// A quiet connection is written to at once; one that was busy lets others add to a broadcast
+/// before.
 #[tokio::test(start_paused = true)]
 async fn a_busy_connection_gathers_before_it_writes() {
     // A task like any other, to have its turn among them.

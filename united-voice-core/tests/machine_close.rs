@@ -1,4 +1,5 @@
-//! `ConnectionMachine` and the end: the close codes, the answer to a client's close frame, the time for all that.
+//! `ConnectionMachine` and the end: the close codes, the answer to a client's close frame, the time
+//! for all that.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! `ConnectionMachine` and the time: pings and silence, the renewal of credentials, waiting for the next step.
+//! `ConnectionMachine` and the time: pings and silence, the renewal of credentials, waiting for the
+//! next step.
 
 mod support;
 

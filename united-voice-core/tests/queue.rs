@@ -296,7 +296,8 @@ fn a_queue_without_a_reader_is_closed() {
     assert_eq!(sink.deliver(&reply), Err(SinkError::Closed));
 }
 
-/// Across threads nothing is lost, doubled or reordered, and no wake-up is missed: the reader would wait for ever.
+/// Across threads nothing is lost, doubled or reordered, and no wake-up is missed: the reader would
+/// wait for ever.
 #[test]
 fn nothing_is_lost_between_threads() {
     const COUNT: usize = 20_000;

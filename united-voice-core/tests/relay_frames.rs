@@ -1,5 +1,5 @@
-//! A relayed message is treated alike whether it comes in as an envelope or borrowed from its frame: the same answer, the
-//! same message at its target, the same bytes.
+//! A relayed message is treated alike whether it comes in as an envelope or borrowed from its
+//! frame: the same answer, the same message at its target, the same bytes.
 
 mod support;
 

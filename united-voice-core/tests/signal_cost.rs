@@ -1,7 +1,9 @@
-//! What an operation costs, counted by an allocator: relay and broadcast allocate nothing for each recipient, a signal is
-//! encoded once for all of them, and neither other rooms nor other users make anything dearer.
+//! What an operation costs, counted by an allocator: relay and broadcast allocate nothing for each
+//! recipient, a signal is encoded once for all of them, and neither other rooms nor other users
+//! make anything dearer.
 //!
-//! Two invariants: a broadcast encodes once and a recipient costs one clone and one push; relay touches only its room.
+//! Two invariants: a broadcast encodes once and a recipient costs one clone and one push; relay
+//! touches only its room.
 
 use std::{
     sync::{
@@ -176,7 +178,8 @@ fn a_recipient_more_is_no_allocation_more() {
         "allocations of a state update, a speaking event, a relayed frame, a relayed message: {few:?} for 1, {many:?} for 99 others"
     );
     assert_eq!(few, many);
-    // A frame; a message that comes without its frame has two texts more, an envelope, and what its clones share.
+    // A frame; a message that comes without its frame has two texts more, an envelope, and what its
+    // clones share.
     assert_eq!(many, [1, 1, 1, 6], "{many:?}");
 }
 

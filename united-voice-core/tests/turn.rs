@@ -1,4 +1,5 @@
-//! TURN credentials and ICE servers: what coturn accepts, and that secrets and content show up nowhere.
+//! TURN credentials and ICE servers: what coturn accepts, and that secrets and content show up
+//! nowhere.
 //!
 //! Part of the invariants: no payload, token, secret or address of a user is logged.
 

@@ -1,8 +1,9 @@
 //! Clients in the server's own process: a bot, a bridge to another network, a test.
 //!
-//! No bytes are made. What a client says is an [`Envelope`], and what it is told are the [`Signal`]s that all recipients
-//! share. Everything else is as over a socket: a client that doesn't take what it is told is evicted, one that doesn't take
-//! its answers is asked to wait, and dropping the client is the disconnect.
+//! No bytes are made. What a client says is an [`Envelope`], and what it is told are the
+//! [`Signal`]s that all recipients share. Everything else is as over a socket: a client that
+//! doesn't take what it is told is evicted, one that doesn't take its answers is asked to wait, and
+//! dropping the client is the disconnect.
 
 mod mailbox;
 
@@ -27,8 +28,8 @@ pub struct LocalClient {
     mailbox: Arc<Mailbox>,
 }
 
-/// Connects `user`; returns the client, and the server's side of it, which is to be spawned. That ends when the client
-/// is dropped or the library closes the connection.
+/// Connects `user`; returns the client, and the server's side of it, which is to be spawned. That
+/// ends when the client is dropped or the library closes the connection.
 ///
 /// # Errors
 ///

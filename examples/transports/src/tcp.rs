@@ -1,6 +1,7 @@
 //! Length-delimited frames over TCP, or any other stream of bytes.
 //!
-//! A frame is its length (four bytes, big-endian), a tag, and the content; the length counts the tag.
+//! A frame is its length (four bytes, big-endian), a tag, and the content; the length counts the
+//! tag.
 //!
 //! | tag | content |
 //! | --- | --- |
@@ -9,10 +10,11 @@
 //! | 2 | the pong |
 //! | 3 | the end: nothing, or a close code (two bytes, big-endian) and a reason in UTF-8 |
 //!
-//! The tag is what TCP lacks beside a WebSocket: a sign of life that is no message, and an end that says why.
+//! The tag is what TCP lacks beside a WebSocket: a sign of life that is no message, and an end that
+//! says why.
 //!
-//! The first message of a client is its user id. **That is for trying it out**: whoever connects is believed. A real host
-//! would take a token here and look the user up.
+//! The first message of a client is its user id. **That is for trying it out**: whoever connects is
+//! believed. A real host would take a token here and look the user up.
 
 mod client;
 mod codec;
@@ -60,7 +62,8 @@ pub async fn serve<D: VoiceDirectory>(
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept");
-                    // Out of file descriptors, most likely, and trying at once again would not free one.
+                    // Out of file descriptors, most likely, and trying at once again would not free
+                    // one.
                     sleep(Duration::from_millis(100)).await;
                 }
             },

@@ -1,5 +1,5 @@
-//! Voice channels without a wire. The clock stands still while anything can be done: a deadline passes only where nothing
-//! would ever happen.
+//! Voice channels without a wire. The clock stands still while anything can be done: a deadline
+//! passes only where nothing would ever happen.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Voice channels over framed TCP. All but the last test use a pipe in memory and a clock that stands still while anything
-//! can be done: a deadline passes only where nothing would ever happen.
+//! Voice channels over framed TCP. All but the last test use a pipe in memory and a clock that
+//! stands still while anything can be done: a deadline passes only where nothing would ever happen.
 
 use std::time::Duration;
 

@@ -10,7 +10,8 @@ use std::{
 
 use crate::ServerKind;
 
-/// The executable of a server, built once a process with the profile and in the target directory of the running test.
+/// The executable of a server, built once a process with the profile and in the target directory of
+/// the running test.
 ///
 /// # Panics
 /// If it can't be built; at once for every test but the first that asks.

@@ -105,7 +105,8 @@ impl Client {
         Self::connect_with(server, user, codec, None).await
     }
 
-    /// Connects with a small receive buffer: the server is soon stuck once this client stops reading.
+    /// Connects with a small receive buffer: the server is soon stuck once this client stops
+    /// reading.
     ///
     /// # Panics
     /// If the server refuses.

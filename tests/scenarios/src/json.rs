@@ -1,7 +1,7 @@
 //! The proto3 JSON mapping of `united.ws.Envelope`, by hand from the contract.
 //!
-//! Reading is strict where a server's output has only one right form: every field is there, by its lowerCamelCase name,
-//! an enum is a name, and nothing else is there.
+//! Reading is strict where a server's output has only one right form: every field is there, by its
+//! lowerCamelCase name, an enum is a name, and nothing else is there.
 
 use serde_json::{Map, Value, json};
 

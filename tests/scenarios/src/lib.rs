@@ -1,10 +1,12 @@
-//! The harness of the scenarios: starts a real example server, signs users in and talks to it as a client would.
+//! The harness of the scenarios: starts a real example server, signs users in and talks to it as a
+//! client would.
 //!
-//! Nothing here uses the library under test except the generated protobuf types; the JSON form of the messages is written
-//! and read by hand, so that the mapping is checked from outside.
+//! Nothing here uses the library under test except the generated protobuf types; the JSON form of
+//! the messages is written and read by hand, so that the mapping is checked from outside.
 //!
-//! The scenarios are in `tests/`, one file a theme. Each is a function of the server (and mostly of the codec), and each
-//! starts a server of its own in a directory of its own. When one fails, the log of its server is part of the output.
+//! The scenarios are in `tests/`, one file a theme. Each is a function of the server (and mostly of
+//! the codec), and each starts a server of its own in a directory of its own. When one fails, the
+//! log of its server is part of the output.
 
 mod binary;
 mod client;
@@ -26,7 +28,8 @@ pub use united_voice_proto::{voice, ws};
 
 use std::{future::Future, time::Duration};
 
-/// How long anything may take that the server should do at once. Generous, because tests share the processor.
+/// How long anything may take that the server should do at once. Generous, because tests share the
+/// processor.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often a condition is looked at again by [`eventually`].
@@ -59,7 +62,8 @@ pub async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>
     .await
 }
 
-/// Takes a payload apart that must be of one kind: `expect_payload!(client.event().await, VoiceSdpOffer)`.
+/// Takes a payload apart that must be of one kind: `expect_payload!(client.event().await,
+/// VoiceSdpOffer)`.
 #[macro_export]
 macro_rules! expect_payload {
     ($payload:expr, $kind:ident) => {

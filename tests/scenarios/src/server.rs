@@ -93,8 +93,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Runs in this network namespace, which must exist. Who wants to reach the server has to be in one from which that can be
-    /// reached.
+    /// Runs in this network namespace, which must exist. Who wants to reach the server has to be in
+    /// one from which that can be reached.
     #[must_use]
     pub fn within(mut self, namespace: &str) -> Self {
         self.within = Some(namespace.to_owned());
@@ -107,7 +107,8 @@ impl ServerBuilder {
         self.home.path()
     }
 
-    /// Runs the program without `--bind` and `--data-dir`, for instance with a subcommand, and waits for its end.
+    /// Runs the program without `--bind` and `--data-dir`, for instance with a subcommand, and
+    /// waits for its end.
     ///
     /// # Panics
     /// If it does not end.

@@ -1,9 +1,11 @@
 //! The scenarios: what a client or an administrator may rely on, checked on a running server.
 //!
-//! Each theme is a module. A scenario is a function of the server, and of the codec where that could matter; the macro
-//! [`scenarios!`] makes the tests, so that another server needs three lines here.
+//! Each theme is a module. A scenario is a function of the server, and of the codec where that
+//! could matter; the macro [`scenarios!`] makes the tests, so that another server needs three lines
+//! here.
 
-/// Makes a test of each scenario for each server, and for each codec where the scenario asks for one.
+/// Makes a test of each scenario for each server, and for each codec where the scenario asks for
+/// one.
 macro_rules! scenarios {
     (each codec: $($coded:ident),* $(,)?; once: $($plain:ident),* $(,)?) => {
         mod axum {

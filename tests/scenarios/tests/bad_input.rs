@@ -26,7 +26,8 @@ scenarios! {
         many_mistakes_do_not_close,
 }
 
-/// Ann, who makes mistakes, and Bob, who must not notice. When a scenario ends, both are as they were.
+/// Ann, who makes mistakes, and Bob, who must not notice. When a scenario ends, both are as they
+/// were.
 struct Mistakes {
     server: Server,
     ann: Client,
@@ -88,7 +89,8 @@ async fn undecodable_is_malformed(kind: ServerKind, codec: Codec) {
                 // A field cut short, in the envelope and in the join request.
                 &[0x0a, 0x05, b'a'],
                 &[0xa2, 0x0b, 0x04, 0x0a, 0x05, b'a', b'b'],
-                // A varint without an end, a request id that is not UTF-8, a request id of the wrong type, a group's end.
+                // A varint without an end, a request id that is not UTF-8, a request id of the
+                // wrong type, a group's end.
                 &[0xff; 16],
                 &[0x0a, 0x01, 0xff],
                 &[0x08, 0x01],
@@ -141,7 +143,8 @@ async fn empty_is_malformed(kind: ServerKind, codec: Codec) {
 
 async fn foreign_is_unsupported(kind: ServerKind, codec: Codec) {
     let mut mistakes = Mistakes::in_general(kind, codec).await;
-    // Field 20, field 200 and field 193 of the envelope, the last of those reserved for voice and not yet in use.
+    // Field 20, field 200 and field 193 of the envelope, the last of those reserved for voice and
+    // not yet in use.
     let foreign: [(&[u8], &str); 3] = [
         (
             b"\x0a\x02r1\xa2\x01\x03\x0a\x01x",

@@ -154,7 +154,8 @@ async fn unknown_fields_are_ignored(kind: ServerKind, codec: Codec) {
             .to_string(),
         ),
         Codec::Protobuf => {
-            // The join request, and in it field 15 as a varint, 16 as 64 bits, 17 as bytes and 18 as 32 bits.
+            // The join request, and in it field 15 as a varint, 16 as 64 bits, 17 as bytes and 18
+            // as 32 bits.
             let mut join = b"\x0a\x07general\x78\x01".to_vec();
             join.extend(b"\x81\x01\x01\x02\x03\x04\x05\x06\x07\x08\x8a\x01\x02\xff\xfe\x95\x01\x01\x02\x03\x04");
             let mut envelope = b"\x0a\x01r\xa2\x0b".to_vec();

@@ -124,8 +124,8 @@ async fn limit_may_be_configured(kind: ServerKind) {
     assert_eq!(ann.close_code().await, 1009);
 }
 
-/// The server stops reading in the middle of a message. Were it to close the socket with bytes unread, TCP would reset
-/// the connection and the close frame would be lost.
+/// The server stops reading in the middle of a message. Were it to close the socket with bytes
+/// unread, TCP would reset the connection and the close frame would be lost.
 async fn close_frame_reaches_a_client_that_is_still_sending(kind: ServerKind) {
     const SIZE: u32 = 8 * 1024 * 1024;
     let server = Server::start(kind).await;

@@ -1,4 +1,5 @@
-//! Participants with a real WebRTC stack: after signaling through the server, audio flows between every two of them.
+//! Participants with a real WebRTC stack: after signaling through the server, audio flows between
+//! every two of them.
 
 use std::{
     collections::HashMap,

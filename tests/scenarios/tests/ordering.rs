@@ -1,7 +1,8 @@
 //! Random comings and goings of many clients at once: section 2, rules 2, 3 and 9.
 //!
-//! Each connection keeps a replica of its channel from nothing but its own stream. In the end every replica must be the
-//! roster the REST route tells, and all connections must have seen a channel's comings and goings in one order.
+//! Each connection keeps a replica of its channel from nothing but its own stream. In the end every
+//! replica must be the roster the REST route tells, and all connections must have seen a channel's
+//! comings and goings in one order.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! Clients that send too much: section 2, rule 10. These scenarios take the time that the contract names.
+//! Clients that send too much: section 2, rule 10. These scenarios take the time that the contract
+//! names.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -111,7 +112,8 @@ async fn limit_is_of_a_connection(kind: ServerKind) {
     }
 }
 
-/// Sends twenty messages a second for that long and reads the answers. The close code and when it came, if one came.
+/// Sends twenty messages a second for that long and reads the answers. The close code and when it
+/// came, if one came.
 async fn excess(client: &mut Client, time: Duration) -> Option<(u16, Duration)> {
     let started = Instant::now();
     let mut ticks = interval(Duration::from_millis(50));

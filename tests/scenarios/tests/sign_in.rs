@@ -1,4 +1,5 @@
-//! Who a user is: dev login and tokens, section 4. The tokens are made here independently of the server's code.
+//! Who a user is: dev login and tokens, section 4. The tokens are made here independently of the
+//! server's code.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

@@ -28,7 +28,8 @@ scenarios! {
         speaking_is_dropped_instead,
 }
 
-/// Nor is a client that reads nothing taken for dead, however long a busy machine takes to send it something.
+/// Nor is a client that reads nothing taken for dead, however long a busy machine takes to send it
+/// something.
 const NO_RATE_LIMIT: &str =
     "[limits]\nmessages_per_second = 1000000\nburst = 1000000\nping_timeout_secs = 600\n";
 /// A large offer fills the buffers between the two ends soon.
@@ -89,7 +90,8 @@ async fn stalled_client_is_evicted(kind: ServerKind, codec: Codec) {
     let (mut ann, mut bob, mut victim) = trio(&server, codec).await;
     flood_until_evicted(&mut ann, &victim).await;
 
-    // It wakes up: what was on its way, then the close frame. What it can't have received is not made up for.
+    // It wakes up: what was on its way, then the close frame. What it can't have received is not
+    // made up for.
     assert_eq!(victim.close_code().await, 1013);
     let left = bob.leave_event("general", VoiceLeaveReason::Evicted).await;
     assert_eq!(
@@ -116,7 +118,8 @@ async fn bytes_count_as_well_as_messages(kind: ServerKind) {
     assert_eq!(victim.close_code().await, 1013);
 }
 
-/// The close frame can't be sent to a client that never reads. After five seconds the server gives up.
+/// The close frame can't be sent to a client that never reads. After five seconds the server gives
+/// up.
 async fn who_never_reads_is_cut(kind: ServerKind) {
     let limits = format!("{NO_RATE_LIMIT}outbound_queue = 16\n");
     let server = Server::with_config(kind, &limits).await;
@@ -138,7 +141,8 @@ async fn others_are_not_delayed(kind: ServerKind) {
     let (mut ann, mut bob, victim) = trio(&server, Codec::Protobuf).await;
     let mut cy = Client::new(&server, "Cy", Codec::Protobuf).await;
     let mut dan = Client::new(&server, "Dan", Codec::Protobuf).await;
-    // Cy and Dan talk in another channel while Ann's offers to the victim pile up, Bob is in the midst of it.
+    // Cy and Dan talk in another channel while Ann's offers to the victim pile up, Bob is in the
+    // midst of it.
     cy.join("lounge").await;
     dan.join("lounge").await;
     cy.joined_event("lounge").await;
@@ -215,7 +219,8 @@ async fn speaking_is_dropped_instead(kind: ServerKind) {
     assert_eq!(server.roster(&victim.user, "general").await.len(), 2);
 }
 
-/// A client that asks very much and reads late: the server stops reading from it, and loses nothing.
+/// A client that asks very much and reads late: the server stops reading from it, and loses
+/// nothing.
 async fn replies_never_evict(kind: ServerKind, codec: Codec) {
     const NUMBER: usize = 1200;
     let server = Server::with_config(kind, &large_replies()).await;

@@ -134,7 +134,8 @@ async fn old_connection_is_out(kind: ServerKind) {
     }
     bob.expect_idle().await;
 
-    // What is sent to the user now goes to the new connection only, unless it names the old session.
+    // What is sent to the user now goes to the new connection only, unless it names the old
+    // session.
     bob.send(request::offer("general", &user.id, "to the new one"))
         .await;
     assert_eq!(

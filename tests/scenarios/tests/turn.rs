@@ -49,7 +49,8 @@ fn credential(secret: &str, username: &str) -> String {
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// The servers with credentials, whose username and credential must fit the secret. The username's expiry and id.
+/// The servers with credentials, whose username and credential must fit the secret. The username's
+/// expiry and id.
 fn checked<'a>(servers: &'a [IceServer], secret: &str) -> (u64, &'a str) {
     let with_credentials: Vec<_> = servers
         .iter()
@@ -278,7 +279,8 @@ async fn no_refresh_after_leaving(kind: ServerKind) {
     moved.expect_idle().await;
 }
 
-/// The contract names the file of the secrets, not its form: some quoted text in it must be the secret.
+/// The contract names the file of the secrets, not its form: some quoted text in it must be the
+/// secret.
 async fn generated_secret_is_kept(kind: ServerKind) {
     let config =
         "[turn]\nenabled = true\nhost = \"turn.example\"\nport = 3478\nshared_secret = \"\"\n";

@@ -1,4 +1,5 @@
-//! A client of `drive`. The clock is tokio's, paused: waiting takes no time, and what is due happens in order.
+//! A client of `drive`. The clock is tokio's, paused: waiting takes no time, and what is due
+//! happens in order.
 
 use std::time::Duration;
 
@@ -86,8 +87,8 @@ impl Peer {
         self.wire.send(Err(error));
     }
 
-    /// The next message as a line, or `close CODE`, or `end`. Pings are answered meanwhile. Fails where nothing comes
-    /// for an hour.
+    /// The next message as a line, or `close CODE`, or `end`. Pings are answered meanwhile. Fails
+    /// where nothing comes for an hour.
     pub(crate) async fn told(&mut self) -> String {
         let hour = Duration::from_secs(3600);
         timeout(hour, self.next_line())

@@ -12,7 +12,8 @@ use united_voice_core::{
     VoiceDirectory, VoiceServer,
 };
 
-/// Admits everybody, to a channel whose name begins with `slow` only when it is let, and to some never.
+/// Admits everybody, to a channel whose name begins with `slow` only when it is let, and to some
+/// never.
 #[derive(Debug)]
 pub(crate) struct Gated {
     pub(crate) gate: Semaphore,

@@ -114,7 +114,8 @@ impl Encoder<Frame> for FrameCodec {
                 let code = close.code.to_be_bytes();
                 put(bytes, CLOSE, &[&code[..], close.reason.as_bytes()].concat())
             }
-            // Only a connection that speaks JSON has these, and `drive` was told that this one doesn't.
+            // Only a connection that speaks JSON has these, and `drive` was told that this one
+            // doesn't.
             Frame::Text(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }

@@ -1,4 +1,5 @@
-//! A framed stream as what `drive` asks for: it answers pings, and goes on dropping bytes after it refused some.
+//! A framed stream as what `drive` asks for: it answers pings, and goes on dropping bytes after it
+//! refused some.
 
 use std::{
     io,
@@ -17,10 +18,11 @@ use super::codec::FrameCodec;
 #[derive(Debug)]
 pub(crate) struct Transport<S> {
     framed: Framed<S, FrameCodec>,
-    /// The content of the last ping, until it is answered. Earlier ones need no answer of their own.
+    /// The content of the last ping, until it is answered. Earlier ones need no answer of their
+    /// own.
     ping: Option<Bytes>,
-    /// A frame was refused. The stream can't be read on, but has to be emptied: a socket that is closed with unread data
-    /// resets the connection, and the close frame may be lost.
+    /// A frame was refused. The stream can't be read on, but has to be emptied: a socket that is
+    /// closed with unread data resets the connection, and the close frame may be lost.
     refused: bool,
 }
 
@@ -61,8 +63,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Transport<S> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.ping.is_some() {
-            // Whether or not it can be written now, the task is woken when it can; that the stream is broken is for
-            // reading or writing to find out.
+            // Whether or not it can be written now, the task is woken when it can; that the stream
+            // is broken is for reading or writing to find out.
             let _ = self.poll_flush_unpin(cx);
         }
         if self.refused {

@@ -1,8 +1,9 @@
-//! What happens while somebody is inside a room's critical section: nothing. A sink, or the maker of a response, holds the
-//! section open here, so that another thread would get in between if it could.
+//! What happens while somebody is inside a room's critical section: nothing. A sink, or the maker
+//! of a response, holds the section open here, so that another thread would get in between if it
+//! could.
 //!
-//! The invariant: all members see one order, because everything is told under the room's lock. And once
-//! `policy_changed` has returned, no join under the old policy is under way.
+//! The invariant: all members see one order, because everything is told under the room's lock. And
+//! once `policy_changed` has returned, no join under the old policy is under way.
 
 use std::{
     sync::{Arc, mpsc},
@@ -67,8 +68,9 @@ fn connect(registry: &VoiceRoomRegistry, name: &str, gate: &Arc<Gate>) -> VoiceC
     registry.connect(&user(name), sink).expect("connected")
 }
 
-/// Where `first` is told to the first member and not yet to the others, another member says something: whether the first
-/// and the last member saw both in the same order. `first` hands back the connections that must not end yet.
+/// Where `first` is told to the first member and not yet to the others, another member says
+/// something: whether the first and the last member saw both in the same order. `first` hands back
+/// the connections that must not end yet.
 fn one_order(first: impl FnOnce(&VoiceRoomRegistry, Client) -> Vec<Client> + Send + 'static) {
     let registry = registry();
     let gate = Arc::new(Gate::default());
@@ -172,7 +174,8 @@ fn a_join_is_told_in_one_go() {
     });
 }
 
-/// Holds a join open after it was checked and says whether `other`, begun meanwhile, was through before it.
+/// Holds a join open after it was checked and says whether `other`, begun meanwhile, was through
+/// before it.
 fn overtakes_a_join(other: impl FnOnce(&VoiceRoomRegistry) + Send + 'static) -> bool {
     let registry = registry();
     let bob = Client::joined(&registry, "bob", "a");
@@ -225,7 +228,8 @@ fn a_kick_waits_for_a_join() {
     assert!(!overtaken);
 }
 
-/// What goes on elsewhere is not kept waiting: without this the tests above would pass with one lock for everything.
+/// What goes on elsewhere is not kept waiting: without this the tests above would pass with one
+/// lock for everything.
 #[test]
 fn another_room_is_not_kept_waiting() {
     let overtaken = overtakes_a_join(|registry| {

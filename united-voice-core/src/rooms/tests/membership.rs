@@ -1,8 +1,9 @@
-//! Joining, leaving, moving and taking over: what each party sees, in which order, and nothing else.
+//! Joining, leaving, moving and taking over: what each party sees, in which order, and nothing
+//! else.
 //!
-//! Two invariants are at home here. A user has one seat at most, it belongs to a connection, and nothing that an older
-//! connection does late removes a newer one. A move is one step: the response comes first, nobody sees the user in two
-//! channels, and a join that is refused changes nothing.
+//! Two invariants are at home here. A user has one seat at most, it belongs to a connection, and
+//! nothing that an older connection does late removes a newer one. A move is one step: the response
+//! comes first, nobody sees the user in two channels, and a join that is refused changes nothing.
 
 use super::{
     channel,

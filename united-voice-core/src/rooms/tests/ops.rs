@@ -39,8 +39,8 @@ impl RoomOp {
     }
 }
 
-/// Something that a connection, or the host, does to a registry. Connections, users and channels are numbers; an
-/// implementation reduces them to those it has.
+/// Something that a connection, or the host, does to a registry. Connections, users and channels
+/// are numbers; an implementation reduces them to those it has.
 #[derive(Debug, Clone)]
 pub(crate) enum VoiceOp {
     Join {

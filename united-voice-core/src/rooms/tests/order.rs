@@ -1,4 +1,5 @@
-//! The one order of each channel's events, as the registry publishes it, and whether a connection saw just that.
+//! The one order of each channel's events, as the registry publishes it, and whether a connection
+//! saw just that.
 
 use std::collections::HashMap;
 
@@ -32,8 +33,8 @@ impl Order {
         self.channels.values().map(Vec::len).sum()
     }
 
-    /// Whether a stay of `me` saw all that happened from its beginning to its end and in that order; where the connection
-    /// was `cut` off for being slow, all up to some point.
+    /// Whether a stay of `me` saw all that happened from its beginning to its end and in that
+    /// order; where the connection was `cut` off for being slow, all up to some point.
     pub(crate) fn check(&self, me: &str, stay: &Stay, cut: bool) {
         let Stay {
             channel,

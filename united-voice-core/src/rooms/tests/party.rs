@@ -132,8 +132,8 @@ impl Guest {
     }
 }
 
-/// When nothing is under way: all that the guests believe is what the registry says, nobody has two seats, and no empty
-/// room is left.
+/// When nothing is under way: all that the guests believe is what the registry says, nobody has two
+/// seats, and no empty room is left.
 pub(crate) fn check_all<'a>(
     registry: &VoiceRoomRegistry,
     channels: u8,

@@ -157,8 +157,8 @@ fn a_relay_to_a_full_sink_evicts_the_target_and_tells_the_sender() {
 fn evictions_cascade_to_the_end() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
-    // With all five there the first is full, the second too, and each further has room for one event more: the leave
-    // event of each makes the next overflow.
+    // With all five there the first is full, the second too, and each further has room for one
+    // event more: the leave event of each makes the next overflow.
     let slow: Vec<Client> = [5, 4, 4, 4, 4]
         .into_iter()
         .enumerate()

@@ -1,7 +1,8 @@
 //! Offers, answers and candidates reach the one they are for and nobody else.
 //!
-//! The invariants: relay depends on nothing but the sender's session and its room, and the content is opaque. The sender's
-//! name is the server's to write, and a refusal tells nothing about who exists.
+//! The invariants: relay depends on nothing but the sender's session and its room, and the content
+//! is opaque. The sender's name is the server's to write, and a refusal tells nothing about who
+//! exists.
 
 use super::client::{Client, registry, roster};
 use crate::{

@@ -1,9 +1,9 @@
-//! Whatever happens, every connection's replica of its room (snapshot, then events in the order of delivery) is the
-//! registry's roster, and all members saw the same order.
+//! Whatever happens, every connection's replica of its room (snapshot, then events in the order of
+//! delivery) is the registry's roster, and all members saw the same order.
 //!
-//! The invariant: one order for all, the joiner's response before any of it, snapshot and events make the roster. The
-//! replica is strict: it fails on an event of a room the connection is not in, on a join or leave that does not fit, and
-//! on an event before the response.
+//! The invariant: one order for all, the joiner's response before any of it, snapshot and events
+//! make the roster. The replica is strict: it fails on an event of a room the connection is not in,
+//! on a join or leave that does not fit, and on an event before the response.
 
 use super::{
     client::registry,

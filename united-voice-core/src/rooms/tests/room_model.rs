@@ -1,5 +1,5 @@
-//! `RoomState` does what a plain list does: one seat a user, joining order, sessions that are not the present one change
-//! nothing, and nobody new beyond a limit.
+//! `RoomState` does what a plain list does: one seat a user, joining order, sessions that are not
+//! the present one change nothing, and nobody new beyond a limit.
 
 use std::num::NonZeroU32;
 

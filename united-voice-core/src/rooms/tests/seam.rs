@@ -1,4 +1,5 @@
-//! The seam between what was decided and what happens: changes are applied here without any request.
+//! The seam between what was decided and what happens: changes are applied here without any
+//! request.
 //!
 //! The property test holds it against a naive model. The other tests take away what a change speaks
 //! of: it must do the rest all the same.

@@ -1,7 +1,9 @@
-//! Many threads at once. What a single thread can show is in `membership.rs` and `replica.rs`; here are the races.
+//! Many threads at once. What a single thread can show is in `membership.rs` and `replica.rs`; here
+//! are the races.
 //!
-//! The invariants: never more than the hard limit, no deadlock between moves in opposite directions, a join that races
-//! with the removal of an empty room loses nobody, a disconnect frees the seat, and under all of it one order for all.
+//! The invariants: never more than the hard limit, no deadlock between moves in opposite
+//! directions, a join that races with the removal of an empty room loses nobody, a disconnect frees
+//! the seat, and under all of it one order for all.
 
 use std::{
     sync::{
@@ -26,7 +28,8 @@ use crate::{JoinError, VoiceRoomRegistry};
 /// Far more than any of these takes.
 const WATCHDOG: Duration = Duration::from_secs(30);
 
-/// Runs `work` once on each thread and hands back what they return; a deadlock fails instead of hanging.
+/// Runs `work` once on each thread and hands back what they return; a deadlock fails instead of
+/// hanging.
 fn on_threads<T: Send + 'static>(
     threads: usize,
     work: impl Fn(usize) -> T + Send + Sync + 'static,
@@ -54,7 +57,8 @@ const THREADS: usize = 4;
 const GUESTS_PER_THREAD: usize = 4;
 const OPS_PER_THREAD: usize = 4_000;
 
-/// One thread's share: its own connections, of users that other threads have connections of as well.
+/// One thread's share: its own connections, of users that other threads have connections of as
+/// well.
 fn carouse(registry: &VoiceRoomRegistry, order: &Mutex<Order>, thread: usize) -> Vec<Guest> {
     let mut rng = fastrand::Rng::with_seed(thread as u64);
     let mut guests: Vec<Guest> = (0..GUESTS_PER_THREAD)
@@ -176,8 +180,8 @@ fn a_join_that_races_with_the_removal_of_the_room_is_not_lost() {
     assert_eq!(registry.room_count(), 0);
 }
 
-/// The same for the entry of a user, whose last connection goes while another comes. Two entries of one user would be two
-/// seats, and could not be told apart in the room.
+/// The same for the entry of a user, whose last connection goes while another comes. Two entries of
+/// one user would be two seats, and could not be told apart in the room.
 #[test]
 fn a_connection_that_races_with_the_removal_of_the_user_is_not_lost() {
     const ROUNDS: usize = 10_000;

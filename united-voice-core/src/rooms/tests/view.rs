@@ -1,4 +1,5 @@
-//! A client's view of its room, made of nothing but what it was sent, and strict about what it may be sent.
+//! A client's view of its room, made of nothing but what it was sent, and strict about what it may
+//! be sent.
 
 use crate::proto::{
     voice::{VoiceErrorCode, VoiceJoinResponse, VoiceParticipant},
@@ -7,7 +8,8 @@ use crate::proto::{
 
 use super::lines::line;
 
-/// What one connection knows. A connection is in one room at most, so an event of any other is a fault.
+/// What one connection knows. A connection is in one room at most, so an event of any other is a
+/// fault.
 pub(crate) struct Replica {
     me: String,
     /// The connection reads slowly: it may miss events, but then it is about to end.
@@ -146,7 +148,8 @@ impl Replica {
     /// The view of `channel`, which must be where the connection is; notes the event.
     fn view(&mut self, channel: &str, envelope: &Envelope) -> &mut View {
         let event = envelope.payload.as_ref().expect("a payload");
-        // A relayed message is for one member alone, and the loss of the seat too: no part of the common order.
+        // A relayed message is for one member alone, and the loss of the seat too: no part of the
+        // common order.
         if !matches!(
             event,
             Payload::VoiceIceCandidate(_) | Payload::VoiceError(_)
@@ -164,7 +167,8 @@ impl Replica {
         }
     }
 
-    /// Whether this is what the registry says: the same others in the same order, and the connection itself.
+    /// Whether this is what the registry says: the same others in the same order, and the
+    /// connection itself.
     pub(crate) fn assert_equals(&self, participants: &[VoiceParticipant]) {
         let view = self.room.as_ref().expect("in a room");
         let mut others = participants.to_vec();
