@@ -1,9 +1,8 @@
 //! Connections that say goodbye before they are closed.
 //!
-//! A socket that is closed while bytes from the client are still coming makes the kernel answer
-//! with a reset, which can destroy what the client had not read yet: the close frame, or an answer
-//! of 413. So the last owner of a connection hands it to a task that ends the sending half and
-//! drops what still comes, until the client closes too.
+//! A socket that is closed while bytes from the client are still coming makes the kernel answer with a reset, which can
+//! destroy what the client had not read yet: the close frame, or an answer of 413. So the last owner of a connection hands it to
+//! a task that ends the sending half and drops what still comes, until the client closes too.
 
 use std::{
     io,
@@ -27,12 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How much it may send in that time.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// How many connections may end like this at the same time; others are just closed. Each costs its
-/// socket and 8 KiB.
+/// How many connections may end like this at the same time; others are just closed. Each costs its socket and 8 KiB.
 const MAX_LINGERING: usize = 1024;
 
-/// Makes the connections of one server say goodbye, of which a limited number can do so at the same
-/// time. Clones share the limit.
+/// Makes the connections of one server say goodbye, of which a limited number can do so at the same time. Clones share
+/// the limit.
 #[derive(Clone, Debug)]
 pub struct Lingering {
     slots: Arc<Semaphore>,

@@ -1,5 +1,5 @@
-//! A WebSocket (RFC 6455) as the stream and sink of frames that the library drives, over whatever
-//! the framework gives up when it upgrades a connection.
+//! A WebSocket (RFC 6455) as the stream and sink of frames that the library drives, over whatever the framework gives
+//! up when it upgrades a connection.
 
 pub(crate) mod handshake;
 pub(crate) mod subprotocol;
@@ -26,8 +26,8 @@ use tokio_tungstenite::{
 };
 use united_voice_core::{CloseFrame, Frame, Limits, TransportError};
 
-/// Signals are small, and a buffer of the default 128 KiB is cleared before each read. An idle
-/// connection keeps it, so it is no larger than serves an offer.
+/// Signals are small, and a buffer of the default 128 KiB is cleared before each read. An idle connection keeps it, so it is
+/// no larger than serves an offer.
 const READ_BYTES: usize = 2 * 1024;
 
 /// What waits in one piece before it is written.
@@ -35,16 +35,15 @@ const WRITE_BYTES: usize = 4 * 1024;
 
 /// The server's side of a WebSocket over a connection that has left HTTP.
 ///
-/// Pings are answered while it is read. A frame that is too large is refused by the length that its
-/// header announces, before any of it is collected.
+/// Pings are answered while it is read. A frame that is too large is refused by the length that its header announces,
+/// before any of it is collected.
 #[derive(Debug)]
 pub struct WebSocket<S> {
     socket: WebSocketStream<S>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Takes over from HTTP, which has `read` what came behind the request. Of `limits` it keeps
-    /// `max_message_bytes`.
+    /// Takes over from HTTP, which has `read` what came behind the request. Of `limits` it keeps `max_message_bytes`.
     ///
     /// # Cancel safety
     ///
@@ -132,8 +131,7 @@ fn message(frame: Frame) -> Message {
     }
 }
 
-// Two names for one thing: neither crate lets the other's text in without a look at it, but no byte
-// is copied.
+// Two names for one thing: neither crate lets the other's text in without a look at it, but no byte is copied.
 fn byte_string(text: Utf8Bytes) -> ByteString {
     ByteString::try_from(Bytes::from(text)).expect("checked text")
 }

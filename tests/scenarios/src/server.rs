@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::{binary, eventually, soon};
 
-/// The example server that runs.
+/// One of the example servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ServerKind {
     /// `united-voice-axum`
@@ -175,7 +175,7 @@ impl ServerBuilder {
     fn command(&self) -> Command {
         let executable = binary::executable(self.kind);
         let mut command = match &self.within {
-            // The shell replaces itself with the server, which keeps the process id.
+            // `ip` replaces itself with the server, which keeps the process id.
             Some(namespace) => {
                 let mut command = Command::new("ip");
                 command.args(["netns", "exec", namespace]).arg(executable);

@@ -58,8 +58,7 @@ fn verified_key(head: &Parts) -> Option<&HeaderValue> {
     (nonce.len() == 16).then_some(key)
 }
 
-/// Whether a header, which may come several times and each time hold several words, has this one in
-/// any case.
+/// Whether a header, which may come several times and each time hold several words, has this one in any case.
 fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
     let mut values = headers.get_all(name).iter();
     values.any(|value| {

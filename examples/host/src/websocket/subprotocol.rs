@@ -3,8 +3,8 @@
 use http::{HeaderMap, header::SEC_WEBSOCKET_PROTOCOL};
 use united_voice_core::Codec;
 
-/// The form that an upgrade settles on: the first that the client offers and the library knows.
-/// `None` where there is none; the answer then names no subprotocol.
+/// The form that an upgrade settles on: the first that the client offers and the library knows. `None` where there is
+/// none; the answer then names no subprotocol.
 pub(crate) fn choose(headers: &HeaderMap) -> Option<Codec> {
     let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
     Codec::select(
