@@ -1,6 +1,5 @@
-//! What an operation costs, counted by an allocator: relay and broadcast allocate nothing for each
-//! recipient, a signal is encoded once for all of them, and neither other rooms nor other users
-//! make anything dearer.
+//! The cost of operations, counted by an allocator. Relay and broadcast allocate nothing per
+//! recipient, a signal is encoded once for all recipients, and other rooms and users add no cost.
 //!
 //! Two invariants: a broadcast encodes once and a recipient costs one clone and one push; relay
 //! touches only its room.
@@ -28,11 +27,11 @@ use united_voice_core::{
     signaling,
 };
 
-/// Asks for the encoded form, as a transport does, and keeps nothing.
+/// A sink that asks for the encoded form, as a transport does, and keeps only the last bytes.
 #[derive(Default)]
 struct Encoding {
     count: AtomicUsize,
-    /// Kept, so that no later encoding can stand in the same place.
+    /// Kept, so that no later encoding can reuse the same address.
     last: Mutex<Option<Bytes>>,
 }
 
@@ -75,7 +74,7 @@ fn join(server: &Server, name: &str, room: &str, sink: Arc<dyn SignalSink>) -> V
     connection
 }
 
-/// A room of `members` besides alice, who acts.
+/// A room of alice, who acts, and `members` others.
 struct Scene {
     server: Server,
     alice: VoiceConnection,
@@ -98,7 +97,7 @@ fn scene(server: &Server, members: usize) -> Scene {
     }
 }
 
-/// Allocations of one call, after one that warms up.
+/// Allocations of one call, after one warm-up call.
 fn allocations(mut call: impl FnMut()) -> u64 {
     call();
     measure(call).count_total
@@ -120,7 +119,7 @@ fn speaking(scene: &Scene) -> u64 {
     })
 }
 
-/// The candidate itself is made outside of what is counted, as the decoder does.
+/// The candidate is made before the count begins, since it comes from the decoder.
 fn relay(scene: &Scene) -> u64 {
     let candidate = || VoiceIceCandidate {
         channel_id: "room".into(),
@@ -158,11 +157,8 @@ fn relay_frame(scene: &Scene) -> u64 {
 }
 
 #[test]
-#[expect(
-    clippy::print_stdout,
-    reason = "the numbers are what one comes here for"
-)]
-fn a_recipient_more_is_no_allocation_more() {
+#[expect(clippy::print_stdout, reason = "readers of this test need the numbers")]
+fn one_more_recipient_adds_no_allocation() {
     let small = scene(&server(), 1);
     let large = scene(&server(), 99);
     let count = |scene: &Scene| {
@@ -178,14 +174,14 @@ fn a_recipient_more_is_no_allocation_more() {
         "allocations of a state update, a speaking event, a relayed frame, a relayed message: {few:?} for 1, {many:?} for 99 others"
     );
     assert_eq!(few, many);
-    // A frame; a message that comes without its frame has two texts more, an envelope, and what its
-    // clones share.
+    // One allocation for the frame. A message without its frame also needs two strings, an
+    // envelope, and the state that its clones share.
     assert_eq!(many, [1, 1, 1, 6], "{many:?}");
 }
 
-/// Where nobody is left to hear it, nothing is said.
+/// If no member is left, no event is made.
 #[test]
-fn the_last_to_vanish_tells_nobody() {
+fn the_last_disconnect_makes_no_event() {
     let server = server();
     let vanish = |others: usize| {
         let scene = scene(&server, others);
@@ -197,7 +193,7 @@ fn the_last_to_vanish_tells_nobody() {
         counted
     };
     assert_eq!(vanish(0), 0);
-    assert!(vanish(1) > 0, "the other is told");
+    assert!(vanish(1) > 0, "the other member gets the event");
 }
 
 #[test]
@@ -211,14 +207,14 @@ fn all_recipients_get_the_same_bytes() {
     let first = address(&scene.sinks[0]);
     assert!(first.is_some());
     for sink in &scene.sinks {
-        assert_eq!(address(sink), first, "encoded once more");
+        assert_eq!(address(sink), first, "encoded a second time");
     }
-    // The joins of those behind it, and the state.
+    // The later joins, and the state.
     assert_eq!(scene.sinks[0].count.load(Ordering::Relaxed), 1 + 19 + 1);
 }
 
 #[test]
-fn a_leave_that_answers_no_request_is_encoded_once() {
+fn a_leave_without_a_request_id_is_encoded_once() {
     let server = server();
     let (alices, bobs) = (Arc::new(Encoding::default()), Arc::new(Encoding::default()));
     let alice = join(&server, "alice", "room", alices.clone());
@@ -251,7 +247,7 @@ fn other_rooms_and_users_cost_nothing() {
     assert_eq!(count(&alone), count(&crowded));
 }
 
-/// The shortest of many runs of one call, so that whatever else the machine does hardly matters.
+/// The shortest of many runs of one call, so that other load on the machine hardly matters.
 fn shortest(mut call: impl FnMut()) -> Duration {
     let time = |_| {
         let start = Instant::now();
@@ -261,9 +257,9 @@ fn shortest(mut call: impl FnMut()) -> Duration {
     (0..200).map(time).min().expect("many runs")
 }
 
-/// Ten thousand rooms more make nothing ten times dearer, as looking through them would.
+/// With ten thousand more rooms, no operation takes ten times longer. A search through them would.
 #[test]
-fn nothing_looks_through_rooms_or_users() {
+fn no_operation_searches_rooms_or_users() {
     let alone = server();
     let crowded = server();
     let _crowd: Vec<VoiceConnection> = (0..10_000)
@@ -305,9 +301,9 @@ fn nothing_looks_through_rooms_or_users() {
     }
 }
 
-/// The queue's place is there already once it has held as much.
+/// The queue allocates nothing once its buffer has grown to its largest use.
 #[test]
-fn the_librarys_queue_adds_nothing() {
+fn the_queue_of_the_library_adds_no_allocation_per_recipient() {
     let server = server();
     let mut streams: Vec<QueueStream> = Vec::new();
     let mut sessions = Vec::new();
