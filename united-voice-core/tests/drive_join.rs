@@ -44,12 +44,12 @@ async fn a_directory_that_does_not_answer_times_out_while_writing_goes_on() {
     );
     assert_eq!(alice.told().await, "#3 left a alice LEFT");
     server.directory().gate.add_permits(1);
-    assert_eq!(alice.lines().await, NOTHING, "the answer comes too late");
+    assert_eq!(alice.lines().await, NOTHING, "the late answer is dropped");
     assert_eq!(server.registry().participant_count(&channel("slow")), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_keep_their_order_behind_a_join() {
+async fn messages_keep_their_order_after_a_join() {
     let server = server();
     let mut alice = Peer::new(&server, "alice");
     for name in ["slow-1", "slow-2"] {

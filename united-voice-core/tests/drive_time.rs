@@ -48,7 +48,7 @@ async fn a_pong_keeps_the_connection_alive() {
     let server = server();
     let mut alice = Peer::joined(&server, "alice", "a").await;
     alice.idle(10 * MINUTE + Duration::from_secs(1)).await;
-    assert_eq!(alice.pings, 40, "one each 15 s");
+    assert_eq!(alice.pings, 40, "one every 15 s");
     assert!(!alice.is_done());
 }
 

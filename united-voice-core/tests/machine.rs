@@ -199,7 +199,7 @@ fn a_join_that_takes_too_long_is_unavailable_and_the_next_message_follows() {
     let expected = ["#1 error UNAVAILABLE slow", "#2 state a alice"];
     assert_eq!(alice.steps(), expected);
     server.directory().gate.add_permits(1);
-    assert_eq!(alice.steps(), NOTHING, "the answer comes too late");
+    assert_eq!(alice.steps(), NOTHING, "the late answer is dropped");
 }
 
 #[test]

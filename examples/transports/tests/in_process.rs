@@ -130,7 +130,7 @@ async fn join_relay_in_order_and_leave() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn disconnect_and_take_over() {
+async fn disconnect_and_takeover() {
     let server = server(256);
     let mut alice = Bot::joined(&server, "alice").await;
     let mut old = Bot::joined(&server, "bob").await;

@@ -174,7 +174,7 @@ async fn join_relay_in_order_and_leave() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn disconnect_and_take_over() {
+async fn disconnect_and_takeover() {
     let server = server();
     let mut alice = Connected::joined(&server, "alice").await;
     let mut old = Connected::joined(&server, "bob").await;

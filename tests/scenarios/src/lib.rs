@@ -62,8 +62,8 @@ pub async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>
     .await
 }
 
-/// Unwraps a payload that must be of one kind: `expect_payload!(client.event().await,
-/// VoiceSdpOffer)`.
+/// Unwraps a payload that must be of one kind, for example
+/// `expect_payload!(client.event().await, VoiceSdpOffer)`.
 #[macro_export]
 macro_rules! expect_payload {
     ($payload:expr, $kind:ident) => {

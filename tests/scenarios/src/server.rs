@@ -166,7 +166,7 @@ impl ServerBuilder {
             log,
             started_with: self,
         };
-        server.address = soon("the line that says where the server listens", listening)
+        server.address = soon("the line with the address of the server", listening)
             .await
             .expect("the server ended before it listened");
         server

@@ -46,7 +46,7 @@ impl Bot {
     /// The next event, which is also applied to the roster.
     async fn next(&mut self) -> Event {
         let event = soon("an event", self.events.next()).await;
-        let event = event.expect("the events go on");
+        let event = event.expect("the events continue");
         self.roster.apply(&event);
         event
     }
@@ -112,7 +112,7 @@ async fn a_call_between_two(kind: ServerKind, codec: Codec) {
         .await
         .expect("sent");
     let Event::Offer(offer) = ann.next().await else {
-        panic!("an offer is due")
+        panic!("expected an offer")
     };
     assert_eq!(
         (offer.from.clone(), offer.sdp.as_str()),
@@ -125,14 +125,14 @@ async fn a_call_between_two(kind: ServerKind, codec: Codec) {
         .expect("sent");
     ann.client.candidate(&offer.from, "{}").await.expect("sent");
     let Event::Answer(answer) = bob.next().await else {
-        panic!("an answer is due")
+        panic!("expected an answer")
     };
     assert_eq!(
         (answer.from, answer.sdp.as_str()),
         (Peer::from(&ann_seat), "answer")
     );
     let Event::Candidate(candidate) = bob.next().await else {
-        panic!("a candidate is due")
+        panic!("expected a candidate")
     };
     assert_eq!(candidate.candidate_json, "{}");
 
@@ -233,7 +233,7 @@ async fn errors_have_their_code(kind: ServerKind, codec: Codec) {
     ] {
         let id = ann.client.offer(target, sdp).await.expect("sent");
         let Event::Refused { relay, refusal } = ann.next().await else {
-            panic!("{code:?} is due")
+            panic!("expected {code:?}")
         };
         assert_eq!((relay, refusal.code), (Some(id), code), "{refusal}");
     }
@@ -334,8 +334,8 @@ async fn clients_rejoin_after_a_restart(kind: ServerKind, codec: Codec) {
                 break;
             }
             tokio::select! {
-                event = ann.events.next() => { ann.roster.apply(&event.expect("they go on")); }
-                event = bob.events.next() => { bob.roster.apply(&event.expect("they go on")); }
+                event = ann.events.next() => { ann.roster.apply(&event.expect("the events continue")); }
+                event = bob.events.next() => { bob.roster.apply(&event.expect("the events continue")); }
             }
         }
     })

@@ -117,7 +117,8 @@ async fn old_connection_loses_its_membership(kind: ServerKind) {
     bob.leave_event("general", VoiceLeaveReason::Replaced).await;
     bob.joined_event("general").await;
 
-    let [offer, answer, candidate] = request::relayed("general", &bob.user.id, "from the grave");
+    let [offer, answer, candidate] =
+        request::relayed("general", &bob.user.id, "from the old connection");
     let tries = [
         offer,
         answer,

@@ -202,7 +202,7 @@ fn a_user_whose_only_connection_is_refused_is_forgotten() {
 }
 
 #[test]
-fn limits_of_zero_build_no_server() {
+fn an_outbound_queue_of_zero_builds_no_server() {
     let limits = Limits {
         outbound_queue: 0,
         ..Limits::default()

@@ -207,7 +207,7 @@ fn an_unknown_channel_has_no_participants() {
     let nowhere = channel("nowhere");
     assert_eq!(registry.participants(&nowhere), []);
     assert_eq!(registry.participant_count(&nowhere), 0);
-    assert_eq!(registry.room_count(), 0, "asking makes no room");
+    assert_eq!(registry.room_count(), 0, "a query makes no room");
 }
 
 #[test]
