@@ -50,8 +50,8 @@ fn build(package: &str) -> Option<PathBuf> {
     executable_among(&messages, package).filter(|_| output.status.success())
 }
 
-/// The target directory and profile of the running test, read from its own path: `{target
-/// dir}/{profile}/deps/{test}`.
+/// The target directory and profile of the running test. They are read from its own path, which is
+/// `{target dir}/{profile}/deps/{test}`.
 fn target_dir_and_profile() -> (PathBuf, String) {
     let test = env::current_exe().expect("a test knows its path");
     let folder = test
