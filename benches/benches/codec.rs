@@ -1,7 +1,7 @@
 //! Decoding and encoding in both forms, and minting credentials.
 //!
-//! The floor of a codec is its library alone on the same message, without limits and checks; that of a credential is the
-//! HMAC of a ready user name.
+//! The floor of a codec is its library alone on the same message, without limits and checks; that
+//! of a credential is the HMAC of a ready user name.
 
 #![allow(missing_docs)]
 

@@ -4,127 +4,189 @@
 
 use std::{
     hint::black_box,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
+use parking_lot::Mutex;
 use united_voice_benches::{
-    FrameQueue, Hall, Replay, Seated, broadcast_floor, candidate_frame, channel, relay_floor,
-    sent_by,
+    BareQueue, Hall, Inbox, Replay, Seated, broadcast_floor, candidate_frame, channel, floor_room,
+    relay_floor, state_signal,
 };
-use united_voice_core::{ChannelId, Codec, VoiceConnection, proto};
+use united_voice_core::{ChannelId, Codec, QueueSink, Signal, VoiceConnection};
 
 /// How many rooms there are besides the one in use.
 const HOUSES: [usize; 3] = [1, 1_000, 100_000];
 
-/// Who comes to a room of three and goes again.
+/// A visitor comes to a room of three and goes again.
 fn membership(c: &mut Criterion) {
     for rooms in HOUSES {
-        let hall = Hall::new(rooms, 3);
-        let visitors = [hall.connect("visitor"), hall.connect("visitor")];
-        let told = hall.seated[..3].iter().chain(&visitors);
+        let mut hall = Hall::new(rooms, 3);
+        // The room's own members, then two connections of one visitor.
+        let mut told: Vec<Seated> = hall.seated.drain(..3).collect();
+        told.extend([hall.connect("visitor"), hall.connect("visitor")]);
         let mut beside_floor = BesideFloor {
             group: c.benchmark_group("membership"),
-            queues: told.map(|seated| Arc::clone(&seated.queue)).collect(),
+            hall,
+            told,
             rooms,
         };
-        come_and_go(&mut beside_floor, &hall, &visitors[0].connection);
-        replace(&mut beside_floor, &hall, &visitors);
-        disconnect(&mut beside_floor, &hall);
+        come_and_go(&mut beside_floor);
+        replace(&mut beside_floor);
+        disconnect(&mut beside_floor);
         beside_floor.group.finish();
     }
 }
 
-fn come_and_go(beside_floor: &mut BesideFloor<'_>, hall: &Hall, visitor: &VoiceConnection) {
+/// The places of the visitor's two connections in `told`.
+const VISITORS: [usize; 2] = [3, 4];
+
+fn come_and_go(beside_floor: &mut BesideFloor<'_>) {
     let (room, other) = (channel(0), channel(beside_floor.rooms));
-    let join = |channel| hall.join(visitor, black_box(channel));
-    let leave = || visitor.leave_channel(black_box(&room), "").expect("seated");
-    let leave_if_seated = || {
-        let _ = visitor.leave_channel(&room, "");
+    let join = |hall: &Hall, told: &[Seated], channel| {
+        hall.join(&told[VISITORS[0]].connection, black_box(channel));
     };
-    // The answer, and three who are told.
-    beside_floor.prepared("join", 4, leave_if_seated, |()| join(&room));
-    beside_floor.prepared("leave", 4, || join(&room), |()| leave());
-    beside_floor.repeated("join+leave", 8, || {
-        join(&room);
-        leave();
+    let leave = |told: &[Seated]| told[VISITORS[0]].connection.leave_channel(&room, "");
+    // The answer, and three members that are told.
+    beside_floor.prepared(
+        "join",
+        4,
+        |_, told| {
+            let _ = leave(told);
+        },
+        |hall, told, ()| join(hall, told, &room),
+    );
+    beside_floor.prepared(
+        "leave",
+        4,
+        |hall, told| join(hall, told, &room),
+        |_, told, ()| leave(told).expect("seated"),
+    );
+    beside_floor.repeated("join+leave", 8, |hall, told| {
+        join(hall, told, &room);
+        leave(told).expect("seated");
     });
-    // In with three who are told, out again likewise, and two answers.
-    beside_floor.repeated("move", 8, || {
-        join(&room);
-        join(&other);
+    // Three members are told of each join and of each leave; two answers.
+    beside_floor.repeated("move", 8, |hall, told| {
+        join(hall, told, &room);
+        join(hall, told, &other);
     });
 }
 
 /// Two connections of one user take the seat from each other.
-fn replace(beside_floor: &mut BesideFloor<'_>, hall: &Hall, visitors: &[Seated; 2]) {
+fn replace(beside_floor: &mut BesideFloor<'_>) {
     let room = channel(0);
-    // Twice: the answer, the one who lost the seat, and three who are told of a leave and a join.
-    beside_floor.repeated("replace", 16, || {
-        for visitor in visitors {
-            hall.join(&visitor.connection, black_box(&room));
+    // Twice: the answer, the connection that lost the seat, and three members that are told of a
+    // leave and a join.
+    beside_floor.repeated("replace", 16, |hall, told| {
+        for visitor in VISITORS {
+            hall.join(&told[visitor].connection, black_box(&room));
         }
     });
-    visitors[1]
-        .connection
-        .leave_channel(&room, "")
-        .expect("seated");
+    let last = &beside_floor.told[VISITORS[1]].connection;
+    last.leave_channel(&room, "").expect("seated");
 }
 
-fn disconnect(beside_floor: &mut BesideFloor<'_>, hall: &Hall) {
-    let arrive = || {
-        let guest = hall.connect("guest");
-        hall.join(&guest.connection, &channel(0));
-        guest
-    };
+fn disconnect(beside_floor: &mut BesideFloor<'_>) {
     // The queue is the host's, and so is its end.
-    beside_floor.prepared("disconnect", 3, arrive, |guest| {
-        drop(guest.connection);
-        guest.queue
-    });
+    beside_floor.prepared(
+        "disconnect",
+        3,
+        |hall, _| {
+            let guest = hall.connect("guest");
+            hall.join(&guest.connection, &channel(0));
+            guest
+        },
+        |_, _, guest| {
+            drop(guest.connection);
+            guest.inbox
+        },
+    );
 }
 
-/// Measures operations that tell `queues` something, and after each its floor.
+/// Measures operations that tell some connections something, and after each its floor.
 struct BesideFloor<'a> {
     group: BenchmarkGroup<'a, WallTime>,
-    queues: Vec<Arc<FrameQueue>>,
+    hall: Hall,
+    told: Vec<Seated>,
     rooms: usize,
 }
 
+/// What each of `told` got since they read last.
+fn read(told: &mut [Seated]) -> Vec<Vec<Bytes>> {
+    told.iter_mut().map(|one| one.inbox.take()).collect()
+}
+
+fn clear(told: &mut [Seated]) {
+    told.iter_mut().for_each(|one| one.inbox.clear());
+}
+
 impl BesideFloor<'_> {
-    /// An operation that ends where it begins, and sends `frames` frames.
-    fn repeated(&mut self, name: &str, frames: usize, mut operation: impl FnMut()) {
+    /// An operation that leaves everything as it was, and sends `frames` frames.
+    fn repeated(&mut self, name: &str, frames: usize, operation: impl Fn(&Hall, &[Seated])) {
+        let Self { hall, told, .. } = self;
         // The first time the visitor comes from somewhere else.
-        operation();
-        let floor = Replay::of(&self.queues, frames, &mut operation);
+        operation(hall, told);
+        clear(told);
+        operation(hall, told);
+        let floor = Replay::of(read(told), frames);
         let (id, floor_id) = self.ids(name);
         self.group.bench_function(floor_id, |b| {
             b.iter(|| black_box(&floor).run());
         });
-        self.group.bench_function(id, |b| b.iter(&mut operation));
+        let Self { hall, told, .. } = self;
+        self.group.bench_function(id, |b| {
+            b.iter(|| {
+                operation(hall, told);
+                clear(told);
+            });
+        });
     }
 
-    /// An operation that needs a preparation each time, which is not measured, and sends `frames` frames.
+    /// An operation that needs a preparation each time, which is not measured, and sends `frames`
+    /// frames.
     fn prepared<T, U>(
         &mut self,
         name: &str,
         frames: usize,
-        mut prepare: impl FnMut() -> T,
-        mut operation: impl FnMut(T) -> U,
+        prepare: impl Fn(&Hall, &[Seated]) -> T,
+        operation: impl Fn(&Hall, &[Seated], T) -> U,
     ) {
-        let prepared = prepare();
-        let floor = Replay::of(&self.queues, frames, || {
-            operation(prepared);
-        });
+        let Self { hall, told, .. } = self;
+        let prepared = prepare(hall, told);
+        clear(told);
+        operation(hall, told, prepared);
+        let floor = Replay::of(read(told), frames);
         let (id, floor_id) = self.ids(name);
         self.group.bench_function(floor_id, |b| {
-            b.iter_custom(|iterations| timed(iterations, || (), |()| black_box(&floor).run()));
+            b.iter_custom(|iterations| {
+                let mut total = Duration::ZERO;
+                for _ in 0..iterations {
+                    let start = Instant::now();
+                    black_box(&floor).run();
+                    total += start.elapsed();
+                }
+                total
+            });
         });
+        let Self { hall, told, .. } = self;
         self.group.bench_function(id, |b| {
-            b.iter_custom(|iterations| timed(iterations, &mut prepare, &mut operation));
+            b.iter_custom(|iterations| {
+                let mut total = Duration::ZERO;
+                for _ in 0..iterations {
+                    let prepared = prepare(hall, told);
+                    clear(told);
+                    let start = Instant::now();
+                    // Bound, so that it is dropped after the clock was read.
+                    let _outcome = operation(hall, told, prepared);
+                    clear(told);
+                    total += start.elapsed();
+                }
+                total
+            });
         });
     }
 
@@ -137,30 +199,13 @@ impl BesideFloor<'_> {
     }
 }
 
-/// The time of `operation` alone, each run after `prepare`.
-fn timed<T, U>(
-    iterations: u64,
-    mut prepare: impl FnMut() -> T,
-    mut operation: impl FnMut(T) -> U,
-) -> Duration {
-    let mut total = Duration::ZERO;
-    for _ in 0..iterations {
-        let prepared = prepare();
-        let start = Instant::now();
-        // Bound, so that it is dropped after the clock was read.
-        let _outcome = operation(prepared);
-        total += start.elapsed();
-    }
-    total
-}
-
 /// What goes through a room does not depend on how many others there are.
 fn traffic(c: &mut Criterion) {
     let mut group = c.benchmark_group("traffic");
     for rooms in HOUSES {
-        let hall = Hall::new(rooms, 4);
-        let sender = Sender::of(&hall, 4, 0, 0);
-        sender.check_floors();
+        let mut hall = Hall::new(rooms, 4);
+        let room = BusyRoom::of(&mut hall, 4);
+        let sender = Sender::of(&hall, &room, 0);
         group.bench_function(BenchmarkId::new("relay/floor", rooms), |b| {
             b.iter(|| sender.relay_floor());
         });
@@ -207,7 +252,7 @@ fn participants(c: &mut Criterion) {
 fn threads(c: &mut Criterion) {
     type Work = fn(&Sender<'_>);
     let works: [(&str, Work, Work); 2] = [
-        ("speaking", |s| s.speaking_floor(), |s| s.speaking()),
+        ("state", |s| s.update_state_floor(), |s| s.update_state()),
         ("relay", |s| s.relay_floor(), |s| s.relay()),
     ];
     for (name, floor, operation) in works {
@@ -217,11 +262,11 @@ fn threads(c: &mut Criterion) {
             ("two-one-room", 2, 1),
             ("two-many-rooms", 2, 2),
         ] {
-            let hall = Hall::new(rooms, 8);
+            let mut hall = Hall::new(rooms, 8);
+            let rooms: Vec<_> = (0..rooms).map(|_| BusyRoom::of(&mut hall, 8)).collect();
             let senders: Vec<_> = (0..threads)
-                .map(|thread| Sender::of(&hall, 8, thread % rooms, thread))
+                .map(|thread| Sender::of(&hall, &rooms[thread % rooms.len()], thread))
                 .collect();
-            senders.iter().for_each(Sender::check_floors);
             for (id, work) in [(format!("{case}/floor"), floor), (case.into(), operation)] {
                 group.bench_function(id, |b| {
                     b.iter_custom(|iterations| on_threads(&senders, iterations, work));
@@ -247,91 +292,136 @@ fn on_threads(senders: &[Sender<'_>], iterations: u64, work: fn(&Sender<'_>)) ->
     start.elapsed()
 }
 
-/// A member who tells the others something, and the floors of that.
+/// A room that any thread may act in and read from, and as many recipients without a server.
+struct BusyRoom {
+    connections: Vec<VoiceConnection>,
+    inboxes: Vec<Mutex<Inbox>>,
+    floor_queues: Vec<QueueSink>,
+    floor_inboxes: Vec<Mutex<Inbox>>,
+    /// For relays, whose floor has a bare queue.
+    bare: BareQueue,
+}
+
+impl BusyRoom {
+    /// Takes the first `members` members out of a hall.
+    fn of(hall: &mut Hall, members: usize) -> Self {
+        let seated = hall.seated.drain(..members);
+        let (connections, inboxes) = seated
+            .map(|seated| (seated.connection, Mutex::new(seated.inbox)))
+            .unzip();
+        let (floor_queues, floor_inboxes) = floor_room(members);
+        Self {
+            connections,
+            inboxes,
+            floor_queues,
+            floor_inboxes: floor_inboxes.into_iter().map(Mutex::new).collect(),
+            bare: BareQueue::default(),
+        }
+    }
+}
+
+/// Takes a frame out of each inbox. With several threads it may be another thread's, or another
+/// thread took ours.
+fn read_one_each(inboxes: &[Mutex<Inbox>]) {
+    for inbox in inboxes {
+        inbox.lock().pop();
+    }
+}
+
+/// A member that tells the others something, and the floors of that.
 struct Sender<'a> {
     hall: &'a Hall,
+    room: &'a BusyRoom,
     connection: &'a VoiceConnection,
     session_id: String,
     channel: String,
-    /// Of the room's members, in their order.
-    queues: Vec<Arc<FrameQueue>>,
-    /// Where the sender's own is.
-    seat: usize,
     /// For the last of the room.
-    candidate: bytes::Bytes,
+    candidate: Bytes,
+    /// What an update of this sender's state tells the room, encoded already.
+    state: Signal,
 }
 
 impl<'a> Sender<'a> {
-    /// The member in seat `seat` of room `room`, where each room has `members`.
-    fn of(hall: &'a Hall, members: usize, room: usize, seat: usize) -> Self {
-        let seated = &hall.seated[room * members..][..members];
-        let connection = &seated[seat].connection;
+    /// The member in seat `seat` of `room`.
+    ///
+    /// # Panics
+    ///
+    /// If a floor sends other frames than its operation, or to other members.
+    fn of(hall: &'a Hall, room: &'a BusyRoom, seat: usize) -> Self {
+        let connection = &room.connections[seat];
         let (channel, session_id) = connection.seat().expect("seated");
-        let target = seated[members - 1].connection.user();
-        Self {
+        let target = room.connections.last().expect("a room has members");
+        let sender = Self {
             hall,
+            room,
             connection,
             session_id: session_id.to_string(),
             channel: channel.to_string(),
-            queues: seated.iter().map(|one| Arc::clone(&one.queue)).collect(),
-            seat,
-            candidate: candidate_frame(channel.as_str(), target.as_str()),
-        }
+            candidate: candidate_frame(channel.as_str(), target.user().as_str()),
+            state: state_signal(channel.as_str(), connection.user().as_str()),
+        };
+        sender.check_floors();
+        sender
     }
 
-    /// # Panics
-    ///
-    /// Where a floor sends other frames than its operation, or to others.
     fn check_floors(&self) {
-        let same = |floor: fn(&Self), operation: fn(&Self)| {
-            let sent = sent_by(|| operation(self), &self.queues);
-            assert_eq!(sent_by(|| floor(self), &self.queues), sent);
+        let read = |inboxes: &[Mutex<Inbox>]| -> Vec<Vec<Bytes>> {
+            inboxes.iter().map(|inbox| inbox.lock().take()).collect()
         };
-        same(Self::relay_floor, Self::relay);
-        same(Self::speaking_floor, Self::speaking);
-        same(Self::update_state_floor, Self::update_state);
+        self.send_state_floor();
+        self.send_state();
+        let sent = read(&self.room.inboxes);
+        assert_eq!(read(&self.room.floor_inboxes), sent);
+        self.send_candidate_floor();
+        self.send_candidate();
+        let mut sent = read(&self.room.inboxes);
+        assert_eq!(Some(self.room.bare.take()), sent.pop());
+        assert!(sent.iter().all(Vec::is_empty));
     }
 
     fn relay(&self) {
-        self.hall
-            .handle(self.connection, Codec::Protobuf, black_box(&self.candidate));
+        self.send_candidate();
+        read_one_each(&self.room.inboxes[self.room.inboxes.len() - 1..]);
     }
 
     fn relay_floor(&self) {
-        let target = self.queues.last().expect("a room has members");
-        let user = self.connection.user().as_str();
-        relay_floor(
-            Codec::Protobuf,
-            black_box(&self.candidate),
-            user,
-            &self.session_id,
-            target,
-        );
-    }
-
-    fn speaking(&self) {
-        let told = self.connection.speaking(black_box(&self.channel), true, "");
-        told.expect("seated");
-    }
-
-    fn speaking_floor(&self) {
-        let user = self.connection.user().as_str();
-        let frame = proto::encode_speaking_event("", black_box(&self.channel), user, true);
-        let (before, rest) = self.queues.split_at(self.seat);
-        let others = before.iter().chain(&rest[1..]);
-        broadcast_floor(&frame, others.map(|queue| &**queue));
+        self.send_candidate_floor();
+        self.room.bare.pop();
     }
 
     fn update_state(&self) {
+        self.send_state();
+        read_one_each(&self.room.inboxes);
+    }
+
+    fn update_state_floor(&self) {
+        self.send_state_floor();
+        read_one_each(&self.room.floor_inboxes);
+    }
+
+    fn send_candidate(&self) {
+        let frame = black_box(&self.candidate);
+        self.hall.handle(self.connection, Codec::Protobuf, frame);
+    }
+
+    fn send_candidate_floor(&self) {
+        relay_floor(
+            Codec::Protobuf,
+            black_box(&self.candidate),
+            self.connection.user().as_str(),
+            &self.session_id,
+            &self.room.bare,
+        );
+    }
+
+    fn send_state(&self) {
         let channel = black_box(&self.channel);
         let told = self.connection.update_state(channel, true, false, "");
         told.expect("seated");
     }
 
-    fn update_state_floor(&self) {
-        let user = self.connection.user().as_str();
-        let frame = proto::encode_state_update("", black_box(&self.channel), user, true, false);
-        broadcast_floor(&frame, self.queues.iter().map(|queue| &**queue));
+    fn send_state_floor(&self) {
+        broadcast_floor(black_box(&self.state), &self.room.floor_queues);
     }
 }
 

@@ -1,24 +1,25 @@
-//! What any server has to do.
+//! What any server has to do, with the same sinks and readers as the operations.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, task::Waker};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use united_voice_core::{
-    Codec,
+    Codec, QueueSink, Signal, SignalSink, outbound_queue,
     proto::{
         self,
         ws::{Envelope, envelope::Payload},
     },
 };
 
-use crate::FrameQueue;
+use crate::{Inbox, QUEUE_BYTES, QUEUE_MESSAGES};
 
 /// Decodes a frame, writes the sender, encodes and pushes: a relay without any rule.
 ///
 /// # Panics
 ///
-/// Where the frame is not an offer or a candidate.
-pub fn relay_floor(codec: Codec, frame: &[u8], sender: &str, session: &str, target: &FrameQueue) {
+/// If the frame is not an offer or a candidate, or the queue is full.
+pub fn relay_floor(codec: Codec, frame: &[u8], sender: &str, session: &str, target: &BareQueue) {
     let mut envelope = proto::decode(codec, frame, 128 << 10).expect("an envelope");
     envelope.request_id.clear();
     match &mut envelope.payload {
@@ -32,39 +33,127 @@ pub fn relay_floor(codec: Codec, frame: &[u8], sender: &str, session: &str, targ
         }
         other => panic!("not a relayed message: {other:?}"),
     }
-    target.push(match codec {
+    let pushed = target.push(match codec {
         Codec::Protobuf => proto::encode_protobuf(&envelope),
         Codec::Json => proto::encode_json(&envelope).into(),
     });
+    assert!(pushed, "the reader keeps up");
 }
 
-/// Clones one encoded frame into each queue: a broadcast without any rule.
-pub fn broadcast_floor<'a>(frame: &Bytes, queues: impl Iterator<Item = &'a FrameQueue>) {
+/// Pushes one signal, encoded before, into each queue: a broadcast without any rule.
+///
+/// # Panics
+///
+/// If a queue is full.
+#[inline]
+pub fn broadcast_floor<'a>(signal: &Signal, queues: impl IntoIterator<Item = &'a QueueSink>) {
     for queue in queues {
-        queue.push(frame.clone());
+        queue.deliver(signal).expect("the reader keeps up");
     }
 }
 
-/// The floor of an operation that answers some and tells others: the messages that it sent, to the same queues, without a
-/// server. Each is encoded once, out of an envelope that stands ready, and pushed to each recipient.
+/// The queues of a room without a server, for recipients that speak protobuf.
+pub fn floor_room(members: usize) -> (Vec<QueueSink>, Vec<Inbox>) {
+    let queue = |_| {
+        let (sink, stream) = outbound_queue(QUEUE_MESSAGES, QUEUE_BYTES);
+        (sink, Inbox::new(stream, Codec::Protobuf))
+    };
+    (0..members).map(queue).unzip()
+}
+
+/// The least that a queue of frames can be: a lock, a deque with a limit in messages and bytes, and
+/// a waker for the reader of an empty queue. [`outbound_queue`](united_voice_core::outbound_queue)
+/// is measured against it.
 #[derive(Debug)]
-pub struct Replay(Vec<Message>);
+pub struct BareQueue(Mutex<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    waker: Option<Waker>,
+}
+
+impl Default for BareQueue {
+    /// A queue with a reader that waits.
+    fn default() -> Self {
+        Self(Mutex::new(Waiting {
+            frames: VecDeque::new(),
+            bytes: 0,
+            waker: Some(Waker::noop().clone()),
+        }))
+    }
+}
+
+impl BareQueue {
+    /// Pushes a frame; says whether it fitted.
+    #[inline]
+    pub fn push(&self, frame: Bytes) -> bool {
+        let mut waiting = self.0.lock();
+        let bytes = waiting.bytes + frame.len();
+        if waiting.frames.len() >= QUEUE_MESSAGES || bytes > QUEUE_BYTES {
+            return false;
+        }
+        waiting.bytes = bytes;
+        waiting.frames.push_back(frame);
+        let waker = (waiting.frames.len() == 1).then(|| waiting.waker.clone());
+        drop(waiting);
+        if let Some(Some(waker)) = waker {
+            waker.wake();
+        }
+        true
+    }
+
+    /// The oldest frame.
+    #[inline]
+    pub fn pop(&self) -> Option<Bytes> {
+        let mut waiting = self.0.lock();
+        let frame = waiting.frames.pop_front()?;
+        waiting.bytes -= frame.len();
+        Some(frame)
+    }
+
+    /// Takes one frame.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[inline]
+    pub fn take_one(&self) {
+        self.pop().expect("one frame was sent");
+    }
+
+    /// All frames, the oldest first.
+    pub fn take(&self) -> Vec<Bytes> {
+        std::iter::from_fn(|| self.pop()).collect()
+    }
+}
+
+/// The floor of an operation that answers some and tells others: the messages that it sent, to as
+/// many queues, without a server. Each message is encoded once, out of an envelope that stands
+/// ready, and pushed to each recipient. Its queues are [bare](BareQueue).
+#[derive(Debug)]
+pub struct Replay {
+    messages: Vec<Message>,
+    queues: Vec<BareQueue>,
+}
 
 #[derive(Debug)]
 struct Message {
     envelope: Envelope,
-    recipients: Vec<Arc<FrameQueue>>,
+    /// The numbers of their queues.
+    recipients: Vec<usize>,
 }
 
 impl Replay {
-    /// Runs `operation` and keeps what it sends to `queues`, which has to be `frames` frames in all.
+    /// A floor that sends what an operation sent: `sent` has the frames of each recipient, `frames`
+    /// in all.
     ///
     /// # Panics
     ///
-    /// Where it sends fewer or more, as a refused operation would, or where the replay doesn't send the same to the same, in
-    /// whichever order.
-    pub fn of(queues: &[Arc<FrameQueue>], frames: usize, operation: impl FnOnce()) -> Self {
-        let sent = sent_by(operation, queues);
+    /// If the operation sent fewer or more, as a refused one would, or if the replay does not send
+    /// the same to the same recipients, in whichever order.
+    pub fn of(sent: Vec<Vec<Bytes>>, frames: usize) -> Self {
         assert_eq!(sent.iter().map(Vec::len).sum::<usize>(), frames);
         let mut distinct: Vec<&Bytes> = Vec::new();
         for frame in sent.iter().flatten() {
@@ -74,48 +163,40 @@ impl Replay {
         }
         let message = |frame: &Bytes| Message {
             envelope: proto::decode(Codec::Protobuf, frame, frame.len()).expect("an envelope"),
-            recipients: recipients(frame, &sent, queues),
+            recipients: (0..sent.len())
+                .filter(|recipient| sent[*recipient].contains(frame))
+                .collect(),
         };
-        let replay = Self(distinct.into_iter().map(message).collect());
-        assert_eq!(sorted(sent_by(|| replay.run(), queues)), sorted(sent));
+        let replay = Self {
+            messages: distinct.into_iter().map(message).collect(),
+            queues: sent.iter().map(|_| BareQueue::default()).collect(),
+        };
+        replay.send();
+        let replayed = replay.queues.iter().map(BareQueue::take).collect();
+        assert_eq!(sorted(replayed), sorted(sent));
         replay
     }
 
-    /// Sends it all again.
+    /// Sends it all again, and the readers take it.
     pub fn run(&self) {
-        for message in &self.0 {
+        self.send();
+        for queue in &self.queues {
+            while queue.pop().is_some() {}
+        }
+    }
+
+    fn send(&self) {
+        for message in &self.messages {
             let frame = proto::encode_protobuf(&message.envelope);
-            if let Some((last, others)) = message.recipients.split_last() {
-                broadcast_floor(&frame, others.iter().map(|queue| &**queue));
-                last.push(frame);
+            for recipient in &message.recipients {
+                let pushed = self.queues[*recipient].push(frame.clone());
+                assert!(pushed, "the reader keeps up");
             }
         }
     }
 }
 
-/// The queues that got `frame`.
-fn recipients(
-    frame: &Bytes,
-    sent: &[Vec<Bytes>],
-    queues: &[Arc<FrameQueue>],
-) -> Vec<Arc<FrameQueue>> {
-    let got = sent.iter().zip(queues);
-    got.filter(|(frames, _)| frames.contains(frame))
-        .map(|(_, queue)| Arc::clone(queue))
-        .collect()
-}
-
 fn sorted(mut sent: Vec<Vec<Bytes>>) -> Vec<Vec<Bytes>> {
     sent.iter_mut().for_each(|frames| frames.sort_unstable());
     sent
-}
-
-/// What `operation` puts into each of `queues`, which are emptied before and after: an operation and its floor have to
-/// leave the same.
-pub fn sent_by(operation: impl FnOnce(), queues: &[Arc<FrameQueue>]) -> Vec<Vec<Bytes>> {
-    for queue in queues {
-        queue.take();
-    }
-    operation();
-    queues.iter().map(|queue| queue.take()).collect()
 }

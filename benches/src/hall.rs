@@ -1,12 +1,18 @@
-//! A server full of rooms, and a sink that costs as little as a sink can.
+//! A server full of rooms. Every member has the queue that ships, and an inbox that reads it as
+//! `drive` does.
 
-use std::{collections::VecDeque, sync::Arc, time::UNIX_EPOCH};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::UNIX_EPOCH,
+};
 
 use bytes::Bytes;
-use futures::FutureExt;
-use parking_lot::Mutex;
+use futures::{FutureExt, Stream};
 use united_voice_core::{
-    Codec, OpenDirectory, Signal, SignalSink, SinkError, UserId, VoiceConnection, VoiceServer,
+    Codec, OpenDirectory, QueueStream, Signal, Urgency, UserId, VoiceConnection, VoiceServer,
+    outbound_queue,
     proto::{
         self,
         voice::{VoiceIceCandidate, VoiceJoinRequest, VoiceSdpOffer, VoiceStateUpdate},
@@ -15,67 +21,72 @@ use united_voice_core::{
     signaling,
 };
 
-use crate::channel;
+use crate::{QUEUE_BYTES, QUEUE_MESSAGES, channel};
 
 /// The largest frame that the benches decode.
 const MAX_FRAME: usize = 128 << 10;
 
-/// A queue of encoded frames: a lock, a push, and at its limit the oldest frame goes, so that it needs no reader.
-#[derive(Debug, Default)]
-pub struct FrameQueue(Mutex<VecDeque<Bytes>>);
-
-impl FrameQueue {
-    const CAPACITY: usize = 64;
-
-    /// Pushes a frame.
-    pub fn push(&self, frame: Bytes) {
-        let mut frames = self.0.lock();
-        if frames.len() == Self::CAPACITY {
-            frames.pop_front();
-        }
-        frames.push_back(frame);
-    }
-
-    /// Takes all frames out, the oldest first.
-    pub fn take(&self) -> Vec<Bytes> {
-        self.0.lock().drain(..).collect()
-    }
-}
-
-impl SignalSink for FrameQueue {
-    fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
-        self.push(signal.as_protobuf());
-        Ok(())
-    }
-
-    fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
-        self.push(signal.into_protobuf());
-        Ok(())
-    }
-}
-
-/// The same queue for somebody who speaks JSON.
-struct Texts(Arc<FrameQueue>);
-
-impl SignalSink for Texts {
-    fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
-        self.0.push(signal.as_json().into_bytes());
-        Ok(())
-    }
-
-    fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
-        self.0.push(signal.into_json().into_bytes());
-        Ok(())
-    }
-}
-
-/// Somebody in a room, and the way to them.
+/// Somebody in a room.
 #[derive(Debug)]
 pub struct Seated {
     /// The connection.
     pub connection: VoiceConnection,
-    /// Where its signals go.
-    pub queue: Arc<FrameQueue>,
+    /// What the server sends to it.
+    pub inbox: Inbox,
+}
+
+/// The reading end of an [`outbound_queue`]. It takes each signal out as one frame, which is what
+/// `drive` does.
+#[derive(Debug)]
+pub struct Inbox {
+    stream: QueueStream,
+    codec: Codec,
+}
+
+impl Inbox {
+    /// The inbox of a connection that speaks `codec`.
+    ///
+    /// # Panics
+    ///
+    /// If something waits in the queue already.
+    pub fn new(mut stream: QueueStream, codec: Codec) -> Self {
+        stream.set_codec(codec);
+        // A connection that waits has left its waker in the queue, and a push has to wake it.
+        let waiting = Pin::new(&mut stream).poll_next(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(waiting, Poll::Pending), "the queue is new");
+        Self { stream, codec }
+    }
+
+    /// The oldest frame.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Bytes> {
+        let signal = self.stream.pop()?;
+        Some(match self.codec {
+            Codec::Protobuf => signal.into_protobuf(),
+            Codec::Json => signal.into_json().into_bytes(),
+        })
+    }
+
+    /// Takes the one frame that an operation sends.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[inline]
+    pub fn take_one(&mut self) {
+        self.pop().expect("one frame was sent");
+    }
+
+    /// All frames, the oldest first.
+    pub fn take(&mut self) -> Vec<Bytes> {
+        std::iter::from_fn(|| self.pop()).collect()
+    }
+
+    /// Drops all frames.
+    #[inline]
+    pub fn clear(&mut self) {
+        while self.pop().is_some() {}
+    }
 }
 
 /// A server and the people in its rooms.
@@ -94,12 +105,12 @@ impl Hall {
     ///
     /// # Panics
     ///
-    /// Where the server can't be built, which its defaults exclude.
+    /// If the server can't be built, which its defaults exclude.
     pub fn new(rooms: usize, members: usize) -> Self {
         Self::with_codec(Codec::Protobuf, rooms, members)
     }
 
-    /// As [`new`](Self::new), with people who speak `codec`.
+    /// As [`new`](Self::new), with members that speak `codec`.
     ///
     /// # Panics
     ///
@@ -120,6 +131,7 @@ impl Hall {
                 hall.seated.push(seated);
             }
         }
+        hall.clear();
         hall
     }
 
@@ -127,23 +139,22 @@ impl Hall {
     ///
     /// # Panics
     ///
-    /// Where `user` is not a user id, or has too many connections.
+    /// If `user` is not a user id, or has too many connections.
     pub fn connect(&self, user: &str) -> Seated {
-        let queue = Arc::new(FrameQueue::default());
         let user = UserId::new(user).expect("a user id");
-        let sink: Arc<dyn SignalSink> = match self.codec {
-            Codec::Protobuf => Arc::clone(&queue) as _,
-            Codec::Json => Arc::new(Texts(Arc::clone(&queue))),
-        };
-        let connection = self.server.connect(&user, sink).expect("a connection");
-        Seated { connection, queue }
+        let (sink, stream) = outbound_queue(QUEUE_MESSAGES, QUEUE_BYTES);
+        let connection = self.server.connect(&user, Arc::new(sink));
+        Seated {
+            connection: connection.expect("a connection"),
+            inbox: Inbox::new(stream, self.codec),
+        }
     }
 
     /// Joins a channel through the handler, as a client's request would.
     ///
     /// # Panics
     ///
-    /// Where the join does not succeed at once.
+    /// If the join does not succeed at once.
     pub fn join(&self, connection: &VoiceConnection, channel: &str) {
         let request = VoiceJoinRequest {
             channel_id: channel.into(),
@@ -154,17 +165,39 @@ impl Hall {
             .expect("everybody may join");
     }
 
-    /// The queues of everybody, in the order of `seated`.
-    pub fn queues(&self) -> Vec<Arc<FrameQueue>> {
-        let queues = self.seated.iter().map(|seated| Arc::clone(&seated.queue));
-        queues.collect()
+    /// Everybody reads all that was sent to them.
+    #[inline]
+    pub fn clear(&mut self) {
+        for seated in &mut self.seated {
+            seated.inbox.clear();
+        }
+    }
+
+    /// Everybody takes the one frame that a broadcast sends.
+    ///
+    /// # Panics
+    ///
+    /// If somebody got none.
+    #[inline]
+    pub fn take_one_each(&mut self) {
+        for seated in &mut self.seated {
+            seated.inbox.take_one();
+        }
+    }
+
+    /// What `operation` sends to each of `seated`, in their order.
+    pub fn sent_by(&mut self, operation: impl FnOnce(&Self)) -> Vec<Vec<Bytes>> {
+        self.clear();
+        operation(self);
+        let inboxes = self.seated.iter_mut().map(|seated| &mut seated.inbox);
+        inboxes.map(Inbox::take).collect()
     }
 
     /// Decodes a frame and handles it, as a connection would.
     ///
     /// # Panics
     ///
-    /// Where the frame is not an envelope.
+    /// If the frame is not an envelope.
     pub fn handle(&self, connection: &VoiceConnection, codec: Codec, frame: &[u8]) {
         let message = proto::Incoming::decode(codec, frame, MAX_FRAME);
         let message = message.expect("an envelope");
@@ -181,11 +214,11 @@ fn frame(payload: Payload) -> Bytes {
     })
 }
 
-/// What somebody who speaks JSON would write instead of a protobuf frame.
+/// The same message as a client that speaks JSON writes it.
 ///
 /// # Panics
 ///
-/// Where it is not an envelope.
+/// If it is not an envelope.
 pub fn in_json(frame: &[u8]) -> Bytes {
     let envelope = proto::decode(Codec::Protobuf, frame, MAX_FRAME).expect("an envelope");
     proto::encode_json(&envelope).into()
@@ -211,11 +244,24 @@ pub fn offer_frame(channel: &str, target: &str) -> Bytes {
     }))
 }
 
-/// A state update in `channel`.
+/// A state update in `channel`, as a client sends it.
 pub fn state_frame(channel: &str) -> Bytes {
     frame(Payload::VoiceStateUpdate(VoiceStateUpdate {
         channel_id: channel.into(),
         muted: true,
         ..VoiceStateUpdate::default()
     }))
+}
+
+/// What the members of `channel` are told of such an update by `user`, encoded already.
+pub fn state_signal(channel: &str, user: &str) -> Signal {
+    let update = VoiceStateUpdate {
+        channel_id: channel.into(),
+        user_id: user.into(),
+        muted: true,
+        ..VoiceStateUpdate::default()
+    };
+    let signal = Signal::new("", Payload::VoiceStateUpdate(update), Urgency::Event);
+    signal.as_protobuf();
+    signal
 }

@@ -1,14 +1,31 @@
-//! What the benches share: servers with people in them, and the floors that nobody can get under.
+//! What the benches share: servers with members in their rooms, and the floors that their
+//! operations are measured against.
 //!
-//! A **floor** is the work that any server has to do for an operation: decode the frame, write the sender, encode, push to a
-//! queue. It begins with what the operation is given, and leaves the same frames in the same queues: the ratio of the two
-//! is what the library adds. Where an operation sends no frame, its floor makes the same result out of ready data.
+//! A **floor** is the work that any server has to do for an operation: decode the frame, write the
+//! sender, encode, push to a queue, and take out of it again. It begins with the same input as the
+//! operation and ends with the same frames in the hands of its readers: the ratio of the two is
+//! what the library adds. If an operation sends no frame, its floor makes the same result out of
+//! ready data.
+//!
+//! **What is measured is what ships.** Operations push into
+//! [`outbound_queue`](united_voice_core::outbound_queue) and read it as `drive` does. So do the
+//! floors of broadcasts, which are little but the queue. All other floors push bytes into a
+//! [`BareQueue`], which is cheaper, and what the queue that ships costs is measured against that
+//! too.
 
 mod floor;
 mod hall;
 
-pub use floor::{Replay, broadcast_floor, relay_floor, sent_by};
-pub use hall::{FrameQueue, Hall, Seated, candidate_frame, in_json, offer_frame, state_frame};
+pub use floor::{BareQueue, Replay, broadcast_floor, floor_room, relay_floor};
+pub use hall::{
+    Hall, Inbox, Seated, candidate_frame, in_json, offer_frame, state_frame, state_signal,
+};
+
+/// How many frames a queue holds: the library's default.
+const QUEUE_MESSAGES: usize = 256;
+
+/// How many bytes a queue holds: the library's default.
+const QUEUE_BYTES: usize = 4 << 20;
 
 /// The channel whose number is `number`.
 pub fn channel(number: usize) -> String {

@@ -1,4 +1,4 @@
-//! For tests of hosts: a sink that records, and what every sink must do (feature `test-util`).
+//! For tests of hosts: a sink that records, and a suite that checks any sink (feature `test-util`).
 
 use parking_lot::Mutex;
 use united_voice_proto::{
@@ -8,7 +8,7 @@ use united_voice_proto::{
 
 use crate::{CloseReason, Signal, SignalSink, SinkError, Urgency};
 
-/// A sink that keeps what it is given, up to a limit, until it is taken.
+/// A sink that keeps signals, up to a limit, until a test takes them.
 #[derive(Debug)]
 pub struct RecordingSink {
     capacity: usize,
@@ -56,7 +56,7 @@ impl RecordingSink {
         self.state.lock().overflowed
     }
 
-    /// Why the library closed the connection, where it did.
+    /// Why the library closed the connection, if it did.
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.state.lock().closed
     }
@@ -94,7 +94,7 @@ pub fn numbered_signal(number: usize, urgency: Urgency) -> Signal {
 ///
 /// # Panics
 ///
-/// Where the envelope is not one of those.
+/// If the envelope is not one of those.
 pub fn number_of(envelope: &Envelope) -> usize {
     match &envelope.payload {
         Some(Payload::VoiceLeaveRequest(request)) => {
@@ -112,16 +112,16 @@ pub trait SinkUnderTest {
     /// A fresh sink that holds `capacity` signals.
     fn sink(&mut self, capacity: usize) -> Self::Sink;
 
-    /// Takes all that has arrived at the other end of the sink made last, in order.
+    /// Takes all that has arrived at the other end of the latest sink, in order.
     fn arrived(&mut self) -> Vec<Envelope>;
 }
 
-/// Checks what [`SignalSink`] promises: order, capacity, replies beyond the limit, nothing after a refused event, close;
-/// whether a signal is lent or handed over.
+/// Checks what [`SignalSink`] promises, for signals that are lent and for signals that are handed
+/// over: order, capacity, replies beyond the limit, nothing after a refused event, close.
 ///
 /// # Panics
 ///
-/// Where the sink breaks a promise; the message says which.
+/// If the sink breaks a promise; the message says which.
 pub fn conformance<T: SinkUnderTest>(under_test: &mut T) {
     let lent: Deliver<T> = |sink, signal| sink.deliver(&signal);
     let handed_over: Deliver<T> = |sink, signal| sink.deliver_owned(signal);

@@ -13,9 +13,16 @@ use std::{
 
 use futures::{Stream, StreamExt, task::ArcWake};
 use united_voice_core::{
-    CloseReason, QueueSink, QueueStream, Signal, SignalSink, SinkError, Urgency, outbound_queue,
+    CloseReason, Codec, Frame, QueueSink, QueueStream, Signal, SignalSink, SinkError, Urgency,
+    outbound_queue,
     proto::ws::Envelope,
     test_util::{RecordingSink, SinkUnderTest, conformance, number_of, numbered_signal},
+};
+
+use support::{
+    payloads::{join, state},
+    peer::{Peer, settle},
+    server::server,
 };
 
 fn event(number: usize) -> Signal {
@@ -214,6 +221,91 @@ fn bytes_are_limited() {
         "signals that were taken no longer count"
     );
     assert_eq!(sink.deliver(&event(5)), Err(SinkError::Full));
+}
+
+/// Signals wait in the recipient's codec, so their size in that codec counts.
+#[test]
+fn a_queue_counts_the_bytes_of_its_own_codec() {
+    let signal = event(0);
+    let (protobuf, json) = (signal.as_protobuf().len(), signal.as_json().len());
+    assert!(protobuf < json);
+    for (codec, fits) in [(Codec::Protobuf, true), (Codec::Json, false)] {
+        let (sink, mut stream) = outbound_queue(10, 2 * protobuf);
+        stream.set_codec(codec);
+        assert_eq!(
+            sink.deliver(&signal),
+            Ok(()),
+            "an empty queue takes anything"
+        );
+        assert_eq!(sink.deliver(&signal).is_ok(), fits, "{codec:?}");
+    }
+}
+
+#[test]
+fn recipients_share_what_is_encoded_for_them() {
+    let signal = event(0);
+    let queue = |codec| {
+        let (sink, mut stream) = outbound_queue(10, usize::MAX);
+        stream.set_codec(codec);
+        sink.deliver(&signal).expect("taken");
+        stream.pop().expect("delivered")
+    };
+    let [first, second] = [(); 2].map(|()| queue(Codec::Protobuf).into_protobuf());
+    assert_eq!(first.as_ptr(), second.as_ptr());
+    let [first, second] = [(); 2].map(|()| queue(Codec::Json).into_json());
+    assert_eq!(first.as_ptr(), second.as_ptr());
+}
+
+#[test]
+fn a_signal_that_waits_in_another_codec_is_still_right() {
+    let (sink, mut stream) = outbound_queue(10, usize::MAX);
+    let mut change = |first, then| {
+        let signal = event(7);
+        stream.set_codec(first);
+        sink.deliver(&signal).expect("taken");
+        stream.set_codec(then);
+        let read = stream.pop().expect("delivered");
+        assert_eq!(read.as_json(), signal.as_json());
+        assert_eq!(read.as_protobuf(), signal.as_protobuf());
+        assert_eq!(read.envelope(), signal.envelope());
+    };
+    change(Codec::Protobuf, Codec::Json);
+    change(Codec::Json, Codec::Protobuf);
+}
+
+#[test]
+fn urgency_survives_the_queue() {
+    let (sink, mut stream) = outbound_queue(10, usize::MAX);
+    for urgency in [Urgency::Reply, Urgency::Event, Urgency::Droppable] {
+        sink.deliver(&numbered_signal(0, urgency)).expect("taken");
+        assert_eq!(stream.pop().expect("delivered").urgency(), urgency);
+    }
+}
+
+/// `drive` sets the codec of the queue, either from the subprotocol or from the first message.
+#[tokio::test(start_paused = true)]
+async fn driven_connections_that_speak_json_share_one_text() {
+    let server = server();
+    let alice = Peer::joined(&server, "alice", "a").await;
+    let mut others = Vec::new();
+    for (name, settled) in [("bob", Some(Codec::Json)), ("carol", None)] {
+        let mut peer = Peer::with_codec(&server, name, settled);
+        peer.codec = Codec::Json;
+        peer.ask("1", join("a"));
+        settle().await;
+        others.push(peer);
+    }
+    while others[0].wire.try_next().is_some() {}
+    while others[1].wire.try_next().is_some() {}
+    alice.ask("", state("a"));
+    settle().await;
+    let text = |peer: &Peer| match peer.wire.try_next() {
+        Some(Frame::Text(text)) => text,
+        other => panic!("not the state: {other:?}"),
+    };
+    let (bobs, carols) = (text(&others[0]), text(&others[1]));
+    assert_eq!(bobs, carols);
+    assert_eq!(bobs.as_ptr(), carols.as_ptr(), "encoded a second time");
 }
 
 #[test]

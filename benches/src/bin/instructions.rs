@@ -1,5 +1,5 @@
-//! Runs one operation a given number of times, for callgrind: `benches/instructions` counts two runs of different length,
-//! and the difference is the operation alone, to the instruction.
+//! Runs one operation a given number of times, for callgrind: `benches/instructions` counts two
+//! runs of different length, and the difference is the operation alone, to the instruction.
 //!
 //! `instructions` lists the operations; `instructions NAME TIMES` runs one.
 
@@ -9,8 +9,8 @@ use std::{env, hint::black_box, process::ExitCode};
 
 use bytes::Bytes;
 use united_voice_benches::{
-    Hall, Seated, broadcast_floor, candidate_frame, channel, in_json, offer_frame, relay_floor,
-    state_frame,
+    BareQueue, Hall, Inbox, Seated, broadcast_floor, candidate_frame, channel, floor_room, in_json,
+    offer_frame, relay_floor, state_signal,
 };
 use united_voice_core::{
     Codec, SharedSecret,
@@ -51,6 +51,8 @@ const CASES: &[Case] = &[
     ("relay/protobuf-to-json/candidate/room4", || {
         relay_in((Codec::Protobuf, Codec::Json), candidate_frame, 4)
     }),
+    ("queue/bare", bare_queue),
+    ("queue/outbound", || broadcast_floor_in(1)),
     ("broadcast/state/room8/floor", || broadcast_floor_in(8)),
     ("broadcast/state/room8", || state_in(8)),
     ("broadcast/state/room25/floor", || broadcast_floor_in(25)),
@@ -120,47 +122,62 @@ fn relay_floor_in(codec: Codec, make_frame: MakeFrame, members: usize) -> Operat
     let frame = relay_frame(make_frame, members);
     let (_, session) = hall.seated[0].connection.seat().expect("seated");
     let session = session.to_string();
+    let queue = BareQueue::default();
     Box::new(move || {
-        let queue = &hall.seated[target_of(members)].queue;
-        relay_floor(codec, black_box(&frame), "u-0-0", &session, queue);
+        relay_floor(codec, black_box(&frame), "u-0-0", &session, &queue);
+        queue.take_one();
     })
 }
 
 fn relay_in((from, to): Codecs, make_frame: MakeFrame, members: usize) -> Operation {
-    let hall = Hall::with_codec(to, 1, members);
+    let mut hall = Hall::with_codec(to, 1, members);
     let frame = relay_frame(make_frame, members);
-    Box::new(move || hall.handle(&hall.seated[0].connection, from, black_box(&frame)))
+    Box::new(move || {
+        hall.handle(&hall.seated[0].connection, from, black_box(&frame));
+        hall.seated[target_of(members)].inbox.take_one();
+    })
 }
 
 fn broadcast_floor_in(members: usize) -> Operation {
-    let hall = Hall::new(1, members);
-    let frame = state_frame(&channel(0));
+    let (queues, mut inboxes) = floor_room(members);
+    let signal = state_signal(&channel(0), "u-0-0");
     Box::new(move || {
-        let queues = hall.seated.iter().map(|seated| &*seated.queue);
-        broadcast_floor(black_box(&frame), queues);
+        broadcast_floor(black_box(&signal), &queues);
+        inboxes.iter_mut().for_each(Inbox::take_one);
+    })
+}
+
+fn bare_queue() -> Operation {
+    let queue = BareQueue::default();
+    let frame = state_signal(&channel(0), "u-0-0").into_protobuf();
+    Box::new(move || {
+        assert!(black_box(&queue).push(black_box(&frame).clone()));
+        queue.take_one();
     })
 }
 
 fn state_in(members: usize) -> Operation {
-    let hall = Hall::new(1, members);
+    let mut hall = Hall::new(1, members);
     let room = channel(0);
     Box::new(move || {
         let sender = &hall.seated[0].connection;
         let told = sender.update_state(black_box(&room), true, false, "");
         told.expect("seated");
+        hall.take_one_each();
     })
 }
 
 fn speaking_in(members: usize) -> Operation {
-    let hall = Hall::new(1, members);
+    let mut hall = Hall::new(1, members);
     let room = channel(0);
     Box::new(move || {
         let sender = &hall.seated[0].connection;
         sender.speaking(black_box(&room), true, "").expect("seated");
+        hall.clear();
     })
 }
 
-/// A visitor besides three who stay.
+/// A visitor, and a room of three that stay.
 fn visited(rooms: usize) -> (Hall, Seated) {
     let hall = Hall::new(rooms, 3);
     let visitor = hall.connect("visitor");
@@ -168,42 +185,51 @@ fn visited(rooms: usize) -> (Hall, Seated) {
 }
 
 fn join_leave() -> Operation {
-    let (hall, visitor) = visited(1);
+    let (mut hall, mut visitor) = visited(1);
     let room = channel(0);
     Box::new(move || {
         hall.join(&visitor.connection, black_box(&room));
         visitor.connection.leave_channel(&room, "").expect("seated");
+        hall.clear();
+        visitor.inbox.clear();
     })
 }
 
 fn move_between() -> Operation {
-    let (hall, visitor) = visited(2);
+    let (mut hall, mut visitor) = visited(2);
     let rooms = [channel(0), channel(1)];
     let mut turn = 0;
     Box::new(move || {
         turn = 1 - turn;
         hall.join(&visitor.connection, black_box(&rooms[turn]));
+        hall.clear();
+        visitor.inbox.clear();
     })
 }
 
 fn replace() -> Operation {
-    let (hall, first) = visited(1);
+    let (mut hall, first) = visited(1);
     let second = hall.connect("visitor");
-    let both = [first, second];
+    let mut both = [first, second];
     let room = channel(0);
     let mut turn = 0;
     Box::new(move || {
         turn = 1 - turn;
         hall.join(&both[turn].connection, black_box(&room));
+        hall.clear();
+        both.iter_mut().for_each(|one| one.inbox.clear());
     })
 }
 
 fn disconnect() -> Operation {
-    let hall = Hall::new(1, 3);
+    let mut hall = Hall::new(1, 3);
     let room = channel(0);
     Box::new(move || {
-        let guest = hall.connect("guest");
+        let mut guest = hall.connect("guest");
         hall.join(&guest.connection, black_box(&room));
+        guest.inbox.clear();
+        drop(guest);
+        hall.clear();
     })
 }
 
@@ -211,7 +237,7 @@ fn participants() -> Operation {
     let hall = Hall::new(1, 25);
     let (room, _) = hall.seated[0].connection.seat().expect("seated");
     Box::new(move || {
-        // The whole hall, so that the closure keeps those who sit in it.
+        // The whole hall, so that the closure keeps its members.
         let server = &black_box(&hall).server;
         black_box(server.registry().participants(&room));
     })

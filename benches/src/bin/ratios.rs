@@ -1,7 +1,9 @@
-//! Ratios of operations to their floors, measured in alternation in one process: what a gate can stand on.
+//! Ratios of operations to their floors, measured in alternation in one process: what a gate can
+//! stand on.
 //!
-//! `cargo run --release -p united-voice-benches --bin ratios [relay|broadcast|flatness|memory]` prints one JSON object a
-//! line and exits with 1 where a gate is missed. Absolute times move with the machine's mood; the median of paired ratios
+//! `cargo run --release -p united-voice-benches --bin ratios
+//! [memory|relay|broadcast|queue|flatness]` prints one JSON object a line and exits with 1 if a
+//! gate is missed. Absolute times move with the load of the machine; the median of paired ratios
 //! hardly does.
 
 #![allow(clippy::print_stdout)]
@@ -14,23 +16,21 @@ use std::{
 };
 
 use futures::FutureExt;
-use parking_lot::Mutex;
 use serde_json::json;
 use united_voice_benches::{
-    Hall, Seated, broadcast_floor, candidate_frame, channel, in_json, offer_frame, relay_floor,
-    state_frame,
+    BareQueue, Hall, Inbox, Seated, broadcast_floor, candidate_frame, channel, floor_room, in_json,
+    offer_frame, relay_floor, state_signal,
 };
 use united_voice_core::{
     Codec, OpenDirectory, Signal, SignalSink, SinkError, UserId, VoiceConnection, VoiceServer,
-    proto::{self, voice::VoiceJoinRequest},
-    signaling,
+    proto::voice::VoiceJoinRequest, signaling,
 };
 
 /// Pairs of measurements; the median of their ratios counts.
 const PAIRS: usize = 305;
 
-/// How often a room is made anew for a broadcast: where in memory its members come to lie makes a difference of some per
-/// cent in large rooms, and no one place should decide.
+/// How many rooms a broadcast is measured in. The place of a large room in memory changes its ratio
+/// by a few per cent, and no single place should decide.
 const PLACEMENTS: usize = 5;
 
 /// How long one side of a pair runs, about.
@@ -40,11 +40,12 @@ type Part = (&'static str, fn(&mut Report));
 
 fn main() -> ExitCode {
     let mut report = Report { passed: true };
-    let parts: [Part; 4] = [
+    let parts: [Part; 5] = [
         // First, while the process has nothing to give back yet.
         ("memory", memory),
         ("relay", relays),
         ("broadcast", broadcasts),
+        ("queue", queues),
         ("flatness", flatness),
     ];
     let wanted = std::env::args().nth(1);
@@ -77,8 +78,8 @@ impl Report {
         }));
     }
 
-    /// What a ratio could be at best: no gate.
-    fn limit(&mut self, op: &str, measured: &Paired) {
+    /// A ratio without a gate.
+    fn shown(&mut self, op: &str, measured: &Paired) {
         self.line(&json!({
             "op": op,
             "ratio": rounded(measured.ratio),
@@ -142,16 +143,21 @@ fn relays(report: &mut Report) {
         ),
     ];
     for (op, codec, members, make_frame, gate) in cases {
-        let hall = Hall::with_codec(codec, 1, members);
-        let target = format!("u-0-{}", members / 2);
-        let frame = make_frame(&channel(0), &target);
-        let sender = &hall.seated[0].connection;
-        let (_, session) = sender.seat().expect("seated");
+        let mut hall = Hall::with_codec(codec, 1, members);
+        let target = members / 2;
+        let frame = make_frame(&channel(0), &format!("u-0-{target}"));
+        let (_, session) = hall.seated[0].connection.seat().expect("seated");
         let session = session.to_string();
-        let queue = &hall.seated[members / 2].queue;
+        let queue = BareQueue::default();
         let ratio = paired(
-            || relay_floor(codec, black_box(&frame), "u-0-0", &session, queue),
-            || hall.handle(sender, codec, black_box(&frame)),
+            || {
+                relay_floor(codec, black_box(&frame), "u-0-0", &session, &queue);
+                queue.take_one();
+            },
+            || {
+                hall.handle(&hall.seated[0].connection, codec, black_box(&frame));
+                hall.seated[target].inbox.take_one();
+            },
         );
         report.ratio(op, &ratio, gate);
     }
@@ -159,49 +165,75 @@ fn relays(report: &mut Report) {
 
 fn broadcasts(report: &mut Report) {
     for (members, gate) in [(8, 1.70), (25, 1.30), (100, 1.15)] {
-        let (mut updates, mut limits) = (Vec::new(), Vec::new());
-        let halls: Vec<Hall> = (0..PLACEMENTS).map(|_| Hall::new(1, members)).collect();
-        for hall in &halls {
-            let sender = &hall.seated[0].connection;
-            let room = channel(0);
-            let frame = state_frame(&room);
-            let queues: Vec<_> = hall.seated.iter().map(|seated| &*seated.queue).collect();
-            let floor = || broadcast_floor(black_box(&frame), queues.iter().copied());
-            updates.extend(pairs(PAIRS / PLACEMENTS, floor, || {
-                let updated = sender.update_state(black_box(&room), true, false, "");
-                updated.expect("seated");
-            }));
-            let (user, members_lock) = (Mutex::new(()), Mutex::new(()));
-            limits.extend(pairs(PAIRS / PLACEMENTS, floor, || {
-                let (_user, _members) = (user.lock(), members_lock.lock());
-                let frame = proto::encode_state_update("", black_box(&room), "u-0-0", true, false);
-                broadcast_floor(&frame, queues.iter().copied());
-            }));
+        let room = channel(0);
+        let signal = state_signal(&room, "u-0-0");
+        // All rooms are made before the first is measured, so that they lie in different places.
+        let placements: Vec<_> = (0..PLACEMENTS)
+            .map(|_| (Hall::new(1, members), floor_room(members)))
+            .collect();
+        let mut updates = Vec::new();
+        for (mut hall, (queues, mut inboxes)) in placements {
+            updates.extend(pairs(
+                PAIRS / PLACEMENTS,
+                || {
+                    broadcast_floor(black_box(&signal), &queues);
+                    inboxes.iter_mut().for_each(Inbox::take_one);
+                },
+                || {
+                    let sender = &hall.seated[0].connection;
+                    let updated = sender.update_state(black_box(&room), true, false, "");
+                    updated.expect("seated");
+                    hall.take_one_each();
+                },
+            ));
         }
         let updates = Paired::of(&updates);
         report.ratio(&format!("broadcast/state/room{members}"), &updates, gate);
-        let limits = Paired::of(&limits);
-        report.limit(&format!("broadcast/limit/room{members}"), &limits);
     }
+}
+
+/// What the queue that ships costs beside the least that a queue can be: no gate.
+fn queues(report: &mut Report) {
+    let signal = state_signal(&channel(0), "u-0-0");
+    let frame = signal.as_protobuf().clone();
+    let bare = BareQueue::default();
+    let (queues, mut inboxes) = floor_room(1);
+    let measured = paired(
+        || {
+            assert!(bare.push(black_box(&frame).clone()), "it has room");
+            bare.take_one();
+        },
+        || {
+            broadcast_floor(black_box(&signal), &queues);
+            inboxes[0].take_one();
+        },
+    );
+    report.shown("queue/outbound-over-bare", &measured);
 }
 
 /// Rooms that the flatness cases touch, however many there are.
 const TOUCHED: usize = 64;
 
 fn flatness(report: &mut Report) {
-    let (few, many) = (Hall::new(1_000, 1), Hall::new(1_000_000, 1));
+    let (mut few, mut many) = (Hall::new(1_000, 1), Hall::new(1_000_000, 1));
     let rooms: Vec<String> = (0..TOUCHED).map(channel).collect();
-    let visitors = [few.connect("visitor"), many.connect("visitor")];
-    let tour = |hall: &Hall, visitor: &Seated| {
-        for room in &rooms {
+    let mut visitors = [few.connect("visitor"), many.connect("visitor")];
+    let tour = |hall: &mut Hall, visitor: &mut Seated| {
+        for (room, host) in rooms.iter().zip(0..) {
             hall.join(&visitor.connection, room);
             visitor.connection.leave_channel(room, "").expect("seated");
+            visitor.inbox.clear();
+            hall.seated[host].inbox.clear();
         }
     };
-    let ratio = paired(|| tour(&few, &visitors[0]), || tour(&many, &visitors[1]));
+    let [few_visitor, many_visitor] = &mut visitors;
+    let ratio = paired(
+        || tour(&mut few, few_visitor),
+        || tour(&mut many, many_visitor),
+    );
     report.ratio("join+leave/1M-rooms-over-1k", &ratio, 1.10);
 
-    let disconnect = |hall: &Hall| {
+    let disconnect = |hall: &mut Hall| {
         let guests: Vec<Seated> = (0..TOUCHED)
             .map(|number| {
                 let guest = hall.connect(&format!("guest-{number}"));
@@ -211,14 +243,18 @@ fn flatness(report: &mut Report) {
             .collect();
         let start = Instant::now();
         drop(guests);
-        start.elapsed().as_secs_f64() / TOUCHED as f64
+        let each = start.elapsed().as_secs_f64() / TOUCHED as f64;
+        hall.seated[..TOUCHED]
+            .iter_mut()
+            .for_each(|host| host.inbox.clear());
+        each
     };
-    let pairs = in_turns(PAIRS, || disconnect(&few), || disconnect(&many));
+    let pairs = in_turns(PAIRS, || disconnect(&mut few), || disconnect(&mut many));
     report.ratio("disconnect/1M-rooms-over-1k", &Paired::of(&pairs), 1.75);
 }
 
-/// Resident memory of the registry with 100 000 rooms of 4, in bytes a participant. The sinks are shared and the sessions
-/// taken off, since both are the host's.
+/// Resident memory of the registry with 100 000 rooms of 4, in bytes a participant. The sinks are
+/// shared and the sessions taken off, since both are the host's.
 fn memory(report: &mut Report) {
     let server = VoiceServer::builder(OpenDirectory)
         .build()

@@ -4,8 +4,9 @@
 //! cargo run -p united-voice-actix
 //! ```
 //!
-//! opens a page on which two browser tabs can talk; `--help` tells the rest. What is particular to Actix is here: plain
-//! requests go through an [`App`], those to leave HTTP to a service beside it, which is given the socket itself.
+//! opens a page on which two browser tabs can talk. `--help` lists the options. This file has what
+//! is particular to Actix: plain requests go through an [`App`]. Requests to leave HTTP go to a
+//! service beside it, which gets the socket itself.
 
 mod message;
 
@@ -40,20 +41,22 @@ fn main() -> ExitCode {
 async fn serve(serving: Serving) -> anyhow::Result<()> {
     let (host, lingering) = (Arc::clone(&serving.host), Lingering::default());
     let server = Server::build()
-        // The program has its own.
+        // `united_voice_host::run` handles them.
         .disable_signals()
         .listen("united-voice", serving.listener, move || {
             connections(Arc::clone(&host), lingering.clone())
         })?
         .run();
     let handle = server.handle();
-    // A task of its own: dropping the server would cut connections that are still saying goodbye.
+    // In a task of its own: if this future is dropped, the server goes on until its connections
+    // have closed.
     let server = tokio::spawn(server);
     tokio::select! {
         ended = server => ended.context("the server broke down")?.context("the server ended")?,
         () = serving.shutdown.requested() => {
             handle.pause().await;
-            // Actix does not know of connections that left HTTP: its threads have to stay until they have said goodbye.
+            // Actix does not count connections that left HTTP, so its threads must run until those
+            // have closed.
             serving.host.voice().drained().await;
             handle.stop(true).await;
         }
@@ -61,7 +64,7 @@ async fn serve(serving: Serving) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What each worker does with a connection.
+/// Makes the service that each worker runs for each connection.
 fn connections(
     host: Arc<Host>,
     lingering: Lingering,
@@ -80,7 +83,7 @@ fn connections(
     accept.and_then(http)
 }
 
-/// All requests but those to leave HTTP.
+/// Answers all requests except those to leave HTTP.
 async fn rest(host: Data<Host>, request: HttpRequest, body: Payload) -> HttpResponse {
     let body = async {
         let read = body.to_bytes_limited(MAX_BODY_BYTES).await;
@@ -94,7 +97,7 @@ async fn rest(host: Data<Host>, request: HttpRequest, body: Payload) -> HttpResp
     message::response(answer).map_into_boxed_body().into()
 }
 
-/// Requests to leave HTTP, handed over with the socket and whatever has been read from it.
+/// Answers a request to leave HTTP. `socket` also has the bytes that were read behind the request.
 async fn upgrade(host: Arc<Host>, request: Request, mut socket: Socket) -> actix_web::Result<()> {
     let (answer, upgrade) = match message::request(request.head()) {
         Ok(request) => host.upgrade(request).await,
@@ -103,23 +106,25 @@ async fn upgrade(host: Arc<Host>, request: Request, mut socket: Socket) -> actix
     drop(request);
     let sent = send(message::response(answer), &mut socket);
     let sent = timeout(REQUEST_PATIENCE, sent).await;
-    // A client that is gone while it is being answered is nothing to report.
+    // A client that disconnects before it has its answer is not worth a log line.
     if let (Some(upgrade), Ok(Ok(()))) = (upgrade, sent) {
-        // A task of its own: what Actix keeps for requests is given back once this is answered.
-        rt::spawn(talk(host, upgrade, socket));
+        let FramedParts { io, read_buf, .. } = socket.into_parts();
+        let socket = WebSocket::new(io, read_buf, host.voice().limits());
+        // In a task of its own, because Actix frees the memory of a request when its service
+        // returns. In a box, since the task would otherwise have room for two of them.
+        rt::spawn(talk(host, upgrade, Box::new(socket)));
     }
     Ok(())
 }
 
-async fn talk(host: Arc<Host>, upgrade: Upgrade, socket: Socket) {
-    let FramedParts { io, read_buf, .. } = socket.into_parts();
-    let socket = WebSocket::new(io, read_buf, host.voice().limits()).await;
+async fn talk(host: Arc<Host>, upgrade: Upgrade, socket: Box<WebSocket<LingeringStream>>) {
     drive(host.voice(), socket, upgrade.user, upgrade.codec).await;
 }
 
 async fn send(mut answer: Response<Bytes>, socket: &mut Socket) -> io::Result<()> {
     if answer.status() != actix_http::StatusCode::SWITCHING_PROTOCOLS {
-        // What the client sends next may be meant for a WebSocket.
+        // The bytes that the client sends next may be WebSocket frames, so they must not be read as
+        // a request.
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
     let (head, body) = answer.into_parts();

@@ -1,10 +1,15 @@
-//! Requests and answers: Actix has types of its own, built on an older version of those that the host speaks.
+//! Converts requests and answers. The types of Actix are built on an older version of the `http`
+//! crate than the host uses.
 
 use actix_http::{RequestHead, Response, StatusCode, Version};
 use actix_web::web::Bytes;
 use united_voice_host::Request;
 
-/// The request as the host takes it, without a body. An error is where the two versions differ about what is valid.
+/// Converts a request, without its body, to the host's type.
+///
+/// # Errors
+///
+/// If the newer `http` crate refuses what the older one took.
 pub(crate) fn request(head: &RequestHead) -> http::Result<Request> {
     let mut request = http::Request::builder()
         .method(head.method.as_str())
@@ -18,13 +23,16 @@ pub(crate) fn request(head: &RequestHead) -> http::Result<Request> {
     request.body(Bytes::new())
 }
 
-/// The host's answer as Actix takes it.
+/// Converts the host's answer to Actix's type.
 pub(crate) fn response(answer: united_voice_host::Response) -> Response<Bytes> {
     let (head, body) = answer.into_parts();
-    let status = StatusCode::from_u16(head.status.as_u16()).expect("one in any version");
+    let status = StatusCode::from_u16(head.status.as_u16())
+        .expect("a valid status is valid in both versions");
     let mut response = Response::build(status);
     for (name, value) in &head.headers {
         response.append_header((name.as_str(), value.as_bytes()));
     }
-    response.message_body(body).expect("valid in any version")
+    response
+        .message_body(body)
+        .expect("valid headers are valid in both versions")
 }

@@ -4,9 +4,8 @@
 //! cargo run -p united-voice-axum
 //! ```
 //!
-//! starts a server with a page on which two browser tabs can talk; `--help` lists the flags. This
-//! file has the parts that are particular to Axum: the loop that accepts connections, the upgrade,
-//! and the reading of a body.
+//! opens a page on which two browser tabs can talk. `--help` lists the options. This file has what
+//! is particular to Axum: the loop that accepts connections, the upgrade, and how a body is read.
 
 use std::{pin::pin, process::ExitCode, sync::Arc};
 
@@ -30,15 +29,15 @@ use united_voice_host::{
     WebSocket, run,
 };
 
-/// The largest head of a request. A token in it takes a few hundred bytes.
+/// The largest head of a request. The token in it has a few hundred bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 fn main() -> ExitCode {
     run(env!("CARGO_PKG_NAME"), serve)
 }
 
-/// Like `axum::serve`, but with a limit to how long a client may take for a request. Without a
-/// limit, a silent client would hold its socket for ever.
+/// Does what `axum::serve` does, and limits how long a client may take to send a request. Without
+/// that limit the server would hold silent sockets for ever.
 async fn serve(serving: Serving) -> anyhow::Result<()> {
     let mut listener = TcpListener::from_std(serving.listener)?;
     let lingering = Lingering::default();
@@ -47,7 +46,7 @@ async fn serve(serving: Serving) -> anyhow::Result<()> {
     let mut connections = JoinSet::new();
     loop {
         select! {
-            // Axum's `accept` waits and tries again after an error such as too many open files.
+            // Axum's `accept` retries after an error, such as too many open files.
             (stream, _) = Listener::accept(&mut listener) => {
                 let stream = lingering.stream(stream);
                 connections.spawn(requests(stream, app.clone(), serving.shutdown.clone()));
@@ -90,8 +89,8 @@ fn app(host: Arc<Host>) -> Router {
         .with_state(host)
 }
 
-/// Answers requests for a WebSocket. The WebSocket runs in a task of its own, since hyper hands
-/// over the connection only after the answer.
+/// Answers a request for a WebSocket. The WebSocket runs in a task of its own: hyper hands the
+/// connection over only after this function has returned the answer.
 async fn voice(State(host): State<Arc<Host>>, mut request: extract::Request) -> Response {
     let connection = hyper::upgrade::on(&mut request);
     let (answer, upgrade) = host.upgrade(request.map(|_| Bytes::new())).await;
@@ -102,16 +101,17 @@ async fn voice(State(host): State<Arc<Host>>, mut request: extract::Request) -> 
 }
 
 async fn talk(host: Arc<Host>, upgrade: Upgrade, connection: OnUpgrade) {
-    // A client that goes away before the answer is not worth a log line.
+    // A client that disconnects before it has its answer is not worth a log line.
     let Ok(connection) = connection.await else {
         return;
     };
     let parts = connection
         .downcast::<TokioIo<LingeringStream>>()
-        .expect("what `requests` serves");
+        .expect("`requests` serves no other type");
     let stream = parts.io.into_inner();
-    let socket = WebSocket::new(stream, parts.read_buf, host.voice().limits()).await;
-    drive(host.voice(), socket, upgrade.user, upgrade.codec).await;
+    let socket = WebSocket::new(stream, parts.read_buf, host.voice().limits());
+    // In a box, since the task of each connection would otherwise have room for two of them.
+    drive(host.voice(), Box::new(socket), upgrade.user, upgrade.codec).await;
 }
 
 /// Answers all other requests.

@@ -1,4 +1,4 @@
-//! The user that a request comes from.
+//! Finds the user that sent a request.
 
 use std::borrow::Cow;
 
@@ -9,13 +9,13 @@ use united_voice_core::UserId;
 use crate::{Host, Response, error::ApiError};
 
 impl Host {
-    /// The user that a request comes from. Its token is in `Authorization: Bearer`, or else in the
-    /// query as `access_token`: browsers can't set headers on a WebSocket.
+    /// Finds the user by the token in `Authorization: Bearer`, or else by `access_token` in the
+    /// query. The query is for browsers: they can't set headers on a WebSocket.
     ///
     /// # Errors
     ///
-    /// The answer to send instead: 401 without a valid token of a user that exists, 503 if the
-    /// database fails.
+    /// The answer to send instead: 401 if there is no valid token or the user does not exist, 503
+    /// if the database fails.
     ///
     /// # Cancel safety
     ///

@@ -1,4 +1,4 @@
-//! What the library asks before a join, answered from the database.
+//! Answers the library's question before a join from the database.
 
 use async_trait::async_trait;
 use united_voice_core::{Admission, AdmitError, ChannelId, Profile, UserId, VoiceDirectory};
@@ -7,8 +7,8 @@ use crate::{ChannelKind, Store};
 
 #[async_trait]
 impl VoiceDirectory for Store {
-    /// One query. A ban matters only where there is a voice channel to be banned from, so it is looked at last. A user who was
-    /// deleted while connected is `Forbidden`.
+    /// Takes one query. The ban comes last, because it only matters if the channel exists and is a
+    /// voice channel. A user that was deleted while connected is `Forbidden`.
     async fn admit(&self, user: &UserId, channel: &ChannelId) -> Result<Admission, AdmitError> {
         let admittance = self.admittance(user, channel).await.map_err(|error| {
             tracing::warn!(%error, "the database could not say who may join");

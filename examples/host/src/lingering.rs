@@ -1,8 +1,9 @@
-//! Connections that say goodbye before they are closed.
+//! Connections that end in two steps, so that the client gets the last bytes the server sent.
 //!
-//! A socket that is closed while bytes from the client are still coming makes the kernel answer with a reset, which can
-//! destroy what the client had not read yet: the close frame, or an answer of 413. So the last owner of a connection hands it to
-//! a task that ends the sending half and drops what still comes, until the client closes too.
+//! If a socket is closed while the client still sends, the kernel answers with a reset. The reset
+//! can destroy bytes that the client has not read yet: the close frame, or an answer of 413. So a
+//! connection that is dropped goes to a task, which shuts down the sending half and then reads and
+//! drops what the client sends, until the client closes too.
 
 use std::{
     io,
@@ -20,17 +21,18 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a client may go on sending.
+/// How long a client may keep sending.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How much it may send in that time.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// How many connections may end like this at the same time; others are just closed. Each costs its socket and 8 KiB.
+/// How many connections may end like this at the same time. Each costs its socket and 8 KiB. Any
+/// more are closed at once.
 const MAX_LINGERING: usize = 1024;
 
-/// Makes the connections of one server say goodbye, of which a limited number can do so at the same time. Clones share
-/// the limit.
+/// Wraps the connections of one server, and limits how many of them end in two steps at the same
+/// time. Clones share the limit.
 #[derive(Clone, Debug)]
 pub struct Lingering {
     slots: Arc<Semaphore>,
@@ -45,9 +47,10 @@ impl Default for Lingering {
 }
 
 impl Lingering {
-    /// A connection just accepted, which from now on sends without delay.
+    /// Wraps a connection that was just accepted, and makes it send without delay.
     pub fn stream(&self, stream: TcpStream) -> LingeringStream {
-        // Signals are small and each is awaited: holding one back to fill a packet costs 40 ms.
+        // Signals are small and somebody waits for each. Nagle's algorithm would hold them back for
+        // up to 40 ms.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot turn Nagle's algorithm off");
         }
@@ -59,10 +62,10 @@ impl Lingering {
     }
 }
 
-/// A connection that says goodbye when it is dropped.
+/// A connection that ends in two steps when it is dropped.
 #[derive(Debug)]
 pub struct LingeringStream {
-    /// `None` only while being dropped.
+    /// `None` only while the connection is dropped.
     stream: Option<TcpStream>,
     client_is_done: bool,
     slots: Arc<Semaphore>,
@@ -70,7 +73,7 @@ pub struct LingeringStream {
 
 impl LingeringStream {
     fn stream(&mut self) -> Pin<&mut TcpStream> {
-        Pin::new(self.stream.as_mut().expect("taken when dropped only"))
+        Pin::new(self.stream.as_mut().expect("only `drop` takes it"))
     }
 }
 
@@ -102,7 +105,7 @@ async fn linger(mut stream: TcpStream, _slot: OwnedSemaphorePermit) {
             allowance = left;
         }
     };
-    // Late or not, the socket is closed now.
+    // The socket closes now, whether the client was done or not.
     let _ = timeout(PATIENCE, drain).await;
 }
 

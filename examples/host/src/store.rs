@@ -258,18 +258,17 @@ fn channel(row: &SqliteRow) -> Result<Channel, sqlx::Error> {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
         kind: ChannelKind::from_text(row.try_get("kind")?),
-        max_participants: limit(row)?,
+        max_participants: limit(row.try_get("max_participants")?),
     })
 }
 
 /// The API writes no limit below 1. If another program has stored one, it was meant as a limit, so
 /// it counts as the strictest limit and not as none.
-fn limit(row: &SqliteRow) -> Result<Option<NonZeroU32>, sqlx::Error> {
-    let value: Option<i64> = row.try_get("max_participants")?;
-    Ok(value.map(|value| {
+fn limit(value: Option<i64>) -> Option<NonZeroU32> {
+    value.map(|value| {
         let value = u32::try_from(value.max(1)).unwrap_or(u32::MAX);
         NonZeroU32::new(value).unwrap_or(NonZeroU32::MIN)
-    }))
+    })
 }
 
 /// 128 random bits, as text that can stand in a URL.

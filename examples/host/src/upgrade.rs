@@ -1,4 +1,4 @@
-//! The request for `/ws`, which turns an HTTP connection into a WebSocket.
+//! The request for `/ws`, with which a connection leaves HTTP.
 
 use http::{Method, request::Parts};
 use united_voice_core::{Codec, UserId};
@@ -9,26 +9,27 @@ use crate::{
     websocket::{handshake, subprotocol},
 };
 
-/// A WebSocket that is granted.
+/// A WebSocket that the host has granted.
 #[derive(Debug)]
 pub struct Upgrade {
-    /// The user of the connection.
+    /// The user that connects.
     pub user: UserId,
-    /// The form of the protocol that client and server agree on already.
+    /// The codec, if the subprotocol settles it.
     pub codec: Option<Codec>,
 }
 
 impl Host {
-    /// Answers a request to leave HTTP. If the request is granted, the answer is 101 without a body
-    /// and comes with an [`Upgrade`]: once the answer is sent, the connection is a WebSocket.
+    /// Answers a request to leave HTTP. If it returns an [`Upgrade`], the answer is 101 without a
+    /// body, and the connection is a WebSocket as soon as that answer is sent.
     ///
-    /// The token is checked first, so a client without one gets a plain 401 and holds no socket. A
-    /// malformed request for a WebSocket gets 400, a request for another version than 13 gets 426.
-    /// Every request other than `GET /ws` gets the answer of [`respond`](Self::respond).
+    /// The token is checked first: a client without a valid one gets 401, whatever else it asks
+    /// for. A request that is not a good request for a WebSocket gets 400, and one for another
+    /// version than 13 gets 426. Every request other than `GET /ws` gets the answer of
+    /// [`respond`](Self::respond).
     ///
     /// # Cancel safety
     ///
-    /// As [`respond`](Self::respond).
+    /// As for [`respond`](Self::respond).
     pub async fn upgrade(&self, request: Request) -> (Response, Option<Upgrade>) {
         if request.method() != Method::GET || request.uri().path() != "/ws" {
             return (self.respond(request).await, None);

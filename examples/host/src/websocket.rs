@@ -1,65 +1,153 @@
-//! A WebSocket (RFC 6455) as the stream and sink of frames that the library drives, over whatever the framework gives
-//! up when it upgrades a connection.
+//! A WebSocket (RFC 6455) as the stream and sink of frames that the library drives. It runs over
+//! the connection that the framework hands over after an upgrade.
+//!
+//! A silent connection has no buffer: reads and writes use buffers that the thread [lends](lent).
+//! tungstenite's own stream keeps both buffers as long as the connection lasts, so this module uses
+//! only its headers, opcodes and close codes.
 
 pub(crate) mod handshake;
+mod incoming;
+mod lent;
+mod outgoing;
 pub(crate) mod subprotocol;
 
 use std::{
-    pin::Pin,
+    fmt, io,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use bytestring::ByteString;
 use futures::{Sink, Stream};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Error, Message, Utf8Bytes,
-        error::ProtocolError,
-        protocol::{
-            self, Role, WebSocketConfig,
-            frame::coding::{Data, OpCode},
-        },
-    },
-};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use united_voice_core::{CloseFrame, Frame, Limits, TransportError};
 
-/// Signals are small, and a buffer of the default 128 KiB is cleared before each read. An idle connection keeps it, so it is
-/// no larger than serves an offer.
-const READ_BYTES: usize = 2 * 1024;
-
-/// What waits in one piece before it is written.
-const WRITE_BYTES: usize = 4 * 1024;
+use self::{incoming::Incoming, outgoing::Outgoing};
 
 /// The server's side of a WebSocket over a connection that has left HTTP.
 ///
-/// Pings are answered while it is read. A frame that is too large is refused by the length that its header announces,
-/// before any of it is collected.
-#[derive(Debug)]
+/// Reading it also answers pings and the client's close frame. A message that is too large is
+/// refused as soon as its headers say so, before any more of it is collected. There are no
+/// extensions, so nothing is compressed.
+///
+/// A silent WebSocket has no memory on the heap. At most it holds three things: an incomplete
+/// message of up to `max_message_bytes`, up to 16 KiB that were read and are not handled yet, and
+/// the bytes that the socket has not taken, which are less than 8 KiB and one message.
 pub struct WebSocket<S> {
-    socket: WebSocketStream<S>,
+    stream: S,
+    /// Bytes from the socket, in a lent buffer. It is given back when all of them are handled.
+    unread: Vec<u8>,
+    /// How many of the unread bytes are handled.
+    handled: usize,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    /// The payload of the latest ping, if it is not answered yet. RFC 6455, section 5.5.3, allows
+    /// an answer to the latest only, so a client that sends pings and reads nothing costs no more
+    /// memory.
+    unanswered: Option<Bytes>,
+    /// An answer is in `outgoing`, but not flushed.
+    answered: bool,
+    close: Close,
+    /// Reading has ended, with an error or with the closing handshake.
+    ended: bool,
+}
+
+/// How far the closing handshake is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Close {
+    /// It has not begun.
+    No,
+    /// Our close frame is in `outgoing`. Nothing may follow it.
+    Ours,
+    /// The client's close frame has come, and ours is in `outgoing`.
+    Both,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Takes over from HTTP, which has `read` what came behind the request. Of `limits` it keeps `max_message_bytes`.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future closes the connection.
-    pub async fn new(stream: S, read: impl AsRef<[u8]> + Send, limits: &Limits) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BYTES)
-            .write_buffer_size(WRITE_BYTES)
-            .max_message_size(Some(limits.max_message_bytes))
-            .max_frame_size(Some(limits.max_message_bytes));
-        let early = read.as_ref().to_vec();
-        // HTTP's buffer can be most of a connection's memory: copied from, it ends here.
-        drop(read);
-        let socket =
-            WebSocketStream::from_partially_read(stream, early, Role::Server, Some(config)).await;
-        Self { socket }
+    /// Takes the connection over from HTTP. `read` is what HTTP has read behind the request.
+    /// `max_message_bytes` of `limits` applies.
+    pub fn new(stream: S, read: impl AsRef<[u8]>, limits: &Limits) -> Self {
+        Self {
+            stream,
+            // A copy, so that HTTP's buffer, which is large, is freed here.
+            unread: read.as_ref().to_vec(),
+            handled: 0,
+            incoming: Incoming::new(limits.max_message_bytes),
+            outgoing: Outgoing::default(),
+            unanswered: None,
+            answered: false,
+            close: Close::No,
+            ended: false,
+        }
+    }
+
+    /// Sends the answers to pings and to the client's close frame. Pending if the socket does not
+    /// take them now.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.outgoing.is_full()
+            && let Some(payload) = self.unanswered.take()
+        {
+            self.outgoing.push(&Frame::Pong(payload));
+            self.answered = true;
+        }
+        if self.answered {
+            ready!(self.outgoing.poll_flush(&mut self.stream, cx))?;
+            self.answered = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, TransportError>> {
+        loop {
+            let mut input = &self.unread[self.handled..];
+            let frame = self.incoming.read(&mut input)?;
+            self.handled = self.unread.len() - input.len();
+            if input.is_empty() {
+                self.handled = 0;
+                lent::give_back(&mut self.unread);
+            }
+            if let Some(frame) = frame {
+                return Poll::Ready(Ok(frame));
+            }
+            let mut buffer = lent::borrow();
+            match pin!(self.stream.read_buf(&mut buffer)).poll(cx)? {
+                // The client is gone without a close frame.
+                Poll::Ready(0) => {
+                    return Poll::Ready(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()));
+                }
+                Poll::Ready(_) => self.unread = buffer,
+                Poll::Pending => {
+                    lent::give_back(&mut buffer);
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Notes what must be answered. Returns the frame, because the library counts all of them as
+    /// signs of life.
+    fn answer(&mut self, frame: Frame) -> Frame {
+        match frame {
+            Frame::Ping(payload) => {
+                if self.close == Close::No {
+                    self.unanswered = Some(payload.clone());
+                }
+                Frame::Ping(payload)
+            }
+            Frame::Close(close) => {
+                let close = Frame::Close(close.map(allowed));
+                if self.close == Close::No {
+                    // Nothing may follow a close frame, so an earlier ping stays without an answer.
+                    self.unanswered = None;
+                    self.outgoing.push(&close);
+                    self.answered = true;
+                }
+                self.close = Close::Both;
+                close
+            }
+            other => other,
+        }
     }
 }
 
@@ -67,8 +155,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
     type Item = Result<Frame, TransportError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = ready!(Pin::new(&mut self.socket).poll_next(cx));
-        Poll::Ready(next.map(|read| read.map(frame).map_err(transport_error)))
+        let this = &mut *self;
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        let answered = this.poll_answer(cx)?;
+        if this.close == Close::Both {
+            ready!(answered);
+            this.ended = true;
+            return Poll::Ready(None);
+        }
+        let frame = ready!(this.poll_frame(cx));
+        this.ended = frame.is_err();
+        Poll::Ready(Some(frame.map(|frame| this.answer(frame))))
     }
 }
 
@@ -76,80 +175,58 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Frame> for WebSocket<S> {
     type Error = TransportError;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        let socket = Pin::new(&mut self.socket);
-        socket.poll_ready(cx).map_err(transport_error)
+        let this = &mut *self;
+        if this.outgoing.is_full() {
+            ready!(this.outgoing.poll_write(&mut this.stream, cx))?;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn start_send(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), Self::Error> {
-        let socket = Pin::new(&mut self.socket);
-        socket.start_send(message(frame)).map_err(transport_error)
+        if self.close != Close::No {
+            return Err(TransportError::Protocol);
+        }
+        self.outgoing.push(&frame);
+        if matches!(frame, Frame::Close(_)) {
+            self.close = Close::Ours;
+        }
+        Ok(())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        let socket = Pin::new(&mut self.socket);
-        socket.poll_flush(cx).map_err(transport_error)
+        let this = &mut *self;
+        ready!(this.outgoing.poll_flush(&mut this.stream, cx))?;
+        // A pong that had no room before has room now.
+        this.poll_answer(cx).map_err(Into::into)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        let socket = Pin::new(&mut self.socket);
-        socket.poll_close(cx).map_err(transport_error)
-    }
-}
-
-fn frame(message: Message) -> Frame {
-    match message {
-        Message::Binary(bytes) => Frame::Binary(bytes),
-        Message::Text(text) => Frame::Text(byte_string(text)),
-        Message::Ping(bytes) => Frame::Ping(bytes),
-        Message::Pong(bytes) => Frame::Pong(bytes),
-        Message::Close(close) => Frame::Close(close.map(|close| CloseFrame {
-            code: close.code.into(),
-            reason: byte_string(close.reason),
-        })),
-        Message::Frame(_) => unreachable!("only ever written"),
-    }
-}
-
-fn message(frame: Frame) -> Message {
-    match frame {
-        Frame::Binary(bytes) => Message::Binary(bytes),
-        // As a frame, since nobody has to look again whether it is text.
-        Frame::Text(text) => {
-            let opcode = OpCode::Data(Data::Text);
-            Message::Frame(protocol::frame::Frame::message(
-                text.into_bytes(),
-                opcode,
-                true,
-            ))
+        if self.close == Close::No {
+            self.as_mut().start_send(Frame::Close(None))?;
         }
-        Frame::Ping(bytes) => Message::Ping(bytes),
-        Frame::Pong(bytes) => Message::Pong(bytes),
-        Frame::Close(close) => Message::Close(close.map(|close| protocol::CloseFrame {
-            code: close.code.into(),
-            reason: utf8_bytes(close.reason),
-        })),
+        self.poll_flush(cx)
     }
 }
 
-// Two names for one thing: neither crate lets the other's text in without a look at it, but no byte is copied.
-fn byte_string(text: Utf8Bytes) -> ByteString {
-    ByteString::try_from(Bytes::from(text)).expect("checked text")
+impl<S> fmt::Debug for WebSocket<S> {
+    /// Without the buffers: payloads must not reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("close", &self.close)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
 }
 
-fn utf8_bytes(text: ByteString) -> Utf8Bytes {
-    Utf8Bytes::try_from(text.into_bytes()).expect("checked text")
-}
-
-fn transport_error(error: Error) -> TransportError {
-    match error {
-        Error::Capacity(_) => TransportError::TooLarge,
-        Error::Utf8(_) => TransportError::InvalidUtf8,
-        // The peer is gone; there is nobody to tell of a broken rule.
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-            TransportError::Io(error.into())
-        }
-        Error::Protocol(_) => TransportError::Protocol,
-        _ => TransportError::Io(error.into()),
+/// The close frame to echo. If the client sent a code that must not be sent, such as 1005 (RFC
+/// 6455, section 7.4), it is replaced by a protocol error.
+fn allowed(close: CloseFrame) -> CloseFrame {
+    if CloseCode::from(close.code).is_allowed() {
+        return close;
+    }
+    CloseFrame {
+        code: CloseCode::Protocol.into(),
+        reason: "Protocol violation".into(),
     }
 }
 

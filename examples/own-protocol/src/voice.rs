@@ -1,6 +1,6 @@
 //! Voice channels: all that Parley needed to have them.
 //!
-//! Lines of code: 132 in this file, 28 marked `+voice` in the others, 14 with `united` in `parley.proto`.
+//! Lines of code: 133 in this file, 28 marked `+voice` in the others, 14 with `united` in `parley.proto`.
 //!
 //! Three things meet the library here: [`Directory`] tells it who may join what, [`Sink`] is where it puts what a client is
 //! to be told, and [`Connection`] is its part of a socket's loop.
@@ -91,6 +91,8 @@ impl SignalSink for Sink {
             Urgency::Event => Kind::Event,
             Urgency::Droppable => Kind::Hint,
         };
+        // Decoded here, all recipients share the message.
+        signal.envelope();
         let pushed = self.0.push(Outgoing::Voice(signal.clone()), kind);
         pushed.map_err(|refused| match refused {
             Refused::Full => SinkError::Full,

@@ -85,17 +85,20 @@ impl Timers {
         std::mem::take(&mut self.ping_due)
     }
 
-    /// Credentials were granted for the `grants`th time: if that is news, they are due for renewal after `delay`.
+    /// Credentials were granted for the `grants`th time: if that is news, they are due for renewal after `delay`, at the time
+    /// that is returned.
     pub(crate) fn granted_ice(
         &mut self,
         grants: u64,
         delay: impl FnOnce() -> Option<Duration>,
         now: Instant,
-    ) {
-        if grants != self.ice_grants {
-            self.ice_grants = grants;
-            self.ice_deadline = delay().map(|delay| after(now, delay));
+    ) -> Option<Instant> {
+        if grants == self.ice_grants {
+            return None;
         }
+        self.ice_grants = grants;
+        self.ice_deadline = delay().map(|delay| after(now, delay));
+        self.ice_deadline
     }
 
     /// Whether the credentials are to be renewed now. It says so once.

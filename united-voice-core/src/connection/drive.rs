@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
     Codec, ConnectionMachine, Disconnect, Frame, Now, Step, TransportError, UserId, VoiceDirectory,
-    VoiceServer,
+    VoiceServer, connection::clock::after,
 };
 
 /// Frames read and signals written before another task gets its turn.
@@ -52,11 +52,13 @@ where
     D: VoiceDirectory,
     T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame> + Unpin,
 {
-    let clocks = Clocks::read();
-    let machine = ConnectionMachine::open(server, &user, codec, clocks.read);
+    let (clocks, now) = Clocks::read();
     let mut shell = Shell {
-        timer: pin!(sleep_until(machine.deadline().into())),
-        machine,
+        // In its place at once: a future has room for both places of what is moved.
+        machine: ConnectionMachine::open(server, &user, codec, now),
+        timer: pin!(sleep_until(
+            after(now.monotonic, server.limits().ping_interval).into()
+        )),
         transport: &mut transport,
         clocks,
         unflushed: false,
@@ -71,8 +73,7 @@ where
 struct Shell<'a, D, T> {
     machine: ConnectionMachine<D>,
     transport: &'a mut T,
-    /// Moved only to an earlier time. If the machine's deadline has moved to a later one, the timer fires, nothing is due, and
-    /// it is set anew. So hearing from the client costs nothing but the note.
+    /// Moved only to an earlier time, or once it has fired.
     timer: Pin<&'a mut Sleep>,
     clocks: Clocks,
     /// Written, but not flushed.
@@ -201,6 +202,7 @@ where
         ControlFlow::Continue(closed || (written > 0 && self.machine.may_go_on()))
     }
 
+    #[inline]
     fn write(&mut self, step: Step) -> Result<(), T::Error> {
         self.unflushed = true;
         let frame = match step {
@@ -251,7 +253,7 @@ where
 
     /// Whether the machine's deadline has passed. Otherwise the task will be woken at it.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
-        let deadline = self.machine.deadline();
+        let deadline = self.machine.look_at();
         if deadline <= now.monotonic {
             return true;
         }
@@ -273,28 +275,32 @@ where
 /// Reads the clocks. Only credentials need the wall clock, and to the second, so it is read at most once a second and not at
 /// each wake-up.
 struct Clocks {
-    read: Now,
+    wall: SystemTime,
+    /// When to read the wall clock again.
+    stale_at: Instant,
 }
 
 impl Clocks {
-    fn read() -> Self {
-        Self {
-            read: Now {
-                monotonic: Instant::now().into_std(),
-                wall: SystemTime::now(),
-            },
-        }
+    fn read() -> (Self, Now) {
+        let (monotonic, wall) = (Instant::now(), SystemTime::now());
+        let clocks = Self {
+            wall,
+            stale_at: monotonic + Duration::from_secs(1),
+        };
+        let monotonic = monotonic.into_std();
+        (clocks, Now { monotonic, wall })
     }
 
     fn now(&mut self) -> Now {
-        const SECOND: Duration = Duration::from_secs(1);
-        let monotonic = Instant::now().into_std();
-        if monotonic.duration_since(self.read.monotonic) >= SECOND {
-            *self = Self::read();
+        let monotonic = Instant::now();
+        if monotonic >= self.stale_at {
+            let (clocks, now) = Self::read();
+            *self = clocks;
+            return now;
         }
         Now {
-            monotonic,
-            wall: self.read.wall,
+            monotonic: monotonic.into_std(),
+            wall: self.wall,
         }
     }
 }

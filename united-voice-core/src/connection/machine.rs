@@ -162,6 +162,7 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
 
     /// The client sent `frame`. Call it if [`wants_input`](Self::wants_input) says so; a message that comes all the same
     /// ends the connection with 1008. After the end frames are dropped.
+    #[inline]
     pub fn receive(&mut self, frame: Frame, now: Now) {
         let Phase::Open(open) = &mut self.phase else {
             return;
@@ -302,6 +303,7 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
     }
 
     /// A signal in the encoding that the connection speaks.
+    #[inline]
     pub fn encode(&self, signal: Signal) -> Frame {
         let codec = match &self.phase {
             Phase::Open(open) => open.codec,
@@ -332,6 +334,7 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         }
     }
 
+    #[inline]
     pub(crate) fn next_step(&mut self, writable: bool) -> Option<Step> {
         match &mut self.phase {
             Phase::Open(open) if writable => open.next_step(),
@@ -359,7 +362,16 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
 /// What only `drive` asks.
 #[cfg(feature = "connection")]
 impl<D: VoiceDirectory> ConnectionMachine<D> {
+    /// When to look for what is due: never later than at [`deadline`](Self::deadline).
+    pub(crate) fn look_at(&self) -> Instant {
+        match &self.phase {
+            Phase::Open(open) => open.look_at(),
+            Phase::Ending(ending) => ending.deadline(),
+        }
+    }
+
     /// Polls a join that has just come.
+    #[inline]
     pub(crate) fn poll_join(&mut self, cx: &mut Context<'_>, now: Now) {
         if let Phase::Open(open) = &mut self.phase {
             open.poll_join(&self.server, cx, now);

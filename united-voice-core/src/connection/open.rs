@@ -30,6 +30,9 @@ pub(super) struct OpenConnection {
     held: Option<Held>,
     join: Option<Box<JoinUnderWay>>,
     timers: Timers,
+    /// Nothing is due before this. A deadline that moves to later leaves it, so that hearing from the client costs nothing but
+    /// the note; it is then looked at for nothing once.
+    look_at: Instant,
     tally: Tally,
 }
 
@@ -60,11 +63,16 @@ type Decoded<'f> = Result<Incoming<'f>, DecodeError>;
 impl OpenConnection {
     pub(super) fn new(
         connection: VoiceConnection,
-        signals: Option<QueueStream>,
+        mut signals: Option<QueueStream>,
         codec: Option<Codec>,
         limits: &Limits,
         now: Now,
     ) -> Self {
+        // What waits in the queue is then encoded in the connection's codec, once for all recipients.
+        if let (Some(signals), Some(codec)) = (&mut signals, codec) {
+            signals.set_codec(codec);
+        }
+        let timers = Timers::new(now.monotonic);
         Self {
             connection,
             signals,
@@ -72,7 +80,8 @@ impl OpenConnection {
             rate: RateLimiter::new(limits, now.monotonic),
             held: None,
             join: None,
-            timers: Timers::new(now.monotonic),
+            look_at: timers.deadline(limits),
+            timers,
             tally: Tally::default(),
         }
     }
@@ -111,7 +120,7 @@ impl OpenConnection {
             return Err(reason.into());
         }
         self.poll_join(server, cx, now);
-        if self.deadline(server.limits()) <= now.monotonic {
+        if self.look_at <= now.monotonic {
             self.do_what_is_due(server, now)?;
         }
         while self.held.is_some() && !self.is_blocked() {
@@ -126,6 +135,7 @@ impl OpenConnection {
     }
 
     /// Takes a binary or text message. An error ends the connection.
+    #[inline]
     pub(super) fn receive<D: VoiceDirectory>(
         &mut self,
         server: &VoiceServer<D>,
@@ -239,7 +249,13 @@ impl OpenConnection {
 
     /// Whether a message is of the connection's kind, which the first message settles.
     fn is_spoken(&mut self, kind: Codec) -> bool {
-        *self.codec.get_or_insert(kind) == kind
+        let settled = self.codec.get_or_insert_with(|| {
+            if let Some(signals) = &mut self.signals {
+                signals.set_codec(kind);
+            }
+            kind
+        });
+        *settled == kind
     }
 
     fn refuse(&self, decoded: &Decoded<'_>, mut error: RequestError) {
@@ -259,8 +275,10 @@ impl OpenConnection {
             self.watch_credentials(server, now);
             return;
         };
+        let deadline = after(now.monotonic, server.limits().directory_timeout);
+        self.look_at = self.look_at.min(deadline);
         self.join = Some(Box::new(JoinUnderWay {
-            deadline: after(now.monotonic, server.limits().directory_timeout),
+            deadline,
             answer: ask(server, &self.connection, &request),
             request,
         }));
@@ -297,7 +315,15 @@ impl OpenConnection {
     fn watch_credentials<D: VoiceDirectory>(&mut self, server: &VoiceServer<D>, now: Now) {
         let delay = || server.ice_refresh_after();
         let grants = self.connection.ice_grants();
-        self.timers.granted_ice(grants, delay, now.monotonic);
+        if let Some(deadline) = self.timers.granted_ice(grants, delay, now.monotonic) {
+            self.look_at = self.look_at.min(deadline);
+        }
+    }
+
+    /// Not after the deadline, and quicker to say.
+    #[cfg(feature = "connection")]
+    pub(super) fn look_at(&self) -> Instant {
+        self.look_at
     }
 
     pub(super) fn deadline(&self, limits: &Limits) -> Instant {
@@ -326,10 +352,12 @@ impl OpenConnection {
             server.push_ice_servers(&self.connection, now.wall);
             self.watch_credentials(server, now);
         }
+        self.look_at = self.deadline(server.limits());
         Ok(())
     }
 
     /// The next ping or signal.
+    #[inline]
     pub(super) fn next_step(&mut self) -> Option<Step> {
         if self.timers.take_ping() {
             return Some(Step::Ping);

@@ -1,7 +1,7 @@
-//! What the library sends, and where it goes: one message for one or many recipients, the trait of a connection's
-//! way out, and the ready-made queue.
+//! What the library sends, and where it goes: one message for one or many recipients (`signal.rs`),
+//! the trait of a connection's way out (`sink.rs`), and the ready-made queue (`queue.rs`).
 //!
-//! This folder may use the wire format. It knows nothing of rooms, users or connections.
+//! This folder uses the wire format. It must not know rooms, users or connections.
 
 pub(crate) mod queue;
 #[allow(clippy::module_inception, reason = "the file is named after its type")]

@@ -1,46 +1,65 @@
-//! The ready-made sink: a queue with a limit in messages and bytes, and the `Stream` at its other end.
+//! The ready-made sink: a queue with a limit in messages and in bytes, and the `Stream` at its
+//! other end.
 
 use std::{
     collections::VecDeque,
     fmt,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
 use futures::Stream;
 use parking_lot::Mutex;
+use united_voice_proto::Codec;
 
-use crate::{CloseReason, Signal, SignalSink, SinkError, Urgency, signal::signal};
+use crate::{CloseReason, Signal, SignalSink, SinkError, Urgency, signal::signal::Form};
 
 /// An emptied queue keeps room for this many signals and gives the rest back.
-const KEPT_CAPACITY: usize = 16;
+const KEPT_CAPACITY: usize = 8;
+
+/// With at most this many signals in the queue, it may pay to wait for more.
+#[cfg(feature = "connection")]
+const FEW: usize = 16;
 
 /// Makes a bounded queue: the sink for the registry, the stream for the connection.
 ///
-/// It holds at most `messages` signals and `bytes` bytes ([`Signal::size`]), whichever comes first, and beyond that only
-/// replies; a single signal larger than `bytes` still fits into an empty queue. While nothing waits in it, it takes less
-/// than 200 bytes. What `bytes` counts is the protobuf form; a signal may also keep its decoded form and, for JSON
-/// clients, that text, all shared between its recipients, so that the memory is several times `bytes` at worst.
+/// It holds at most `messages` signals and `bytes` bytes, whichever comes first, and only replies
+/// beyond that. A single signal larger than `bytes` still fits into an empty queue.
+///
+/// The queue keeps each signal as it will be sent: encoded in protobuf, or in the codec that
+/// [`QueueStream::set_codec`] names. `bytes` counts these encoded bytes, and a waiting signal takes
+/// at most 100 bytes of memory besides. Recipients of the same signal share its bytes. A queue in
+/// which nothing waits takes less than 200 bytes, and up to 384 more after signals have waited in
+/// it.
 pub fn outbound_queue(messages: usize, bytes: usize) -> (QueueSink, QueueStream) {
-    let shared = Arc::new(Shared {
+    let queue = Arc::new(Queue {
         messages,
         bytes,
+        speaks_json: AtomicBool::new(false),
         state: Mutex::default(),
     });
-    (QueueSink(Arc::clone(&shared)), QueueStream(shared))
+    (QueueSink(Arc::clone(&queue)), QueueStream(queue))
 }
 
-struct Shared {
+struct Queue {
     messages: usize,
     bytes: usize,
+    /// Outside of the lock, so that a signal is encoded before the lock is taken. Relaxed is
+    /// enough: a signal that is encoded in the other codec is still right, and is encoded again
+    /// when it is sent.
+    speaks_json: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// A signal in two words.
-    signals: VecDeque<(Arc<signal::Shared>, Urgency)>,
+    /// Encoded, and in the order of delivery.
+    waiting: VecDeque<(Form, Urgency)>,
+    /// The bytes of all that waits.
     size: usize,
     waker: Option<Waker>,
     /// An event was refused: nothing may follow it.
@@ -54,38 +73,43 @@ enum End {
     ReceiverGone,
 }
 
-impl Shared {
-    fn has_room(&self, state: &State, size: usize) -> bool {
-        state.signals.is_empty()
-            || (state.signals.len() < self.messages && state.size + size <= self.bytes)
+impl Queue {
+    fn codec(&self) -> Codec {
+        match self.speaks_json.load(Ordering::Relaxed) {
+            #[cfg(feature = "json")]
+            true => Codec::Json,
+            _ => Codec::Protobuf,
+        }
     }
-}
 
-/// The sending end of an [`outbound_queue`]. Clones share the queue.
-#[derive(Clone)]
-pub struct QueueSink(Arc<Shared>);
-
-impl QueueSink {
+    /// The one place that decides what may wait.
     #[inline]
-    fn push(&self, shared: Arc<signal::Shared>, urgency: Urgency) -> Result<(), SinkError> {
-        let size = shared.size();
-        let mut state = self.0.state.lock();
+    fn admit(&self, state: &mut State, size: usize, urgency: Urgency) -> Result<(), SinkError> {
         if state.end.is_some() {
             return Err(SinkError::Closed);
         }
-        let fits = !state.overflowed && self.0.has_room(&state, size);
+        let has_room = state.waiting.is_empty()
+            || (state.waiting.len() < self.messages && state.size + size <= self.bytes);
         match urgency {
-            Urgency::Reply => {}
-            _ if fits => {}
-            Urgency::Droppable => return Err(SinkError::Full),
+            Urgency::Reply => Ok(()),
+            _ if has_room && !state.overflowed => Ok(()),
+            Urgency::Droppable => Err(SinkError::Full),
             Urgency::Event => {
                 state.overflowed = true;
-                return Err(SinkError::Full);
+                Err(SinkError::Full)
             }
         }
+    }
+
+    #[inline]
+    fn push(&self, form: Form, urgency: Urgency) -> Result<(), SinkError> {
+        let size = form.size();
+        let mut state = self.state.lock();
+        self.admit(&mut state, size, urgency)?;
         state.size += size;
-        state.signals.push_back((shared, urgency));
-        let waker = (state.signals.len() == 1).then(|| state.waker.clone());
+        state.waiting.push_back((form, urgency));
+        // The reader of a queue that was not empty is awake already.
+        let waker = (state.waiting.len() == 1).then(|| state.waker.clone());
         drop(state);
         if let Some(Some(waker)) = waker {
             waker.wake();
@@ -94,24 +118,29 @@ impl QueueSink {
     }
 }
 
+/// The sending end of an [`outbound_queue`]. Clones share the queue.
+#[derive(Clone)]
+pub struct QueueSink(Arc<Queue>);
+
 impl SignalSink for QueueSink {
     fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
-        self.push(Arc::clone(signal.shared()), signal.urgency())
+        let form = signal.encoded(self.0.codec());
+        self.0.push(form, signal.urgency())
     }
 
     fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
         let urgency = signal.urgency();
-        self.push(signal.into_shared(), urgency)
+        self.0.push(signal.into_encoded(self.0.codec()), urgency)
     }
 
     fn close(&self, reason: CloseReason) {
         let mut state = self.0.state.lock();
         if state.end.is_none() {
             state.end = Some(End::Closed(reason));
-            let dropped = std::mem::take(&mut state.signals);
-            state.size = 0;
+            let dropped = state.discard();
             let waker = state.waker.take();
             drop(state);
+            // What is dropped and woken may take locks of its own.
             drop(dropped);
             if let Some(waker) = waker {
                 waker.wake();
@@ -126,28 +155,39 @@ impl fmt::Debug for QueueSink {
     }
 }
 
-/// The receiving end of an [`outbound_queue`]: a `Stream` of signals that ends when the queue is closed.
+/// The receiving end of an [`outbound_queue`]: a `Stream` of signals that ends when the queue is
+/// closed.
 ///
 /// Dropping it closes the queue. Taking a signal is cancel safe.
-pub struct QueueStream(Arc<Shared>);
+pub struct QueueStream(Arc<Queue>);
 
 impl QueueStream {
+    /// Names the codec of the connection: what is delivered from now on waits in it, encoded once
+    /// for all recipients that speak it. Until this is called a queue keeps protobuf.
+    ///
+    /// A signal that waits in another codec than it is sent in is still right, but every recipient
+    /// encodes it anew. So call this as soon as the codec is known, and before the connection joins
+    /// a channel.
+    pub fn set_codec(&mut self, codec: Codec) {
+        let speaks_json = codec != Codec::Protobuf;
+        self.0.speaks_json.store(speaks_json, Ordering::Relaxed);
+    }
+
     /// Whether the queue is at its limit: read no further request of this client until it isn't.
     pub fn is_over_limit(&self) -> bool {
         let state = self.0.state.lock();
-        state.signals.len() >= self.0.messages || state.size >= self.0.bytes
+        state.waiting.len() >= self.0.messages || state.size >= self.0.bytes
     }
 
-    /// Whether what waits is little, and others have the next of it too.
+    /// Whether little waits, and others are sent the next of it too.
     #[cfg(feature = "connection")]
     pub(crate) fn begins_with_broadcast(&self) -> bool {
         let state = self.0.state.lock();
-        let next = state.signals.front();
-        state.signals.len() <= KEPT_CAPACITY
-            && next.is_some_and(|(shared, _)| Arc::strong_count(shared) > 1)
+        let next = state.waiting.front();
+        state.waiting.len() <= FEW && next.is_some_and(|(form, _)| form.is_shared())
     }
 
-    /// Why the library closed the connection, where it did.
+    /// Why the library closed the connection, if it did.
     pub fn close_reason(&self) -> Option<CloseReason> {
         match self.0.state.lock().end {
             Some(End::Closed(reason)) => Some(reason),
@@ -156,6 +196,7 @@ impl QueueStream {
     }
 
     /// The next signal, if there is one.
+    #[inline]
     pub fn pop(&mut self) -> Option<Signal> {
         self.0.state.lock().pop()
     }
@@ -172,13 +213,21 @@ impl QueueStream {
 }
 
 impl State {
+    #[inline]
     fn pop(&mut self) -> Option<Signal> {
-        let (shared, urgency) = self.signals.pop_front()?;
-        self.size -= shared.size();
-        if self.signals.is_empty() && self.signals.capacity() > KEPT_CAPACITY {
-            self.signals.shrink_to(KEPT_CAPACITY);
+        let (form, urgency) = self.waiting.pop_front()?;
+        self.size -= form.size();
+        if self.waiting.is_empty() && self.waiting.capacity() > KEPT_CAPACITY {
+            self.waiting.shrink_to(KEPT_CAPACITY);
         }
-        Some(Signal::from_shared(shared, urgency))
+        Some(Signal::from_form(form, urgency))
+    }
+
+    /// Takes out all that waits, for the caller to drop after it has released the lock.
+    #[must_use]
+    fn discard(&mut self) -> VecDeque<(Form, Urgency)> {
+        self.size = 0;
+        std::mem::take(&mut self.waiting)
     }
 
     fn register(&mut self, cx: &Context<'_>) {
@@ -209,9 +258,7 @@ impl Drop for QueueStream {
     fn drop(&mut self) {
         let mut state = self.0.state.lock();
         state.end.get_or_insert(End::ReceiverGone);
-        let dropped = std::mem::take(&mut state.signals);
-        state.size = 0;
-        state.waker = None;
+        let dropped = (state.discard(), state.waker.take());
         drop(state);
         drop(dropped);
     }
@@ -230,6 +277,6 @@ mod tests {
     #[test]
     fn an_idle_queue_is_as_small_as_promised() {
         let counts_of_the_arc = 2 * size_of::<usize>();
-        assert!(size_of::<Shared>() + counts_of_the_arc < 200);
+        assert!(size_of::<Queue>() + counts_of_the_arc < 200);
     }
 }

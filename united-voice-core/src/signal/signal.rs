@@ -1,11 +1,9 @@
-//! What the library sends: one envelope, encoded at most once per codec and shared by all who receive it.
+//! What the library sends: one message, encoded at most once in each encoding for all its
+//! recipients.
 
 use std::{
     fmt,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock},
 };
 
 use bytes::Bytes;
@@ -19,140 +17,90 @@ use united_voice_proto::{
 #[cfg(feature = "json")]
 use united_voice_proto::{encode_json, event_json};
 
-/// How a signal is to be treated where its recipient reads too slowly.
+/// How to treat a signal if its recipient reads too slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Urgency {
-    /// The answer to the recipient's own request. A sink takes it even when it is full; whoever reads requests for that
-    /// recipient stops reading until it fits, so that at most a few stand beyond the limit.
+    /// The answer to the recipient's own request. A sink takes it even when it is full. The reader
+    /// of that recipient's requests then reads no more of them until it fits, so that at most a few
+    /// replies stand beyond the limit.
     Reply,
-    /// Something that others caused and that must not be lost. A full sink refuses it, which ends the connection.
+    /// Something that others caused and that must not be lost. A full sink refuses it, which ends
+    /// the connection.
     Event,
-    /// Something that others caused and that may be lost: who is speaking. A full sink refuses it, and that is all.
+    /// Something that others caused and that may be lost: who is speaking. A full sink refuses it,
+    /// and nothing more happens.
     Droppable,
 }
 
 /// One message to one or many clients.
 ///
-/// Cloning copies a pointer, once what the clones share has been made with the first of them. The first recipient that asks for
-/// a form pays for making it, all others share it.
-pub struct Signal {
-    kind: Kind,
-    urgency: Urgency,
-}
-
-enum Kind {
-    /// Encoded, and not yet shared: nothing more is needed by sinks that take the bytes at once.
-    Encoded {
-        frame: Frame,
-        shared: OnceLock<Arc<Shared>>,
-    },
-    Shared(Arc<Shared>),
-}
-
-/// An encoded envelope.
+/// A signal is made in one form: as a message, or encoded in protobuf or JSON. It makes every other
+/// form when somebody first asks for it, and keeps it. Recipients share these forms because the
+/// library lends one signal to all of their sinks. A clone shares the forms that exist when it is
+/// made: a sink that keeps signals asks for the form that it needs before it clones.
 #[derive(Clone)]
-enum Frame {
+pub struct Signal {
+    urgency: Urgency,
+    /// As the signal was made.
+    form: Form,
+    // The other forms. The cell of the form in which the signal was made stays empty.
+    envelope: OnceLock<Arc<Envelope>>,
+    protobuf: OnceLock<Bytes>,
+    #[cfg(feature = "json")]
+    json: OnceLock<ByteString>,
+}
+
+/// One form of a signal, and all that a queue keeps of it.
+#[derive(Clone)]
+pub(crate) enum Form {
+    Message(Arc<Envelope>),
     Protobuf(Bytes),
     #[cfg(feature = "json")]
     Json(ByteString),
 }
 
-/// What all clones of a signal have in common: the form in which it was made, and the others.
-pub(crate) struct Shared {
-    made: Made,
-    others: OnceLock<Box<Others>>,
-}
-
-enum Made {
-    Frame(Frame),
-    Envelope(Box<Message>),
-}
-
-struct Message {
-    envelope: Envelope,
-    /// Zero until it is asked for: no signal is empty.
-    size: AtomicUsize,
-    protobuf: OnceLock<Bytes>,
-}
-
-/// The forms that few ask for, each made when somebody does.
-#[derive(Default)]
-struct Others {
-    envelope: OnceLock<Envelope>,
-    /// Of a signal that was made in JSON.
-    #[cfg(feature = "json")]
-    protobuf: OnceLock<Bytes>,
-    /// Of a signal that was not.
-    #[cfg(feature = "json")]
-    json: OnceLock<ByteString>,
-}
-
 impl Signal {
-    /// A signal that carries `payload` under `request_id` (empty for everything unsolicited).
+    /// A signal that carries `payload` under `request_id`, which is empty for everything
+    /// unsolicited.
     pub fn new(request_id: impl Into<String>, payload: Payload, urgency: Urgency) -> Self {
         let envelope = Envelope {
             request_id: request_id.into(),
             payload: Some(payload),
         };
-        let message = Message {
-            envelope,
-            size: AtomicUsize::new(0),
-            protobuf: OnceLock::new(),
-        };
-        Self::from_shared(Shared::new(Made::Envelope(Box::new(message))), urgency)
+        Self::from_form(Form::Message(Arc::new(envelope)), urgency)
     }
 
-    /// A signal that is encoded already: an envelope written by [`united_voice_proto`].
+    /// A signal that is encoded already: an envelope that [`united_voice_proto`] wrote.
     pub(crate) fn from_frame(protobuf: Bytes, urgency: Urgency) -> Self {
-        Self::encoded(Frame::Protobuf(protobuf), urgency)
+        Self::from_form(Form::Protobuf(protobuf), urgency)
     }
 
-    /// A signal that is encoded already, in JSON: what [`united_voice_proto`] wrote or would read as an envelope.
+    /// A signal that is encoded already, in JSON: a text that [`united_voice_proto`] wrote or would
+    /// read as an envelope.
     #[cfg(feature = "json")]
     pub(crate) fn from_text(json: impl Into<ByteString>, urgency: Urgency) -> Self {
-        Self::encoded(Frame::Json(json.into()), urgency)
+        Self::from_form(Form::Json(json.into()), urgency)
     }
 
     #[inline]
-    fn encoded(frame: Frame, urgency: Urgency) -> Self {
-        let shared = OnceLock::new();
+    pub(crate) fn from_form(form: Form, urgency: Urgency) -> Self {
         Self {
-            kind: Kind::Encoded { frame, shared },
             urgency,
+            form,
+            envelope: OnceLock::new(),
+            protobuf: OnceLock::new(),
+            #[cfg(feature = "json")]
+            json: OnceLock::new(),
         }
     }
 
-    pub(crate) const fn from_shared(shared: Arc<Shared>, urgency: Urgency) -> Self {
-        Self {
-            kind: Kind::Shared(shared),
-            urgency,
-        }
-    }
-
-    /// What a queue keeps of the signal.
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        match &self.kind {
-            Kind::Encoded { frame, shared } => {
-                shared.get_or_init(|| Shared::new(Made::Frame(frame.clone())))
-            }
-            Kind::Shared(shared) => shared,
-        }
-    }
-
-    /// As [`shared`](Self::shared), without counting a reference.
-    pub(crate) fn into_shared(self) -> Arc<Shared> {
-        match self.kind {
-            Kind::Encoded { frame, shared } => shared
-                .into_inner()
-                .unwrap_or_else(|| Shared::new(Made::Frame(frame))),
-            Kind::Shared(shared) => shared,
-        }
-    }
-
-    /// The same message under another urgency; shares the encodings.
+    /// The same message under another urgency. It shares the forms that exist already.
     #[must_use]
     pub fn with_urgency(&self, urgency: Urgency) -> Self {
-        Self::from_shared(Arc::clone(self.shared()), urgency)
+        Self {
+            urgency,
+            ..self.clone()
+        }
     }
 
     pub(crate) fn set_urgency(&mut self, urgency: Urgency) {
@@ -166,7 +114,14 @@ impl Signal {
 
     /// The message itself, for transports that don't send bytes.
     pub fn envelope(&self) -> &Envelope {
-        self.shared().envelope()
+        match &self.form {
+            Form::Message(envelope) => envelope,
+            Form::Protobuf(protobuf) => {
+                (self.envelope).get_or_init(|| read(Codec::Protobuf, protobuf))
+            }
+            #[cfg(feature = "json")]
+            Form::Json(json) => (self.envelope).get_or_init(|| read(Codec::Json, json.as_bytes())),
+        }
     }
 
     /// The id of the request that this answers; empty for everything unsolicited.
@@ -184,172 +139,135 @@ impl Signal {
         payload.expect("a signal is made with a payload")
     }
 
-    /// What the signal counts for in a queue, in whichever form it is sent: the bytes of its protobuf form, or of its JSON form
-    /// where it was made in that.
+    /// The bytes of the form in which the signal was made. A message has no bytes yet: those of its
+    /// protobuf form are counted anew with each call.
     pub fn size(&self) -> usize {
-        match &self.kind {
-            Kind::Encoded { frame, .. } => frame.len(),
-            Kind::Shared(shared) => shared.size(),
-        }
+        self.form.size()
     }
 
     /// The protobuf form: one binary WebSocket message.
     #[inline]
-    pub fn as_protobuf(&self) -> Bytes {
-        match &self.kind {
-            Kind::Encoded {
-                frame: Frame::Protobuf(protobuf),
-                ..
-            } => protobuf.clone(),
-            _ => self.shared_protobuf(),
+    pub fn as_protobuf(&self) -> &Bytes {
+        match &self.form {
+            Form::Protobuf(protobuf) => protobuf,
+            _ => (self.protobuf).get_or_init(|| encode_protobuf(self.envelope())),
         }
     }
 
-    /// Out of line, which spares the sinks' loops more than a call costs.
-    #[inline(never)]
-    fn shared_protobuf(&self) -> Bytes {
-        self.shared().as_protobuf().clone()
-    }
-
-    /// As [`as_protobuf`](Self::as_protobuf), and counts no reference where nobody else has the signal.
-    #[inline]
+    /// As [`as_protobuf`](Self::as_protobuf), and counts no reference.
+    ///
+    /// # Panics
+    ///
+    /// Never.
+    #[inline(always)]
     pub fn into_protobuf(self) -> Bytes {
-        match self.kind {
-            Kind::Encoded {
-                frame: Frame::Protobuf(protobuf),
-                ..
-            } => protobuf,
-            Kind::Shared(shared) => match Arc::try_unwrap(shared) {
-                Ok(Shared {
-                    made: Made::Frame(Frame::Protobuf(protobuf)),
-                    ..
-                }) => protobuf,
-                Ok(shared) => shared.as_protobuf().clone(),
-                Err(shared) => shared.as_protobuf().clone(),
-            },
-            #[cfg(feature = "json")]
-            kind @ Kind::Encoded { .. } => Self { kind, ..self }.as_protobuf(),
+        match self.form {
+            Form::Protobuf(protobuf) => protobuf,
+            _ => self.into_other_protobuf(),
         }
+    }
+
+    /// Out of line, so that the common way is a move of the bytes.
+    #[inline(never)]
+    fn into_other_protobuf(self) -> Bytes {
+        self.as_protobuf();
+        let made = self.protobuf.into_inner();
+        made.expect("it has just been asked for")
     }
 
     /// The proto3 JSON form: one text WebSocket message.
     #[cfg(feature = "json")]
-    pub fn as_json(&self) -> ByteString {
-        match &self.kind {
-            Kind::Encoded {
-                frame: Frame::Json(json),
-                ..
-            } => json.clone(),
-            _ => self.shared().as_json().clone(),
+    #[inline]
+    pub fn as_json(&self) -> &ByteString {
+        match &self.form {
+            Form::Json(json) => json,
+            form => self.json.get_or_init(|| {
+                let event = match form {
+                    Form::Protobuf(protobuf) => event_json(protobuf),
+                    _ => None,
+                };
+                event.unwrap_or_else(|| encode_json(self.envelope())).into()
+            }),
         }
     }
 
-    /// As [`as_json`](Self::as_json), and counts no reference where nobody else has the signal.
+    /// As [`as_json`](Self::as_json), and counts no reference.
+    ///
+    /// # Panics
+    ///
+    /// Never.
     #[cfg(feature = "json")]
+    #[inline(always)]
     pub fn into_json(self) -> ByteString {
-        match self.kind {
-            Kind::Encoded {
-                frame: Frame::Json(json),
-                ..
-            } => json,
-            Kind::Shared(shared) => match Arc::try_unwrap(shared) {
-                Ok(Shared {
-                    made: Made::Frame(Frame::Json(json)),
-                    ..
-                }) => json,
-                Ok(shared) => shared.as_json().clone(),
-                Err(shared) => shared.as_json().clone(),
-            },
-            kind @ Kind::Encoded { .. } => Self { kind, ..self }.as_json(),
+        match self.form {
+            Form::Json(json) => json,
+            _ => self.into_other_json(),
+        }
+    }
+
+    /// Out of line as [`into_other_protobuf`](Self::into_other_protobuf) is.
+    #[cfg(feature = "json")]
+    #[inline(never)]
+    fn into_other_json(self) -> ByteString {
+        self.as_json();
+        let made = self.json.into_inner();
+        made.expect("it has just been asked for")
+    }
+
+    /// What a client that speaks `codec` is sent.
+    #[inline]
+    pub(crate) fn encoded(&self, codec: Codec) -> Form {
+        match codec {
+            #[cfg(feature = "json")]
+            Codec::Json => Form::Json(self.as_json().clone()),
+            _ => Form::Protobuf(self.as_protobuf().clone()),
+        }
+    }
+
+    /// As [`encoded`](Self::encoded), and counts no reference.
+    #[inline]
+    pub(crate) fn into_encoded(self, codec: Codec) -> Form {
+        match codec {
+            #[cfg(feature = "json")]
+            Codec::Json => Form::Json(self.into_json()),
+            _ => Form::Protobuf(self.into_protobuf()),
         }
     }
 }
 
-impl Clone for Signal {
-    fn clone(&self) -> Self {
-        self.with_urgency(self.urgency)
-    }
-}
-
-impl Frame {
-    fn len(&self) -> usize {
+impl Form {
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
         match self {
+            Self::Message(envelope) => message_size(envelope),
             Self::Protobuf(protobuf) => protobuf.len(),
             #[cfg(feature = "json")]
             Self::Json(json) => json.len(),
         }
     }
 
-    fn read(&self) -> Envelope {
-        let envelope = match self {
-            Self::Protobuf(protobuf) => decode(Codec::Protobuf, protobuf, usize::MAX),
+    /// Whether others hold the same bytes. It is also true of a short event that nobody else holds
+    /// any more.
+    #[cfg(feature = "connection")]
+    pub(crate) fn is_shared(&self) -> bool {
+        match self {
+            Self::Message(envelope) => Arc::strong_count(envelope) > 1,
+            Self::Protobuf(protobuf) => !protobuf.is_unique(),
             #[cfg(feature = "json")]
-            Self::Json(json) => decode(Codec::Json, json.as_bytes(), usize::MAX),
-        };
-        envelope.expect("an envelope that the library wrote")
+            Self::Json(json) => !json.as_bytes().is_unique(),
+        }
     }
 }
 
-impl Shared {
-    fn new(made: Made) -> Arc<Self> {
-        let others = OnceLock::new();
-        Arc::new(Self { made, others })
-    }
-
-    fn others(&self) -> &Others {
-        self.others.get_or_init(Box::default)
-    }
-
-    fn envelope(&self) -> &Envelope {
-        match &self.made {
-            Made::Envelope(message) => &message.envelope,
-            Made::Frame(frame) => self.others().envelope.get_or_init(|| frame.read()),
-        }
-    }
-
-    pub(crate) fn size(&self) -> usize {
-        match &self.made {
-            Made::Frame(frame) => frame.len(),
-            Made::Envelope(message) => message.size(),
-        }
-    }
-
-    fn as_protobuf(&self) -> &Bytes {
-        let protobuf = match &self.made {
-            Made::Frame(Frame::Protobuf(protobuf)) => return protobuf,
-            #[cfg(feature = "json")]
-            Made::Frame(Frame::Json(_)) => &self.others().protobuf,
-            Made::Envelope(message) => &message.protobuf,
-        };
-        protobuf.get_or_init(|| encode_protobuf(self.envelope()))
-    }
-
-    #[cfg(feature = "json")]
-    fn as_json(&self) -> &ByteString {
-        if let Made::Frame(Frame::Json(json)) = &self.made {
-            return json;
-        }
-        self.others().json.get_or_init(|| {
-            let event = match &self.made {
-                Made::Frame(Frame::Protobuf(protobuf)) => event_json(protobuf),
-                _ => None,
-            };
-            event.unwrap_or_else(|| encode_json(self.envelope())).into()
-        })
-    }
+/// Out of line: what waits in a queue is encoded, so this would only stand in the way there.
+#[inline(never)]
+fn message_size(envelope: &Envelope) -> usize {
+    envelope.encoded_len()
 }
 
-impl Message {
-    fn size(&self) -> usize {
-        match self.size.load(Ordering::Relaxed) {
-            0 => {
-                let length = self.envelope.encoded_len();
-                self.size.store(length, Ordering::Relaxed);
-                length
-            }
-            length => length,
-        }
-    }
+fn read(codec: Codec, bytes: &[u8]) -> Arc<Envelope> {
+    let envelope = decode(codec, bytes, usize::MAX);
+    Arc::new(envelope.expect("an envelope that the library wrote"))
 }
 
 impl fmt::Debug for Signal {
@@ -378,10 +296,14 @@ mod tests {
     #[test]
     fn encodes_once_for_all_clones() {
         let signal = signal();
+        let first = signal.as_protobuf().as_ptr();
         let other = signal.with_urgency(Urgency::Reply);
-        assert_eq!(signal.as_protobuf().as_ptr(), other.as_protobuf().as_ptr());
+        assert_eq!(signal.as_protobuf().as_ptr(), first);
+        assert_eq!(other.as_protobuf().as_ptr(), first);
         assert_eq!(signal.size(), signal.as_protobuf().len());
         assert_eq!(other.urgency(), Urgency::Reply);
+        assert_eq!(other.into_protobuf().as_ptr(), first);
+        assert_eq!(signal.into_protobuf().as_ptr(), first);
     }
 
     #[test]
@@ -393,42 +315,63 @@ mod tests {
         assert_eq!(signal.size(), frame.len());
         assert_eq!(signal.envelope(), made.envelope());
         assert_eq!(signal.request_id(), "7");
-        let other = signal.with_urgency(Urgency::Reply);
+        let other = signal.clone();
         assert!(std::ptr::eq(signal.payload(), other.payload()));
-        #[cfg(feature = "json")]
-        {
-            assert_eq!(signal.as_json(), made.as_json());
-            assert_eq!(signal.as_json().as_ptr(), other.as_json().as_ptr());
-        }
         assert_eq!(other.into_protobuf().as_ptr(), frame.as_ptr());
         assert_eq!(signal.into_protobuf().as_ptr(), frame.as_ptr());
     }
 
     #[test]
-    fn what_a_queue_keeps_is_the_same_signal() {
-        let frame = signal().as_protobuf();
-        let signal = Signal::from_frame(frame.clone(), Urgency::Event);
-        let clone = signal.clone();
-        assert!(Arc::ptr_eq(clone.shared(), signal.shared()));
-        assert!(Arc::ptr_eq(clone.shared(), &signal.into_shared()));
-        let alone = Signal::from_frame(frame.clone(), Urgency::Event).into_shared();
-        let kept = Signal::from_shared(alone, Urgency::Event);
-        assert_eq!(kept.as_protobuf().as_ptr(), frame.as_ptr());
-        assert_eq!(kept.size(), frame.len());
+    fn a_queue_keeps_the_same_bytes() {
+        let signal = signal();
+        let first = signal.as_protobuf().as_ptr();
+        for form in [
+            signal.encoded(Codec::Protobuf),
+            signal.into_encoded(Codec::Protobuf),
+        ] {
+            let kept = Signal::from_form(form, Urgency::Event);
+            assert_eq!(kept.as_protobuf().as_ptr(), first);
+        }
     }
 
     #[cfg(feature = "json")]
     #[test]
-    fn json_is_shared_too() {
+    fn json_is_made_once_too() {
         let signal = signal();
-        let first = signal.as_json();
-        assert_eq!(
-            first.as_ptr(),
-            signal.with_urgency(Urgency::Reply).as_json().as_ptr()
-        );
-        assert_eq!(
-            first,
-            r#"{"requestId":"7","voiceLeaveRequest":{"channelId":"general"}}"#
-        );
+        let text = r#"{"requestId":"7","voiceLeaveRequest":{"channelId":"general"}}"#;
+        assert_eq!(signal.as_json(), text);
+        let first = signal.as_json().as_ptr();
+        let other = signal.clone();
+        for form in [
+            signal.encoded(Codec::Json),
+            signal.into_encoded(Codec::Json),
+        ] {
+            let kept = Signal::from_form(form, Urgency::Event);
+            assert_eq!(kept.size(), text.len());
+            assert_eq!(kept.as_json().as_ptr(), first);
+        }
+        assert_eq!(other.into_json().as_ptr(), first);
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn a_text_is_handed_on_as_it_is_and_read_once() {
+        let made = signal();
+        let text = made.as_json();
+        let signal = Signal::from_text(text.clone(), Urgency::Event);
+        assert_eq!(signal.size(), text.len());
+        assert_eq!(signal.as_protobuf(), made.as_protobuf());
+        assert!(std::ptr::eq(signal.payload(), signal.clone().payload()));
+        assert_eq!(signal.into_json().as_ptr(), text.as_ptr());
+    }
+
+    #[test]
+    fn bytes_that_others_hold_are_known() {
+        let mine = signal().into_encoded(Codec::Protobuf);
+        assert!(!mine.is_shared());
+        let others = mine.clone();
+        assert!(mine.is_shared());
+        drop(others);
+        assert!(!mine.is_shared());
     }
 }

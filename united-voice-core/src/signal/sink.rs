@@ -1,4 +1,4 @@
-//! Where signals go: the one trait that a transport implements.
+//! Where signals go: the trait that a transport implements.
 
 use std::{fmt, sync::Arc};
 
@@ -6,32 +6,45 @@ use crate::Signal;
 
 /// One connection's way out.
 ///
-/// This is the library's seam: a host that has sockets, queues or actors of its own implements it in a few lines, and
-/// [`outbound_queue`](crate::outbound_queue) is a ready one that ends in a `Stream`.
+/// A host that has sockets, queues or actors of its own implements this trait in a few lines.
+/// [`outbound_queue`](crate::outbound_queue) is a ready implementation that ends in a `Stream`.
 ///
 /// # Delivery order
 ///
-/// Signals must reach the client in the order in which `deliver` accepted them: the order of a channel's events is
-/// decided by the order of these calls, and a client that sees them otherwise has a wrong roster.
+/// Signals must reach the client in the order in which the sink accepted them. The order of these
+/// calls is the order of a channel's events; a client that sees another order has a wrong roster.
 ///
 /// # Backpressure
 ///
-/// `deliver` never waits. A sink has a limit, in messages and in bytes, and answers [`SinkError::Full`] beyond it. What
-/// that means is written on the signal ([`Signal::urgency`]): a droppable one is gone; any other event makes the registry
-/// evict the member, which ends in [`SignalSink::close`]; a [`Reply`](crate::Urgency::Reply) must be accepted even
-/// beyond the limit, since its recipient asked for it, and whoever reads that client's requests reads no more of them
-/// while the sink is over its limit. Once a sink has refused an event it should refuse all that follows, for a stream
-/// with a hole in it is worse than one that ends.
+/// `deliver` never waits. A sink has a limit, in messages and in bytes, and answers
+/// [`SinkError::Full`] beyond it. The signal says what follows from that ([`Signal::urgency`]):
+///
+/// - A droppable signal is lost, and that is all.
+/// - Any other event makes the registry evict the member, which ends in [`SignalSink::close`].
+/// - A sink must accept a [`Reply`](crate::Urgency::Reply) even beyond the limit, since its
+///   recipient asked for it. The connection then reads no more requests until the sink is below
+///   its limit again.
+///
+/// Once a sink has refused an event it should refuse all later events: a stream with a hole in it
+/// is worse than one that ends.
+///
+/// # Encoding
+///
+/// A sink asks the signal for the form that its client speaks: [`Signal::as_protobuf`],
+/// [`Signal::as_json`], or [`Signal::envelope`] for a client in the same process. The first sink
+/// that asks for a form makes it, and all others get the same. So ask within `deliver`: of a signal
+/// that is cloned first, every recipient makes a form of its own.
 ///
 /// # Locking
 ///
-/// `deliver` and `close` are called while the registry holds locks. They must not block, must not call the registry or
-/// a session, and must not panic. Waking a task is fine; so is a short lock of the sink's own that is never held across
-/// anything else.
+/// The registry holds locks when it calls `deliver` and `close`. They must not block, must not call
+/// the registry or a connection, and must not panic. They may wake a task, and they may take a
+/// short lock of their own if they hold it across nothing else.
 ///
 /// # Implementing
 ///
-/// Wrong: the queue grows without bound, and a client that stopped reading takes the server down with it.
+/// Wrong: the queue grows without bound, and a client that stopped reading takes the server down
+/// with it.
 ///
 /// ```
 /// # use united_voice_core::{Signal, SignalSink, SinkError};
@@ -44,7 +57,8 @@ use crate::Signal;
 /// }
 /// ```
 ///
-/// Right, for a host whose clients' queues already exist and whose protocol has an envelope of its own:
+/// Right, for a host whose clients' queues already exist and whose protocol has an envelope of its
+/// own:
 ///
 /// ```
 /// # use united_voice_core::{Signal, SignalSink, SinkError, Urgency, proto::ws::envelope::Payload};
@@ -52,7 +66,7 @@ use crate::Signal;
 /// use std::{collections::VecDeque, sync::{Arc, Mutex}};
 ///
 /// struct HostSink {
-///     /// One lock around the look and the push: two who deliver at once can't both take the last place.
+///     /// One lock around the look and the push, so that two can't both take the last place.
 ///     outbox: Arc<Mutex<VecDeque<HostMessage>>>,
 ///     writer: Arc<tokio::sync::Notify>,
 /// }
@@ -61,7 +75,7 @@ use crate::Signal;
 ///     fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
 ///         let message = HostMessage::Voice(signal.request_id().into(), signal.payload().clone());
 ///         let mut outbox = self.outbox.lock().map_err(|_| SinkError::Closed)?;
-///         // Replies may exceed the limit; whoever reads this client's requests stops until they fit.
+///         // Replies may exceed the limit; this client's requests are not read until they fit.
 ///         if outbox.len() >= 256 && signal.urgency() != Urgency::Reply {
 ///             return Err(SinkError::Full);
 ///         }
@@ -74,19 +88,21 @@ use crate::Signal;
 ///
 /// # Testing your sink
 ///
-/// Feature `test-util` has the suite [`test_util::conformance`](crate::test_util::conformance), which checks any sink
-/// for order, capacity, replies beyond the limit and closing.
+/// Feature `test-util` has the suite [`test_util::conformance`](crate::test_util::conformance),
+/// which checks any sink for order, capacity, replies beyond the limit and closing.
 pub trait SignalSink: Send + Sync {
     /// Takes one signal, at once or not at all.
     ///
     /// # Errors
     ///
-    /// [`SinkError::Full`] where the sink is at its limit and the signal is no reply; [`SinkError::Closed`] where
-    /// nothing sent here can arrive any more. The signal was not taken.
+    /// [`SinkError::Full`] if the sink is at its limit and the signal is not a reply.
+    /// [`SinkError::Closed`] if nothing that is sent here can arrive any more. Either way the sink
+    /// did not take the signal.
     fn deliver(&self, signal: &Signal) -> Result<(), SinkError>;
 
-    /// As [`deliver`](Self::deliver), for a signal that is sent to nobody else after this: a sink may override it to keep
-    /// the signal, or its bytes, without counting a reference.
+    /// As [`deliver`](Self::deliver), for a signal that has no other recipient after this one:
+    /// relays, replies. A sink that keeps the signal or its bytes overrides this to take them,
+    /// which saves a relay an allocation.
     ///
     /// # Errors
     ///
@@ -95,10 +111,11 @@ pub trait SignalSink: Send + Sync {
         self.deliver(&signal)
     }
 
-    /// The connection is to end: send the close that `reason` asks for ([`CloseReason::code`]), then cut it.
+    /// The connection is to end: send the close that `reason` asks for ([`CloseReason::code`]),
+    /// then cut the connection.
     ///
-    /// Called at most a few times and possibly after the connection has ended. The default does nothing, which suits
-    /// only a transport without connections.
+    /// The registry may call this more than once, and after the connection has ended. The default
+    /// does nothing, which suits only a transport without connections.
     fn close(&self, reason: CloseReason) {
         let _ = reason;
     }
@@ -154,7 +171,8 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The WebSocket close code (RFC 6455 section 7.4): 1013 for a slow consumer, 1001 when the server stops.
+    /// The WebSocket close code (RFC 6455 section 7.4): 1013 for a slow consumer, 1001 when the
+    /// server stops.
     pub const fn code(self) -> u16 {
         match self {
             Self::SlowConsumer => 1013,

@@ -14,14 +14,14 @@ use united_voice_core::Codec;
 
 use crate::{Response, error::ApiError};
 
-/// The only version there is.
+/// The version of RFC 6455. No other is in use.
 pub(crate) const VERSION: &str = "13";
 
-/// The answer 101 to a good request, which names the subprotocol of `codec`.
+/// Makes the answer 101 to a good request. It names the subprotocol of `codec`.
 ///
 /// # Errors
 ///
-/// What is not a request for a WebSocket, or one of another version.
+/// If the request does not ask for a WebSocket, or asks for another version.
 pub(crate) fn accept(head: &Parts, codec: Option<Codec>) -> Result<Response, ApiError> {
     let key = verified_key(head).ok_or_else(ApiError::not_a_websocket)?;
     let mut answer = Response::default();
@@ -43,7 +43,7 @@ pub(crate) fn accept(head: &Parts, codec: Option<Codec>) -> Result<Response, Api
     }
 }
 
-/// The key of a request that asks for a WebSocket of any version.
+/// Returns the key, if the request asks for a WebSocket of any version.
 fn verified_key(head: &Parts) -> Option<&HeaderValue> {
     let headers = &head.headers;
     let asks = head.version == Version::HTTP_11
@@ -58,7 +58,8 @@ fn verified_key(head: &Parts) -> Option<&HeaderValue> {
     (nonce.len() == 16).then_some(key)
 }
 
-/// Whether a header, which may come several times and each time hold several words, has this one in any case.
+/// Whether a header lists `word`, in upper or lower case. The header may come several times and
+/// hold several words each time.
 fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
     let mut values = headers.get_all(name).iter();
     values.any(|value| {
@@ -73,11 +74,11 @@ mod tests {
 
     use super::*;
 
-    /// The key and the answer to it that RFC 6455 gives as its example.
+    /// The example of RFC 6455: a key, and the answer to it.
     const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
     const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-    /// A good request but for the header `name`, which has the `values`.
+    /// A good request, except that the header `name` has the `values`.
     fn request(name: &HeaderName, values: &[&'static str]) -> Parts {
         let mut request = Request::new(());
         let headers = request.headers_mut();
@@ -140,7 +141,7 @@ mod tests {
             let refusal = accept(&request(&name, values), None).expect_err(name.as_str());
             let refusal = refusal.into_response();
             assert_eq!(refusal.status().as_u16(), status, "{name}: {values:?}");
-            // Whoever speaks another version is told which would do.
+            // A client of another version learns which version the server speaks.
             let version = refusal.headers().get(SEC_WEBSOCKET_VERSION);
             assert_eq!(version.is_some_and(|it| it == "13"), status == 426);
         }

@@ -1,10 +1,10 @@
-//! Which form of the protocol a WebSocket request asks for.
+//! Chooses the codec that a WebSocket request asks for.
 
 use http::{HeaderMap, header::SEC_WEBSOCKET_PROTOCOL};
 use united_voice_core::Codec;
 
-/// The form that an upgrade settles on: the first that the client offers and the library knows. `None` where there is
-/// none; the answer then names no subprotocol.
+/// Returns the first codec that the client offers and the library knows. If there is none, the
+/// answer names no subprotocol.
 pub(crate) fn choose(headers: &HeaderMap) -> Option<Codec> {
     let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
     Codec::select(

@@ -1,16 +1,15 @@
+mod reference;
+
 use std::mem::discriminant;
 
-use futures::{SinkExt as _, StreamExt as _};
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
 
-async fn pair(read: &[u8]) -> (DuplexStream, WebSocket<DuplexStream>) {
+fn pair(read: impl AsRef<[u8]>) -> (DuplexStream, WebSocket<DuplexStream>) {
     let (client, server) = duplex(1024);
-    (
-        client,
-        WebSocket::new(server, read, &Limits::default()).await,
-    )
+    (client, WebSocket::new(server, read, &Limits::default()))
 }
 
 /// A final frame under a mask of zeros.
@@ -21,7 +20,7 @@ fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn what_http_had_read_comes_first() {
-    let (mut client, mut socket) = pair(&masked(1, "ä".as_bytes())).await;
+    let (mut client, mut socket) = pair(masked(1, "ä".as_bytes()));
     client.write_all(&masked(2, b"b")).await.unwrap();
     drop(client);
     let first = socket.next().await.unwrap().unwrap();
@@ -38,7 +37,7 @@ async fn what_http_had_read_comes_first() {
 
 #[tokio::test]
 async fn frames_are_written_as_they_are() {
-    let (mut client, mut socket) = pair(&[]).await;
+    let (mut client, mut socket) = pair([]);
     let close = CloseFrame {
         code: 1013,
         reason: "slow".into(),
@@ -59,7 +58,7 @@ async fn frames_are_written_as_they_are() {
 
 #[tokio::test]
 async fn a_peer_that_vanishes_broke_no_rule() {
-    let (client, mut socket) = pair(&[]).await;
+    let (client, mut socket) = pair([]);
     drop(client);
     let read = socket.next().await;
     assert!(matches!(read, Some(Err(TransportError::Io(_)))), "{read:?}");
@@ -76,10 +75,108 @@ async fn broken_rules_are_told_apart() {
         (b"\x82\x01b", TransportError::Protocol),
     ];
     for (bytes, expected) in cases {
-        let (client, mut socket) = pair(bytes).await;
+        let (client, mut socket) = pair(bytes);
         // Nothing follows: whoever waits for more comes to an end.
         drop(client);
         let error = socket.next().await.unwrap().expect_err("a broken rule");
         assert_eq!(discriminant(&error), discriminant(&expected), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_silent_connection_has_no_buffer() {
+    let (mut client, mut socket) = pair(masked(2, b"early"));
+    assert!(socket.next().await.unwrap().is_ok());
+    assert_eq!(memory(&socket), 0, "the last message is handled");
+    let three = [masked(1, b"one"), masked(9, b"two"), masked(2, b"three")].concat();
+    client.write_all(&three).await.unwrap();
+    for unread in [true, true, false] {
+        assert!(socket.next().await.unwrap().is_ok());
+        assert_eq!(socket.unread.capacity() > 0, unread);
+    }
+    assert!(socket.next().now_or_never().is_none());
+    assert_eq!(memory(&socket), 0, "nothing came");
+    let frame = Frame::Binary(vec![0; 300].into());
+    socket.feed(frame).await.unwrap();
+    assert!(memory(&socket) > 300, "not flushed yet");
+    socket.flush().await.unwrap();
+    assert_eq!(memory(&socket), 0, "all is sent");
+}
+
+#[tokio::test]
+async fn a_message_in_pieces_takes_the_memory_of_what_has_come() {
+    let (mut client, mut socket) = pair([]);
+    let payload: Vec<u8> = (0..60_000_u32).map(|it| it.to_be_bytes()[3]).collect();
+    let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+    let frame = [
+        &[0x82, 0xfe, length[0], length[1], 0, 0, 0, 0],
+        &payload[..],
+    ]
+    .concat();
+    // A part of the header, the header with a little of the payload, and more of the payload.
+    for (sent, most) in [(3, 0), (20, 40), (1000, 4000)] {
+        client.write_all(&frame[..sent]).await.unwrap();
+        assert!(socket.next().now_or_never().is_none());
+        assert!(memory(&socket) <= most, "{} after {sent}", memory(&socket));
+        (client, socket) = pair([]);
+    }
+    let sending = async {
+        for piece in frame.chunks(777) {
+            client.write_all(piece).await.unwrap();
+        }
+    };
+    let (read, ()) = tokio::join!(socket.next(), sending);
+    assert_eq!(read.unwrap().unwrap(), Frame::Binary(payload.into()));
+    assert_eq!(memory(&socket), 0);
+}
+
+#[tokio::test]
+async fn what_the_client_does_not_take_is_kept_and_no_more() {
+    let (mut client, mut socket) = pair([]);
+    let mut expected = Vec::new();
+    let mut fed = 0_u8;
+    while let Some(ready) = socket
+        .feed(Frame::Binary(vec![fed; 100].into()))
+        .now_or_never()
+    {
+        ready.unwrap();
+        expected.extend([0x82, 100]);
+        expected.extend([fed; 100]);
+        fed += 1;
+        let flushed = socket.flush().now_or_never().is_some();
+        assert_eq!(flushed, expected.len() <= 1024, "{fed}");
+    }
+    let waiting = expected.len() - 1024;
+    assert!(waiting >= 8 * 1024, "{waiting}");
+    assert!(memory(&socket) < 2 * waiting, "{}", memory(&socket));
+    let mut taken = vec![0; expected.len()];
+    let (read, flushed) = tokio::join!(client.read_exact(&mut taken), socket.flush());
+    read.unwrap();
+    flushed.unwrap();
+    assert_eq!(taken, expected);
+    assert_eq!(memory(&socket), 0);
+}
+
+#[tokio::test]
+async fn of_pings_that_cannot_be_answered_the_last_is() {
+    let (mut client, mut socket) = pair([]);
+    let large = Frame::Binary(vec![0; 10_000].into());
+    socket.feed(large).await.unwrap();
+    assert!(socket.flush().now_or_never().is_none());
+    for number in 0..100 {
+        client.write_all(&masked(9, &[number])).await.unwrap();
+        let ping = socket.next().await.unwrap().unwrap();
+        assert_eq!(ping, Frame::Ping(vec![number].into()));
+    }
+    assert!(memory(&socket) < 10_100, "{}", memory(&socket));
+    let mut taken = vec![0; 4 + 10_000 + 3];
+    let (read, flushed) = tokio::join!(client.read_exact(&mut taken), socket.flush());
+    read.unwrap();
+    flushed.unwrap();
+    assert_eq!(taken[10_004..], [0x8a, 1, 99]);
+}
+
+/// The bytes that a WebSocket has on the heap.
+fn memory<S>(socket: &WebSocket<S>) -> usize {
+    socket.unread.capacity() + socket.incoming.memory() + socket.outgoing.memory()
 }

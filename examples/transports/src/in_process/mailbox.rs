@@ -104,6 +104,8 @@ pub(crate) struct MailboxSink(pub(crate) Arc<Mailbox>);
 
 impl SignalSink for MailboxSink {
     fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
+        // The clones then share the message; otherwise each recipient decodes its own.
+        signal.envelope();
         let mut state = self.0.state.lock();
         if state.end.is_some() {
             return Err(SinkError::Closed);

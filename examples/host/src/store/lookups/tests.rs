@@ -23,7 +23,8 @@ async fn execute(store: &Store, statement: &'static str) {
     sqlx::raw_sql(statement).execute(&store.pool).await.unwrap();
 }
 
-/// Five times what goes together, users who exist next to users who don't, with a channel and without.
+/// Five times as many questions as fit into a query. Half of the users exist. Half of the questions
+/// name a channel.
 #[tokio::test]
 async fn everybody_gets_the_answer_to_their_own_question() {
     let (_dir, store) = fresh().await;
@@ -67,7 +68,7 @@ async fn ids_are_compared_as_they_are() {
     assert_eq!(answers.await, odd);
 }
 
-/// A question about a user without a channel has none, whatever channels there are.
+/// A question without a channel is answered without one, whatever ids the channels have.
 #[tokio::test]
 async fn no_channel_is_none() {
     let (_dir, store) = fresh().await;
@@ -82,7 +83,7 @@ async fn no_channel_is_none() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_fails_who_asked_for_it() {
+async fn a_value_that_cannot_be_read_fails_only_its_own_question() {
     let (_dir, store) = fresh().await;
     execute(
         &store,
@@ -96,7 +97,7 @@ async fn what_cannot_be_read_fails_who_asked_for_it() {
 }
 
 #[tokio::test]
-async fn a_database_that_fails_fails_all_who_asked_until_it_is_back() {
+async fn a_failing_database_fails_all_questions_until_it_is_back() {
     let (_dir, store) = fresh().await;
     execute(&store, "ALTER TABLE bans RENAME TO away").await;
     let users = ["a", "b", "c"].map(user);
@@ -113,11 +114,11 @@ async fn a_database_that_fails_fails_all_who_asked_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn who_loses_patience_disturbs_nobody() {
+async fn a_question_that_is_dropped_disturbs_no_other() {
     let (_dir, store) = fresh().await;
     let users = ["a", "b"].map(user);
     store.put_user(&users[1], None).await.unwrap();
-    // Asked, since it was polled, and dropped before the answer.
+    // Polled once, so the question is sent, and then dropped.
     assert_eq!(store.has_user(&users[0]).now_or_never().map(drop), None);
     assert!(store.has_user(&users[1]).await.unwrap());
 }
