@@ -103,7 +103,7 @@ fn scene(server: &Server, members: usize) -> Scene {
     scene_speaking(server, &vec![Codec::Protobuf; members])
 }
 
-/// A room with one member per codec in the list.
+/// A room of alice and one member per codec in `codecs`.
 fn scene_speaking(server: &Server, codecs: &[Codec]) -> Scene {
     let (alice, alices) = join(server, "alice", "room");
     let other = |(number, codec): (usize, &Codec)| {
