@@ -1,4 +1,5 @@
-//! Every public type goes where a host's tasks take it: `Send`, `Sync` and `Unpin`, and so do the futures.
+//! Every public type is `Send`, `Sync` and `Unpin`, and every future is `Send`, so a host may use
+//! them in any task.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ macro_rules! check {
 }
 
 #[test]
-fn types() {
+fn public_types_are_send_sync_and_unpin() {
     check!(owned:
         UserId, ChannelId, SessionId, IdError, SessionIdError,
         Signal, Urgency, SinkError, CloseReason, Arc<dyn SignalSink>, Box<dyn SignalSink>,
@@ -31,29 +32,29 @@ fn types() {
         IceConfig, TurnConfig, TurnConfigError, TurnCredentials, SharedSecret,
         Frame, CloseFrame, TransportError, Disconnect, Codec, DecodeError, Now,
     );
-    // The directory's future, which it holds during a join, can only be sent.
+    // The machine holds the directory's future during a join. That future is `Send` but not `Sync`.
     fn movable<T: Send + Unpin + 'static>() {}
     check!(movable: ConnectionMachine<OpenDirectory>, Step);
     check!(shared: &VoiceConnection, &VoiceRoomRegistry);
 }
 
 #[test]
-fn clones_are_cheap_and_there() {
+fn shared_types_are_clone_and_small() {
     fn cloned<T: Clone>() {}
     check!(cloned:
         UserId, ChannelId, SessionId, Signal, QueueSink, VoiceRoomRegistry, VoiceServer<OpenDirectory>, IceConfig,
         TurnConfig, SharedSecret, Limits, Profile, Admission, Frame, VoiceEvent,
     );
-    // All that a registry, a server or an id shares is behind one pointer.
+    // A registry, a server and an id hold only a pointer to their shared data.
     assert_eq!(size_of::<VoiceRoomRegistry>(), size_of::<usize>());
     assert_eq!(size_of::<VoiceServer<OpenDirectory>>(), size_of::<usize>());
     assert_eq!(size_of::<UserId>(), size_of::<usize>());
-    // Its forms stand in the signal itself, which needs no allocation of its own.
+    // A signal holds its encoded forms inline, without an allocation of its own.
     assert!(size_of::<Signal>() <= 144);
 }
 
 #[test]
-fn errors_are_errors() {
+fn errors_implement_error() {
     fn error<T: std::error::Error + Send + Sync + 'static>() {}
     check!(error:
         IdError, SessionIdError, SinkError, EventsMissed, LimitsError, AdmitError, ConnectError,
@@ -61,7 +62,7 @@ fn errors_are_errors() {
     );
 }
 
-/// A transport that is never used: only the types count.
+/// A transport that is never used. Only its type matters.
 type Transport = std::pin::Pin<Box<dyn Both + Send>>;
 
 trait Both:
@@ -71,7 +72,7 @@ trait Both:
 
 #[test]
 fn futures_can_be_spawned() {
-    // Made and never polled.
+    // These functions build futures but never poll them.
     fn check_drive(server: &VoiceServer<OpenDirectory>, transport: Transport, user: UserId) {
         sent(&drive(server, transport, user, None));
     }

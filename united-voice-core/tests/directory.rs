@@ -1,4 +1,5 @@
-//! Joins and the directory: what it refuses, and what becomes of a join where it is slow, failing or given up.
+//! Joins and the directory: refusals, and joins whose directory is slow, fails or does not answer
+//! in time.
 
 mod support;
 
@@ -17,7 +18,7 @@ use united_voice_core::{
 };
 
 #[test]
-fn what_the_directory_refuses_is_said_and_changes_nothing() {
+fn a_refusal_of_the_directory_is_reported_and_changes_nothing() {
     let server = turn_server();
     let alice = Asker::joined(&server, "alice", "a");
     let _carol = Asker::joined(&server, "carol", "tiny");
@@ -52,13 +53,13 @@ fn a_client_is_not_told_why_the_directory_failed() {
         .expect("at once")
         .expect_err("refused");
     let source = std::error::Error::source(&error).expect("kept for the host");
-    assert!(source.to_string().contains("disk on fire"));
+    assert!(source.to_string().contains("disk failure"));
     signaling::reply_error(&alice.connection, "7", &error);
     assert!(!format!("{:?}", alice.sink.take()).contains("disk"));
 }
 
 #[test]
-fn a_join_that_is_given_up_changes_nothing() {
+fn a_dropped_join_changes_nothing() {
     let server = turn_server();
     let alice = Asker::joined(&server, "alice", "a");
     let bob = Asker::joined(&server, "bob", "a");
@@ -89,7 +90,7 @@ fn a_join_that_is_given_up_changes_nothing() {
 }
 
 #[test]
-fn a_slow_directory_holds_nobody_else_up() {
+fn a_slow_directory_delays_nobody_else() {
     let server = turn_server();
     let alice = Asker::joined(&server, "alice", "a");
     let bob = Asker::joined(&server, "bob", "a");
@@ -109,7 +110,7 @@ fn a_slow_directory_holds_nobody_else_up() {
     assert_eq!(
         alice.lines(),
         ["state a bob"],
-        "it is still a member and told everything"
+        "it is still a member and gets every event"
     );
     server.directory().gate.add_permits(1);
     dispatched.as_mut().now_or_never().expect("through");
@@ -118,7 +119,7 @@ fn a_slow_directory_holds_nobody_else_up() {
 }
 
 #[test]
-fn a_join_asks_again_where_the_policy_changed_meanwhile() {
+fn a_join_asks_again_if_the_policy_changed_meanwhile() {
     let server = turn_server();
     let alice = Asker::new(&server, "alice");
     let envelope = Envelope {
@@ -142,7 +143,7 @@ fn a_join_asks_again_where_the_policy_changed_meanwhile() {
 }
 
 #[test]
-fn a_policy_that_never_rests_is_answered_too() {
+fn a_join_is_answered_even_if_the_policy_keeps_changing() {
     let server = turn_server();
     let alice = Asker::new(&server, "alice");
     let envelope = Envelope {
@@ -160,7 +161,7 @@ fn a_policy_that_never_rests_is_answered_too() {
         server.registry().policy_changed(&channel("slow"));
         server.directory().gate.add_permits(1);
         rounds += 1;
-        assert!(rounds < 100, "asks for ever");
+        assert!(rounds < 100, "it asks without end");
     }
     assert_eq!(alice.lines(), ["#7 error UNAVAILABLE slow"]);
     assert_eq!(server.registry().room_count(), 0);

@@ -1,5 +1,5 @@
-//! `signaling::dispatch`: what each request is answered, good or bad, exactly once and under its request id. What depends
-//! on the directory is in `directory.rs`.
+//! `signaling::dispatch` answers each request, good or bad, exactly once and under its request id.
+//! Tests that depend on the directory are in `directory.rs`.
 
 mod support;
 
@@ -76,7 +76,7 @@ fn a_relayed_message_is_answered_only_when_it_fails() {
 }
 
 #[test]
-fn ids_that_are_none_are_malformed_whatever_the_request() {
+fn empty_and_long_ids_are_malformed_in_every_request() {
     let server = turn_server();
     let alice = Asker::joined(&server, "alice", "a");
     for id in ["", &"x".repeat(129)] {
@@ -102,7 +102,7 @@ fn ids_that_are_none_are_malformed_whatever_the_request() {
 }
 
 #[test]
-fn ids_of_128_bytes_are_ids() {
+fn ids_may_have_128_bytes() {
     let server = turn_server();
     let longest = "é".repeat(64);
     let alice = Asker::new(&server, &longest);
@@ -115,7 +115,7 @@ fn ids_of_128_bytes_are_ids() {
 }
 
 #[test]
-fn a_request_id_that_is_too_long_is_malformed_and_not_given_back() {
+fn a_request_id_that_is_too_long_is_malformed_and_not_echoed() {
     let server = turn_server();
     let alice = Asker::new(&server, "alice");
     for request in requests("a") {
@@ -126,7 +126,7 @@ fn a_request_id_that_is_too_long_is_malformed_and_not_given_back() {
 }
 
 #[test]
-fn no_payload_is_malformed() {
+fn a_message_without_payload_is_malformed() {
     let server = turn_server();
     assert_eq!(
         Asker::new(&server, "alice").ask_as("7", None),
@@ -135,7 +135,7 @@ fn no_payload_is_malformed() {
 }
 
 #[test]
-fn what_only_a_server_sends_is_unsupported() {
+fn server_payloads_are_unsupported() {
     let server = turn_server();
     let alice = Asker::joined(&server, "alice", "a");
     let bob = Asker::joined(&server, "bob", "a");
@@ -162,7 +162,7 @@ fn what_only_a_server_sends_is_unsupported() {
 }
 
 #[test]
-fn content_is_limited_to_the_byte() {
+fn content_limits_are_exact() {
     let server = turn_server();
     let alice = Asker::joined(&server, "alice", "a");
     let bob = Asker::joined(&server, "bob", "a");
@@ -184,7 +184,7 @@ fn content_is_limited_to_the_byte() {
 }
 
 #[test]
-fn outside_a_channel_everything_is_refused_whether_it_exists_or_not() {
+fn requests_from_outside_a_channel_are_refused_whether_it_exists_or_not() {
     let server = turn_server();
     let _bob = Asker::joined(&server, "bob", "a");
     let alice = Asker::new(&server, "alice");

@@ -49,9 +49,9 @@ fn binary_garbage() -> Frame {
     Frame::Binary(Bytes::from_static(b"\xff"))
 }
 
-/// What the subprotocol settled, the first message, and how it is answered.
+/// Each case is the codec of the subprotocol, the first message, and its answer.
 #[tokio::test(start_paused = true)]
-async fn the_subprotocol_settles_the_encoding_and_else_the_first_message() {
+async fn the_subprotocol_or_else_the_first_message_selects_the_encoding() {
     let answered = "#1 response a []";
     let foreign = "#1 error MALFORMED a";
     let garbage = "error MALFORMED ";
@@ -79,7 +79,7 @@ async fn the_subprotocol_settles_the_encoding_and_else_the_first_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_later_message_of_the_other_kind_is_malformed_and_does_nothing() {
+async fn a_later_message_of_the_other_encoding_is_malformed_and_does_nothing() {
     let server = server();
     let mut peer = Peer::with_codec(&server, "alice", None);
     peer.frame(text_garbage());
@@ -93,11 +93,12 @@ async fn a_later_message_of_the_other_kind_is_malformed_and_does_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bad_frames_are_answered_and_close_nothing() {
+async fn bad_frames_are_answered_and_do_not_close_the_connection() {
     let server = server();
     let mut peer = Peer::joined(&server, "alice", "a").await;
     let long_id = "x".repeat(129);
-    // Field 1 is the request id; 100 is no field of voice; 180 is a join request, here cut short.
+    // Field 1 is the request id, field 100 is not a voice field, and field 180 is a join request,
+    // truncated here.
     let table: [(&[u8], &str); 6] = [
         (b"", "error MALFORMED "),
         (b"\x0a\x017", "#7 error MALFORMED "),
@@ -135,7 +136,7 @@ async fn clients_of_both_encodings_share_a_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_burst_passes_and_the_rest_is_refused_by_its_id() {
+async fn a_burst_passes_and_the_excess_is_refused_under_its_request_ids() {
     let server = server();
     let mut peer = Peer::joined(&server, "alice", "a").await;
     for number in 0..250 {
@@ -152,7 +153,7 @@ async fn a_burst_passes_and_the_rest_is_refused_by_its_id() {
     assert_eq!(
         peer.lines().await,
         NOTHING,
-        "one without an id goes unanswered"
+        "a message without an id gets no answer"
     );
     assert_eq!(server.stats().rate_limited, 52);
     sleep(Duration::from_secs(1)).await;
@@ -161,7 +162,7 @@ async fn a_burst_passes_and_the_rest_is_refused_by_its_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_seconds_of_excess_close() {
+async fn ten_seconds_of_excess_close_the_connection() {
     let server = server();
     let mut peer = Peer::joined(&server, "alice", "a").await;
     let mut other = Peer::joined(&server, "bob", "a").await;
@@ -180,7 +181,7 @@ async fn ten_seconds_of_excess_close() {
             break;
         }
     }
-    // Twice the rate uses up the burst within two seconds; the excess begins then.
+    // At twice the rate the burst lasts for two seconds. The excess begins then.
     let after = seconds_since(start);
     assert!((11..=14).contains(&after), "after {after} s");
     assert_eq!(other.told().await, "left a alice DISCONNECTED");
@@ -188,7 +189,7 @@ async fn ten_seconds_of_excess_close() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bursts_with_calm_between_them_never_close() {
+async fn bursts_with_pauses_between_them_never_close_the_connection() {
     let server = server();
     let mut peer = Peer::joined(&server, "alice", "a").await;
     for _ in 0..20 {
@@ -203,7 +204,7 @@ async fn bursts_with_calm_between_them_never_close() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_transport_cannot_read_closes_with_its_code() {
+async fn transport_errors_close_with_their_codes() {
     let table = [
         (
             TransportError::TooLarge,
@@ -239,7 +240,7 @@ async fn what_the_transport_cannot_read_closes_with_its_code() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_is_limited_to_the_byte_even_if_the_transport_lets_it_through() {
+async fn the_message_limit_is_exact_even_if_the_transport_does_not_check_it() {
     let server = server_with(|limits| limits.max_message_bytes = 1000);
     let mut peer = Peer::joined(&server, "alice", "a").await;
     peer.frame(Frame::Binary(vec![0xff; 1000].into()));
@@ -252,7 +253,7 @@ async fn a_message_is_limited_to_the_byte_even_if_the_transport_lets_it_through(
 type Way = fn(&Peer);
 
 #[tokio::test(start_paused = true)]
-async fn a_client_may_end_it_in_every_way() {
+async fn a_client_may_end_the_connection_in_every_way() {
     let close = |peer: &Peer| {
         let (code, reason) = (1000, "".into());
         peer.frame(Frame::Close(Some(CloseFrame { code, reason })));
@@ -281,7 +282,8 @@ async fn a_client_may_end_it_in_every_way() {
     }
 }
 
-/// The transport of these tests answers no close frame by itself, as some do not: without an answer a browser shows 1006.
+/// Some transports, like the one of these tests, do not answer close frames themselves. Without an
+/// answer, a browser shows 1006.
 #[tokio::test(start_paused = true)]
 async fn a_clients_close_frame_is_answered() {
     for (code, told) in [
@@ -314,12 +316,12 @@ async fn shutdown_closes_everybody_and_waits_for_them() {
     assert_eq!(
         server.connections(),
         0,
-        "the seats are free before the closing handshake is through"
+        "the seats are free before the closing handshake ends"
     );
     let mut late = Peer::new(&server, "carol");
     assert_eq!(late.told().await, "close 1001");
     let drained = timeout(Duration::from_secs(1), server.drained()).await;
-    assert!(drained.is_err(), "nobody has hung up");
+    assert!(drained.is_err(), "not drained, since nobody has hung up");
     for peer in [&alice, &bob, &late] {
         peer.wire.hang_up();
     }
@@ -333,7 +335,7 @@ async fn shutdown_closes_everybody_and_waits_for_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_its_close_frame_the_server_reads_and_drops_for_two_seconds() {
+async fn the_server_drops_input_for_two_seconds_after_its_close_frame() {
     let server = server();
     let mut peer = Peer::joined(&server, "alice", "a").await;
     server.shutdown();
@@ -346,7 +348,7 @@ async fn after_its_close_frame_the_server_reads_and_drops_for_two_seconds() {
             peer.wire.unread() == 0 || peer.is_done(),
             "it no longer reads"
         );
-        assert!(seconds_since(start) < 10, "it reads for ever");
+        assert!(seconds_since(start) < 10, "it reads without end");
     }
     assert_eq!(seconds_since(start), 2);
     assert_eq!(peer.told().await, "end", "it answers nothing more");
@@ -363,7 +365,7 @@ async fn one_connection_too_many_is_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_take_over_leaves_the_old_connection_open() {
+async fn a_takeover_leaves_the_old_connection_open() {
     let server = server();
     let mut old = Peer::joined(&server, "alice", "a").await;
     let new = Peer::joined(&server, "alice", "a").await;
@@ -389,17 +391,18 @@ async fn messages_are_counted() {
     );
 }
 
-/// A quiet connection is written to at once; one that was busy lets others add to a broadcast before.
+/// A quiet connection is written to at once. After a busy turn, a connection first lets other tasks
+/// add signals.
 #[tokio::test(start_paused = true)]
-async fn a_busy_connection_gathers_before_it_writes() {
-    // A task like any other, to have its turn among them.
+async fn a_busy_connection_gathers_signals_before_it_writes() {
+    // The test runs as a task, so that it takes turns with the others.
     let test = tokio::spawn(async {
         let server = server();
         let alice = Peer::joined(&server, "alice", "room").await;
         let mut bob = Peer::joined(&server, "bob", "room").await;
         let dave = Peer::joined(&server, "dave", "room").await;
         bob.lines().await;
-        // The second update comes when bob's task has been woken by the first, and not yet run.
+        // The second update comes after the first has woken bob's task, and before that task runs.
         let two_updates = async || {
             let before = bob.wire.flushes();
             alice.ask("", state("room"));
@@ -419,7 +422,7 @@ async fn a_busy_connection_gathers_before_it_writes() {
     test.await.expect("no panic");
 }
 
-/// Lets every task run that can run now.
+/// Lets every task run that is ready now.
 async fn next_turn() {
     let mut waited = false;
     poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! `drive` and what it waits for: a directory that is slow, and credentials that age.
+//! `drive` with a slow directory, and with credentials that expire.
 
 mod support;
 
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 const NOTHING: [&str; 0] = [];
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// alice, and a bob who watches, in channel `a`.
+/// alice and bob in channel `a`. bob watches.
 async fn two(server: &Server) -> (Peer, Peer) {
     let mut bob = Peer::joined(server, "bob", "a").await;
     let alice = Peer::joined(server, "alice", "a").await;
@@ -24,7 +24,7 @@ async fn two(server: &Server) -> (Peer, Peer) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_directory_that_does_not_answer_is_given_up_while_writing_goes_on() {
+async fn a_directory_that_does_not_answer_times_out_while_writing_goes_on() {
     let server = server();
     let (mut alice, bob) = two(&server).await;
     let start = Instant::now();
@@ -40,16 +40,16 @@ async fn a_directory_that_does_not_answer_is_given_up_while_writing_goes_on() {
     assert_eq!(
         alice.told().await,
         "#2 state a alice",
-        "what came behind it follows in order"
+        "later messages follow in order"
     );
     assert_eq!(alice.told().await, "#3 left a alice LEFT");
     server.directory().gate.add_permits(1);
-    assert_eq!(alice.lines().await, NOTHING, "the answer comes too late");
+    assert_eq!(alice.lines().await, NOTHING, "the late answer is dropped");
     assert_eq!(server.registry().participant_count(&channel("slow")), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_keep_their_order_behind_a_join() {
+async fn messages_keep_their_order_after_a_join() {
     let server = server();
     let mut alice = Peer::new(&server, "alice");
     for name in ["slow-1", "slow-2"] {
@@ -71,17 +71,14 @@ async fn messages_keep_their_order_behind_a_join() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_vanishes_during_its_join_leaves_nothing() {
+async fn a_client_that_vanishes_during_its_join_leaves_nothing_behind() {
     let server = server();
     let alice = Peer::new(&server, "alice");
     alice.ask("1", join("slow"));
     settle().await;
     alice.wire.hang_up();
     settle().await;
-    assert!(
-        alice.is_done(),
-        "it is noticed though the join is under way"
-    );
+    assert!(alice.is_done(), "the disconnect is noticed during the join");
     server.directory().gate.add_permits(1);
     settle().await;
     assert_eq!(server.registry().room_count(), 0);
@@ -90,7 +87,7 @@ async fn a_client_that_vanishes_during_its_join_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_that_vanishes_with_messages_behind_its_join_is_gone_within_the_timeout() {
+async fn a_member_that_vanishes_with_messages_after_its_join_is_removed_within_the_timeout() {
     let server = server();
     let (alice, mut bob) = two(&server).await;
     let start = Instant::now();
@@ -112,7 +109,7 @@ async fn a_client_that_waits_for_its_join_is_not_taken_for_dead() {
     let mut alice = Peer::new(&server, "alice");
     alice.ask("1", join("slow"));
     alice.ask("2", state("slow"));
-    // Its pongs stand behind the second message and can't be read.
+    // Its pongs come after the second message, so the server can't read them yet.
     alice.idle(MINUTE).await;
     server.directory().gate.add_permits(1);
     assert_eq!(
@@ -130,14 +127,14 @@ async fn credentials_are_renewed_at_three_quarters_of_their_life() {
         assert_eq!(
             alice.told().await,
             "ice a 2",
-            "unasked, hence without a request id"
+            "it answers no request, so it has no request id"
         );
         assert_eq!(seconds_since(start), 45 * round);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn asking_and_joining_restart_the_clock() {
+async fn requests_and_joins_restart_the_renewal_timer() {
     let server = turn_server();
     let mut alice = Peer::joined(&server, "alice", "a").await;
     let start = Instant::now();
@@ -149,16 +146,12 @@ async fn asking_and_joining_restart_the_clock() {
     alice.idle(Duration::from_secs(30)).await;
     alice.ask("2", join("b"));
     assert_eq!(alice.told().await, "#2 response b []");
-    assert_eq!(
-        alice.told().await,
-        "ice b 2",
-        "of the channel in which it is now"
-    );
+    assert_eq!(alice.told().await, "ice b 2", "for the present channel");
     assert_eq!(seconds_since(start), 150);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_in_no_channel_is_sent_no_credentials() {
+async fn a_client_in_no_channel_gets_no_credentials() {
     let server = turn_server();
     let mut alice = Peer::joined(&server, "alice", "a").await;
     alice.ask("1", leave("a"));

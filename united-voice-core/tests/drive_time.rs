@@ -1,4 +1,4 @@
-//! `drive` and the clock: pings, and clients that read slowly or not at all.
+//! `drive` over time: pings, and clients that read slowly or not at all.
 
 mod support;
 
@@ -16,7 +16,7 @@ use united_voice_core::{Disconnect, Frame, Limits, OpenDirectory, VoiceServer};
 const NOTHING: [&str; 0] = [];
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// alice, and a bob who watches, in channel `a`.
+/// alice and bob in channel `a`. bob watches.
 async fn two(server: &Server) -> (Peer, Peer) {
     let mut bob = Peer::joined(server, "bob", "a").await;
     let alice = Peer::joined(server, "alice", "a").await;
@@ -25,12 +25,12 @@ async fn two(server: &Server) -> (Peer, Peer) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_client_is_pinged_and_then_gone() {
+async fn a_silent_client_is_pinged_and_then_removed() {
     let server = server();
     let (mut alice, mut bob) = two(&server).await;
     alice.answers_pings = false;
     let start = Instant::now();
-    // Looks at what comes without answering.
+    // Reads frames without answering the pings.
     let watch = tokio::spawn(async move {
         let end = alice.told().await;
         (alice, end)
@@ -38,22 +38,22 @@ async fn a_silent_client_is_pinged_and_then_gone() {
     assert_eq!(bob.told().await, "left a alice DISCONNECTED");
     assert_eq!(seconds_since(start), 25, "the interval and the timeout");
     let (alice, end) = watch.await.expect("watched");
-    assert_eq!(end, "end", "there is nobody to send a close frame to");
+    assert_eq!(end, "end", "a silent client gets no close frame");
     assert_eq!(alice.pings, 1);
     assert_eq!(alice.disconnect().await, Disconnect::TimedOut);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pong_keeps_alive() {
+async fn a_pong_keeps_the_connection_alive() {
     let server = server();
     let mut alice = Peer::joined(&server, "alice", "a").await;
     alice.idle(10 * MINUTE + Duration::from_secs(1)).await;
-    assert_eq!(alice.pings, 40, "one each 15 s");
+    assert_eq!(alice.pings, 40, "one every 15 s");
     assert!(!alice.is_done());
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_talks_is_not_pinged() {
+async fn a_client_that_sends_is_not_pinged() {
     let server = server();
     let mut alice = Peer::joined(&server, "alice", "a").await;
     for _ in 0..60 {
@@ -82,7 +82,7 @@ async fn a_late_pong_or_any_message_is_a_sign_of_life() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_client_whose_buffers_are_full_is_found_as_fast() {
+async fn a_dead_client_with_full_buffers_is_found_as_fast() {
     let server = server();
     let (alice, mut bob) = two(&server).await;
     let start = Instant::now();
@@ -124,7 +124,7 @@ async fn a_slow_consumer_that_reads_again_gets_the_close_frame() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_evict_as_messages_do() {
+async fn a_consumer_with_too_many_queued_bytes_is_evicted() {
     let server = server_with(|limits| limits.outbound_queue_bytes = 100_000);
     let (alice, mut bob) = two(&server).await;
     alice.wire.stall(true);
@@ -140,7 +140,7 @@ async fn bytes_evict_as_messages_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn own_replies_stop_the_reading_and_evict_nobody() {
+async fn unread_replies_pause_reading_and_evict_nobody() {
     let server = server_with(|limits| limits.outbound_queue = 4);
     let mut alice = Peer::joined(&server, "alice", "a").await;
     alice.wire.stall(true);
@@ -194,13 +194,16 @@ async fn a_client_that_takes_little_at_a_time_is_not_taken_for_dead() {
         alice.wire.stall(true);
         settle().await;
     }
-    assert!(!alice.is_done(), "though it could answer no ping");
+    assert!(
+        !alice.is_done(),
+        "the client can't answer pings, but it still reads"
+    );
     assert_eq!(alice.disconnect().await, Disconnect::TimedOut);
 }
 
-/// Such a limit is refused by name, or means never; it must not bring connections down.
+/// Such a limit is refused by its name, or means "never". It must not end connections.
 #[tokio::test(start_paused = true)]
-async fn a_time_longer_than_any_clock_holds_brings_nothing_down() {
+async fn a_duration_beyond_the_clock_ends_no_connection() {
     let changes: [(&str, Change); 3] = [
         ("ping_interval", |limits| {
             limits.ping_interval = Duration::MAX;

@@ -1,4 +1,4 @@
-//! `ConnectionMachine`: what becomes of a client's messages.
+//! `ConnectionMachine`: how it handles a client's messages.
 
 mod support;
 
@@ -24,7 +24,7 @@ use united_voice_core::{
 const NOTHING: [&str; 0] = [];
 
 #[test]
-fn a_burst_passes_and_the_rest_is_refused_by_its_id() {
+fn a_burst_passes_and_the_excess_is_refused_under_its_request_ids() {
     let server = server();
     let mut alice = Hosted::joined(&server, "alice", "a");
     for number in 0..200 {
@@ -32,7 +32,7 @@ fn a_burst_passes_and_the_rest_is_refused_by_its_id() {
     }
     alice.ask("", state("a"));
     let told = alice.steps();
-    // One message of the burst was the join, and one without an id goes unanswered.
+    // The join used one message of the burst, and the message without an id gets no answer.
     assert_eq!(told.len(), 200);
     assert_eq!(told[198], "#198 state a alice");
     assert_eq!(told[199], "#199 error RATE_LIMITED a");
@@ -43,7 +43,7 @@ fn a_burst_passes_and_the_rest_is_refused_by_its_id() {
 }
 
 #[test]
-fn the_hosts_own_messages_count_in_the_same_rate() {
+fn the_hosts_own_messages_count_toward_the_rate_limit() {
     let server = server();
     let mut alice = Hosted::joined(&server, "alice", "a");
     for _ in 0..199 {
@@ -59,7 +59,7 @@ fn the_hosts_own_messages_count_in_the_same_rate() {
 }
 
 #[test]
-fn ten_seconds_of_excess_close() {
+fn ten_seconds_of_excess_close_the_connection() {
     let server = server();
     let mut alice = Hosted::joined(&server, "alice", "a");
     let mut tenths = 0;
@@ -72,13 +72,13 @@ fn ten_seconds_of_excess_close() {
         tenths += 1;
         assert!(tenths < 600, "never closed");
     }
-    // The burst lasts for two seconds of it.
+    // The burst lasts for the first two seconds.
     assert!((115..=135).contains(&tenths), "after {tenths} tenths");
     assert_eq!(alice.steps(), ["close 1008"]);
 }
 
 #[test]
-fn the_subprotocol_settles_the_encoding_and_else_the_first_message() {
+fn the_subprotocol_or_else_the_first_message_selects_the_encoding() {
     let envelope = Envelope {
         request_id: "1".into(),
         payload: Some(join("a")),
@@ -102,10 +102,10 @@ fn the_subprotocol_settles_the_encoding_and_else_the_first_message() {
 }
 
 #[test]
-fn what_is_no_message_is_answered_and_what_is_too_large_closes() {
+fn bad_frames_are_answered_and_oversized_ones_close_the_connection() {
     let server = server_with(|limits| limits.max_message_bytes = 1000);
     let mut alice = Hosted::joined(&server, "alice", "a");
-    // Field 1 is the request id; 100 is no field of voice.
+    // Field 1 is the request id, and field 100 is not a voice field.
     let table: [(&[u8], &str); 4] = [
         (b"\xff", "error MALFORMED "),
         (b"", "error MALFORMED "),
@@ -123,7 +123,7 @@ fn what_is_no_message_is_answered_and_what_is_too_large_closes() {
 }
 
 #[test]
-fn typed_payloads_are_handled_as_frames_are() {
+fn typed_payloads_are_handled_like_frames() {
     let server = server();
     let mut alice = Hosted::new(&server, "alice");
     let now = alice.now;
@@ -157,7 +157,7 @@ fn one_message_is_held_while_a_join_waits() {
         .machine
         .receive_payload("2".into(), leave("slow"), alice.now);
     assert!(!alice.machine.wants_input());
-    // Signs of life pass it by, and it is still written to.
+    // While it waits, pongs are still accepted and signals are still sent.
     alice.receive(Frame::Pong(Bytes::new()));
     bob.ask("", offer("a", "alice", "x"));
     assert_eq!(alice.steps(), ["offer bob x"]);
@@ -199,7 +199,7 @@ fn a_join_that_takes_too_long_is_unavailable_and_the_next_message_follows() {
     let expected = ["#1 error UNAVAILABLE slow", "#2 state a alice"];
     assert_eq!(alice.steps(), expected);
     server.directory().gate.add_permits(1);
-    assert_eq!(alice.steps(), NOTHING, "the answer comes too late");
+    assert_eq!(alice.steps(), NOTHING, "the late answer is dropped");
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn a_join_asks_again_if_the_policy_changed_meanwhile() {
 }
 
 #[test]
-fn answers_that_do_not_fit_stop_the_reading() {
+fn answers_that_do_not_fit_pause_reading() {
     let server = server_with(|limits| limits.outbound_queue = 4);
     let mut alice = Hosted::joined(&server, "alice", "a");
     alice.writable = false;
@@ -226,7 +226,7 @@ fn answers_that_do_not_fit_stop_the_reading() {
         alice.ask(&asked.to_string(), state("a"));
         assert_eq!(alice.steps(), NOTHING);
         asked += 1;
-        assert!(asked < 100, "it takes in all there is");
+        assert!(asked < 100, "it never stops reading");
     }
     assert_eq!(asked, 5, "four answers and one that waits");
     alice.writable = true;
@@ -237,7 +237,7 @@ fn answers_that_do_not_fit_stop_the_reading() {
 }
 
 #[test]
-fn a_sink_of_the_hosts_gets_the_signals() {
+fn a_sink_of_the_host_gets_the_signals() {
     let server = server();
     let sink = Arc::new(RecordingSink::default());
     let now = start();
@@ -254,11 +254,15 @@ fn a_sink_of_the_hosts_gets_the_signals() {
 }
 
 #[test]
-fn messages_are_counted_once_nothing_more_is_to_do_and_at_the_end() {
+fn messages_are_counted_when_the_machine_is_idle_and_when_it_ends() {
     let server = server();
     let mut alice = Hosted::joined(&server, "alice", "a");
     alice.ask("1", state("a"));
-    assert_eq!(server.stats().messages_received, 1, "not each by itself");
+    assert_eq!(
+        server.stats().messages_received,
+        1,
+        "only the join is counted so far"
+    );
     alice.steps();
     let counted = |server: &support::server::Server| {
         let stats = server.stats();
@@ -270,7 +274,7 @@ fn messages_are_counted_once_nothing_more_is_to_do_and_at_the_end() {
     assert_eq!(counted(&server), (3, 2));
 }
 
-/// An idle connection costs little; a machine is most of what core keeps for it.
+/// A machine is most of the memory that core keeps for an idle connection.
 #[test]
 fn a_machine_is_small() {
     let size = size_of::<ConnectionMachine<OpenDirectory>>();

@@ -1,4 +1,5 @@
-//! `ConnectionMachine` and the end: the close codes, the answer to a client's close frame, the time for all that.
+//! How a `ConnectionMachine` ends: the close codes, the answer to a client's close frame, and the
+//! time limits.
 
 mod support;
 
@@ -12,7 +13,7 @@ use united_voice_core::{CloseFrame, CloseReason, Disconnect, Frame, TransportErr
 
 const NOTHING: [&str; 0] = [];
 
-/// alice, and a bob who watches, in channel `a`.
+/// alice and bob in channel `a`. bob watches.
 fn two(server: &Server) -> (Hosted, Hosted) {
     let mut bob = Hosted::joined(server, "bob", "a");
     let alice = Hosted::joined(server, "alice", "a");
@@ -26,7 +27,7 @@ fn close_frame(code: u16) -> Frame {
 }
 
 #[test]
-fn every_end_has_its_code_and_the_seat_is_free_before_it_is_said() {
+fn every_end_has_its_code_and_frees_the_seat_before_the_close_frame() {
     let io = TransportError::Io("reset".into());
     let table = [
         (Disconnect::SlowConsumer, "close 1013"),
@@ -59,7 +60,7 @@ fn a_clients_close_frame_is_answered_with_its_code() {
     for code in [1000, 1001, 1002, 1003, 1007, 1014, 3000, 4401, 4999] {
         table.push((close_frame(code), format!("close {code}")));
     }
-    // What no endpoint may send.
+    // Codes that no endpoint may send.
     for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, u16::MAX] {
         table.push((close_frame(code), "close 1002".into()));
     }
@@ -77,7 +78,7 @@ fn a_clients_close_frame_is_answered_with_its_code() {
 }
 
 #[test]
-fn a_close_frame_behind_a_message_that_waits_is_answered_at_once() {
+fn a_close_frame_after_a_held_message_is_answered_at_once() {
     let server = server();
     let (mut alice, mut bob) = two(&server);
     alice.ask("1", join("slow"));
@@ -91,7 +92,7 @@ fn a_close_frame_behind_a_message_that_waits_is_answered_at_once() {
 }
 
 #[test]
-fn the_close_frame_has_five_seconds_and_what_comes_then_two() {
+fn the_close_frame_has_five_seconds_and_the_answer_two() {
     let server = server();
     let mut alice = Hosted::joined(&server, "alice", "a");
     alice.machine.end(Disconnect::GoingAway, alice.now);
@@ -99,7 +100,7 @@ fn the_close_frame_has_five_seconds_and_what_comes_then_two() {
     assert_eq!(alice.steps(), NOTHING);
     assert!(
         !alice.machine.wants_input(),
-        "not before the frame has left"
+        "it reads only after the frame was sent"
     );
     alice.wait_secs(4);
     alice.writable = true;
@@ -112,12 +113,12 @@ fn the_close_frame_has_five_seconds_and_what_comes_then_two() {
     assert_eq!(alice.steps(), NOTHING, "read and dropped");
     alice.wait_secs(2);
     assert_eq!(alice.steps(), ["end GoingAway"]);
-    assert_eq!(alice.steps(), ["end GoingAway"], "from then on");
+    assert_eq!(alice.steps(), ["end GoingAway"], "the end repeats");
     assert_eq!(server.registry().room_count(), 0);
 }
 
 #[test]
-fn a_close_frame_that_never_leaves_is_given_up() {
+fn an_unsent_close_frame_times_out() {
     for writable in [false, true] {
         let server = server();
         let mut alice = Hosted::joined(&server, "alice", "a");
@@ -132,7 +133,7 @@ fn a_close_frame_that_never_leaves_is_given_up() {
 }
 
 #[test]
-fn a_socket_that_is_lost_while_it_closes_is_not_waited_for() {
+fn a_socket_lost_during_the_close_ends_at_once() {
     let server = server();
     let mut alice = Hosted::joined(&server, "alice", "a");
     alice.machine.end(Disconnect::GoingAway, alice.now);
@@ -155,13 +156,17 @@ fn the_registry_ends_a_connection_through_its_queue() {
     }
     assert!(alice.wakes.count() > wakes);
     alice.writable = true;
-    assert_eq!(alice.steps(), ["close 1013"], "and nothing of what waited");
+    assert_eq!(
+        alice.steps(),
+        ["close 1013"],
+        "the queued signals are dropped"
+    );
     server.shutdown();
     assert_eq!(bob.steps(), ["close 1001"]);
 }
 
 #[test]
-fn a_connection_that_is_not_let_in_begins_with_its_close_frame() {
+fn a_refused_connection_begins_with_its_close_frame() {
     let server = server_with(|limits| limits.connections_per_user = 1);
     let first = Hosted::new(&server, "alice");
     let mut second = Hosted::new(&server, "alice");
@@ -175,7 +180,7 @@ fn a_connection_that_is_not_let_in_begins_with_its_close_frame() {
 }
 
 #[test]
-fn the_server_is_drained_once_the_goodbyes_are_over() {
+fn the_server_is_drained_after_all_closing_handshakes() {
     use futures::FutureExt;
     let server = server();
     let mut alice = Hosted::joined(&server, "alice", "a");

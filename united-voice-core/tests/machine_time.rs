@@ -1,4 +1,5 @@
-//! `ConnectionMachine` and the time: pings and silence, the renewal of credentials, waiting for the next step.
+//! `ConnectionMachine` over time: pings and silence, the renewal of credentials, and waiting for
+//! the next step.
 
 mod support;
 
@@ -19,7 +20,7 @@ use united_voice_core::{
 const NOTHING: [&str; 0] = [];
 
 #[test]
-fn a_silent_client_is_pinged_and_then_gone() {
+fn a_silent_client_is_pinged_and_then_removed() {
     let server = server();
     let mut alice = Hosted::joined(&server, "alice", "a");
     let mut bob = Hosted::joined(&server, "bob", "a");
@@ -33,14 +34,18 @@ fn a_silent_client_is_pinged_and_then_gone() {
     alice.wait_secs(9);
     assert_eq!(alice.steps(), NOTHING);
     alice.wait_secs(1);
-    assert_eq!(alice.steps(), ["end TimedOut"], "there is nobody to tell");
+    assert_eq!(
+        alice.steps(),
+        ["end TimedOut"],
+        "a silent client gets no close frame"
+    );
     assert_eq!(bob.steps(), ["left a alice DISCONNECTED"]);
 }
 
 type Sign = fn(&mut Hosted);
 
 #[test]
-fn every_sign_of_life_is_one() {
+fn every_sign_of_life_restarts_the_ping_interval() {
     let signs: [(&str, Sign); 6] = [
         ("pong", |alice| alice.receive(Frame::Pong(Bytes::new()))),
         ("ping", |alice| alice.receive(Frame::Ping(Bytes::new()))),
@@ -66,7 +71,7 @@ fn every_sign_of_life_is_one() {
 }
 
 #[test]
-fn a_ping_waits_for_a_socket_that_is_full() {
+fn a_ping_waits_for_a_full_socket() {
     let server = server();
     let mut alice = Hosted::joined(&server, "alice", "a");
     alice.writable = false;
@@ -96,7 +101,7 @@ fn a_client_whose_messages_wait_for_its_join_is_not_taken_for_dead() {
     assert_eq!(alice.steps(), expected);
 }
 
-/// The seconds until the TURN credentials of a signal expire.
+/// The seconds until the TURN credentials in a signal expire.
 fn lifetime(alice: &Hosted, step: Step) -> u64 {
     let Step::Signal(signal) = step else {
         panic!("{step:?}");
@@ -146,18 +151,18 @@ fn credentials_are_renewed_at_three_quarters_of_their_life() {
     alice.machine.heard(alice.now);
     alice.wait_secs(14);
     alice.machine.heard(alice.now);
-    assert_eq!(alice.steps(), NOTHING, "asking started the clock anew");
+    assert_eq!(alice.steps(), NOTHING, "the request restarted the timer");
     alice.wait_secs(3);
     assert_eq!(alice.steps(), ["ice slow 2"]);
     alice.ask("3", leave("slow"));
     assert_eq!(alice.steps(), ["#3 left slow alice LEFT"]);
     alice.wait_secs(46);
     alice.machine.heard(alice.now);
-    assert_eq!(alice.steps(), NOTHING, "whoever has left is sent none");
+    assert_eq!(alice.steps(), NOTHING, "a client that has left gets none");
 }
 
 #[test]
-fn a_step_that_is_given_up_loses_nothing() {
+fn a_dropped_step_loses_nothing() {
     let server = server();
     let mut alice = Hosted::joined(&server, "alice", "a");
     let now = alice.now;
@@ -171,7 +176,7 @@ fn a_step_that_is_given_up_loses_nothing() {
             .is_none()
     );
     server.directory().gate.add_permits(1);
-    // Not writable: the join goes on, and its response stays in the queue.
+    // The socket is not writable. The join goes on, and its response stays in the queue.
     assert!(
         alice
             .machine
@@ -190,15 +195,15 @@ fn a_step_that_is_given_up_loses_nothing() {
     assert_eq!(alice.steps(), NOTHING);
 }
 
-/// The deadline of a join that comes to its end may be followed by an earlier one.
+/// When a join ends, the next deadline may be earlier than the join's deadline was.
 #[test]
-fn a_step_sleeps_until_the_present_deadline() {
+fn a_step_sleeps_until_the_current_deadline() {
     let server = server();
     let alice = Hosted::joined(&server, "alice", "a");
     let mut machine = alice.machine;
     let now = Cell::new(alice.now);
     let sleeps = Cell::new(0);
-    // As a timer that is early once.
+    // A timer that fires too early once.
     let sleep = |at| {
         let early = Duration::from_millis(u64::from(sleeps.get() == 0));
         sleeps.set(sleeps.get() + 1);

@@ -88,12 +88,12 @@ impl SinkUnderTest for Recordings {
 }
 
 #[test]
-fn the_librarys_sinks_conform() {
+fn the_sinks_of_the_library_conform() {
     conformance(&mut Queues(None));
     conformance(&mut Recordings(Arc::default()));
 }
 
-/// A sink with one fault, to see that the suite finds it.
+/// A sink with one fault that the suite must find.
 struct Faulty {
     inner: Recordings,
     fault: Fault,
@@ -107,7 +107,7 @@ enum Fault {
     NeverCloses,
     Reorders,
     GoesOnAfterOverflow,
-    LosesWhatItIsHandedOver,
+    LosesOwnedSignals,
 }
 
 struct FaultySink {
@@ -132,7 +132,7 @@ impl SignalSink for FaultySink {
 
     fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
         match self.fault {
-            Fault::LosesWhatItIsHandedOver => Ok(()),
+            Fault::LosesOwnedSignals => Ok(()),
             _ => self.deliver(&signal),
         }
     }
@@ -167,7 +167,7 @@ impl SinkUnderTest for Faulty {
 }
 
 #[test]
-fn the_suite_finds_what_is_wrong_with_a_sink() {
+fn the_suite_finds_every_fault() {
     let faults = [
         Fault::Unbounded,
         Fault::RefusesReplies,
@@ -175,7 +175,7 @@ fn the_suite_finds_what_is_wrong_with_a_sink() {
         Fault::NeverCloses,
         Fault::Reorders,
         Fault::GoesOnAfterOverflow,
-        Fault::LosesWhatItIsHandedOver,
+        Fault::LosesOwnedSignals,
     ];
     for (number, fault) in faults.into_iter().enumerate() {
         let mut faulty = Faulty {
@@ -218,12 +218,12 @@ fn bytes_are_limited() {
     assert_eq!(
         sink.deliver(&event(4)),
         Ok(()),
-        "what was taken counts no more"
+        "signals that were taken no longer count"
     );
     assert_eq!(sink.deliver(&event(5)), Err(SinkError::Full));
 }
 
-/// What a recipient is sent waits in its codec, so that this is what counts.
+/// Signals wait in the recipient's codec, so their size in that codec counts.
 #[test]
 fn a_queue_counts_the_bytes_of_its_own_codec() {
     let signal = event(0);
@@ -282,8 +282,7 @@ fn urgency_survives_the_queue() {
     }
 }
 
-/// A driven connection tells its queue the codec, whether the subprotocol or the first message
-/// settles it.
+/// `drive` sets the codec of the queue, either from the subprotocol or from the first message.
 #[tokio::test(start_paused = true)]
 async fn driven_connections_that_speak_json_share_one_text() {
     let server = server();
@@ -306,7 +305,7 @@ async fn driven_connections_that_speak_json_share_one_text() {
     };
     let (bobs, carols) = (text(&others[0]), text(&others[1]));
     assert_eq!(bobs, carols);
-    assert_eq!(bobs.as_ptr(), carols.as_ptr(), "encoded once more");
+    assert_eq!(bobs.as_ptr(), carols.as_ptr(), "encoded a second time");
 }
 
 #[test]
@@ -319,7 +318,7 @@ fn one_signal_larger_than_the_limit_fits_into_an_empty_queue() {
 }
 
 #[test]
-fn no_event_follows_one_that_was_refused_even_when_there_is_room_again() {
+fn no_event_follows_a_refused_one_even_if_there_is_room_again() {
     let (sink, mut stream) = outbound_queue(1, usize::MAX);
     assert_eq!(sink.deliver(&event(0)), Ok(()));
     assert_eq!(sink.deliver(&event(1)), Err(SinkError::Full));
@@ -328,7 +327,7 @@ fn no_event_follows_one_that_was_refused_even_when_there_is_room_again() {
     let droppable = numbered_signal(3, Urgency::Droppable);
     assert_eq!(sink.deliver(&droppable), Err(SinkError::Full));
     let reply = numbered_signal(4, Urgency::Reply);
-    assert_eq!(sink.deliver(&reply), Ok(()), "a reply still may");
+    assert_eq!(sink.deliver(&reply), Ok(()), "a reply is still accepted");
 }
 
 #[test]
@@ -348,7 +347,7 @@ fn a_signal_wakes_the_reader_and_a_second_one_does_not_need_to() {
 }
 
 #[test]
-fn the_last_waker_counts() {
+fn the_last_waker_is_woken() {
     let (sink, mut stream) = outbound_queue(10, usize::MAX);
     let [first, second] = [(); 2].map(|()| Arc::new(WakeCount::default()));
     assert!(poll(&mut stream, &first).is_pending());
@@ -358,7 +357,7 @@ fn the_last_waker_counts() {
 }
 
 #[test]
-fn a_close_wakes_ends_the_stream_and_keeps_the_first_reason() {
+fn a_close_wakes_the_reader_ends_the_stream_and_keeps_the_first_reason() {
     let (sink, mut stream) = outbound_queue(10, usize::MAX);
     let count = Arc::new(WakeCount::default());
     assert!(poll(&mut stream, &count).is_pending());
@@ -371,7 +370,7 @@ fn a_close_wakes_ends_the_stream_and_keeps_the_first_reason() {
 }
 
 #[test]
-fn a_close_drops_what_waits() {
+fn a_close_drops_waiting_signals() {
     let (sink, mut stream) = outbound_queue(10, usize::MAX);
     let signal = event(0);
     sink.deliver(&signal).expect("taken");
@@ -389,15 +388,15 @@ fn a_queue_without_a_reader_is_closed() {
     assert_eq!(sink.deliver(&reply), Err(SinkError::Closed));
 }
 
-/// Across threads nothing is lost, doubled or reordered, and no wake-up is missed: the reader would
-/// wait for ever.
+/// Across threads, no signal is lost, duplicated or reordered, and no wake-up is missed. After a
+/// missed wake-up, the reader would wait forever.
 #[test]
 fn nothing_is_lost_between_threads() {
     const COUNT: usize = 20_000;
     let (sink, mut stream) = outbound_queue(64, usize::MAX);
     let writer = std::thread::spawn(move || {
         for number in 0..COUNT {
-            // Droppable, so that a full queue may be tried again.
+            // Droppable signals, so that the sender may try again if the queue is full.
             let signal = numbered_signal(number, Urgency::Droppable);
             while sink.deliver(&signal) == Err(SinkError::Full) {
                 std::thread::yield_now();

@@ -1,5 +1,5 @@
-//! A relayed message is treated alike whether it comes in as an envelope or borrowed from its frame: the same answer, the
-//! same message at its target, the same bytes.
+//! A relayed message may come in as an envelope, or borrowed from its frame. Both ways give the
+//! same answer, the same message at the target, and the same bytes.
 
 mod support;
 
@@ -22,7 +22,7 @@ use united_voice_core::{
 
 const MAX_FRAME: usize = 1 << 20;
 
-/// What the sender is answered, and what the target gets: as lines, as bytes and as JSON.
+/// The answers to the sender as lines, and the target's messages as lines, as bytes and as JSON.
 type Outcome = (Vec<String>, Vec<(String, Vec<u8>, String)>);
 
 struct Scene {
@@ -62,7 +62,8 @@ impl Scene {
         (self.alice.lines(), signals.iter().map(forms).collect())
     }
 
-    /// Both ways, in one scene, so that the sessions have the same names.
+    /// Sends a message both ways and compares the outcomes. One scene serves for both, so the
+    /// session ids are equal.
     fn check(&self, request_id: &str, payload: Payload) -> Outcome {
         let envelope = Envelope {
             request_id: request_id.into(),
@@ -76,13 +77,13 @@ impl Scene {
         let counted = self.server.stats().errors - errors;
         assert_eq!(self.send(envelope.clone()), borrowed, "{envelope:?}");
         let errors = self.server.stats().errors - errors;
-        assert_eq!(errors, 2 * counted, "one way is counted, the other not");
+        assert_eq!(errors, 2 * counted, "both ways must count the same errors");
         borrowed
     }
 }
 
 #[test]
-fn what_is_delivered() {
+fn both_ways_deliver_the_same() {
     let scene = Scene::new();
     for (payload, told) in
         relayed("a", "bob", "é")
@@ -97,7 +98,7 @@ fn what_is_delivered() {
 }
 
 #[test]
-fn the_senders_fields_are_the_servers() {
+fn the_server_sets_the_sender() {
     let scene = Scene::new();
     let session = scene.alice.connection.seat().expect("seated").1;
     let forged = VoiceIceCandidate {
@@ -122,7 +123,7 @@ fn the_senders_fields_are_the_servers() {
 }
 
 #[test]
-fn what_is_refused_and_in_which_order() {
+fn both_ways_refuse_in_the_same_order() {
     let scene = Scene::new();
     let long = "x".repeat(129);
     let stale = VoiceSdpOffer {
@@ -177,16 +178,17 @@ fn what_is_refused_and_in_which_order() {
             Payload::VoiceSdpOffer(long_session),
             "#7 error MALFORMED a",
         ),
-        // A request id that can't be given back, with a channel that can and one that can't.
+        // A request id that is too long to be echoed, with a channel id that is valid and one that
+        // is too long.
         (&*long, offer("a", "bob", "x"), "error MALFORMED a"),
         (&*long, offer(&long, "bob", "x"), "error MALFORMED "),
-        // Too large, and elsewhere: the size is looked at first.
+        // Too large and in another channel. The size is checked first.
         (
             "7",
             offer("b", "bob", &"x".repeat(101)),
             "#7 error TOO_LARGE b",
         ),
-        // Too large for nobody.
+        // Too large and without a target. The target is checked first.
         (
             "7",
             offer("a", "", &"x".repeat(101)),
@@ -198,7 +200,7 @@ fn what_is_refused_and_in_which_order() {
         assert_eq!(answers, [expected]);
         assert_eq!(delivered, []);
     }
-    // Up to the limit it passes.
+    // Content of exactly the limit passes.
     let (answers, delivered) = scene.check("7", offer("a", "bob", &"x".repeat(100)));
     assert_eq!((answers.len(), delivered.len()), (0, 1));
 }

@@ -1,6 +1,6 @@
-//! What an operation costs with the queue that ships, counted by an allocator: relay and broadcast
-//! allocate nothing for each recipient, a signal is encoded once for all of them, and neither other
-//! rooms nor other users make anything dearer.
+//! The cost of operations with the library's own queue, counted by an allocator. Relay and
+//! broadcast allocate nothing per recipient, a signal is encoded once for all recipients, and other
+//! rooms and users add no cost.
 //!
 //! Two invariants: a broadcast encodes once and a recipient costs one clone and one push; relay
 //! touches only its room.
@@ -24,7 +24,7 @@ use united_voice_core::{
     signaling,
 };
 
-/// The reading end of a queue, which takes out what `drive` takes out.
+/// The reading end of a queue. It reads signals as `drive` does.
 struct Inbox {
     stream: QueueStream,
     codec: Codec,
@@ -83,7 +83,7 @@ fn join_speaking(
     (connection, Inbox { stream, codec })
 }
 
-/// Sends one frame of a client's through the whole of the library.
+/// Sends one frame of a client through the whole library.
 fn dispatch(server: &Server, connection: &VoiceConnection, codec: Codec, frame: &[u8]) {
     let message = Incoming::decode(codec, frame, usize::MAX).expect("an envelope");
     let done = signaling::dispatch(server, connection, message, UNIX_EPOCH).now_or_never();
@@ -95,7 +95,7 @@ struct Scene {
     server: Server,
     alice: VoiceConnection,
     others: Vec<VoiceConnection>,
-    /// Alice's comes last.
+    /// One inbox per member. Alice's is the last.
     inboxes: Vec<Inbox>,
 }
 
@@ -103,7 +103,7 @@ fn scene(server: &Server, members: usize) -> Scene {
     scene_speaking(server, &vec![Codec::Protobuf; members])
 }
 
-/// A room with a member for each codec.
+/// A room of alice and one member per codec in `codecs`.
 fn scene_speaking(server: &Server, codecs: &[Codec]) -> Scene {
     let (alice, alices) = join(server, "alice", "room");
     let other = |(number, codec): (usize, &Codec)| {
@@ -122,13 +122,13 @@ fn scene_speaking(server: &Server, codecs: &[Codec]) -> Scene {
 }
 
 impl Scene {
-    /// Everybody reads everything; says how many frames that were.
+    /// Reads all inboxes and returns the number of frames.
     fn clear(&mut self) -> usize {
         self.inboxes.iter_mut().map(Inbox::clear).sum()
     }
 
-    /// The allocations of one call and of reading the `frames` frames that it sends, after one call
-    /// that warms up.
+    /// The allocations of one call and of reading the `frames` frames that it sends, after one
+    /// warm-up call.
     fn allocations(
         &mut self,
         frames: usize,
@@ -167,7 +167,7 @@ fn candidate(length: usize) -> VoiceIceCandidate {
     }
 }
 
-/// The candidate itself is made outside of what is counted, as the decoder does.
+/// The candidate is made before the count begins, since it comes from the decoder.
 fn relay_message(scene: &mut Scene) -> u64 {
     let mut candidates = vec![candidate(100), candidate(100)];
     scene.allocations(1, move |server, alice| {
@@ -201,11 +201,8 @@ fn relay_text(scene: &mut Scene) -> u64 {
 }
 
 #[test]
-#[expect(
-    clippy::print_stdout,
-    reason = "the numbers are what one comes here for"
-)]
-fn a_recipient_more_is_no_allocation_more() {
+#[expect(clippy::print_stdout, reason = "readers of this test need the numbers")]
+fn one_more_recipient_adds_no_allocation() {
     let count = |others: usize| {
         let server = server();
         let scene = &mut scene(&server, others);
@@ -223,8 +220,8 @@ fn a_recipient_more_is_no_allocation_more() {
          {few:?} for 1, {many:?} for 99 others"
     );
     assert_eq!(few, many);
-    // The frame. A message that comes without its frame has two texts of the sender and an envelope
-    // more.
+    // One allocation for the frame. A message without its frame also needs two strings for the
+    // sender, and an envelope.
     assert_eq!(many, [1, 1, 1, 1, 4], "{many:?}");
 }
 
@@ -247,9 +244,9 @@ fn a_relay_in_json_is_one_allocation() {
     assert_eq!(relay_text(&mut scene), 1);
 }
 
-/// If nobody is left to hear it, nothing is said.
+/// If no member is left, no event is made.
 #[test]
-fn the_last_to_vanish_tells_nobody() {
+fn the_last_disconnect_makes_no_event() {
     let server = server();
     let vanish = |others: usize| {
         let Scene { alice, others, .. } = scene(&server, others);
@@ -259,7 +256,7 @@ fn the_last_to_vanish_tells_nobody() {
         counted
     };
     assert_eq!(vanish(0), 0);
-    assert!(vanish(1) > 0, "the other is told");
+    assert!(vanish(1) > 0, "the other member gets the event");
 }
 
 #[test]
@@ -269,7 +266,7 @@ fn all_recipients_get_the_same_bytes() {
     let mut scene = scene_speaking(&server, &codecs);
     let updated = scene.alice.update_state("room", true, false, "");
     updated.expect("told");
-    // Kept, so that no later encoding can stand in the same place.
+    // Kept, so that no later encoding can reuse the same address.
     let sent: Vec<Vec<Bytes>> = scene.inboxes.iter_mut().map(Inbox::take).collect();
     for (codec, frames) in codecs.iter().zip(&sent) {
         let first = usize::from(*codec == Codec::Json);
@@ -277,13 +274,13 @@ fn all_recipients_get_the_same_bytes() {
         assert_eq!(
             frames[0].as_ptr(),
             sent[first][0].as_ptr(),
-            "encoded once more"
+            "encoded a second time"
         );
     }
 }
 
 #[test]
-fn a_leave_that_answers_no_request_is_encoded_once() {
+fn a_leave_without_a_request_id_is_encoded_once() {
     let server = server();
     let mut scene = scene(&server, 1);
     scene.alice.leave_channel("room", "").expect("left");
@@ -318,9 +315,9 @@ fn shortest(mut call: impl FnMut()) -> Duration {
     (0..200).map(time).min().expect("many runs")
 }
 
-/// Ten thousand rooms more make nothing ten times dearer, as looking through them would.
+/// With ten thousand more rooms, no operation takes ten times longer. A search through them would.
 #[test]
-fn nothing_looks_through_rooms_or_users() {
+fn no_operation_searches_rooms_or_users() {
     let alone = server();
     let crowded = server();
     let _crowd: Vec<_> = (0..10_000)

@@ -1,6 +1,7 @@
-//! TURN credentials and ICE servers: what coturn accepts, and that secrets and content show up nowhere.
+//! TURN credentials and ICE servers: coturn accepts them, and no secret or content appears in logs
+//! or `Debug` output.
 //!
-//! Part of the invariants: no payload, token, secret or address of a user is logged.
+//! The invariant: no payload, token, secret or address of a user is logged.
 
 mod support;
 
@@ -27,7 +28,7 @@ fn at(unix: u64) -> SystemTime {
 
 /// Computed with `printf %s "$username" | openssl dgst -sha1 -hmac "$secret" -binary | base64`.
 #[test]
-fn credentials_are_those_of_openssl() {
+fn credentials_equal_those_of_openssl() {
     let long = "a much longer secret that is over the block size of SHA-1, which is sixty-four bytes, so it is \
                 hashed first";
     // secret, user, ttl, now, username, credential
@@ -79,7 +80,7 @@ fn the_expiry_is_in_whole_seconds() {
 }
 
 #[test]
-fn the_clock_is_the_systems_where_none_is_given() {
+fn the_default_clock_is_the_system_clock() {
     let seconds = || {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -97,7 +98,7 @@ fn the_clock_is_the_systems_where_none_is_given() {
 }
 
 #[test]
-fn user_ids_become_what_coturn_takes() {
+fn user_ids_are_encoded_for_coturn() {
     let plain = "AZaz09._~@:-";
     let table = [
         (plain, plain),
@@ -114,7 +115,8 @@ fn user_ids_become_what_coturn_takes() {
         let username = secret.mint(user, Duration::ZERO, at(1)).username;
         assert_eq!(username, format!("1:{expected}"));
     }
-    // coturn cuts at 512 bytes; the longest id of the worst characters stays below.
+    // coturn truncates at 512 bytes. The longest id of characters that are all escaped stays below
+    // that.
     let longest = secret.mint(
         &"\"".repeat(128),
         Duration::from_secs(1),
@@ -138,7 +140,7 @@ fn a_ttl_has_bounds() {
 }
 
 #[test]
-fn hosts_stand_in_urls_or_are_refused() {
+fn hosts_are_valid_in_urls_or_refused() {
     let accepted = [
         ("turn.example", "turn.example"),
         ("localhost", "localhost"),
@@ -186,7 +188,7 @@ fn hosts_stand_in_urls_or_are_refused() {
 }
 
 #[test]
-fn ports_and_secrets_are_there() {
+fn ports_and_secrets_are_required() {
     let new = |port, secret: &str| TurnConfig::new("turn.example", port, secret, 60);
     assert_eq!(new(0, "s").err(), Some(TurnConfigError::Port));
     assert_eq!(new(3478, "").err(), Some(TurnConfigError::EmptySecret));
@@ -221,7 +223,7 @@ fn the_list_begins_with_stun() {
 }
 
 #[test]
-fn credentials_are_due_at_three_quarters() {
+fn credentials_are_due_for_renewal_at_three_quarters_of_their_life() {
     assert_eq!(IceConfig::default().refresh_after(), None);
     let turn = TurnConfig::new("turn.example", 3478, "s", 3_600).expect("valid");
     let after = IceConfig::default().with_turn(turn).refresh_after();
@@ -259,7 +261,7 @@ fn debug_output_shows_no_secret() {
     }
 }
 
-/// What was logged.
+/// The captured log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -325,6 +327,6 @@ async fn the_log_of_a_whole_call_has_no_secret_and_no_content() {
         "bob",
         "turn.example",
     ] {
-        assert!(!logged.contains(private), "{private} in {logged}");
+        assert!(!logged.contains(private), "{private} is in {logged}");
     }
 }

@@ -1,4 +1,4 @@
-//! Two clients meet inside one process and tell what they hear.
+//! Two clients meet inside one process and print the signals that they get.
 //!
 //! ```text
 //! cargo run -p united-voice-transports --example in_process

@@ -1,4 +1,4 @@
-//! Two clients meet over framed TCP on the loopback interface and tell what they hear.
+//! Two clients meet over framed TCP on the loopback interface and print the messages that they get.
 //!
 //! ```text
 //! cargo run -p united-voice-transports --example tcp
@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tell("bob", &mut bob).await?;
     tell("alice", &mut alice).await?;
 
-    // The newcomer offers.
+    // The newcomer sends the offer.
     let offer = VoiceSdpOffer {
         channel_id: "general".into(),
         target_user_id: "alice".into(),

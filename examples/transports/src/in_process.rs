@@ -1,8 +1,9 @@
 //! Clients in the server's own process: a bot, a bridge to another network, a test.
 //!
-//! No bytes are made. What a client says is an [`Envelope`], and what it is told are the [`Signal`]s that all recipients
-//! share. Everything else is as over a socket: a client that doesn't take what it is told is evicted, one that doesn't take
-//! its answers is asked to wait, and dropping the client is the disconnect.
+//! No bytes are made. A client sends an [`Envelope`] and receives the [`Signal`]s that all
+//! recipients share. Everything else is the same as over a socket. A client that does not take its
+//! events is evicted, a client that does not take its answers has to wait, and dropping the client
+//! is the disconnect.
 
 mod mailbox;
 
@@ -17,7 +18,7 @@ use united_voice_core::{
 
 use self::mailbox::{Mailbox, MailboxSink};
 
-/// Requests that may wait for their turn.
+/// The number of requests that may wait for their turn.
 const REQUESTS: usize = 16;
 
 /// The client's end.
@@ -27,8 +28,9 @@ pub struct LocalClient {
     mailbox: Arc<Mailbox>,
 }
 
-/// Connects `user`; returns the client, and the server's side of it, which is to be spawned. That ends when the client
-/// is dropped or the library closes the connection.
+/// Connects `user`. Returns the client, and a future that the host must spawn. The future is the
+/// server's side of the connection. It ends when the client is dropped or the library closes the
+/// connection.
 ///
 /// # Errors
 ///
@@ -63,7 +65,7 @@ async fn serve<D: VoiceDirectory>(
 ) {
     let handle_all = async {
         loop {
-            // Who doesn't take the answers may not ask more.
+            // A client that does not take its answers may not send more requests.
             mailbox.room().await;
             match said.recv().await {
                 Some(envelope) => dispatch(&server, &connection, envelope, SystemTime::now()).await,
@@ -79,15 +81,16 @@ async fn serve<D: VoiceDirectory>(
 }
 
 impl LocalClient {
-    /// Says something. Waits while earlier answers are not taken and the queue of requests is full.
+    /// Sends a payload. Waits while the queue of requests is full because the client has not taken
+    /// earlier answers.
     ///
     /// # Errors
     ///
-    /// Hands the payload back where the connection has ended.
+    /// Returns the payload if the connection has ended.
     ///
     /// # Cancel safety
     ///
-    /// Where the future is dropped before it is done, nothing was said.
+    /// If the future is dropped before it completes, nothing was sent.
     pub async fn say(&self, request_id: &str, payload: Payload) -> Result<(), Option<Payload>> {
         let envelope = Envelope {
             request_id: request_id.into(),
@@ -97,11 +100,11 @@ impl LocalClient {
         said.map_err(|unsent| unsent.0.payload)
     }
 
-    /// Waits for what this client is told next.
+    /// Waits for the next signal to this client.
     ///
     /// # Errors
     ///
-    /// Why the library has closed the connection.
+    /// The reason for which the library closed the connection.
     ///
     /// # Cancel safety
     ///

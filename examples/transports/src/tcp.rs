@@ -1,6 +1,7 @@
 //! Length-delimited frames over TCP, or any other stream of bytes.
 //!
-//! A frame is its length (four bytes, big-endian), a tag, and the content; the length counts the tag.
+//! A frame is its length (four bytes, big-endian), a tag, and the content. The length includes the
+//! tag.
 //!
 //! | tag | content |
 //! | --- | --- |
@@ -9,10 +10,10 @@
 //! | 2 | the pong |
 //! | 3 | the end: nothing, or a close code (two bytes, big-endian) and a reason in UTF-8 |
 //!
-//! The tag is what TCP lacks beside a WebSocket: a sign of life that is no message, and an end that says why.
+//! The tag adds two things that a WebSocket has and TCP lacks: pings, and an end with a reason.
 //!
-//! The first message of a client is its user id. **That is for trying it out**: whoever connects is believed. A real host
-//! would take a token here and look the user up.
+//! The first message of a client is its user id. **This is for trials only**, since the server
+//! believes any id. A real host would expect a token here and look up its user.
 
 mod client;
 mod codec;
@@ -33,15 +34,15 @@ use united_voice_core::{Codec, Disconnect, Frame, UserId, VoiceDirectory, VoiceS
 pub use self::client::{Heard, TcpClient};
 use self::{codec::FrameCodec, transport::Transport};
 
-/// How long a client may take to say who it is.
+/// The time in which a client must send its user id.
 const HELLO_TIME: Duration = Duration::from_secs(5);
 
-/// Accepts connections for ever. Dropping the future cuts them all; to let them end in peace, call
-/// [`VoiceServer::shutdown`] and wait for [`VoiceServer::drained`] first.
+/// Accepts connections forever. Dropping the future cuts all of them. To close them properly, first
+/// call [`VoiceServer::shutdown`] and wait for [`VoiceServer::drained`].
 ///
 /// # Errors
 ///
-/// Where the listener has no address, hence isn't one.
+/// If the listener has no local address.
 pub async fn serve<D: VoiceDirectory>(
     listener: TcpListener,
     server: VoiceServer<D>,
@@ -53,14 +54,16 @@ pub async fn serve<D: VoiceDirectory>(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    // Messages are small, and each is awaited.
+                    // Messages are small and a peer waits for each, so they must not wait for a
+                    // full packet.
                     let _ = stream.set_nodelay(true);
                     let server = server.clone();
                     connections.spawn(async move { serve_stream(&server, stream).await });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept");
-                    // Out of file descriptors, most likely, and trying at once again would not free one.
+                    // The process has probably run out of file descriptors. Another attempt at once
+                    // would not free one.
                     sleep(Duration::from_millis(100)).await;
                 }
             },
@@ -68,7 +71,7 @@ pub async fn serve<D: VoiceDirectory>(
     }
 }
 
-/// Serves one connection to its end; `None` where the client never said who it is.
+/// Serves one connection to its end. Returns `None` if the client never sent a valid user id.
 pub async fn serve_stream<D, S>(server: &VoiceServer<D>, stream: S) -> Option<Disconnect>
 where
     D: VoiceDirectory,

@@ -1,5 +1,5 @@
-//! Voice channels without a wire. The clock stands still while anything can be done: a deadline passes only where nothing
-//! would ever happen.
+//! Voice channels without a wire. The clock stands still while any task can run, so a deadline
+//! passes only if nothing else can happen.
 
 use std::time::Duration;
 
@@ -130,7 +130,7 @@ async fn join_relay_in_order_and_leave() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn disconnect_and_take_over() {
+async fn disconnect_and_takeover() {
     let server = server(256);
     let mut alice = Bot::joined(&server, "alice").await;
     let mut old = Bot::joined(&server, "bob").await;
@@ -139,7 +139,7 @@ async fn disconnect_and_take_over() {
     old.hear_error("", Code::SessionReplaced).await;
     alice.hear_left("", "bob", VoiceLeaveReason::Replaced).await;
     alice.hear_joined("bob").await;
-    // The old client's end changes nothing; the new one's does.
+    // The end of the old client changes nothing. The end of the new client does.
     drop(old.client);
     old.served.await.unwrap();
     assert_eq!(server.connections(), 2);
@@ -183,7 +183,7 @@ async fn a_slow_consumer_is_evicted() {
         alice.say("state", Payload::VoiceStateUpdate(update)).await;
         let _ = alice.hear("state").await;
     }
-    // The fifth did not fit.
+    // The fifth event did not fit.
     alice.hear_left("", "bob", VoiceLeaveReason::Evicted).await;
     assert_eq!(bob.heard().await.unwrap_err(), CloseReason::SlowConsumer);
     bob.served.await.unwrap();
@@ -191,7 +191,7 @@ async fn a_slow_consumer_is_evicted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_takes_no_answers_has_to_wait() {
+async fn a_client_that_takes_no_answers_has_to_wait() {
     let server = server(4);
     let mut bob = Bot::joined(&server, "bob").await;
     let request = || {
@@ -202,10 +202,10 @@ async fn whoever_takes_no_answers_has_to_wait() {
     while let Ok(result) = timeout(DEADLINE, bob.client.say(&said.to_string(), request())).await {
         result.unwrap();
         said += 1;
-        assert!(said < 100, "the server reads on and on");
+        assert!(said < 100, "the server never stops reading");
     }
     assert!(said > 4);
-    // Each is answered once, in order.
+    // Each request is answered once, in order.
     for number in 0..said {
         let _ = bob.hear(&number.to_string()).await;
     }
@@ -214,7 +214,7 @@ async fn whoever_takes_no_answers_has_to_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_leaves_while_answers_wait_is_gone() {
+async fn a_client_dropped_while_answers_wait_is_removed() {
     let server = server(4);
     let mut alice = Bot::joined(&server, "alice").await;
     let bob = Bot::joined(&server, "bob").await;
@@ -222,7 +222,7 @@ async fn whoever_leaves_while_answers_wait_is_gone() {
     for _ in 0..4 {
         bob.say("again", join()).await;
     }
-    // Alice has her answer after all of Bob's are in his mailbox.
+    // Once Alice has her answer, all of Bob's answers are in his mailbox.
     alice.say("again", join()).await;
     let _ = alice.hear("again").await;
     drop(bob.client);
@@ -233,7 +233,7 @@ async fn whoever_leaves_while_answers_wait_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stopping_server_lets_nobody_wait() {
+async fn a_shutdown_ends_every_client_at_once() {
     let server = server(4);
     let mut alice = Bot::joined(&server, "alice").await;
     server.shutdown();

@@ -1,5 +1,5 @@
-//! Voice channels over framed TCP. All but the last test use a pipe in memory and a clock that stands still while anything
-//! can be done: a deadline passes only where nothing would ever happen.
+//! Voice channels over framed TCP. All tests but the last use a pipe in memory and a clock that
+//! stands still while any task can run, so a deadline passes only if nothing else can happen.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ impl Connected {
         heard.expect("in time").unwrap()
     }
 
-    /// The next message, which has to be under this request id.
+    /// The next message, which must have this request id.
     async fn hear(&mut self, request_id: &str) -> Payload {
         match self.heard().await {
             Heard::Message(envelope) => {
@@ -112,7 +112,7 @@ impl Connected {
         }
     }
 
-    /// Reads to the end, which is this close code and nothing after it.
+    /// Reads to the end, which must be this close code with nothing after it.
     async fn hear_close(&mut self, code: u16) {
         loop {
             if let Heard::Closed(close) = self.heard().await {
@@ -174,7 +174,7 @@ async fn join_relay_in_order_and_leave() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn disconnect_and_take_over() {
+async fn disconnect_and_takeover() {
     let server = server();
     let mut alice = Connected::joined(&server, "alice").await;
     let mut old = Connected::joined(&server, "bob").await;
@@ -183,7 +183,7 @@ async fn disconnect_and_take_over() {
     old.hear_error("", Code::SessionReplaced).await;
     alice.hear_left("", "bob", VoiceLeaveReason::Replaced).await;
     alice.hear_joined("bob").await;
-    // The old connection's end changes nothing; the new one's does.
+    // The end of the old connection changes nothing. The end of the new connection does.
     old.client.send_frame(Frame::Close(None)).await.unwrap();
     drop(old.client);
     assert_eq!(old.served.await.unwrap(), Some(Disconnect::Closed));
@@ -196,7 +196,7 @@ async fn disconnect_and_take_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bad_messages_are_answered_and_bad_frames_close() {
+async fn bad_messages_are_answered_and_bad_frames_close_the_connection() {
     let server = server();
     let mut alice = Connected::joined(&server, "alice").await;
     let garbage = Frame::Binary(Bytes::from_static(b"\xff\xff"));
@@ -223,11 +223,11 @@ async fn bad_messages_are_answered_and_bad_frames_close() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_large_a_message_closes_though_its_sender_goes_on_sending() {
+async fn an_oversized_message_closes_the_connection_although_its_sender_keeps_sending() {
     let limits = Limits::default();
     let too_large = limits.max_message_bytes + 1;
     let server = server_with(limits);
-    // Everything has to be taken out of the narrow pipe before the client is ready to read.
+    // The server must empty the narrow pipe before the client can finish sending and begin to read.
     let mut alice = Connected::over(&server, "alice", 1024).await;
     let message = Frame::Binary(vec![0; too_large].into());
     alice.client.send_frame(message).await.unwrap();
@@ -250,13 +250,13 @@ async fn pings_are_answered_and_keep_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_is_pinged_and_then_found_dead_within_30_s() {
+async fn a_silent_client_is_pinged_and_removed_within_30_s() {
     let server = server();
     let mut alice = Connected::joined(&server, "alice").await;
     let mut bob = Connected::joined(&server, "bob").await;
     alice.hear_joined("bob").await;
     let begin = Instant::now();
-    // Alice answers her pings while she waits; Bob's lie unread.
+    // Alice answers her pings while she waits. Bob's pings stay unread.
     alice
         .hear_left("", "bob", VoiceLeaveReason::Disconnected)
         .await;
@@ -269,7 +269,7 @@ async fn silence_is_pinged_and_then_found_dead_within_30_s() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_consumer_is_evicted_and_told_so() {
+async fn a_slow_consumer_is_evicted_with_a_close_frame() {
     let mut limits = Limits::default();
     limits.outbound_queue = 4;
     limits.messages_per_second = 1_000_000;
@@ -305,7 +305,7 @@ async fn a_slow_consumer_is_evicted_and_told_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_does_not_say_who_they_are_is_cut() {
+async fn a_client_without_a_valid_user_id_is_disconnected() {
     let server = server();
     let mut overlong = vec![0, 0, 0, 130, 0];
     overlong.resize(5 + 129, b'x');
@@ -327,7 +327,7 @@ async fn whoever_does_not_say_who_they_are_is_cut() {
 }
 
 #[tokio::test]
-async fn over_a_real_socket_until_the_server_stops() {
+async fn a_real_socket_works_until_the_server_stops() {
     let server = server();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! Finds the server's executable, building it first where needed.
+//! Finds the server's executable, building it first if needed.
 
 use std::{
     collections::BTreeMap,
@@ -10,10 +10,11 @@ use std::{
 
 use crate::ServerKind;
 
-/// The executable of a server, built once a process with the profile and in the target directory of the running test.
+/// The executable of a server. Cargo builds it once per process, with the profile and in the target
+/// directory of the running test.
 ///
 /// # Panics
-/// If it can't be built; at once for every test but the first that asks.
+/// If cargo can't build it. The first test that asks waits for the build; later ones panic at once.
 pub(crate) fn executable(kind: ServerKind) -> PathBuf {
     static BUILT: Mutex<BTreeMap<&str, Option<PathBuf>>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,7 +50,8 @@ fn build(package: &str) -> Option<PathBuf> {
     executable_among(&messages, package).filter(|_| output.status.success())
 }
 
-/// Where the running test was built, read from its own path: `{target dir}/{profile}/deps/{test}`.
+/// The target directory and profile of the running test. They are read from its own path, which is
+/// `{target dir}/{profile}/deps/{test}`.
 fn target_dir_and_profile() -> (PathBuf, String) {
     let test = env::current_exe().expect("a test knows its path");
     let folder = test

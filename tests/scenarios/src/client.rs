@@ -1,4 +1,4 @@
-//! A WebSocket client that expects: what comes next, and that nothing else comes.
+//! A WebSocket client whose methods check that the expected message comes next, and no other.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
     ws::Envelope,
 };
 
-/// Which form of the messages a client speaks.
+/// The encoding of a client's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
     /// Binary messages.
@@ -32,10 +32,10 @@ impl Codec {
         }
     }
 
-    /// The message of an envelope in this form.
+    /// Encodes an envelope as a WebSocket message.
     ///
     /// # Panics
-    /// If the envelope holds what JSON can't, which it can't.
+    /// If the envelope can't be written as JSON. Every envelope can.
     #[must_use]
     pub fn encode(self, envelope: &Envelope) -> Message {
         match self {
@@ -44,10 +44,10 @@ impl Codec {
         }
     }
 
-    /// Reads a message of the server.
+    /// Decodes a message of the server.
     ///
     /// # Panics
-    /// If it is of the other kind or not an envelope with a payload.
+    /// If the message has the other encoding, or is not an envelope with a payload.
     #[must_use]
     pub fn decode(self, message: &Message) -> Envelope {
         let envelope = match (self, message) {
@@ -64,12 +64,12 @@ impl Codec {
     }
 }
 
-/// What comes from the server.
+/// Something that the server sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Incoming {
     /// A message.
     Envelope(Envelope),
-    /// A close frame with its code, 1005 for none.
+    /// A close frame and its code; 1005 if the frame has none.
     Closed(u16),
     /// The end of the stream without a close frame.
     Cut,
@@ -78,34 +78,35 @@ pub enum Incoming {
 /// A connection of a user.
 #[derive(Debug)]
 pub struct Client {
-    /// The socket, for what a well-behaved client would not do.
+    /// The socket, for tests that do what a well-behaved client would not do.
     pub socket: Socket,
-    /// Who is connected.
+    /// The user of this connection.
     pub user: User,
-    /// The session of the last join.
+    /// The session id from the last join.
     pub session: String,
     codec: Codec,
     asked: u64,
 }
 
 impl Client {
-    /// A new user with this name, connected.
+    /// Creates a user with this name and connects it.
     ///
     /// # Panics
-    /// If the server refuses either.
+    /// If the server refuses the sign-in or the connection.
     pub async fn new(server: &Server, name: &str, codec: Codec) -> Self {
         Self::connect(server, &server.user(name).await, codec).await
     }
 
-    /// Connects, settling the codec by the subprotocol.
+    /// Connects and asks for the codec as the subprotocol.
     ///
     /// # Panics
-    /// If the server refuses or chooses another.
+    /// If the server refuses, or chooses another subprotocol.
     pub async fn connect(server: &Server, user: &User, codec: Codec) -> Self {
         Self::connect_with(server, user, codec, None).await
     }
 
-    /// Connects with a small receive buffer: the server is soon stuck once this client stops reading.
+    /// Connects with a small receive buffer, so that the server soon can't write if this client
+    /// stops reading.
     ///
     /// # Panics
     /// If the server refuses.
@@ -134,7 +135,7 @@ impl Client {
         Self::over(socket, user, codec)
     }
 
-    /// A client over a socket that is open already.
+    /// Creates a client over an open socket.
     #[must_use]
     pub fn over(socket: Socket, user: &User, codec: Codec) -> Self {
         Self {
@@ -146,7 +147,7 @@ impl Client {
         }
     }
 
-    /// The form it speaks.
+    /// The encoding that this client uses.
     #[must_use]
     pub const fn codec(&self) -> Codec {
         self.codec
@@ -163,7 +164,7 @@ impl Client {
             .expect("the connection is open");
     }
 
-    /// Sends a payload with a request id of one's choice.
+    /// Sends a payload with this request id.
     ///
     /// # Panics
     /// If the connection is gone.
@@ -183,7 +184,7 @@ impl Client {
         self.send_as("", payload).await;
     }
 
-    /// Sends a payload with a fresh request id, and gives that.
+    /// Sends a payload with a new request id, and returns the id.
     ///
     /// # Panics
     /// If the connection is gone.
@@ -212,18 +213,18 @@ impl Client {
         payload.expect("decoding checks that")
     }
 
-    /// Sends what must be refused.
+    /// Sends a request that the server must refuse.
     ///
     /// # Panics
-    /// If it is not.
+    /// If the server does not.
     pub async fn refused(&mut self, payload: Payload) -> VoiceError {
         expect_payload!(self.ask(payload).await, VoiceError)
     }
 
-    /// Sends what must be refused with this code, naming this channel.
+    /// Sends a request that the server must refuse with this code and this channel.
     ///
     /// # Panics
-    /// If it is not.
+    /// If the server does not.
     pub async fn refused_as(&mut self, payload: Payload, code: VoiceErrorCode, channel: &str) {
         let error = self.refused(payload.clone()).await;
         assert_eq!(
@@ -233,7 +234,7 @@ impl Client {
         );
     }
 
-    /// What comes next, messages or the end.
+    /// The next message, or the end of the connection.
     ///
     /// # Panics
     /// If nothing comes within the deadline.
@@ -243,10 +244,10 @@ impl Client {
             .unwrap_or_else(|| panic!("{}: nothing comes", self.user.name))
     }
 
-    /// What comes next, or `None` where nothing came in that time.
+    /// The next message or the end, or `None` if nothing comes within `time`.
     ///
     /// # Panics
-    /// If what comes is not an envelope of this client's codec.
+    /// If the message is not an envelope in this client's encoding.
     pub async fn incoming_within(&mut self, time: Duration) -> Option<Incoming> {
         let deadline = tokio::time::Instant::now() + time;
         loop {
@@ -272,14 +273,14 @@ impl Client {
     pub async fn next(&mut self) -> Envelope {
         match self.incoming().await {
             Incoming::Envelope(envelope) => envelope,
-            end => panic!("{}: {end:?} in the place of a message", self.user.name),
+            end => panic!("{}: {end:?} instead of a message", self.user.name),
         }
     }
 
-    /// The next message, which nobody here asked for.
+    /// The next message, which must be an event that answers no request.
     ///
     /// # Panics
-    /// If it carries a request id.
+    /// If the message carries a request id.
     pub async fn event(&mut self) -> Payload {
         let Envelope {
             request_id,
@@ -287,16 +288,16 @@ impl Client {
         } = self.next().await;
         assert_eq!(
             request_id, "",
-            "{}: unsolicited, yet with an id: {payload:?}",
+            "{}: an event with a request id: {payload:?}",
             self.user.name
         );
         payload.expect("decoding checks that")
     }
 
-    /// Reads on to the close frame and gives its code; what comes before it is dropped.
+    /// Reads up to the close frame and returns its code. Earlier messages are dropped.
     ///
     /// # Panics
-    /// If the connection is cut without one.
+    /// If the connection ends without a close frame.
     pub async fn close_code(&mut self) -> u16 {
         loop {
             match self.incoming().await {
@@ -310,7 +311,7 @@ impl Client {
     /// Closes as a browser does, and waits for the server's close frame.
     ///
     /// # Panics
-    /// If the server does not answer it.
+    /// If the server does not send one.
     pub async fn close(mut self) {
         self.socket
             .close(None)
@@ -319,7 +320,7 @@ impl Client {
         self.close_code().await;
     }
 
-    /// How others see this client just after a join.
+    /// This client as others see it just after it joined.
     #[must_use]
     pub fn as_participant(&self) -> VoiceParticipant {
         VoiceParticipant {

@@ -1,4 +1,4 @@
-//! What a client asks for and what it is told, beyond single messages.
+//! Requests of a client together with their answers, and the events that a client expects.
 
 use crate::{
     Client, Codec, Server, expect_payload, request,
@@ -8,11 +8,11 @@ use crate::{
     },
 };
 
-/// Ann and Bob, new users in the channel `general`. Ann joined first and has received the event of
-/// Bob's join, so neither of them has a message left to read.
+/// Puts two new users, Ann and Bob, into the channel `general`. Ann joined first and has read the
+/// event of Bob's join, so no message is left to read.
 ///
 /// # Panics
-/// If one of them can't sign in or join.
+/// If Ann or Bob can't sign in or join.
 pub async fn pair(server: &Server, codec: Codec) -> (Client, Client) {
     let mut ann = Client::new(server, "Ann", codec).await;
     let mut bob = Client::new(server, "Bob", codec).await;
@@ -26,7 +26,7 @@ impl Client {
     /// Joins a channel.
     ///
     /// # Panics
-    /// If that is refused, or answered about another channel.
+    /// If the server refuses, or answers about another channel.
     pub async fn join(&mut self, channel: &str) -> VoiceJoinResponse {
         let response = expect_payload!(self.ask(request::join(channel)).await, VoiceJoinResponse);
         assert_eq!(response.channel_id, channel);
@@ -39,10 +39,10 @@ impl Client {
         response
     }
 
-    /// Asks to join a channel and is refused.
+    /// Asks to join a channel, which the server must refuse.
     ///
     /// # Panics
-    /// If it is let in or the refusal is another.
+    /// If the server accepts, or refuses with another code.
     pub async fn join_refused(&mut self, channel: &str, code: VoiceErrorCode) {
         self.refused_as(request::join(channel), code, channel).await;
     }
@@ -50,17 +50,17 @@ impl Client {
     /// Leaves a channel.
     ///
     /// # Panics
-    /// If that is refused.
+    /// If the server refuses.
     pub async fn leave(&mut self, channel: &str) -> VoiceLeaveEvent {
         let event = expect_payload!(self.ask(request::leave(channel)).await, VoiceLeaveEvent);
         assert_eq!(event.channel_id, channel);
         event
     }
 
-    /// Sets one's state.
+    /// Sets this participant's state.
     ///
     /// # Panics
-    /// If that is refused.
+    /// If the server refuses.
     pub async fn set_state(
         &mut self,
         channel: &str,
@@ -76,7 +76,7 @@ impl Client {
     /// Asks for ICE servers.
     ///
     /// # Panics
-    /// If that is refused.
+    /// If the server refuses.
     pub async fn ice_servers(&mut self, channel: &str) -> VoiceIceServersResponse {
         expect_payload!(
             self.ask(request::ice_servers(channel)).await,
@@ -84,10 +84,10 @@ impl Client {
         )
     }
 
-    /// The next message: a participant joined this channel.
+    /// Reads the next message, which must say that a participant joined this channel.
     ///
     /// # Panics
-    /// If it is another.
+    /// If the next message is another.
     pub async fn joined_event(&mut self, channel: &str) -> VoiceParticipant {
         let event = expect_payload!(self.event().await, VoiceParticipantJoinedEvent);
         assert_eq!(event.channel_id, channel);
@@ -96,10 +96,10 @@ impl Client {
             .expect("a joined event names the participant")
     }
 
-    /// The next message: somebody left this channel for this reason.
+    /// Reads the next message, which must say that a participant left this channel for this reason.
     ///
     /// # Panics
-    /// If it is another.
+    /// If the next message is another.
     pub async fn leave_event(
         &mut self,
         channel: &str,
@@ -114,10 +114,11 @@ impl Client {
         event
     }
 
-    /// The next message: this connection lost its seat in this channel to another one.
+    /// Reads the next message, which must say that this connection lost its seat in this channel to
+    /// another connection.
     ///
     /// # Panics
-    /// If it is another.
+    /// If the next message is another.
     pub async fn replaced(&mut self, channel: &str) {
         let error = expect_payload!(self.event().await, VoiceError);
         assert_eq!(
@@ -126,10 +127,10 @@ impl Client {
         );
     }
 
-    /// Nothing has come since the last message: a question of one's own is answered next.
+    /// Checks that no message waits: the next message is the answer to a request sent now.
     ///
     /// # Panics
-    /// If something else comes first.
+    /// If another message comes first.
     pub async fn expect_idle(&mut self) {
         let error = self
             .refused(request::ice_servers("nobody-is-in-this-channel"))

@@ -1,4 +1,4 @@
-//! What an administrator does to `united.db` beside the running server.
+//! Changes that an administrator makes to `united.db` while the server runs.
 
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 

@@ -1,4 +1,4 @@
-//! The WebSocket upgrade, by hand: a test wants to see what the server really answered.
+//! The WebSocket upgrade, written by hand so that a test sees the server's exact answer.
 
 use std::net::SocketAddr;
 
@@ -13,20 +13,21 @@ use crate::soon;
 /// An open WebSocket.
 pub type Socket = WebSocketStream<TcpStream>;
 
-/// The key and the answer to it that RFC 6455 gives as its example.
+/// The example key of RFC 6455 and the answer to it.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// What a client asks for when it opens a WebSocket.
+/// The request of a client that opens a WebSocket.
 #[derive(Clone, Debug, Default)]
 pub struct Handshake<'a> {
     /// Sent as `Authorization: Bearer`.
     pub bearer: Option<&'a str>,
     /// Sent as `?access_token=`.
     pub query: Option<&'a str>,
-    /// Sent as `Sec-WebSocket-Protocol`, where there are any.
+    /// Sent as `Sec-WebSocket-Protocol` if the list is not empty.
     pub subprotocols: &'a [&'a str],
-    /// The size of the socket's receive buffer in bytes. Small for a client that is to stall.
+    /// The size of the socket's receive buffer in bytes. It is small if the client is meant to
+    /// stall.
     pub receive_buffer: Option<u32>,
 }
 
@@ -38,10 +39,10 @@ pub struct Refusal {
 }
 
 impl Handshake<'_> {
-    /// Opens a WebSocket on `/ws`; also says which subprotocol the server chose.
+    /// Opens a WebSocket on `/ws`. Also returns the subprotocol that the server chose.
     ///
     /// # Errors
-    /// The status, where it is not 101.
+    /// The HTTP status, if it is not 101.
     ///
     /// # Panics
     /// If the server does not speak HTTP or breaks RFC 6455.
@@ -106,7 +107,7 @@ impl Handshake<'_> {
     }
 }
 
-/// Reads byte by byte, so that nothing of the first frame is taken.
+/// Reads byte by byte, so that the first frame stays in the socket.
 async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

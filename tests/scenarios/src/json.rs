@@ -1,7 +1,7 @@
-//! The proto3 JSON mapping of `united.ws.Envelope`, by hand from the contract.
+//! The proto3 JSON mapping of `united.ws.Envelope`, written by hand from the contract.
 //!
-//! Reading is strict where a server's output has only one right form: every field is there, by its lowerCamelCase name,
-//! an enum is a name, and nothing else is there.
+//! Reading is strict, since a server's output has only one right form: every field is present under
+//! its lowerCamelCase name, every enum is a name, and there are no other keys.
 
 use serde_json::{Map, Value, json};
 
@@ -16,7 +16,7 @@ use crate::{
     ws::Envelope,
 };
 
-/// The JSON form of an envelope, with everything written out.
+/// The JSON form of an envelope, with every field written out.
 #[must_use]
 pub fn to_json(envelope: &Envelope) -> Value {
     let mut object = Map::new();
@@ -73,7 +73,7 @@ fn payload_to_json(payload: &Payload) -> (&'static str, Value) {
     }
 }
 
-/// What only a server may send; a client sends it to be refused.
+/// Payloads that only a server may send. A client sends them to be refused.
 fn server_payload_to_json(payload: &Payload) -> (&'static str, Value) {
     use Payload as P;
     match payload {
@@ -98,10 +98,10 @@ fn server_payload_to_json(payload: &Payload) -> (&'static str, Value) {
     }
 }
 
-/// Reads what a server sent.
+/// Reads a server's message.
 ///
 /// # Panics
-/// If it is not exactly the mapping of an envelope with a payload a server sends.
+/// If the message is not the exact mapping of an envelope with a payload that a server may send.
 #[must_use]
 pub fn from_json(value: Value) -> Envelope {
     let mut object = Fields::of("Envelope", value);
@@ -156,7 +156,7 @@ fn payload_from_json(key: &str, value: Value) -> Payload {
     payload
 }
 
-/// What both sides may send.
+/// Payloads that both sides may send.
 fn relayed_from_json(key: &str, f: &mut Fields) -> Payload {
     match key {
         "voiceSdpOffer" => Payload::VoiceSdpOffer(VoiceSdpOffer {
@@ -207,7 +207,7 @@ fn relayed_from_json(key: &str, f: &mut Fields) -> Payload {
     }
 }
 
-/// A participant as the WebSocket and the REST route write it.
+/// Reads a participant, which the WebSocket and the REST route write in the same way.
 pub(crate) fn participant(value: Value) -> VoiceParticipant {
     let mut f = Fields::of("VoiceParticipant", value);
     let participant = VoiceParticipant {
@@ -249,7 +249,7 @@ fn error_code_named(name: &str) -> i32 {
         .into()
 }
 
-/// The fields of an object, each of which must be taken once.
+/// The fields of an object. A reader must take each of them once.
 struct Fields {
     of: String,
     left: Map<String, Value>,

@@ -1,10 +1,12 @@
-//! The harness of the scenarios: starts a real example server, signs users in and talks to it as a client would.
+//! The harness of the scenarios. It starts a real example server, signs users in and talks to the
+//! server as a client would.
 //!
-//! Nothing here uses the library under test except the generated protobuf types; the JSON form of the messages is written
-//! and read by hand, so that the mapping is checked from outside.
+//! Nothing here uses the library under test except the generated protobuf types; the JSON form of
+//! the messages is written and read by hand, so that the mapping is checked from outside.
 //!
-//! The scenarios are in `tests/`, one file a theme. Each is a function of the server (and mostly of the codec), and each
-//! starts a server of its own in a directory of its own. When one fails, the log of its server is part of the output.
+//! The scenarios are in `tests/`, one file per theme. Each takes the kind of server and, in most
+//! cases, the codec. Each starts its own server in its own directory. If one fails, the log of its
+//! server is part of the output.
 
 mod binary;
 mod client;
@@ -26,16 +28,17 @@ pub use united_voice_proto::{voice, ws};
 
 use std::{future::Future, time::Duration};
 
-/// How long anything may take that the server should do at once. Generous, because tests share the processor.
+/// The time limit for anything that the server should do at once. It is generous because tests
+/// share the processor.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How often a condition is looked at again by [`eventually`].
+/// The interval at which [`eventually`] checks its condition.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Waits for a future that must end within [`PATIENCE`].
 ///
 /// # Panics
-/// If it does not.
+/// If the future does not end in time.
 pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(output) => output,
@@ -43,7 +46,7 @@ pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
     }
 }
 
-/// Asks again and again until the answer is `Some`.
+/// Repeats `probe` until it returns `Some`.
 ///
 /// # Panics
 /// If that takes longer than [`PATIENCE`].
@@ -59,7 +62,8 @@ pub async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>
     .await
 }
 
-/// Takes a payload apart that must be of one kind: `expect_payload!(client.event().await, VoiceSdpOffer)`.
+/// Unwraps a payload that must be of one kind, for example
+/// `expect_payload!(client.event().await, VoiceSdpOffer)`.
 #[macro_export]
 macro_rules! expect_payload {
     ($payload:expr, $kind:ident) => {

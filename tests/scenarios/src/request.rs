@@ -1,4 +1,4 @@
-//! The payloads a client sends, in short.
+//! Short constructors for the payloads that a client sends.
 
 use crate::{
     Payload,
@@ -8,7 +8,7 @@ use crate::{
     },
 };
 
-/// Let me in.
+/// A request to join a channel.
 #[must_use]
 pub fn join(channel: &str) -> Payload {
     Payload::VoiceJoinRequest(VoiceJoinRequest {
@@ -16,7 +16,7 @@ pub fn join(channel: &str) -> Payload {
     })
 }
 
-/// Let me out.
+/// A request to leave a channel.
 #[must_use]
 pub fn leave(channel: &str) -> Payload {
     Payload::VoiceLeaveRequest(VoiceLeaveRequest {
@@ -24,7 +24,7 @@ pub fn leave(channel: &str) -> Payload {
     })
 }
 
-/// Fresh ICE servers.
+/// A request for fresh ICE servers.
 #[must_use]
 pub fn ice_servers(channel: &str) -> Payload {
     Payload::VoiceIceServersRequest(VoiceIceServersRequest {
@@ -32,7 +32,7 @@ pub fn ice_servers(channel: &str) -> Payload {
     })
 }
 
-/// My microphone and headphones.
+/// An update of the sender's microphone and headphones.
 #[must_use]
 pub fn state(channel: &str, muted: bool, deafened: bool) -> Payload {
     let (channel_id, user_id) = (channel.to_owned(), String::new());
@@ -44,7 +44,7 @@ pub fn state(channel: &str, muted: bool, deafened: bool) -> Payload {
     })
 }
 
-/// I speak, or no longer.
+/// An event that the sender began or stopped speaking.
 #[must_use]
 pub fn speaking(channel: &str, speaking: bool) -> Payload {
     let (channel_id, user_id) = (channel.to_owned(), String::new());
@@ -88,7 +88,7 @@ pub fn candidate(channel: &str, target: &str, candidate_json: &str) -> Payload {
     })
 }
 
-/// The three payloads that are relayed, with the same text in each.
+/// The three relayed payloads, with the same text in each.
 #[must_use]
 pub fn relayed(channel: &str, target: &str, text: &str) -> [Payload; 3] {
     [

@@ -1,31 +1,31 @@
-//! What the scenarios ask the server over HTTP.
+//! The HTTP requests of the scenarios.
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{Server, json::participant, soon, voice::VoiceParticipant};
 
-/// Somebody who has signed in.
+/// A signed-in user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The id the server gave.
+    /// The id that the server assigned.
     pub id: String,
     /// The display name.
     pub name: String,
-    /// The public key, or nothing.
+    /// The public key. Empty if the user has none.
     pub pubkey: String,
     /// The JWT.
     pub token: String,
 }
 
 impl Server {
-    /// The URL of a path, which begins with a slash.
+    /// The URL of a path. The path begins with a slash.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())
     }
 
-    /// Sends a request and gives the status and the body, `null` where that is not JSON.
+    /// Sends a request and returns the status and the body. The body is `null` if it is not JSON.
     ///
     /// # Panics
     /// If the server does not answer.
@@ -47,12 +47,12 @@ impl Server {
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
-    /// GET as a user.
+    /// Sends a GET request as a user.
     pub async fn get(&self, path: &str, user: Option<&User>) -> (u16, Value) {
         self.http(Method::GET, path, user, None).await
     }
 
-    /// GET a text.
+    /// Sends a GET request and returns the status and the body as text.
     ///
     /// # Panics
     /// If the server does not answer.
@@ -60,7 +60,7 @@ impl Server {
         send(client().get(self.url(path))).await
     }
 
-    /// A new user by dev login, with a public key of their own.
+    /// Creates a user by dev login, with a new public key.
     ///
     /// # Panics
     /// If the login is refused.
@@ -69,7 +69,7 @@ impl Server {
         self.sign_in(name, &pubkey).await
     }
 
-    /// Dev login with a name and a public key.
+    /// Signs in by dev login with a name and a public key.
     ///
     /// # Panics
     /// If the login is refused.
@@ -87,7 +87,7 @@ impl Server {
         }
     }
 
-    /// A user with an id of one's choice, made by the `token` subcommand beside the running server.
+    /// Creates a user with this id. The `token` subcommand does it while the server runs.
     ///
     /// # Panics
     /// If the subcommand fails.
@@ -118,7 +118,7 @@ impl Server {
         }
     }
 
-    /// A new voice channel, without a hard limit where `limit` is `None`. Its id.
+    /// Creates a voice channel and returns its id. If `limit` is `None`, it has no hard limit.
     ///
     /// # Panics
     /// If the server refuses.
@@ -146,10 +146,10 @@ impl Server {
         assert_eq!(status, 200, "a new limit: {answer}");
     }
 
-    /// Who is in a channel, by the REST route.
+    /// The participants of a channel, from the REST route.
     ///
     /// # Panics
-    /// If the server refuses or writes participants in another form than the contract's.
+    /// If the server refuses, or writes participants in a form that differs from the contract.
     pub async fn participants(&self, user: &User, channel: &str) -> Vec<VoiceParticipant> {
         let (status, answer) = self
             .get(&format!("/api/voice/{channel}/participants"), Some(user))
@@ -161,7 +161,7 @@ impl Server {
         list.into_iter().map(participant).collect()
     }
 
-    /// The ids of those in a channel, in joining order.
+    /// The user ids of a channel's participants, in joining order.
     pub async fn roster(&self, user: &User, channel: &str) -> Vec<String> {
         self.participants(user, channel)
             .await

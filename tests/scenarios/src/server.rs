@@ -1,4 +1,4 @@
-//! One running example server, started the way a user starts it.
+//! A running example server, started as a user starts it.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::{binary, eventually, soon};
 
-/// Which of the example servers.
+/// One of the example servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ServerKind {
     /// `united-voice-axum`
@@ -26,7 +26,7 @@ pub enum ServerKind {
 }
 
 impl ServerKind {
-    /// The name of its package, which is also that of its executable.
+    /// The name of its package and of its executable.
     #[must_use]
     pub const fn package(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ impl ServerKind {
     }
 }
 
-/// What a server is started with.
+/// The configuration of a server before it starts.
 #[derive(Debug)]
 pub struct ServerBuilder {
     kind: ServerKind,
@@ -61,10 +61,10 @@ impl ServerBuilder {
         }
     }
 
-    /// The text of `united.toml`.
+    /// Sets the text of `united.toml`.
     ///
     /// # Panics
-    /// If it can't be written.
+    /// If the file can't be written.
     #[must_use]
     pub fn config(self, toml: &str) -> Self {
         fs::write(self.home.path().join("united.toml"), toml)
@@ -72,29 +72,29 @@ impl ServerBuilder {
         self
     }
 
-    /// One more command-line argument.
+    /// Adds a command-line argument.
     #[must_use]
     pub fn flag(mut self, flag: impl Into<String>) -> Self {
         self.flags.push(flag.into());
         self
     }
 
-    /// One more variable of its environment.
+    /// Adds an environment variable.
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Listens there instead of on a free port of 127.0.0.1.
+    /// Listens on this address instead of a free port of 127.0.0.1.
     #[must_use]
     pub const fn bind(mut self, address: SocketAddr) -> Self {
         self.bind = address;
         self
     }
 
-    /// Runs in this network namespace, which must exist. Who wants to reach the server has to be in one from which that can be
-    /// reached.
+    /// Runs in this network namespace, which must exist. Clients must be in a namespace that can
+    /// reach it.
     #[must_use]
     pub fn within(mut self, namespace: &str) -> Self {
         self.within = Some(namespace.to_owned());
@@ -107,10 +107,11 @@ impl ServerBuilder {
         self.home.path()
     }
 
-    /// Runs the program without `--bind` and `--data-dir`, for instance with a subcommand, and waits for its end.
+    /// Runs the program without `--bind` and `--data-dir`, for instance with a subcommand, and
+    /// waits until it ends.
     ///
     /// # Panics
-    /// If it does not end.
+    /// If the program does not end.
     pub async fn run_to_end(&self) -> Output {
         let mut command = tokio::process::Command::from(self.command());
         let ending = command
@@ -126,7 +127,7 @@ impl ServerBuilder {
     /// Starts the server without `--bind` and `--data-dir`, in an empty working directory.
     ///
     /// # Panics
-    /// If it ends or is silent instead of listening.
+    /// If the server ends, or does not say in time that it listens.
     pub async fn start_bare(self) -> Server {
         let command = self.command();
         self.spawn(command).await
@@ -135,7 +136,7 @@ impl ServerBuilder {
     /// Starts the server and waits until it listens.
     ///
     /// # Panics
-    /// If it ends or is silent instead.
+    /// If the server ends, or does not say in time that it listens.
     pub async fn start(self) -> Server {
         let mut command = self.command();
         command
@@ -158,14 +159,14 @@ impl ServerBuilder {
         log.collect(child.stderr.take().expect("stderr is a pipe"), None);
         let (ready, listening) = oneshot::channel();
         log.collect(child.stdout.take().expect("stdout is a pipe"), Some(ready));
-        // From here on the process is killed whatever happens.
+        // From here on, dropping `server` kills the process, even if the next line panics.
         let mut server = Server {
             child,
             address: self.bind,
             log,
             started_with: self,
         };
-        server.address = soon("the line that says where the server listens", listening)
+        server.address = soon("the line with the address of the server", listening)
             .await
             .expect("the server ended before it listened");
         server
@@ -174,7 +175,7 @@ impl ServerBuilder {
     fn command(&self) -> Command {
         let executable = binary::executable(self.kind);
         let mut command = match &self.within {
-            // This becomes the server, with the same process id.
+            // `ip` replaces itself with the server, which keeps the process id.
             Some(namespace) => {
                 let mut command = Command::new("ip");
                 command.args(["netns", "exec", namespace]).arg(executable);
@@ -199,50 +200,50 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server to be configured before it starts.
+    /// Begins the configuration of a server.
     #[must_use]
     pub fn builder(kind: ServerKind) -> ServerBuilder {
         ServerBuilder::new(kind)
     }
 
-    /// A server with default settings in a fresh data directory.
+    /// Starts a server with default settings in a new data directory.
     pub async fn start(kind: ServerKind) -> Self {
         Self::builder(kind).start().await
     }
 
-    /// A server with this `united.toml`.
+    /// Starts a server with this `united.toml`.
     pub async fn with_config(kind: ServerKind, toml: &str) -> Self {
         Self::builder(kind).config(toml).start().await
     }
 
-    /// Where it said it listens, with 127.0.0.1 in the place of an unspecified address.
+    /// The address that the server printed. An unspecified address is replaced by 127.0.0.1.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where `united.toml`, `united.db` and `secrets.toml` are.
+    /// The directory of `united.toml`, `united.db` and `secrets.toml`.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         self.started_with.data_dir()
     }
 
-    /// Which server it is.
+    /// The kind of this server.
     #[must_use]
     pub const fn kind(&self) -> ServerKind {
         self.started_with.kind
     }
 
-    /// What it wrote so far, stdout and stderr.
+    /// The output of the server so far, from stdout and stderr.
     #[must_use]
     pub fn log(&self) -> String {
         self.log.text()
     }
 
-    /// How many sockets the process has open.
+    /// The number of sockets that the process has open.
     ///
     /// # Panics
-    /// If the process is gone.
+    /// If the process has ended.
     #[must_use]
     pub fn open_sockets(&self) -> usize {
         let descriptors =
@@ -259,7 +260,7 @@ impl Server {
     /// Sends SIGTERM.
     ///
     /// # Panics
-    /// If the process is gone.
+    /// If the process has ended.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
     }
@@ -267,7 +268,7 @@ impl Server {
     /// Sends SIGINT.
     ///
     /// # Panics
-    /// If the process is gone.
+    /// If the process has ended.
     pub fn interrupt(&self) {
         self.signal(Signal::INT);
     }
@@ -286,7 +287,7 @@ impl Server {
     /// Ends the process with SIGTERM and starts another on the same port and data directory.
     ///
     /// # Panics
-    /// If either fails.
+    /// If the process does not end well, or the new one does not start.
     pub async fn restart(mut self) -> Self {
         self.terminate();
         assert!(
@@ -312,7 +313,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail only where the process has ended already.
+        // Both fail only if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
@@ -321,7 +322,7 @@ impl Drop for Server {
     }
 }
 
-/// What the process writes, collected by a thread for each stream until it closes.
+/// The output of the process. One thread per stream collects it until the stream closes.
 #[derive(Clone, Debug, Default)]
 struct Log(Arc<Mutex<String>>);
 
@@ -360,7 +361,7 @@ impl Log {
         reason = "the harness of the failing test shows it"
     )]
     fn show(&self) {
-        eprintln!("--- what the server wrote ---\n{}---", self.text());
+        eprintln!("--- output of the server ---\n{}---", self.text());
     }
 }
 

@@ -1,9 +1,10 @@
-//! The scenarios: what a client or an administrator may rely on, checked on a running server.
+//! The scenarios. They check on a running server what clients and administrators may rely on.
 //!
-//! Each theme is a module. A scenario is a function of the server, and of the codec where that could matter; the macro
-//! [`scenarios!`] makes the tests, so that another server needs three lines here.
+//! Each theme is a module. A scenario is a function of the server, and of the codec if the codec
+//! could matter. The macro [`scenarios!`] makes the tests, so another server needs only three lines
+//! here.
 
-/// Makes a test of each scenario for each server, and for each codec where the scenario asks for one.
+/// Makes a test of each scenario for each server, and for each codec if the scenario takes one.
 macro_rules! scenarios {
     (each codec: $($coded:ident),* $(,)?; once: $($plain:ident),* $(,)?) => {
         mod axum {

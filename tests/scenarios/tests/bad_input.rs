@@ -1,4 +1,4 @@
-//! What a client must not send, and that it costs nobody anything: section 2, rule 10.
+//! Bad input from a client is refused and has no other effect: section 2, rule 10.
 
 use tokio_tungstenite::tungstenite::Message;
 use united_voice_scenarios::{
@@ -12,21 +12,22 @@ use united_voice_scenarios::{
 
 scenarios! {
     each codec:
-        undecodable_is_malformed,
-        empty_is_malformed,
-        foreign_is_unsupported,
+        undecodable_messages_are_malformed,
+        messages_without_payload_are_malformed,
+        unknown_payloads_are_unsupported,
         server_payloads_are_unsupported,
-        other_kind_is_malformed,
+        messages_of_the_other_encoding_are_malformed,
         request_id_may_have_128_bytes,
         ids_have_1_to_128_bytes,
         sdp_may_have_64_kib,
         candidate_may_have_4_kib;
     once:
-        limits_may_be_configured,
-        many_mistakes_do_not_close,
+        limits_are_configurable,
+        many_mistakes_do_not_close_the_connection,
 }
 
-/// Ann, who makes mistakes, and Bob, who must not notice. When a scenario ends, both are as they were.
+/// Two participants. Ann makes mistakes, and Bob must not notice them. Each scenario ends with both
+/// unchanged.
 struct Mistakes {
     server: Server,
     ann: Client,
@@ -44,7 +45,7 @@ impl Mistakes {
         Self { server, ann, bob }
     }
 
-    /// Sends a frame; the answer must be an error. Its request id and itself.
+    /// Sends a frame, which must be answered by an error. Returns the request id and the error.
     async fn send(&mut self, frame: Message) -> (String, VoiceError) {
         self.ann.send_message(frame.clone()).await;
         let Envelope {
@@ -57,7 +58,7 @@ impl Mistakes {
         }
     }
 
-    async fn cost_nothing(mut self) {
+    async fn assert_unchanged(mut self) {
         self.ann.expect_idle().await;
         self.bob.expect_idle().await;
         let both = [self.ann.as_participant(), self.bob.as_participant()];
@@ -79,16 +80,17 @@ fn frame(codec: Codec, protobuf: &[u8], json: &str) -> Message {
     }
 }
 
-async fn undecodable_is_malformed(kind: ServerKind, codec: Codec) {
+async fn undecodable_messages_are_malformed(kind: ServerKind, codec: Codec) {
     let frames = match codec {
         Codec::Protobuf => {
             let bad: [&[u8]; 8] = [
                 &[0xff],
                 b"{\"requestId\":\"1\"}",
-                // A field cut short, in the envelope and in the join request.
+                // A truncated field, in the envelope and in the join request.
                 &[0x0a, 0x05, b'a'],
                 &[0xa2, 0x0b, 0x04, 0x0a, 0x05, b'a', b'b'],
-                // A varint without an end, a request id that is not UTF-8, a request id of the wrong type, a group's end.
+                // An endless varint, a request id that is not UTF-8, a request id of the wrong wire
+                // type, and the end of a group that never began.
                 &[0xff; 16],
                 &[0x0a, 0x01, 0xff],
                 &[0x08, 0x01],
@@ -122,10 +124,10 @@ async fn undecodable_is_malformed(kind: ServerKind, codec: Codec) {
     let deep = "[".repeat(20_000);
     let (_, error) = mistakes.send(frame(codec, &[0x0b; 20_000], &deep)).await;
     assert_eq!(error.code(), VoiceErrorCode::Malformed);
-    mistakes.cost_nothing().await;
+    mistakes.assert_unchanged().await;
 }
 
-async fn empty_is_malformed(kind: ServerKind, codec: Codec) {
+async fn messages_without_payload_are_malformed(kind: ServerKind, codec: Codec) {
     let mut mistakes = Mistakes::in_general(kind, codec).await;
     let (id, error) = mistakes.send(frame(codec, &[], "{}")).await;
     assert_eq!((id.as_str(), error.code()), ("", VoiceErrorCode::Malformed));
@@ -136,12 +138,13 @@ async fn empty_is_malformed(kind: ServerKind, codec: Codec) {
         (id.as_str(), error.code()),
         ("r1", VoiceErrorCode::Malformed)
     );
-    mistakes.cost_nothing().await;
+    mistakes.assert_unchanged().await;
 }
 
-async fn foreign_is_unsupported(kind: ServerKind, codec: Codec) {
+async fn unknown_payloads_are_unsupported(kind: ServerKind, codec: Codec) {
     let mut mistakes = Mistakes::in_general(kind, codec).await;
-    // Field 20, field 200 and field 193 of the envelope, the last of those reserved for voice and not yet in use.
+    // Fields 20, 200 and 193 of the envelope. Field 193 is the last one reserved for voice and is
+    // not in use yet.
     let foreign: [(&[u8], &str); 3] = [
         (
             b"\x0a\x02r1\xa2\x01\x03\x0a\x01x",
@@ -164,7 +167,7 @@ async fn foreign_is_unsupported(kind: ServerKind, codec: Codec) {
             "{json}"
         );
     }
-    mistakes.cost_nothing().await;
+    mistakes.assert_unchanged().await;
 }
 
 async fn server_payloads_are_unsupported(kind: ServerKind, codec: Codec) {
@@ -201,10 +204,10 @@ async fn server_payloads_are_unsupported(kind: ServerKind, codec: Codec) {
             "{payload:?}"
         );
     }
-    mistakes.cost_nothing().await;
+    mistakes.assert_unchanged().await;
 }
 
-async fn other_kind_is_malformed(kind: ServerKind, codec: Codec) {
+async fn messages_of_the_other_encoding_are_malformed(kind: ServerKind, codec: Codec) {
     let mut mistakes = Mistakes::in_general(kind, codec).await;
     let other = match codec {
         Codec::Protobuf => Codec::Json,
@@ -214,10 +217,10 @@ async fn other_kind_is_malformed(kind: ServerKind, codec: Codec) {
         request_id: "r1".to_owned(),
         payload: Some(request::leave("general")),
     };
-    // That the answer is in the connection's own codec is checked by reading it.
+    // Reading the answer also checks that it has the connection's own encoding.
     let (_, error) = mistakes.send(other.encode(&leave)).await;
     assert_eq!(error.code(), VoiceErrorCode::Malformed);
-    mistakes.cost_nothing().await;
+    mistakes.assert_unchanged().await;
 }
 
 async fn request_id_may_have_128_bytes(kind: ServerKind, codec: Codec) {
@@ -250,7 +253,7 @@ async fn request_id_may_have_128_bytes(kind: ServerKind, codec: Codec) {
         let (id, error) = mistakes.send(codec.encode(&leave)).await;
         assert_eq!((id.as_str(), error.code()), ("", VoiceErrorCode::Malformed));
     }
-    mistakes.cost_nothing().await;
+    mistakes.assert_unchanged().await;
 }
 
 async fn ids_have_1_to_128_bytes(kind: ServerKind, codec: Codec) {
@@ -289,7 +292,7 @@ async fn ids_have_1_to_128_bytes(kind: ServerKind, codec: Codec) {
                 .await;
         }
     }
-    mistakes.cost_nothing().await;
+    mistakes.assert_unchanged().await;
 }
 
 async fn sdp_may_have_64_kib(kind: ServerKind, codec: Codec) {
@@ -317,7 +320,7 @@ async fn sdp_may_have_64_kib(kind: ServerKind, codec: Codec) {
         )
         .await;
     }
-    mistakes.cost_nothing().await;
+    mistakes.assert_unchanged().await;
 }
 
 async fn candidate_may_have_4_kib(kind: ServerKind, codec: Codec) {
@@ -334,10 +337,10 @@ async fn candidate_may_have_4_kib(kind: ServerKind, codec: Codec) {
         ann.refused_as(longer, VoiceErrorCode::TooLarge, "general")
             .await;
     }
-    mistakes.cost_nothing().await;
+    mistakes.assert_unchanged().await;
 }
 
-async fn limits_may_be_configured(kind: ServerKind) {
+async fn limits_are_configurable(kind: ServerKind) {
     let server = Server::with_config(
         kind,
         "[limits]\nmax_sdp_bytes = 10\nmax_candidate_bytes = 5\n",
@@ -369,11 +372,11 @@ async fn limits_may_be_configured(kind: ServerKind) {
     expect_payload!(bob.event().await, VoiceIceCandidate);
 }
 
-async fn many_mistakes_do_not_close(kind: ServerKind) {
+async fn many_mistakes_do_not_close_the_connection(kind: ServerKind) {
     let mut mistakes = Mistakes::in_general(kind, Codec::Protobuf).await;
     for _ in 0..150 {
         let (_, error) = mistakes.send(Message::binary(vec![0xff])).await;
         assert_eq!(error.code(), VoiceErrorCode::Malformed);
     }
-    mistakes.cost_nothing().await;
+    mistakes.assert_unchanged().await;
 }

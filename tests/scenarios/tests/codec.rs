@@ -1,4 +1,4 @@
-//! Protobuf or JSON, and how that is settled: section 1.
+//! The choice between protobuf and JSON: section 1.
 
 use futures::StreamExt;
 use prost::Message as _;
@@ -13,15 +13,15 @@ use united_voice_scenarios::{
 
 scenarios! {
     each codec:
-        first_message_settles,
-        undecodable_first_message_settles,
+        first_message_selects_the_codec,
+        undecodable_first_message_selects_the_codec,
         unknown_fields_are_ignored;
     once:
         first_known_subprotocol_wins,
-        subprotocol_outweighs_the_first_message,
-        both_spellings_are_read,
-        defaults_may_be_left_out,
-        everything_is_written_out,
+        subprotocol_takes_precedence_over_the_first_message,
+        json_accepts_camel_case_and_snake_case,
+        json_fields_with_default_values_are_optional,
+        server_json_has_every_field,
 }
 
 const PROTOBUF: &str = Codec::Protobuf.subprotocol();
@@ -74,19 +74,19 @@ async fn first_known_subprotocol_wins(kind: ServerKind) {
     }
 }
 
-async fn first_message_settles(kind: ServerKind, codec: Codec) {
+async fn first_message_selects_the_codec(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     for offered in [&[][..], &["graphql-ws"]] {
         let (socket, _) = open(&server, &user, offered).await;
         let mut client = Client::over(socket, &user, codec);
         client.join("general").await;
-        later_message_of_the_other_kind_is_malformed(&mut client).await;
+        later_message_of_the_other_encoding_is_malformed(&mut client).await;
         client.leave("general").await;
     }
 }
 
-async fn later_message_of_the_other_kind_is_malformed(client: &mut Client) {
+async fn later_message_of_the_other_encoding_is_malformed(client: &mut Client) {
     let leave = Envelope {
         request_id: "other".to_owned(),
         payload: Some(request::leave("general")),
@@ -105,7 +105,7 @@ async fn later_message_of_the_other_kind_is_malformed(client: &mut Client) {
     client.expect_idle().await;
 }
 
-async fn undecodable_first_message_settles(kind: ServerKind, codec: Codec) {
+async fn undecodable_first_message_selects_the_codec(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     let (socket, _) = open(&server, &user, &[]).await;
@@ -117,11 +117,11 @@ async fn undecodable_first_message_settles(kind: ServerKind, codec: Codec) {
     client.send_message(garbage).await;
     let error: VoiceError = expect_payload!(client.event().await, VoiceError);
     assert_eq!(error.code(), VoiceErrorCode::Malformed);
-    later_message_of_the_other_kind_is_malformed(&mut client).await;
+    later_message_of_the_other_encoding_is_malformed(&mut client).await;
     client.join("general").await;
 }
 
-async fn subprotocol_outweighs_the_first_message(kind: ServerKind) {
+async fn subprotocol_takes_precedence_over_the_first_message(kind: ServerKind) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     let join = Envelope {
@@ -154,7 +154,8 @@ async fn unknown_fields_are_ignored(kind: ServerKind, codec: Codec) {
             .to_string(),
         ),
         Codec::Protobuf => {
-            // The join request, and in it field 15 as a varint, 16 as 64 bits, 17 as bytes and 18 as 32 bits.
+            // A join request with these unknown fields: 15 as a varint, 16 as 64 bits, 17 as bytes
+            // and 18 as 32 bits.
             let mut join = b"\x0a\x07general\x78\x01".to_vec();
             join.extend(b"\x81\x01\x01\x02\x03\x04\x05\x06\x07\x08\x8a\x01\x02\xff\xfe\x95\x01\x01\x02\x03\x04");
             let mut envelope = b"\x0a\x01r\xa2\x0b".to_vec();
@@ -173,7 +174,7 @@ async fn unknown_fields_are_ignored(kind: ServerKind, codec: Codec) {
     assert_eq!(response.channel_id, "general");
 }
 
-async fn both_spellings_are_read(kind: ServerKind) {
+async fn json_accepts_camel_case_and_snake_case(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut ann = Client::new(&server, "Ann", Codec::Json).await;
     let mut bob = Client::new(&server, "Bob", Codec::Json).await;
@@ -200,7 +201,7 @@ async fn both_spellings_are_read(kind: ServerKind) {
     );
 }
 
-async fn defaults_may_be_left_out(kind: ServerKind) {
+async fn json_fields_with_default_values_are_optional(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut ann = Client::new(&server, "Ann", Codec::Json).await;
     ann.join("general").await;
@@ -222,8 +223,8 @@ async fn defaults_may_be_left_out(kind: ServerKind) {
     }
 }
 
-/// The other scenarios read JSON strictly as well; this one shows a whole exchange as text.
-async fn everything_is_written_out(kind: ServerKind) {
+/// The other scenarios also read JSON strictly. This one shows a whole exchange as text.
+async fn server_json_has_every_field(kind: ServerKind) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     let (mut socket, _) = open(&server, &user, &[JSON]).await;

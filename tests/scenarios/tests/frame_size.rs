@@ -1,4 +1,4 @@
-//! How large a WebSocket message may be: section 2, rule 10.
+//! The size limit of WebSocket messages: section 2, rule 10.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::{
@@ -17,17 +17,17 @@ use united_voice_scenarios::{
 scenarios! {
     each codec:
         message_may_have_128_kib,
-        larger_message_closes,
-        larger_message_in_fragments_closes,
-        fragments_are_one_message;
+        larger_message_closes_the_connection,
+        larger_message_in_fragments_closes_the_connection,
+        fragments_are_read_as_one_message;
     once:
-        limit_may_be_configured,
+        limit_is_configurable,
         close_frame_reaches_a_client_that_is_still_sending,
 }
 
 const LIMIT: usize = 128 * 1024;
 
-/// An offer that is too large, in a message of exactly this size.
+/// A message of exactly `size` bytes with an offer that is too large.
 fn message_of(size: usize, codec: Codec) -> Message {
     let offer = |sdp: usize| {
         let payload = Some(request::offer("general", "somebody", &"s".repeat(sdp)));
@@ -72,7 +72,7 @@ async fn message_may_have_128_kib(kind: ServerKind, codec: Codec) {
     ann.expect_idle().await;
 }
 
-async fn larger_message_closes(kind: ServerKind, codec: Codec) {
+async fn larger_message_closes_the_connection(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let (mut ann, mut bob) = pair(&server, codec).await;
     ann.send_message(message_of(LIMIT + 1, codec)).await;
@@ -84,7 +84,7 @@ async fn larger_message_closes(kind: ServerKind, codec: Codec) {
     bob.expect_idle().await;
 }
 
-async fn larger_message_in_fragments_closes(kind: ServerKind, codec: Codec) {
+async fn larger_message_in_fragments_closes_the_connection(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let (mut ann, mut bob) = pair(&server, codec).await;
     for fragment in fragments_of(&message_of(LIMIT + 1, codec), 3) {
@@ -95,7 +95,7 @@ async fn larger_message_in_fragments_closes(kind: ServerKind, codec: Codec) {
         .await;
 }
 
-async fn fragments_are_one_message(kind: ServerKind, codec: Codec) {
+async fn fragments_are_read_as_one_message(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let (mut ann, mut bob) = pair(&server, codec).await;
     let sdp = "é".repeat(1000);
@@ -112,7 +112,7 @@ async fn fragments_are_one_message(kind: ServerKind, codec: Codec) {
     ann.expect_idle().await;
 }
 
-async fn limit_may_be_configured(kind: ServerKind) {
+async fn limit_is_configurable(kind: ServerKind) {
     let server = Server::with_config(kind, "[limits]\nmax_message_bytes = 4096\n").await;
     let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
     ann.send_message(message_of(4096, Codec::Protobuf)).await;
@@ -124,8 +124,8 @@ async fn limit_may_be_configured(kind: ServerKind) {
     assert_eq!(ann.close_code().await, 1009);
 }
 
-/// The server stops reading in the middle of a message. Were it to close the socket with bytes unread, TCP would reset
-/// the connection and the close frame would be lost.
+/// The server stops reading in the middle of a message. If it closed the socket with unread bytes,
+/// TCP would reset the connection and the close frame would be lost.
 async fn close_frame_reaches_a_client_that_is_still_sending(kind: ServerKind) {
     const SIZE: u32 = 8 * 1024 * 1024;
     let server = Server::start(kind).await;

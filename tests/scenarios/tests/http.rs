@@ -9,21 +9,21 @@ use united_voice_scenarios::{Client, Codec, Server, ServerKind, User, voice::Voi
 scenarios! {
     each codec:;
     once:
-        participants_by_status,
+        participants_route_has_the_right_statuses,
         channels_are_listed,
-        channels_are_made,
+        channels_are_created,
         bad_channels_are_refused,
-        limits_are_changed,
+        limits_can_be_changed,
         page_is_served,
-        health_is_told,
-        metrics_name_nobody,
+        health_is_reported,
+        metrics_have_no_user_data,
 }
 
 async fn status(server: &Server, path: &str, user: Option<&User>) -> u16 {
     server.get(path, user).await.0
 }
 
-async fn participants_by_status(kind: ServerKind) {
+async fn participants_route_has_the_right_statuses(kind: ServerKind) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     let of = |channel: &str| format!("/api/voice/{channel}/participants");
@@ -47,7 +47,7 @@ async fn participants_by_status(kind: ServerKind) {
     assert_eq!(status(&server, &of("lounge"), Some(&user)).await, 200);
 }
 
-/// The channels by id.
+/// The list of channels, as the route returns it.
 async fn channels(server: &Server, user: &User) -> Vec<Value> {
     let (status, channels) = server.get("/api/channels", Some(user)).await;
     assert_eq!(status, 200);
@@ -75,7 +75,7 @@ async fn channels_are_listed(kind: ServerKind) {
     );
 }
 
-async fn channels_are_made(kind: ServerKind) {
+async fn channels_are_created(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
     let new = json!({ "name": "Späti 🌙", "kind": "voice", "maxParticipants": 3 });
@@ -105,7 +105,7 @@ async fn channels_are_made(kind: ServerKind) {
     )
     .await;
 
-    // A second channel of the same name is another one.
+    // A second channel may have the same name.
     let again = server.channel(&ann.user, "Späti 🌙", None).await;
     assert_ne!(again, id);
     let ids: BTreeSet<_> = channels(&server, &ann.user)
@@ -150,7 +150,7 @@ async fn bad_channels_are_refused(kind: ServerKind) {
     assert_eq!(channels(&server, &user).await.len(), 3);
 }
 
-async fn limits_are_changed(kind: ServerKind) {
+async fn limits_can_be_changed(kind: ServerKind) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     let patch = async |user: Option<&User>, id: &str, body: Value| {
@@ -196,12 +196,12 @@ async fn page_is_served(kind: ServerKind) {
     assert_eq!(server.get_text("/no/such/page").await.0, 404);
 }
 
-async fn health_is_told(kind: ServerKind) {
+async fn health_is_reported(kind: ServerKind) {
     let server = Server::start(kind).await;
     assert_eq!(server.get_text("/healthz").await.0, 200);
 }
 
-async fn metrics_name_nobody(kind: ServerKind) {
+async fn metrics_have_no_user_data(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut zoe = Client::new(&server, "Zoe", Codec::Protobuf).await;
     let room = server.channel(&zoe.user, "Zanzibar", None).await;

@@ -1,4 +1,4 @@
-//! How connections end without asking to leave: section 2, rule 8.
+//! Connections that end without a leave request: section 2, rule 8.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use united_voice_scenarios::{
 
 scenarios! {
     each codec:
-        close_is_a_disconnect,
-        cut_is_a_disconnect,
-        silence_is_found_by_ping;
+        close_frame_is_a_disconnect,
+        broken_connection_is_a_disconnect,
+        silent_client_is_found_by_ping;
     once:
-        silence_is_found_within_30_seconds_by_default,
-        broken_connections_leave_no_sockets,
+        silent_client_is_found_within_30_seconds_by_default,
+        broken_connections_leak_no_sockets,
         quiet_client_that_answers_pings_stays,
         client_ping_is_answered,
-        disconnect_is_told_in_its_own_channel_only,
-        token_is_needed,
+        disconnect_is_announced_only_in_its_own_channel,
+        connecting_needs_a_token,
 }
 
-async fn close_is_a_disconnect(kind: ServerKind, codec: Codec) {
+async fn close_frame_is_a_disconnect(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let (mut ann, bob) = pair(&server, codec).await;
     let (id, session) = (bob.user.id.clone(), bob.session.clone());
@@ -43,7 +43,7 @@ async fn close_is_a_disconnect(kind: ServerKind, codec: Codec) {
     );
 }
 
-async fn cut_is_a_disconnect(kind: ServerKind, codec: Codec) {
+async fn broken_connection_is_a_disconnect(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let (mut ann, bob) = pair(&server, codec).await;
     let id = bob.user.id.clone();
@@ -55,20 +55,20 @@ async fn cut_is_a_disconnect(kind: ServerKind, codec: Codec) {
     assert_eq!(left.user_id, id);
     assert!(
         cut.elapsed() < Duration::from_secs(5),
-        "at once, not by ping: {:?}",
+        "not at once, but by a ping timeout: {:?}",
         cut.elapsed()
     );
     ann.expect_idle().await;
 }
 
-async fn silence_is_found_by_ping(kind: ServerKind, codec: Codec) {
+async fn silent_client_is_found_by_ping(kind: ServerKind, codec: Codec) {
     let server = Server::with_config(
         kind,
         "[limits]\nping_interval_secs = 1\nping_timeout_secs = 1\n",
     )
     .await;
     let (mut ann, bob) = pair(&server, codec).await;
-    // The socket stays open, but nobody reads from it, so no pong is sent.
+    // The socket stays open, but the client does not read, so it sends no pong.
     let silent_since = Instant::now();
     let left = ann
         .leave_event("general", VoiceLeaveReason::Disconnected)
@@ -77,12 +77,12 @@ async fn silence_is_found_by_ping(kind: ServerKind, codec: Codec) {
     assert_eq!(left.user_id, bob.user.id);
     assert!(
         found_after < Duration::from_secs(8),
-        "two seconds, and some for a busy machine: {found_after:?}"
+        "should be two seconds, or a little more on a busy machine: {found_after:?}"
     );
     assert_eq!(server.roster(&ann.user, "general").await, [ann.user.id]);
 }
 
-async fn silence_is_found_within_30_seconds_by_default(kind: ServerKind) {
+async fn silent_client_is_found_within_30_seconds_by_default(kind: ServerKind) {
     let server = Server::start(kind).await;
     let (mut ann, bob) = pair(&server, Codec::Protobuf).await;
     let incoming = ann.incoming_within(Duration::from_secs(33)).await;
@@ -99,7 +99,7 @@ async fn silence_is_found_within_30_seconds_by_default(kind: ServerKind) {
     );
 }
 
-async fn broken_connections_leave_no_sockets(kind: ServerKind) {
+async fn broken_connections_leak_no_sockets(kind: ServerKind) {
     const NUMBER: usize = 20;
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
@@ -126,7 +126,7 @@ async fn quiet_client_that_answers_pings_stays(kind: ServerKind) {
     )
     .await;
     let (mut ann, mut bob) = pair(&server, Codec::Protobuf).await;
-    // Both only read, which answers pings; four rounds of ping go by.
+    // Both clients only read, which answers pings. This lasts for four pings.
     let time = Duration::from_millis(4500);
     let quiet = tokio::join!(ann.incoming_within(time), bob.incoming_within(time));
     assert_eq!(quiet, (None, None));
@@ -149,7 +149,7 @@ async fn client_ping_is_answered(kind: ServerKind) {
     );
 }
 
-async fn disconnect_is_told_in_its_own_channel_only(kind: ServerKind) {
+async fn disconnect_is_announced_only_in_its_own_channel(kind: ServerKind) {
     let server = Server::start(kind).await;
     let (mut ann, bob) = pair(&server, Codec::Protobuf).await;
     let mut eve = Client::new(&server, "Eve", Codec::Protobuf).await;
@@ -163,7 +163,7 @@ async fn disconnect_is_told_in_its_own_channel_only(kind: ServerKind) {
     eve.expect_idle().await;
 }
 
-async fn token_is_needed(kind: ServerKind) {
+async fn connecting_needs_a_token(kind: ServerKind) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     let token = user.token.as_str();

@@ -1,4 +1,4 @@
-//! How many fit into a channel, and who may: section 2, rule 4.
+//! Limits on the number of participants, and bans: section 2, rule 4.
 
 use futures::future::join_all;
 use reqwest::Method;
@@ -10,14 +10,14 @@ use united_voice_scenarios::{
 
 scenarios! {
     each codec:
-        ninth_is_warned,
+        ninth_participant_is_warned,
         refusals_name_their_cause;
     once:
-        hard_limit_holds,
+        hard_limit_is_enforced,
         hard_limit_above_eight_keeps_the_warning,
         member_may_rejoin_a_full_channel,
-        lowered_limit_throws_nobody_out,
-        cleared_limit_lets_in_again,
+        lowered_limit_removes_no_participant,
+        cleared_limit_allows_joins_again,
         concurrent_joins_never_exceed_the_limit,
         limit_below_one_is_refused,
         ban_from_a_channel,
@@ -33,7 +33,7 @@ async fn clients(server: &Server, number: usize, codec: Codec) -> Vec<Client> {
     clients
 }
 
-async fn ninth_is_warned(kind: ServerKind, codec: Codec) {
+async fn ninth_participant_is_warned(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let mut clients = clients(&server, 10, codec).await;
     let mut warnings = Vec::new();
@@ -50,7 +50,7 @@ async fn ninth_is_warned(kind: ServerKind, codec: Codec) {
     assert!(warnings[9], "the tenth is warned as well");
 }
 
-async fn hard_limit_holds(kind: ServerKind) {
+async fn hard_limit_is_enforced(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut clients = clients(&server, 4, Codec::Protobuf).await;
     let room = server.channel(&clients[0].user, "three", Some(3)).await;
@@ -100,7 +100,7 @@ async fn member_may_rejoin_a_full_channel(kind: ServerKind) {
     clients[1].expect_idle().await;
 }
 
-async fn lowered_limit_throws_nobody_out(kind: ServerKind) {
+async fn lowered_limit_removes_no_participant(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut clients = clients(&server, 4, Codec::Protobuf).await;
     let admin = clients[0].user.clone();
@@ -121,7 +121,7 @@ async fn lowered_limit_throws_nobody_out(kind: ServerKind) {
     assert_eq!(server.roster(&admin, &room).await.len(), 2);
 }
 
-async fn cleared_limit_lets_in_again(kind: ServerKind) {
+async fn cleared_limit_allows_joins_again(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut clients = clients(&server, 3, Codec::Protobuf).await;
     let admin = clients[0].user.clone();
@@ -165,7 +165,8 @@ async fn concurrent_joins_never_exceed_the_limit(kind: ServerKind) {
     }
 }
 
-/// Events of the channel may already stand behind the response, so this looks at the answer only.
+/// Joins and returns whether the server accepted. Events of the channel may already follow the
+/// response, so this does not check that nothing else waits.
 async fn join_or_not(client: &mut Client, room: &str) -> bool {
     let id = client.send_request(request::join(room)).await;
     loop {
@@ -176,7 +177,7 @@ async fn join_or_not(client: &mut Client, room: &str) -> bool {
                 assert_eq!(error.code(), VoiceErrorCode::ChannelFull);
                 return false;
             }
-            // Left over from the round before.
+            // An event from the round before.
             _ => {}
         }
     }
@@ -222,7 +223,7 @@ async fn refusals_name_their_cause(kind: ServerKind, codec: Codec) {
     server.ban(&ann.user, Some("lounge")).await;
     ann.join_refused("lounge", VoiceErrorCode::Forbidden).await;
     let error = ann.refused(request::join("nowhere")).await;
-    assert!(!error.message.is_empty(), "an error says something");
+    assert!(!error.message.is_empty(), "an error has a message");
     ann.join("general").await;
 }
 

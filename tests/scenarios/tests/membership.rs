@@ -7,20 +7,20 @@ use united_voice_scenarios::{
 
 scenarios! {
     each codec:
-        join_answers_with_those_already_there,
-        joiner_sees_the_state_of_others,
+        join_response_lists_the_participants,
+        join_response_has_the_state_of_others,
         rejoin_is_silent_and_keeps_session_and_state,
         move_is_one_step,
         refused_move_changes_nothing,
-        leave_is_told_to_all,
+        leave_is_announced_to_all,
         leave_needs_membership;
     once:
         each_stay_has_its_own_session,
-        last_one_out_leaves_an_empty_channel,
-        requests_without_id_are_answered_without,
+        channel_is_empty_after_the_last_leave,
+        requests_without_id_get_answers_without_id,
 }
 
-async fn join_answers_with_those_already_there(kind: ServerKind, codec: Codec) {
+async fn join_response_lists_the_participants(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let mut ann = Client::new(&server, "Ann", codec).await;
     let mut bob = Client::new(&server, "Bob", codec).await;
@@ -54,7 +54,7 @@ async fn join_answers_with_those_already_there(kind: ServerKind, codec: Codec) {
     assert_eq!(server.participants(&cy.user, "general").await, all);
 }
 
-async fn joiner_sees_the_state_of_others(kind: ServerKind, codec: Codec) {
+async fn join_response_has_the_state_of_others(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let mut ann = Client::new(&server, "Ann", codec).await;
     let mut bob = Client::new(&server, "Bob", codec).await;
@@ -109,7 +109,7 @@ async fn each_stay_has_its_own_session(kind: ServerKind) {
     assert_eq!(
         sessions.len(),
         4,
-        "each join but a rejoin makes a session: {sessions:?}"
+        "each join makes a session, except a rejoin: {sessions:?}"
     );
 
     ann.join("lounge").await;
@@ -199,7 +199,7 @@ async fn refused_move_changes_nothing(kind: ServerKind, codec: Codec) {
     );
 }
 
-async fn leave_is_told_to_all(kind: ServerKind, codec: Codec) {
+async fn leave_is_announced_to_all(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let mut ann = Client::new(&server, "Ann", codec).await;
     let mut bob = Client::new(&server, "Bob", codec).await;
@@ -281,7 +281,7 @@ async fn leave_needs_membership(kind: ServerKind, codec: Codec) {
     bob.expect_idle().await;
 }
 
-async fn last_one_out_leaves_an_empty_channel(kind: ServerKind) {
+async fn channel_is_empty_after_the_last_leave(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
     let mut bob = Client::new(&server, "Bob", Codec::Protobuf).await;
@@ -295,7 +295,7 @@ async fn last_one_out_leaves_an_empty_channel(kind: ServerKind) {
     }
 }
 
-async fn requests_without_id_are_answered_without(kind: ServerKind) {
+async fn requests_without_id_get_answers_without_id(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
     ann.send(request::join("general")).await;

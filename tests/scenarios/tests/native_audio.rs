@@ -1,4 +1,5 @@
-//! Participants with a real WebRTC stack: after signaling through the server, audio flows between every two of them.
+//! Participants with a real WebRTC stack. After signaling through the server, audio flows between
+//! each pair.
 
 use std::{
     collections::HashMap,
@@ -70,7 +71,7 @@ async fn everyone_hears_everyone(kind: ServerKind, codecs: &[Codec]) {
 struct Call {
     peer: Arc<RTCPeerConnection>,
     packets: Arc<AtomicUsize>,
-    /// Candidates that came before the description they belong to.
+    /// Candidates that arrived before their session description.
     early: Vec<RTCIceCandidateInit>,
 }
 
@@ -95,7 +96,8 @@ impl Participant {
         }
     }
 
-    /// Offers to those who were there before, answers those who come, until all are heard.
+    /// Sends offers to the earlier participants and answers the later ones, until it hears all of
+    /// them.
     async fn talk(mut self, others: usize, all_heard: &Barrier) {
         for other in std::mem::take(&mut self.to_call) {
             self.offer(&other.user_id).await;
@@ -114,7 +116,7 @@ impl Participant {
                 _ = ticks.tick() => {}
             }
         }
-        // The connections stay up until nobody needs them.
+        // The connections stay open until every participant has heard all others.
         all_heard.wait().await;
         for call in self.calls.values() {
             call.peer.close().await.expect("a connection closes");
@@ -123,7 +125,7 @@ impl Participant {
 
     async fn hear(&mut self, payload: Payload) {
         match payload {
-            // The newcomer offers.
+            // The newcomer sends the offer.
             Payload::VoiceParticipantJoinedEvent(_) => {}
             Payload::VoiceSdpOffer(offer) => self.answer(offer).await,
             Payload::VoiceSdpAnswer(answer) => self.accept(answer).await,
@@ -149,7 +151,10 @@ impl Participant {
 
     async fn answer(&mut self, offer: VoiceSdpOffer) {
         let other = offer.sender_user_id;
-        assert!(!self.calls.contains_key(&other), "only the newcomer offers");
+        assert!(
+            !self.calls.contains_key(&other),
+            "only the newcomer sends an offer"
+        );
         let peer = self.call(&other).await;
         let remote = RTCSessionDescription::offer(offer.sdp).expect("the offer is SDP");
         self.set_remote(&other, remote).await;
@@ -217,7 +222,7 @@ impl Participant {
             let candidate =
                 candidate.map(|candidate| candidate.to_json().expect("a candidate can be JSON"));
             if let Some(candidate) = candidate {
-                // Fails only when the participant is done.
+                // Fails only if the participant has finished.
                 let _ = found.send((name.clone(), candidate));
             }
             Box::pin(std::future::ready(()))

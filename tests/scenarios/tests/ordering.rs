@@ -1,7 +1,8 @@
-//! Random comings and goings of many clients at once: section 2, rules 2, 3 and 9.
+//! Many clients join and leave at random at the same time: section 2, rules 2, 3 and 9.
 //!
-//! Each connection keeps a replica of its channel from nothing but its own stream. In the end every replica must be the
-//! roster the REST route tells, and all connections must have seen a channel's comings and goings in one order.
+//! Each connection keeps a replica of its channel, built only from its own stream of messages. At
+//! the end every replica must equal the roster of the REST route, and all connections must have
+//! seen the joins and leaves of a channel in the same order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,14 +25,14 @@ const CHANNELS: [&str; 3] = ["general", "lounge", "small"];
 const CONFIG: &str =
     "[limits]\nmessages_per_second = 100000\nburst = 100000\noutbound_queue = 100000\n";
 
-/// Somebody came (true) or went in a channel, named by the session.
+/// A join (`true`) or a leave: the channel, the session, and which of the two.
 type Step = (String, String, bool);
 
-/// A connection, the channel as it knows it, and what it saw.
+/// A connection, its replica of its channel, and the joins and leaves that it saw.
 struct Observer {
     client: Client,
     seat: Option<(String, Vec<VoiceParticipant>)>,
-    /// What it saw without a gap: one list a stay.
+    /// The joins and leaves that it saw without a gap, one list per stay.
     stays: Vec<Vec<Step>>,
 }
 
@@ -44,13 +45,13 @@ impl Observer {
         }
     }
 
-    /// Sends a request and reads on until it is answered.
+    /// Sends a request and reads until it is answered.
     async fn ask(&mut self, payload: Payload) {
         let id = self.client.send_request(payload).await;
         while self.read().await != id {}
     }
 
-    /// Reads one message into the replica. Its request id.
+    /// Reads one message into the replica and returns its request id.
     async fn read(&mut self) -> String {
         let Envelope {
             request_id,
@@ -75,7 +76,7 @@ impl Observer {
                     members.push(self.client.as_participant());
                     self.seat = Some((response.channel_id, members));
                 } else {
-                    let (_, members) = self.seat.as_ref().expect("a rejoin is of a member");
+                    let (_, members) = self.seat.as_ref().expect("only a member rejoins");
                     let others: Vec<_> = members
                         .iter()
                         .filter(|p| p.user_id != me)
@@ -83,7 +84,7 @@ impl Observer {
                         .collect();
                     assert_eq!(
                         others, response.participants,
-                        "a rejoin's snapshot is what the events told"
+                        "a rejoin's snapshot differs from the replica"
                     );
                 }
             }
@@ -106,7 +107,7 @@ impl Observer {
                 let place = members
                     .iter()
                     .position(|p| p.user_id == event.user_id)
-                    .expect("who leaves was there");
+                    .expect("only a member leaves");
                 assert_eq!(members.remove(place).session_id, event.session_id);
                 self.saw(event.channel_id, event.session_id, false);
                 if event.user_id == me {
@@ -118,7 +119,7 @@ impl Observer {
                 let member = members
                     .iter_mut()
                     .find(|p| p.user_id == update.user_id)
-                    .expect("who changes is there");
+                    .expect("only a member changes its state");
                 (member.muted, member.deafened) = (update.muted, update.deafened);
             }
             Payload::VoiceError(error) => self.apply_error(error.code(), &error.channel_id),
@@ -130,7 +131,7 @@ impl Observer {
     fn apply_error(&mut self, code: VoiceErrorCode, channel: &str) {
         match code {
             VoiceErrorCode::SessionReplaced => {
-                let (seat, _) = self.seat.take().expect("only a seat can be lost");
+                let (seat, _) = self.seat.take().expect("only a member can lose its seat");
                 assert_eq!(seat, channel);
             }
             VoiceErrorCode::NotInChannel | VoiceErrorCode::ChannelFull => {}
@@ -138,12 +139,12 @@ impl Observer {
         }
     }
 
-    /// The replica, which must be of this channel: nobody hears of a channel they are not in.
+    /// The replica, which must be of this channel. A connection gets events of its own channel
+    /// only.
     fn members(&mut self, channel: &str) -> &mut Vec<VoiceParticipant> {
-        let (seat, members) = self
-            .seat
-            .as_mut()
-            .unwrap_or_else(|| panic!("an event of {channel}, seated nowhere"));
+        let (seat, members) = self.seat.as_mut().unwrap_or_else(|| {
+            panic!("an event of {channel}, but the connection is in no channel")
+        });
         assert_eq!(seat, channel, "an event of another channel");
         members
     }
@@ -187,10 +188,11 @@ fn codec_of(index: usize) -> Codec {
     }
 }
 
-/// Every participant's replica is what the REST route says, and who is in no channel is nowhere.
+/// Checks that every participant's replica equals the roster of the REST route, and that the roster
+/// lists no other users.
 async fn compare(server: &Server, admin: &User, channels: &[String], observers: &mut [Observer]) {
     for observer in &mut *observers {
-        // All requests are answered, so this reads every event that is still on its way.
+        // This request is answered after all earlier events, so waiting for the answer reads them.
         observer.ask(request::ice_servers("nowhere")).await;
     }
     for channel in channels {
@@ -208,12 +210,12 @@ async fn compare(server: &Server, admin: &User, channels: &[String], observers: 
         assert_eq!(
             replicas.count(),
             roster.len(),
-            "who is in {channel} knows it"
+            "{channel} lists a user that has no seat there"
         );
     }
 }
 
-/// Merges what was seen in all stays into one order, which must be possible.
+/// Checks that one order exists that agrees with every stay.
 fn assert_one_order(stays: &[Vec<Step>]) {
     let mut after: BTreeMap<&Step, BTreeSet<&Step>> = BTreeMap::new();
     let mut blockers: BTreeMap<&Step, usize> = BTreeMap::new();
@@ -250,7 +252,10 @@ fn assert_one_order(stays: &[Vec<Step>]) {
     );
 }
 
-#[expect(clippy::print_stdout, reason = "a failing run is repeated by its seed")]
+#[expect(
+    clippy::print_stdout,
+    reason = "a failing run can be repeated with its seed"
+)]
 fn seeded() -> Rng {
     let seed = std::env::var("SCENARIO_SEED")
         .ok()
@@ -260,7 +265,7 @@ fn seeded() -> Rng {
     Rng::with_seed(seed)
 }
 
-/// Lets all act at once, each with its own random numbers, then compares.
+/// Lets all observers act at once, each with its own random numbers, then compares them.
 async fn act_and_compare(
     server: &Server,
     admin: &User,
@@ -299,7 +304,7 @@ async fn replicas_equal_the_roster(kind: ServerKind) {
     assert_one_order(&stays);
 }
 
-/// As above, with two connections for each user and connections that break off.
+/// As above, with two connections for each user, some of which break.
 async fn replicas_survive_takeovers_and_cuts(kind: ServerKind) {
     let mut rng = seeded();
     let server = Server::with_config(kind, CONFIG).await;
@@ -331,7 +336,7 @@ async fn replicas_survive_takeovers_and_cuts(kind: ServerKind) {
     assert_one_order(&stays);
 }
 
-/// Waits until a session is in no roster.
+/// Waits until no roster contains a session.
 async fn gone(server: &Server, admin: &User, channels: &[String], session: &str) {
     eventually("the broken connection to be gone", async || {
         for channel in channels {

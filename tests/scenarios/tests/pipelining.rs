@@ -8,10 +8,10 @@ use united_voice_scenarios::{
 scenarios! {
     each codec:
         answers_come_in_the_order_of_requests,
-        joined_comes_before_what_the_joiner_sends,
+        joined_event_comes_before_messages_of_the_joiner,
         response_comes_before_events;
     once:
-        leave_and_close_are_one_departure,
+        leave_and_close_are_announced_once,
 }
 
 async fn answers_come_in_the_order_of_requests(kind: ServerKind, codec: Codec) {
@@ -47,7 +47,7 @@ async fn answers_come_in_the_order_of_requests(kind: ServerKind, codec: Codec) {
     ann.expect_idle().await;
 }
 
-async fn joined_comes_before_what_the_joiner_sends(kind: ServerKind, codec: Codec) {
+async fn joined_event_comes_before_messages_of_the_joiner(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let mut ann = Client::new(&server, "Ann", codec).await;
     let mut bob = Client::new(&server, "Bob", codec).await;
@@ -84,7 +84,7 @@ async fn joined_comes_before_what_the_joiner_sends(kind: ServerKind, codec: Code
     ann.expect_idle().await;
 }
 
-/// While one joins, another in the channel never stops making events.
+/// While one client joins, a member of the channel makes events all the time.
 async fn response_comes_before_events(kind: ServerKind, codec: Codec) {
     const STATES: usize = 400;
     let limits = "[limits]\nmessages_per_second = 100000\nburst = 100000\noutbound_queue = 10000\n";
@@ -101,7 +101,7 @@ async fn response_comes_before_events(kind: ServerKind, codec: Codec) {
     };
     let joining = async {
         for _ in 0..20 {
-            // `join` fails where anything comes before the response.
+            // `join` fails if any other message comes before the response.
             let seen = ann.join("general").await.participants;
             assert_eq!(seen.len(), 1);
             let id = ann.send_request(request::leave("general")).await;
@@ -115,14 +115,14 @@ async fn response_comes_before_events(kind: ServerKind, codec: Codec) {
                     VoiceStateUpdate
                 );
             }
-            // After the leave nothing of the channel comes any more.
+            // After the leave, no event of the channel arrives.
             ann.expect_idle().await;
         }
     };
     tokio::join!(noise, joining);
 }
 
-async fn leave_and_close_are_one_departure(kind: ServerKind) {
+async fn leave_and_close_are_announced_once(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
     ann.join("general").await;

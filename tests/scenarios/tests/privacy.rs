@@ -1,4 +1,4 @@
-//! What must be in no log line, however much is logged: sections 2 (rule 5) and 3.
+//! Private data appears in no log line at any log level: sections 2 (rule 5) and 3.
 
 use united_voice_scenarios::{
     Client, Codec, Handshake, Server, ServerKind, expect_payload, request, voice::VoiceLeaveReason,
@@ -38,11 +38,11 @@ async fn nothing_private_is_logged(kind: ServerKind, codec: Codec) {
     let credential = &ice_servers.last().expect("there is TURN").credential;
     bob.join("general").await;
     ann.joined_event("general").await;
-    for payload in request::relayed("general", &bob.user.id, "what only the two may know") {
+    for payload in request::relayed("general", &bob.user.id, "private text between the two") {
         ann.send(payload).await;
         bob.event().await;
     }
-    for payload in request::relayed("general", "nobody", "what only the two may know") {
+    for payload in request::relayed("general", "nobody", "private text between the two") {
         ann.refused(payload).await;
     }
     for _ in 0..3 {
@@ -54,9 +54,9 @@ async fn nothing_private_is_logged(kind: ServerKind, codec: Codec) {
         .await;
 
     let log = server.log();
-    assert!(log.contains("listening on"), "the log is there: {log}");
+    assert!(log.contains("listening on"), "the log is missing: {log}");
     for private in [
-        "what only the two may know",
+        "private text between the two",
         SECRET,
         credential,
         &user.token,

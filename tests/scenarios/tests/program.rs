@@ -9,13 +9,13 @@ scenarios! {
     once:
         first_boot_writes_template_and_secrets,
         template_is_a_valid_configuration,
-        runs_without_arguments,
-        another_config_file_may_be_named,
+        server_runs_without_arguments,
+        config_file_can_be_chosen,
         unknown_keys_are_refused_by_name,
         credential_lifetime_is_checked,
-        token_makes_a_user,
-        flags_work_on_both_sides_of_a_subcommand,
-        stdout_tells_the_address,
+        token_subcommand_creates_a_user,
+        flags_work_before_and_after_a_subcommand,
+        stdout_has_the_address,
 }
 
 async fn template(kind: ServerKind) -> String {
@@ -70,13 +70,13 @@ async fn template_is_a_valid_configuration(kind: ServerKind) {
     }
     assert!(
         template.lines().any(|line| line.starts_with('#')),
-        "the template explains itself"
+        "the template has comments"
     );
     let server = Server::with_config(kind, &template).await;
     server.user("Ann").await;
 }
 
-async fn runs_without_arguments(kind: ServerKind) {
+async fn server_runs_without_arguments(kind: ServerKind) {
     let builder = Server::builder(kind).environment("UNITED_BIND", "127.0.0.1:0");
     let home = builder.data_dir().to_owned();
     let server = builder.start_bare().await;
@@ -89,7 +89,7 @@ async fn runs_without_arguments(kind: ServerKind) {
         .await;
 }
 
-async fn another_config_file_may_be_named(kind: ServerKind) {
+async fn config_file_can_be_chosen(kind: ServerKind) {
     let elsewhere = Server::builder(kind);
     let file = elsewhere.data_dir().join("another.toml");
     fs::write(&file, "[ice]\nstun_urls = [\"stun:flag.example\"]\n")
@@ -108,7 +108,7 @@ async fn another_config_file_may_be_named(kind: ServerKind) {
     }
 }
 
-/// Starts a server with this configuration; it must end with a failure. What it says.
+/// Starts a server with this configuration, which must fail. Returns its error output.
 async fn refusal(kind: ServerKind, config: &str) -> String {
     let builder = Server::builder(kind)
         .config(config)
@@ -157,7 +157,7 @@ async fn credential_lifetime_is_checked(kind: ServerKind) {
     }
 }
 
-async fn token_makes_a_user(kind: ServerKind) {
+async fn token_subcommand_creates_a_user(kind: ServerKind) {
     let server = Server::start(kind).await;
     let output = Server::builder(kind)
         .environment("UNITED_DATA_DIR", &path_of(server.data_dir()))
@@ -197,7 +197,7 @@ async fn token_makes_a_user(kind: ServerKind) {
     );
 }
 
-async fn flags_work_on_both_sides_of_a_subcommand(kind: ServerKind) {
+async fn flags_work_before_and_after_a_subcommand(kind: ServerKind) {
     let server = Server::start(kind).await;
     let data_dir = path_of(server.data_dir());
     let before = ["--data-dir", &data_dir, "token", "--user", "before"];
@@ -227,7 +227,7 @@ async fn flags_work_on_both_sides_of_a_subcommand(kind: ServerKind) {
     }
 }
 
-async fn stdout_tells_the_address(kind: ServerKind) {
+async fn stdout_has_the_address(kind: ServerKind) {
     let server = Server::start(kind).await;
     let address = server.address();
     assert_ne!(address.port(), 0);

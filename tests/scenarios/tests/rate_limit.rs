@@ -1,4 +1,5 @@
-//! Clients that send too much: section 2, rule 10. These scenarios take the time that the contract names.
+//! Clients that send too much: section 2, rule 10. These scenarios run in real time, for as long as
+//! the contract's limits last.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -13,16 +14,17 @@ scenarios! {
     each codec:
         excess_is_answered_and_dropped;
     once:
-        default_lets_a_burst_through,
-        limit_is_of_a_connection,
-        ten_seconds_of_excess_close,
-        excess_ends_with_a_quiet_second,
+        default_allows_a_burst,
+        limit_applies_to_each_connection,
+        ten_seconds_of_excess_close_the_connection,
+        excess_ends_after_a_quiet_second,
 }
 
 const TIGHT: &str = "[limits]\nmessages_per_second = 20\nburst = 40\n";
 const TIGHTER: &str = "[limits]\nmessages_per_second = 5\nburst = 5\n";
 
-/// Sends that many state updates at once. The answer to each: done or dropped.
+/// Sends `number` state updates at once. Returns for each request id whether the update was done
+/// (`true`) or dropped.
 async fn burst(client: &mut Client, number: usize) -> HashMap<String, bool> {
     let mut done = HashMap::new();
     for _ in 0..number {
@@ -43,7 +45,7 @@ async fn burst(client: &mut Client, number: usize) -> HashMap<String, bool> {
     done
 }
 
-/// Asks again until an answer is not `RATE_LIMITED`.
+/// Repeats a request until the answer is not `RATE_LIMITED`.
 async fn recovered(client: &mut Client) {
     eventually("the limit to let a message through", async || {
         let answer = client.ask(request::ice_servers("nowhere")).await;
@@ -64,7 +66,7 @@ async fn excess_is_answered_and_dropped(kind: ServerKind, codec: Codec) {
     let answers = burst(&mut ann, 300).await;
     let done = answers.values().filter(|done| **done).count();
     let allowance = 41.0 + 20.0 * started.elapsed().as_secs_f64();
-    // The join took one of the burst.
+    // The join used one message of the burst.
     assert!(
         (39.0..=allowance).contains(&(done as f64)),
         "{done} of 300 done, {allowance} allowed"
@@ -76,7 +78,7 @@ async fn excess_is_answered_and_dropped(kind: ServerKind, codec: Codec) {
     recovered(&mut ann).await;
 }
 
-async fn default_lets_a_burst_through(kind: ServerKind) {
+async fn default_allows_a_burst(kind: ServerKind) {
     let server = Server::start(kind).await;
     let (mut ann, _bob) = pair(&server, Codec::Protobuf).await;
     let started = Instant::now();
@@ -89,7 +91,7 @@ async fn default_lets_a_burst_through(kind: ServerKind) {
     );
 }
 
-async fn limit_is_of_a_connection(kind: ServerKind) {
+async fn limit_applies_to_each_connection(kind: ServerKind) {
     let server = Server::with_config(kind, TIGHT).await;
     let (mut ann, mut bob) = pair(&server, Codec::Protobuf).await;
     let mut second = Client::connect(&server, &ann.user, Codec::Protobuf).await;
@@ -100,7 +102,7 @@ async fn limit_is_of_a_connection(kind: ServerKind) {
     bob.send(request::offer("general", &ann.user.id, "sdp"))
         .await;
     loop {
-        // Errors without a request id may come in any number, or not at all.
+        // Any number of errors without a request id may come, even none.
         match ann.event().await {
             Payload::VoiceSdpOffer(_) => break,
             other => assert_eq!(
@@ -111,7 +113,8 @@ async fn limit_is_of_a_connection(kind: ServerKind) {
     }
 }
 
-/// Sends twenty messages a second for that long and reads the answers. The close code and when it came, if one came.
+/// Sends twenty messages a second for `time` and reads the answers. Returns the close code and the
+/// time when it came, if it came.
 async fn excess(client: &mut Client, time: Duration) -> Option<(u16, Duration)> {
     let started = Instant::now();
     let mut ticks = interval(Duration::from_millis(50));
@@ -124,14 +127,14 @@ async fn excess(client: &mut Client, time: Duration) -> Option<(u16, Duration)> 
             match incoming {
                 Incoming::Envelope(_) => {}
                 Incoming::Closed(code) => return Some((code, started.elapsed())),
-                Incoming::Cut => panic!("cut without a close frame"),
+                Incoming::Cut => panic!("the connection ended without a close frame"),
             }
         }
     }
     None
 }
 
-async fn ten_seconds_of_excess_close(kind: ServerKind) {
+async fn ten_seconds_of_excess_close_the_connection(kind: ServerKind) {
     let server = Server::with_config(kind, TIGHTER).await;
     let (mut ann, mut bob) = pair(&server, Codec::Json).await;
     let (code, after) = excess(&mut ann, Duration::from_secs(19))
@@ -154,19 +157,19 @@ async fn ten_seconds_of_excess_close(kind: ServerKind) {
     }
 }
 
-/// Reads what is still on its way.
+/// Reads the messages that are still on their way.
 async fn drain(client: &mut Client) {
     let last = client.send_request(request::ice_servers("nowhere")).await;
     while client.next().await.request_id != last {}
 }
 
-async fn excess_ends_with_a_quiet_second(kind: ServerKind) {
+async fn excess_ends_after_a_quiet_second(kind: ServerKind) {
     let server = Server::with_config(kind, TIGHTER).await;
     let (mut ann, _bob) = pair(&server, Codec::Protobuf).await;
     for _ in 0..2 {
         assert_eq!(excess(&mut ann, Duration::from_secs(6)).await, None);
         drain(&mut ann).await;
-        // Nothing is sent for two seconds, hence nothing is dropped.
+        // The client sends nothing for two seconds, so nothing is dropped.
         assert_eq!(ann.incoming_within(Duration::from_secs(2)).await, None);
     }
     recovered(&mut ann).await;

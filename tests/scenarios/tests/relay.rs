@@ -7,17 +7,17 @@ use united_voice_scenarios::{
 
 scenarios! {
     each codec:
-        reaches_the_target_and_nobody_else,
-        sender_is_written_by_the_server,
+        relayed_message_reaches_only_its_target,
+        server_sets_the_sender,
         texts_arrive_unchanged,
-        refused_without_membership,
-        refused_without_target,
+        relay_without_membership_is_refused,
+        relay_without_target_is_refused,
         stale_session_is_refused,
         candidates_arrive_in_order;
     once:
-        unreachable_targets_are_told_in_the_same_words,
-        follows_the_target_to_its_new_connection,
-        codecs_mix,
+        unreachable_targets_get_the_same_error,
+        relay_follows_the_target_to_its_new_connection,
+        clients_of_both_codecs_relay_to_each_other,
 }
 
 /// Texts that a parser, a trimmer or a normaliser would change.
@@ -33,7 +33,7 @@ const ODD_TEXTS: [&str; 9] = [
     r#"{"candidate":"candidate:1 1 UDP 2122 5f3a.local 5000 typ host","sdpMLineIndex":0}"#,
 ];
 
-async fn reaches_the_target_and_nobody_else(kind: ServerKind, codec: Codec) {
+async fn relayed_message_reaches_only_its_target(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let (mut ann, mut bob) = pair(&server, codec).await;
     let mut cy = Client::new(&server, "Cy", codec).await;
@@ -83,7 +83,7 @@ async fn reaches_the_target_and_nobody_else(kind: ServerKind, codec: Codec) {
     }
 }
 
-async fn sender_is_written_by_the_server(kind: ServerKind, codec: Codec) {
+async fn server_sets_the_sender(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let (mut ann, mut bob) = pair(&server, codec).await;
     for payload in request::relayed("general", &bob.user.id, "text") {
@@ -146,7 +146,7 @@ async fn texts_arrive_unchanged(kind: ServerKind, codec: Codec) {
     ann.expect_idle().await;
 }
 
-async fn refused_without_membership(kind: ServerKind, codec: Codec) {
+async fn relay_without_membership_is_refused(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let (mut ann, mut bob) = pair(&server, codec).await;
     let mut out = Client::new(&server, "Out", codec).await;
@@ -173,7 +173,7 @@ async fn refused_without_membership(kind: ServerKind, codec: Codec) {
     }
 }
 
-async fn refused_without_target(kind: ServerKind, codec: Codec) {
+async fn relay_without_target_is_refused(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let (mut ann, mut bob) = pair(&server, codec).await;
     let mut out = Client::new(&server, "Out", codec).await;
@@ -196,7 +196,7 @@ async fn refused_without_target(kind: ServerKind, codec: Codec) {
     }
 }
 
-async fn unreachable_targets_are_told_in_the_same_words(kind: ServerKind) {
+async fn unreachable_targets_get_the_same_error(kind: ServerKind) {
     let server = Server::start(kind).await;
     let (mut ann, _bob) = pair(&server, Codec::Protobuf).await;
     let out = Client::new(&server, "Out", Codec::Protobuf).await;
@@ -210,7 +210,7 @@ async fn unreachable_targets_are_told_in_the_same_words(kind: ServerKind) {
             assert_eq!(ann.refused(payload).await, unknown);
         }
     }
-    // The same holds for channels: one that exists is not told from one that does not.
+    // The same holds for channels: the answer does not show whether a channel exists.
     let mut nowhere = ann.refused(request::leave("nowhere")).await;
     nowhere.channel_id = "lounge".to_owned();
     assert_eq!(ann.refused(request::leave("lounge")).await, nowhere);
@@ -243,7 +243,7 @@ async fn stale_session_is_refused(kind: ServerKind, codec: Codec) {
     bob.expect_idle().await;
 }
 
-async fn follows_the_target_to_its_new_connection(kind: ServerKind) {
+async fn relay_follows_the_target_to_its_new_connection(kind: ServerKind) {
     let server = Server::start(kind).await;
     let (mut ann, mut old) = pair(&server, Codec::Protobuf).await;
     let mut new = Client::connect(&server, &old.user, Codec::Protobuf).await;
@@ -287,7 +287,7 @@ async fn candidates_arrive_in_order(kind: ServerKind, codec: Codec) {
     tokio::join!(sending, receiving);
 }
 
-async fn codecs_mix(kind: ServerKind) {
+async fn clients_of_both_codecs_relay_to_each_other(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut ann = Client::new(&server, "Ann", Codec::Json).await;
     let mut bob = Client::new(&server, "Bob", Codec::Protobuf).await;

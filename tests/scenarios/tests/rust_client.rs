@@ -1,4 +1,4 @@
-//! `united-voice-client` against the servers: what its users see of the protocol.
+//! `united-voice-client` against the servers, checked through its public API.
 
 use united_voice_client::{
     Client as RustClient, ClientBuilder, ConnectError, Disconnect, ErrorCode, Event, Events,
@@ -12,14 +12,14 @@ scenarios! {
         state_and_speaking,
         errors_have_their_code,
         taken_over_by_another_connection,
-        a_restart_is_survived;
+        clients_rejoin_after_a_restart;
     once:
         moves_are_one_step,
         tokens_are_checked,
-        closing_leaves,
+        closing_the_client_leaves_the_channel,
 }
 
-/// Somebody with a Rust client.
+/// A user with a Rust client.
 struct Bot {
     user: User,
     client: RustClient,
@@ -43,15 +43,15 @@ impl Bot {
         }
     }
 
-    /// The next event, which the roster has taken note of.
+    /// The next event, which is also applied to the roster.
     async fn next(&mut self) -> Event {
         let event = soon("an event", self.events.next()).await;
-        let event = event.expect("the events go on");
+        let event = event.expect("the events continue");
         self.roster.apply(&event);
         event
     }
 
-    /// Joins and reads that it did.
+    /// Joins and reads the event of its own join.
     async fn join(&mut self, channel: &str) -> Participant {
         let snapshot = soon("joining", self.client.join(channel))
             .await
@@ -61,7 +61,7 @@ impl Bot {
             rejoined: false,
         } = self.next().await
         else {
-            panic!("a join is told first")
+            panic!("a join begins with `Entered`")
         };
         assert_eq!(told, snapshot);
         assert_eq!(snapshot.channel_id, channel);
@@ -74,7 +74,7 @@ impl Bot {
         }
     }
 
-    /// The next event: somebody joined.
+    /// The next event, which must be a join.
     async fn joined(&mut self) -> Participant {
         match self.next().await {
             Event::Joined { participant, .. } => participant,
@@ -82,7 +82,7 @@ impl Bot {
         }
     }
 
-    /// The next event: somebody left.
+    /// The next event, which must be a leave.
     async fn left(&mut self) -> (Peer, LeaveReason) {
         match self.next().await {
             Event::Left { peer, reason, .. } => (peer, reason),
@@ -112,7 +112,7 @@ async fn a_call_between_two(kind: ServerKind, codec: Codec) {
         .await
         .expect("sent");
     let Event::Offer(offer) = ann.next().await else {
-        panic!("an offer is due")
+        panic!("expected an offer")
     };
     assert_eq!(
         (offer.from.clone(), offer.sdp.as_str()),
@@ -125,14 +125,14 @@ async fn a_call_between_two(kind: ServerKind, codec: Codec) {
         .expect("sent");
     ann.client.candidate(&offer.from, "{}").await.expect("sent");
     let Event::Answer(answer) = bob.next().await else {
-        panic!("an answer is due")
+        panic!("expected an answer")
     };
     assert_eq!(
         (answer.from, answer.sdp.as_str()),
         (Peer::from(&ann_seat), "answer")
     );
     let Event::Candidate(candidate) = bob.next().await else {
-        panic!("a candidate is due")
+        panic!("expected a candidate")
     };
     assert_eq!(candidate.candidate_json, "{}");
 
@@ -176,7 +176,7 @@ async fn state_and_speaking(kind: ServerKind, codec: Codec) {
         .expect("given");
     assert!(servers[0].urls[0].starts_with("stun:"), "{servers:?}");
 
-    // What was told in one channel is told in the next.
+    // The client sends its state again in the next channel.
     bob.join("lounge").await;
     ann.left().await;
     ann.join("lounge").await;
@@ -233,7 +233,7 @@ async fn errors_have_their_code(kind: ServerKind, codec: Codec) {
     ] {
         let id = ann.client.offer(target, sdp).await.expect("sent");
         let Event::Refused { relay, refusal } = ann.next().await else {
-            panic!("{code:?} is due")
+            panic!("expected {code:?}")
         };
         assert_eq!((relay, refusal.code), (Some(id), code), "{refusal}");
     }
@@ -267,7 +267,7 @@ async fn taken_over_by_another_connection(kind: ServerKind, codec: Codec) {
     assert_eq!(bob.joined().await, new_seat);
     assert_eq!(bob.roster.participants(), [new_seat]);
 
-    // The old one stays open, is nowhere, and may take the seat back.
+    // The old connection stays open without a seat, and may take the seat back.
     assert_eq!(
         old.client.offer(bob.user.id.as_str(), "").await,
         Err(SendError::NotInChannel)
@@ -282,7 +282,7 @@ async fn taken_over_by_another_connection(kind: ServerKind, codec: Codec) {
     ));
 }
 
-async fn a_restart_is_survived(kind: ServerKind, codec: Codec) {
+async fn clients_rejoin_after_a_restart(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let mut ann = Bot::new(&server, "Ann", codec).await;
     let mut bob = Bot::new(&server, "Bob", codec).await;
@@ -295,7 +295,7 @@ async fn a_restart_is_survived(kind: ServerKind, codec: Codec) {
 
     let server = server.restart().await;
     for bot in [&mut ann, &mut bob] {
-        // What happened before the end is of no interest here.
+        // Events before the disconnect do not matter here.
         let cause = loop {
             if let Event::Disconnected(cause) = bot.next().await {
                 break cause;
@@ -314,7 +314,8 @@ async fn a_restart_is_survived(kind: ServerKind, codec: Codec) {
             }
         }
     }
-    // Who came first hears of the other, who came second found them; and the state was told again.
+    // The first to rejoin hears of the other, and the second finds the first in its snapshot. Each
+    // client has sent its state again.
     soon("the rosters", async {
         loop {
             let seated = server.participants(&ann.user, "general").await;
@@ -333,8 +334,8 @@ async fn a_restart_is_survived(kind: ServerKind, codec: Codec) {
                 break;
             }
             tokio::select! {
-                event = ann.events.next() => { ann.roster.apply(&event.expect("they go on")); }
-                event = bob.events.next() => { bob.roster.apply(&event.expect("they go on")); }
+                event = ann.events.next() => { ann.roster.apply(&event.expect("the events continue")); }
+                event = bob.events.next() => { bob.roster.apply(&event.expect("the events continue")); }
             }
         }
     })
@@ -371,7 +372,7 @@ async fn tokens_are_checked(kind: ServerKind) {
     }
 }
 
-async fn closing_leaves(kind: ServerKind) {
+async fn closing_the_client_leaves_the_channel(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut bob = Bot::new(&server, "Bob", Codec::Protobuf).await;
     bob.join("general").await;

@@ -1,4 +1,4 @@
-//! SIGTERM, SIGINT and what survives a restart: the last lines of section 4.
+//! SIGTERM, SIGINT, and the data that survives a restart: the last lines of section 4.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use united_voice_scenarios::{Client, Codec, Incoming, Server, ServerKind, reques
 
 scenarios! {
     each codec:
-        sigterm_says_goodbye;
+        sigterm_closes_connections_with_going_away;
     once:
-        sigint_says_goodbye,
-        stalled_clients_do_not_hold_it_up,
-        who_reads_late_is_told,
+        sigint_closes_connections_with_going_away,
+        stalled_clients_do_not_delay_the_shutdown,
+        late_reader_gets_the_close_frame,
         restart_keeps_users_and_channels,
 }
 
-/// What the contract allows, and some for starting the clock late.
+/// The time that the contract allows, and a margin for starting the clock late.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Less than the time that a client has for its goodbye.
+/// Less than the time that a client has to read its close frame.
 const LATE: Duration = Duration::from_secs(3);
 
-async fn sigterm_says_goodbye(kind: ServerKind, codec: Codec) {
+async fn sigterm_closes_connections_with_going_away(kind: ServerKind, codec: Codec) {
     let mut server = Server::start(kind).await;
     let mut ann = Client::new(&server, "Ann", codec).await;
     let mut bob = Client::new(&server, "Bob", codec).await;
@@ -45,7 +45,7 @@ async fn sigterm_says_goodbye(kind: ServerKind, codec: Codec) {
     );
 }
 
-async fn sigint_says_goodbye(kind: ServerKind) {
+async fn sigint_closes_connections_with_going_away(kind: ServerKind) {
     let mut server = Server::start(kind).await;
     let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
     server.interrupt();
@@ -53,7 +53,7 @@ async fn sigint_says_goodbye(kind: ServerKind) {
     assert!(server.exit().await.success());
 }
 
-/// A server, somebody on it, and somebody in the same channel who does not read what is on its way.
+/// A server with two clients in one channel. The second does not read the messages on their way.
 async fn with_a_stalled_client(kind: ServerKind) -> (Server, Client, Client) {
     let limits = "[limits]\nmessages_per_second = 100000\nburst = 100000\n";
     let server = Server::with_config(kind, limits).await;
@@ -63,7 +63,7 @@ async fn with_a_stalled_client(kind: ServerKind) -> (Server, Client, Client) {
     ann.join("general").await;
     stalled.join("general").await;
     ann.joined_event("general").await;
-    // Some of this stays in the queue or the buffers before it. Too little to be evicted.
+    // Part of this stays in the queue or in the socket buffers. It is too little for an eviction.
     let offer = request::offer("general", &stalled.user.id, &"s".repeat(60_000));
     for _ in 0..56 {
         ann.send(offer.clone()).await;
@@ -72,7 +72,7 @@ async fn with_a_stalled_client(kind: ServerKind) -> (Server, Client, Client) {
     (server, ann, stalled)
 }
 
-async fn stalled_clients_do_not_hold_it_up(kind: ServerKind) {
+async fn stalled_clients_do_not_delay_the_shutdown(kind: ServerKind) {
     let (mut server, mut ann, _stalled) = with_a_stalled_client(kind).await;
     let mut half_sent = TcpStream::connect(server.address())
         .await
@@ -89,7 +89,7 @@ async fn stalled_clients_do_not_hold_it_up(kind: ServerKind) {
     assert!(started.elapsed() < DEADLINE, "{:?}", started.elapsed());
 }
 
-async fn who_reads_late_is_told(kind: ServerKind) {
+async fn late_reader_gets_the_close_frame(kind: ServerKind) {
     let (mut server, _ann, mut stalled) = with_a_stalled_client(kind).await;
     server.terminate();
     sleep(LATE).await;
@@ -109,7 +109,7 @@ async fn restart_keeps_users_and_channels(kind: ServerKind) {
     assert_eq!(
         server.roster(&bob, &room).await,
         [""; 0],
-        "nobody is in a channel of a new process"
+        "a new process begins with empty channels"
     );
     let mut ann = Client::connect(&server, &ann.user, Codec::Protobuf).await;
     let mut bob = Client::connect(&server, &bob, Codec::Protobuf).await;

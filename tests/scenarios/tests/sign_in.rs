@@ -1,4 +1,4 @@
-//! Who a user is: dev login and tokens, section 4. The tokens are made here independently of the server's code.
+//! Dev login and tokens: section 4. The tokens are made here, independently of the server's code.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -17,9 +17,9 @@ scenarios! {
     once:
         pubkey_is_the_identity,
         names_have_1_to_64_characters,
-        new_name_shows_at_the_next_join,
-        dev_login_may_be_off,
-        dev_login_is_off_beyond_loopback,
+        new_name_is_used_at_the_next_join,
+        dev_login_can_be_disabled,
+        dev_login_is_disabled_beyond_loopback,
         tokens_need_subject_expiry_and_signature,
         issued_token_is_hs256,
 }
@@ -38,7 +38,7 @@ async fn pubkey_is_the_identity(kind: ServerKind) {
     let again = server.sign_in("Anna", "key one").await;
     assert_eq!(again.id, ann.id);
     assert_ne!(server.sign_in("Ann", "key two").await.id, ann.id);
-    // Without a key everyone is new, even by the same name.
+    // A login without a key always makes a new user, even if the name is the same.
     let (_, one) = login(&server, json!({ "displayName": "Nobody" })).await;
     let (_, two) = login(&server, json!({ "displayName": "Nobody" })).await;
     let (_, three) = login(&server, json!({ "displayName": "Nobody", "pubkey": "" })).await;
@@ -50,7 +50,7 @@ async fn pubkey_is_the_identity(kind: ServerKind) {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 4);
-    // The older token is of the same user and holds.
+    // The older token belongs to the same user and stays valid.
     assert_eq!(server.get("/api/channels", Some(&ann)).await.0, 200);
 }
 
@@ -73,7 +73,7 @@ async fn names_have_1_to_64_characters(kind: ServerKind) {
     }
 }
 
-async fn new_name_shows_at_the_next_join(kind: ServerKind) {
+async fn new_name_is_used_at_the_next_join(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut bob = Client::new(&server, "Bob", Codec::Json).await;
     bob.join("general").await;
@@ -88,14 +88,14 @@ async fn new_name_shows_at_the_next_join(kind: ServerKind) {
     );
 }
 
-async fn dev_login_may_be_off(kind: ServerKind) {
+async fn dev_login_can_be_disabled(kind: ServerKind) {
     let builder = Server::builder(kind).flag("--no-dev-login");
     dev_routes_are_404(&builder.start().await).await;
     let builder = Server::builder(kind).environment("UNITED_NO_DEV_LOGIN", "true");
     dev_routes_are_404(&builder.start().await).await;
 }
 
-async fn dev_login_is_off_beyond_loopback(kind: ServerKind) {
+async fn dev_login_is_disabled_beyond_loopback(kind: ServerKind) {
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     dev_routes_are_404(&Server::builder(kind).bind(everywhere).start().await).await;
     let server = Server::builder(kind)
@@ -130,7 +130,7 @@ async fn dev_routes_are_404(server: &Server) {
             .0,
         404
     );
-    // Everything else works.
+    // All other routes work.
     assert_eq!(server.get("/api/channels", Some(&user)).await.0, 200);
     let mut ann = Client::connect(server, &user, Codec::Protobuf).await;
     ann.join("general").await;
@@ -186,11 +186,7 @@ async fn tokens_need_subject_expiry_and_signature(kind: ServerKind) {
         ),
         (
             "another secret",
-            token(
-                &hs256,
-                &claims,
-                "another secret, just as long as the right one is",
-            ),
+            token(&hs256, &claims, "another secret, as long as the right one"),
         ),
         (
             "another algorithm",

@@ -1,4 +1,4 @@
-//! Clients that do not read what others cause: section 2, rule 11.
+//! Clients that do not read the events of others: section 2, rule 11.
 
 use std::{
     sync::{
@@ -20,18 +20,19 @@ use united_voice_scenarios::{
 scenarios! {
     each codec:
         stalled_client_is_evicted,
-        replies_never_evict;
+        replies_cause_no_eviction;
     once:
-        bytes_count_as_well_as_messages,
+        queue_is_limited_in_bytes_too,
         others_are_not_delayed,
-        who_never_reads_is_cut,
-        speaking_is_dropped_instead,
+        client_that_never_reads_is_disconnected,
+        speaking_is_dropped_without_eviction,
 }
 
-/// Nor is a client that reads nothing taken for dead, however long a busy machine takes to send it something.
+/// The ping timeout is long too, so that a client that reads nothing is not taken for dead on a
+/// busy machine.
 const NO_RATE_LIMIT: &str =
     "[limits]\nmessages_per_second = 1000000\nburst = 1000000\nping_timeout_secs = 600\n";
-/// A large offer fills the buffers between the two ends soon.
+/// The size of an offer. Large offers soon fill the buffers between the two ends.
 const LARGE: usize = 60_000;
 
 /// Sends large offers to a client that does not read, until it is evicted.
@@ -68,7 +69,7 @@ async fn flood_until_evicted(sender: &mut Client, victim: &Client) {
             return;
         }
     }
-    panic!("36 MB unread and not evicted");
+    panic!("not evicted with 36 MB unread");
 }
 
 async fn trio(server: &Server, codec: Codec) -> (Client, Client, Client) {
@@ -89,7 +90,8 @@ async fn stalled_client_is_evicted(kind: ServerKind, codec: Codec) {
     let (mut ann, mut bob, mut victim) = trio(&server, codec).await;
     flood_until_evicted(&mut ann, &victim).await;
 
-    // It wakes up: what was on its way, then the close frame. What it can't have received is not made up for.
+    // The client reads again: first the messages that were on their way, then the close frame. The
+    // server does not send the dropped events again.
     assert_eq!(victim.close_code().await, 1013);
     let left = bob.leave_event("general", VoiceLeaveReason::Evicted).await;
     assert_eq!(
@@ -108,7 +110,7 @@ async fn stalled_client_is_evicted(kind: ServerKind, codec: Codec) {
     assert_eq!(ann.joined_event("general").await, again.as_participant());
 }
 
-async fn bytes_count_as_well_as_messages(kind: ServerKind) {
+async fn queue_is_limited_in_bytes_too(kind: ServerKind) {
     let queue = "outbound_queue = 1000000\noutbound_queue_bytes = 200000\n";
     let server = Server::with_config(kind, &format!("{NO_RATE_LIMIT}{queue}")).await;
     let (mut ann, _bob, mut victim) = trio(&server, Codec::Protobuf).await;
@@ -116,8 +118,8 @@ async fn bytes_count_as_well_as_messages(kind: ServerKind) {
     assert_eq!(victim.close_code().await, 1013);
 }
 
-/// The close frame can't be sent to a client that never reads. After five seconds the server gives up.
-async fn who_never_reads_is_cut(kind: ServerKind) {
+/// The close frame can't reach a client that never reads. The server gives up after five seconds.
+async fn client_that_never_reads_is_disconnected(kind: ServerKind) {
     let limits = format!("{NO_RATE_LIMIT}outbound_queue = 16\n");
     let server = Server::with_config(kind, &limits).await;
     let (mut ann, _bob, mut victim) = trio(&server, Codec::Protobuf).await;
@@ -138,7 +140,8 @@ async fn others_are_not_delayed(kind: ServerKind) {
     let (mut ann, mut bob, victim) = trio(&server, Codec::Protobuf).await;
     let mut cy = Client::new(&server, "Cy", Codec::Protobuf).await;
     let mut dan = Client::new(&server, "Dan", Codec::Protobuf).await;
-    // Cy and Dan talk in another channel while Ann's offers to the victim pile up, Bob is in the midst of it.
+    // Cy and Dan talk in another channel while Ann's offers to the victim pile up. Bob is in Ann's
+    // channel.
     cy.join("lounge").await;
     dan.join("lounge").await;
     cy.joined_event("lounge").await;
@@ -168,7 +171,7 @@ async fn others_are_not_delayed(kind: ServerKind) {
     }
 }
 
-async fn speaking_is_dropped_instead(kind: ServerKind) {
+async fn speaking_is_dropped_without_eviction(kind: ServerKind) {
     const NUMBER: usize = 40_000;
     let server = Server::with_config(kind, &format!("{NO_RATE_LIMIT}outbound_queue = 16\n")).await;
     // A long id makes each event large.
@@ -204,9 +207,9 @@ async fn speaking_is_dropped_instead(kind: ServerKind) {
     }
     assert!(
         (16..NUMBER).contains(&received),
-        "{received} of {NUMBER} received: some must be dropped"
+        "{received} of {NUMBER} received, but some must be dropped"
     );
-    // Once it reads again it misses nothing.
+    // Once it reads again, it gets every event.
     speaker.send(request::speaking("general", true)).await;
     speaker.set_state("general", true, false).await;
     expect_payload!(victim.event().await, VoiceSpeakingEvent);
@@ -215,8 +218,9 @@ async fn speaking_is_dropped_instead(kind: ServerKind) {
     assert_eq!(server.roster(&victim.user, "general").await.len(), 2);
 }
 
-/// A client that asks very much and reads late: the server stops reading from it, and loses nothing.
-async fn replies_never_evict(kind: ServerKind, codec: Codec) {
+/// If a client sends many requests and reads late, the server stops reading from it and loses
+/// nothing.
+async fn replies_cause_no_eviction(kind: ServerKind, codec: Codec) {
     const NUMBER: usize = 1200;
     let server = Server::with_config(kind, &large_replies()).await;
     let user = server.user("Ann").await;
@@ -242,7 +246,7 @@ async fn replies_never_evict(kind: ServerKind, codec: Codec) {
     let stuck_at = stall(&written).await;
     assert!(
         stuck_at < NUMBER,
-        "the server read everything while nothing was read from it"
+        "the server read everything although the client read nothing"
     );
     for number in 0..NUMBER {
         let answer = next_envelope(&mut reader, codec).await;
@@ -259,7 +263,8 @@ async fn replies_never_evict(kind: ServerKind, codec: Codec) {
     assert_eq!(server.roster(&user, "general").await, [user.id]);
 }
 
-/// ICE servers of some 16 KiB, so that replies fill the buffers between the two ends soon.
+/// A configuration with about 16 KiB of ICE servers, so that replies soon fill the buffers between
+/// the two ends.
 fn large_replies() -> String {
     let url = format!("\"stun:{}example\"", "long-name.".repeat(18));
     let urls = vec![url; 80].join(", ");
@@ -278,7 +283,7 @@ async fn next_envelope(reader: &mut SplitStream<Socket>, codec: Codec) -> Envelo
     }
 }
 
-/// Waits until a counter no longer moves, and gives its value.
+/// Waits until a counter stops, and returns its value.
 async fn stall(counter: &AtomicUsize) -> usize {
     let mut last = (counter.load(Ordering::Relaxed), Instant::now());
     eventually("the writer to get stuck", async || {

@@ -7,12 +7,12 @@ use united_voice_scenarios::{
 
 scenarios! {
     each codec:
-        state_goes_to_all_and_back,
+        state_goes_to_all_and_to_its_sender,
         speaking_goes_to_others,
-        both_need_membership;
+        state_and_speaking_need_membership;
     once:
         state_is_in_the_snapshot_and_the_roster,
-        user_id_is_written_by_the_server,
+        server_sets_the_user_id,
 }
 
 async fn three(server: &Server, codec: Codec) -> [Client; 3] {
@@ -26,10 +26,10 @@ async fn three(server: &Server, codec: Codec) -> [Client; 3] {
     [ann, bob, eve]
 }
 
-async fn state_goes_to_all_and_back(kind: ServerKind, codec: Codec) {
+async fn state_goes_to_all_and_to_its_sender(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let [mut ann, mut bob, mut eve] = three(&server, codec).await;
-    // The last one repeats a state: it goes to all like any other.
+    // The last update repeats a state. It goes to all, like any other.
     for (muted, deafened) in [
         (true, false),
         (true, true),
@@ -83,7 +83,7 @@ async fn speaking_goes_to_others(kind: ServerKind, codec: Codec) {
     eve.expect_idle().await;
 }
 
-async fn both_need_membership(kind: ServerKind, codec: Codec) {
+async fn state_and_speaking_need_membership(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let [mut ann, mut bob, mut eve] = three(&server, codec).await;
     let mut out = Client::new(&server, "Out", codec).await;
@@ -118,7 +118,7 @@ async fn state_is_in_the_snapshot_and_the_roster(kind: ServerKind) {
     assert_eq!(server.participants(&ann.user, "general").await[..2], seen);
 }
 
-async fn user_id_is_written_by_the_server(kind: ServerKind) {
+async fn server_sets_the_user_id(kind: ServerKind) {
     let server = Server::start(kind).await;
     let [mut ann, mut bob, _eve] = three(&server, Codec::Protobuf).await;
     let (channel_id, user_id) = ("general".to_owned(), bob.user.id.clone());

@@ -7,18 +7,18 @@ use united_voice_scenarios::{
 
 scenarios! {
     each codec:
-        same_channel,
-        other_channel;
+        takeover_in_the_same_channel,
+        takeover_from_another_channel;
     once:
-        old_connection_is_out,
-        old_close_changes_nothing,
-        old_connection_may_take_back,
-        full_channel_may_be_taken_over,
+        old_connection_loses_its_membership,
+        closing_the_old_connection_changes_nothing,
+        old_connection_may_take_the_seat_back,
+        takeover_works_in_a_full_channel,
         refused_takeover_changes_nothing,
-        connecting_alone_takes_nothing,
+        connecting_without_joining_takes_nothing_over,
 }
 
-async fn same_channel(kind: ServerKind, codec: Codec) {
+async fn takeover_in_the_same_channel(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     let mut bob = Client::new(&server, "Bob", codec).await;
@@ -34,7 +34,7 @@ async fn same_channel(kind: ServerKind, codec: Codec) {
     assert_eq!(
         response.participants,
         [bob.as_participant()],
-        "never the joiner, on whatever connection"
+        "a snapshot never lists the joining user, even from another connection"
     );
     assert_ne!(new.session, old.session);
     old.replaced("general").await;
@@ -60,7 +60,7 @@ async fn same_channel(kind: ServerKind, codec: Codec) {
     );
 }
 
-async fn other_channel(kind: ServerKind, codec: Codec) {
+async fn takeover_from_another_channel(kind: ServerKind, codec: Codec) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     let mut bob = Client::new(&server, "Bob", codec).await;
@@ -103,7 +103,7 @@ async fn other_channel(kind: ServerKind, codec: Codec) {
     );
 }
 
-async fn old_connection_is_out(kind: ServerKind) {
+async fn old_connection_loses_its_membership(kind: ServerKind) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     let mut bob = Client::new(&server, "Bob", Codec::Json).await;
@@ -117,7 +117,8 @@ async fn old_connection_is_out(kind: ServerKind) {
     bob.leave_event("general", VoiceLeaveReason::Replaced).await;
     bob.joined_event("general").await;
 
-    let [offer, answer, candidate] = request::relayed("general", &bob.user.id, "from the grave");
+    let [offer, answer, candidate] =
+        request::relayed("general", &bob.user.id, "from the old connection");
     let tries = [
         offer,
         answer,
@@ -134,7 +135,8 @@ async fn old_connection_is_out(kind: ServerKind) {
     }
     bob.expect_idle().await;
 
-    // What is sent to the user now goes to the new connection only, unless it names the old session.
+    // Messages to the user now go to the new connection only. One that names the old session is
+    // refused.
     bob.send(request::offer("general", &user.id, "to the new one"))
         .await;
     assert_eq!(
@@ -153,7 +155,7 @@ async fn old_connection_is_out(kind: ServerKind) {
     new.expect_idle().await;
 }
 
-async fn old_close_changes_nothing(kind: ServerKind) {
+async fn closing_the_old_connection_changes_nothing(kind: ServerKind) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     let mut bob = Client::new(&server, "Bob", Codec::Protobuf).await;
@@ -181,7 +183,7 @@ async fn old_close_changes_nothing(kind: ServerKind) {
     );
 }
 
-async fn old_connection_may_take_back(kind: ServerKind) {
+async fn old_connection_may_take_the_seat_back(kind: ServerKind) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     let mut one = Client::connect(&server, &user, Codec::Protobuf).await;
@@ -199,7 +201,7 @@ async fn old_connection_may_take_back(kind: ServerKind) {
     );
 }
 
-async fn full_channel_may_be_taken_over(kind: ServerKind) {
+async fn takeover_works_in_a_full_channel(kind: ServerKind) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     let mut bob = Client::new(&server, "Bob", Codec::Protobuf).await;
@@ -238,7 +240,7 @@ async fn refused_takeover_changes_nothing(kind: ServerKind) {
     );
 }
 
-async fn connecting_alone_takes_nothing(kind: ServerKind) {
+async fn connecting_without_joining_takes_nothing_over(kind: ServerKind) {
     let server = Server::start(kind).await;
     let user = server.user("Ann").await;
     let mut seated = Client::connect(&server, &user, Codec::Protobuf).await;

@@ -1,4 +1,4 @@
-//! TURN credentials: section 3. The HMAC is computed here independently of the server's code.
+//! TURN credentials: section 3. The HMAC is computed here, independently of the server's code.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,16 +13,16 @@ use united_voice_scenarios::{
 
 scenarios! {
     each codec:
-        join_brings_credentials,
-        refresh_comes_unasked;
+        join_response_has_credentials,
+        credentials_are_refreshed_without_a_request;
     once:
-        stun_alone_without_turn,
-        stun_may_be_configured,
+        without_turn_there_is_only_stun,
+        stun_is_configurable,
         tls_port_adds_turns,
         ipv6_host_is_bracketed,
         hostile_ids_are_percent_encoded,
-        asking_brings_fresh_credentials,
-        asking_restarts_the_clock,
+        request_returns_fresh_credentials,
+        request_restarts_the_refresh_timer,
         no_refresh_after_leaving,
         generated_secret_is_kept,
 }
@@ -49,7 +49,8 @@ fn credential(secret: &str, username: &str) -> String {
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// The servers with credentials, whose username and credential must fit the secret. The username's expiry and id.
+/// Checks the credentials of the ICE servers against the secret. Returns the expiry and the id in
+/// the username.
 fn checked<'a>(servers: &'a [IceServer], secret: &str) -> (u64, &'a str) {
     let with_credentials: Vec<_> = servers
         .iter()
@@ -75,7 +76,7 @@ fn urls(servers: &[IceServer]) -> Vec<&str> {
         .collect()
 }
 
-async fn join_brings_credentials(kind: ServerKind, codec: Codec) {
+async fn join_response_has_credentials(kind: ServerKind, codec: Codec) {
     let server = Server::with_config(kind, &config("", 600)).await;
     let mut ann = Client::new(&server, "Ann", codec).await;
     let before = unix_now();
@@ -100,7 +101,7 @@ async fn join_brings_credentials(kind: ServerKind, codec: Codec) {
     assert_eq!(id, ann.user.id);
 }
 
-async fn stun_alone_without_turn(kind: ServerKind) {
+async fn without_turn_there_is_only_stun(kind: ServerKind) {
     let not_enabled = "[turn]\nenabled = false\nhost = \"turn.example\"\n";
     for config in ["", not_enabled] {
         let server = Server::with_config(kind, config).await;
@@ -111,7 +112,7 @@ async fn stun_alone_without_turn(kind: ServerKind) {
     }
 }
 
-async fn stun_may_be_configured(kind: ServerKind) {
+async fn stun_is_configurable(kind: ServerKind) {
     let stun = "[ice]\nstun_urls = [\"stun:one.example:3478\", \"stun:two.example\"]\n";
     let server = Server::with_config(kind, &config(stun, 600)).await;
     let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
@@ -183,7 +184,7 @@ async fn hostile_ids_are_percent_encoded(kind: ServerKind) {
     }
 }
 
-async fn asking_brings_fresh_credentials(kind: ServerKind) {
+async fn request_returns_fresh_credentials(kind: ServerKind) {
     let server = Server::with_config(kind, &config("", 600)).await;
     let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
     ann.refused_as(
@@ -200,7 +201,8 @@ async fn asking_brings_fresh_credentials(kind: ServerKind) {
     assert_eq!(checked(&asked.ice_servers, SECRET).1, ann.user.id);
 }
 
-/// Waits for the unasked credentials. When they came, and when they expire.
+/// Waits for credentials that the client did not ask for. Returns the time when they came and their
+/// expiry.
 async fn refresh(client: &mut Client) -> (Instant, u64) {
     let response = expect_payload!(client.event().await, VoiceIceServersResponse);
     assert_eq!(response.channel_id, "general");
@@ -209,14 +211,14 @@ async fn refresh(client: &mut Client) -> (Instant, u64) {
     (Instant::now(), expiry)
 }
 
-async fn refresh_comes_unasked(kind: ServerKind, codec: Codec) {
+async fn credentials_are_refreshed_without_a_request(kind: ServerKind, codec: Codec) {
     let server = Server::with_config(kind, &config("", 4)).await;
     let mut ann = Client::new(&server, "Ann", codec).await;
     let joined_at = Instant::now();
     let joined = ann.join("general").await;
     let first_expiry = checked(&joined.ice_servers, SECRET).0;
     let (first, second_expiry) = refresh(&mut ann).await;
-    // Three quarters of four seconds, never after the credentials are dead.
+    // Three quarters of four seconds, and never after the credentials expire.
     let waited = first - joined_at;
     assert!(
         (2.8..4.0).contains(&waited.as_secs_f64()),
@@ -232,7 +234,7 @@ async fn refresh_comes_unasked(kind: ServerKind, codec: Codec) {
     assert!(third_expiry > second_expiry);
 }
 
-async fn asking_restarts_the_clock(kind: ServerKind) {
+async fn request_restarts_the_refresh_timer(kind: ServerKind) {
     let server = Server::with_config(kind, &config("", 4)).await;
     let mut witness = Client::new(&server, "Witness", Codec::Protobuf).await;
     let mut ann = Client::new(&server, "Ann", Codec::Protobuf).await;
@@ -267,18 +269,20 @@ async fn no_refresh_after_leaving(kind: ServerKind) {
     moved.leave_event("general", VoiceLeaveReason::Left).await;
     moved.join("lounge").await;
     witness.join("general").await;
-    // The witness joined last. When it is refreshed, the others' time is over.
+    // The witness joined last. When its credentials are refreshed, the time of the others has
+    // passed.
     refresh(&mut witness).await;
     gone.expect_idle().await;
     let response = expect_payload!(moved.event().await, VoiceIceServersResponse);
     assert_eq!(
         response.channel_id, "lounge",
-        "one refresh, of the channel it is in"
+        "one refresh, for the present channel"
     );
     moved.expect_idle().await;
 }
 
-/// The contract names the file of the secrets, not its form: some quoted text in it must be the secret.
+/// The contract names the file of the secrets but not its format, so any quoted text in it may be
+/// the secret.
 async fn generated_secret_is_kept(kind: ServerKind) {
     let config =
         "[turn]\nenabled = true\nhost = \"turn.example\"\nport = 3478\nshared_secret = \"\"\n";
@@ -299,7 +303,7 @@ async fn generated_secret_is_kept(kind: ServerKind) {
             .find(|text| credential(text, &turn.username) == turn.credential);
         used.push(
             secret
-                .expect("the credential is made with a secret of the file")
+                .expect("the credential is made with a secret from the file")
                 .to_owned(),
         );
         assert!(
@@ -309,5 +313,5 @@ async fn generated_secret_is_kept(kind: ServerKind) {
         server = server.restart().await;
     }
     assert_eq!(used[0], used[1]);
-    assert!(used[0].len() >= 16, "a secret of some length");
+    assert!(used[0].len() >= 16, "the secret is too short");
 }

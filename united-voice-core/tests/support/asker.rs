@@ -1,4 +1,4 @@
-//! A connection without a transport that sends whole envelopes.
+//! A connection without a transport. It sends whole envelopes.
 
 use std::{sync::Arc, time::UNIX_EPOCH};
 
@@ -38,7 +38,8 @@ impl Asker {
         peer
     }
 
-    /// Sends under the request id 7 and says what came of it. Nothing here has to wait.
+    /// Sends a payload under the request id 7 and returns the answers as lines. The payload must be
+    /// one that is handled at once.
     pub(crate) fn ask(&self, payload: Payload) -> Vec<String> {
         self.ask_as("7", Some(payload))
     }

@@ -1,4 +1,4 @@
-//! A `ConnectionMachine` without any socket, whose time the test sets.
+//! A `ConnectionMachine` without a socket. The test sets the time.
 
 use std::{
     sync::{
@@ -97,7 +97,7 @@ impl Hosted {
         self.machine.receive(frame, self.now);
     }
 
-    /// Lets time pass, and does nothing meanwhile.
+    /// Advances the time and runs no step.
     pub(crate) fn wait(&mut self, time: Duration) {
         self.now.monotonic += time;
         self.now.wall += time;
@@ -122,7 +122,7 @@ impl Hosted {
         }
     }
 
-    /// All steps that there are now, a line each, up to the last of all.
+    /// All steps that are ready now, one line each. Stops after the end of the connection.
     pub(crate) fn steps(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         while let Some(step) = self.step() {

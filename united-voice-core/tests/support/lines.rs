@@ -1,11 +1,11 @@
-//! An envelope as a short line, so that a test can state a whole exchange at a glance.
+//! Prints an envelope as a short line, so that a test can show a whole exchange.
 
 use united_voice_proto::{
     voice::VoiceParticipant,
     ws::{Envelope, envelope::Payload},
 };
 
-/// `#id` where there is a request id, then what happened. Session ids are left out.
+/// `#id` if there is a request id, then the payload. Session ids are left out.
 pub(crate) fn line(envelope: &Envelope) -> String {
     let payload = envelope.payload.as_ref().expect("a payload");
     if envelope.request_id.is_empty() {

@@ -1,4 +1,5 @@
-//! What the tests share: clients that record, envelopes as short lines, transports in memory.
+//! Code that the tests share: clients that record their messages, envelopes as short lines, and
+//! transports in memory.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 

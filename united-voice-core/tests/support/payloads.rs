@@ -26,7 +26,7 @@ pub(crate) fn state(channel: &str) -> Payload {
     })
 }
 
-/// Silent.
+/// Not speaking.
 pub(crate) fn speaking(channel: &str) -> Payload {
     Payload::VoiceSpeakingEvent(VoiceSpeakingEvent {
         channel_id: channel.into(),
@@ -48,7 +48,7 @@ pub(crate) fn offer(channel: &str, to: &str, sdp: &str) -> Payload {
     })
 }
 
-/// All three relayed messages.
+/// All three relayed messages with the same content.
 pub(crate) fn relayed(channel: &str, to: &str, content: &str) -> [Payload; 3] {
     let answer = VoiceSdpAnswer {
         channel_id: channel.into(),

@@ -1,4 +1,5 @@
-//! A client of `drive`. The clock is tokio's, paused: waiting takes no time, and what is due happens in order.
+//! A client of `drive`. Tokio's clock is paused, so waiting takes no real time and timers fire in
+//! order.
 
 use std::time::Duration;
 
@@ -24,22 +25,23 @@ use super::{
 
 pub(crate) struct Peer {
     pub(crate) wire: ClientEnd,
-    /// The encoding of what is sent, and of what arrived last.
+    /// The encoding of the sent messages.
     pub(crate) codec: Codec,
+    /// The encoding of the last message that arrived.
     pub(crate) arrived_as: Option<Codec>,
-    /// Pings that arrived.
+    /// The number of pings that arrived.
     pub(crate) pings: usize,
     pub(crate) answers_pings: bool,
     task: JoinHandle<Disconnect>,
 }
 
 impl Peer {
-    /// A connection whose subprotocol settled protobuf.
+    /// A connection whose subprotocol is protobuf.
     pub(crate) fn new(server: &Server, name: &str) -> Self {
         Self::with_codec(server, name, Some(Codec::Protobuf))
     }
 
-    /// `settled` is what the subprotocol settled.
+    /// A connection with this subprotocol, or none.
     pub(crate) fn with_codec(server: &Server, name: &str, settled: Option<Codec>) -> Self {
         let (server_end, wire) = pair();
         let (server, user) = (server.clone(), user(name));
@@ -54,7 +56,7 @@ impl Peer {
         }
     }
 
-    /// A connection that has joined, with its response taken.
+    /// A connection that has joined and has read the response.
     pub(crate) async fn joined(server: &Server, name: &str, channel: &str) -> Self {
         let mut peer = Self::new(server, name);
         peer.ask("join", payloads::join(channel));
@@ -86,8 +88,8 @@ impl Peer {
         self.wire.send(Err(error));
     }
 
-    /// The next message as a line, or `close CODE`, or `end`. Pings are answered meanwhile. Fails where nothing comes
-    /// for an hour.
+    /// The next message as a line, or `close CODE`, or `end`. Answers pings while it waits, and
+    /// panics if nothing comes for an hour.
     pub(crate) async fn told(&mut self) -> String {
         let hour = Duration::from_secs(3600);
         timeout(hour, self.next_line())
@@ -121,7 +123,7 @@ impl Peer {
         line(&decode(codec, bytes, usize::MAX).expect("a server's message"))
     }
 
-    /// All that has arrived when everything that can happen now has happened.
+    /// All messages that arrive until every task waits.
     pub(crate) async fn lines(&mut self) -> Vec<String> {
         settle().await;
         let mut lines = Vec::new();
@@ -134,13 +136,13 @@ impl Peer {
         lines
     }
 
-    /// Answers pings for `time`, during which nothing else may come.
+    /// Answers pings for `time`. Panics if anything else comes.
     pub(crate) async fn idle(&mut self, time: Duration) {
         let told = timeout(time, self.next_line()).await;
         assert!(told.is_err(), "told {told:?}");
     }
 
-    /// Waits until `drive` has returned, and hands back what it said.
+    /// Waits until `drive` returns, and returns its result.
     pub(crate) async fn disconnect(self) -> Disconnect {
         self.task.await.expect("drive does not panic")
     }
@@ -155,7 +157,7 @@ impl Peer {
     }
 }
 
-/// Lets every task go on until it has nothing to do but wait. The clock moves on by a millisecond.
+/// Runs every task until it waits. The clock advances by one millisecond.
 pub(crate) async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }

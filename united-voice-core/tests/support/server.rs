@@ -1,4 +1,4 @@
-//! A server whose directory answers by the channel's name.
+//! A server whose directory decides by the name of the channel.
 
 use std::{
     num::NonZeroU32,
@@ -12,7 +12,8 @@ use united_voice_core::{
     VoiceDirectory, VoiceServer,
 };
 
-/// Admits everybody, to a channel whose name begins with `slow` only when it is let, and to some never.
+/// A directory that admits everybody, with two exceptions. It refuses four names always. For names
+/// that begin with `slow`, it waits for a permit of `gate`.
 #[derive(Debug)]
 pub(crate) struct Gated {
     pub(crate) gate: Semaphore,
@@ -27,7 +28,7 @@ impl VoiceDirectory for Gated {
             "text" => return Err(AdmitError::NotAVoiceChannel),
             "unknown" => return Err(AdmitError::ChannelNotFound),
             "banned" => return Err(AdmitError::Forbidden),
-            "broken" => return Err(AdmitError::unavailable("disk on fire")),
+            "broken" => return Err(AdmitError::unavailable("disk failure")),
             name if name.starts_with("slow") => {
                 let permit = self.gate.acquire().await;
                 permit.map_err(AdmitError::unavailable)?.forget();
@@ -50,7 +51,7 @@ pub(crate) fn server_with(change: impl FnOnce(&mut Limits)) -> Server {
     build(IceConfig::default(), change)
 }
 
-/// A server whose TURN credentials live for a minute.
+/// A server whose TURN credentials are valid for a minute.
 pub(crate) fn turn_server() -> Server {
     let turn = TurnConfig::new("turn.example", 3478, "secret", 60).expect("valid");
     with_ice(IceConfig::default().with_turn(turn))

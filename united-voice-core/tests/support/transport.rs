@@ -1,4 +1,4 @@
-//! A connection in memory: what `drive` takes for a socket, and the client's end of it.
+//! A connection in memory: the transport for `drive`, and the client's end.
 
 use std::{
     collections::VecDeque,
@@ -18,9 +18,10 @@ struct Pipe {
     to_server: VecDeque<Result<Frame, TransportError>>,
     to_client: VecDeque<Frame>,
     unflushed: bool,
-    /// How often something was flushed.
+    /// How often the server has flushed something.
     flushes: usize,
-    /// The transport takes nothing: the client doesn't read and all buffers are full.
+    /// If set, the transport accepts nothing, as if the client did not read and all buffers were
+    /// full.
     stalled: bool,
     client_gone: bool,
     server_gone: bool,
@@ -111,7 +112,7 @@ impl ClientEnd {
         wake(&mut pipe.reader);
     }
 
-    /// The connection ends without a close frame.
+    /// Ends the connection without a close frame.
     pub(crate) fn hang_up(&self) {
         let mut pipe = self.0.lock();
         pipe.client_gone = true;
@@ -138,7 +139,7 @@ impl ClientEnd {
         self.0.lock().to_client.pop_front()
     }
 
-    /// The next frame; `None` when the server has dropped its end.
+    /// The next frame. `None` if the server has dropped its end.
     pub(crate) async fn next(&self) -> Option<Frame> {
         poll_fn(|cx| {
             let mut pipe = self.0.lock();

@@ -1,4 +1,4 @@
-//! What waits for a client.
+//! The signals that wait for a client.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -18,7 +18,7 @@ pub(crate) struct Mailbox {
 struct State {
     waiting: VecDeque<Signal>,
     size: usize,
-    /// An event was refused: nothing may follow it.
+    /// An event was refused, so no other event may follow.
     has_hole: bool,
     end: Option<End>,
 }
@@ -52,7 +52,7 @@ impl Mailbox {
         self.wait(|state| self.has_room(state).then_some(())).await;
     }
 
-    /// Waits for the end, whoever wants it.
+    /// Waits until either side ends the connection.
     pub(crate) async fn closed(&self) {
         self.wait(|state| state.end.map(drop)).await;
     }
@@ -64,7 +64,7 @@ impl Mailbox {
     fn end(&self, end: End) {
         let mut state = self.state.lock();
         state.end.get_or_insert(end);
-        // Nobody reads it any more.
+        // Nobody reads the signals any more.
         state.size = 0;
         let dropped = std::mem::take(&mut state.waiting);
         drop(state);
@@ -78,11 +78,11 @@ impl Mailbox {
 
     async fn wait<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
         loop {
-            // Made before the look, so that a change between the two is not missed.
+            // Created before the check, so that a change between the two is not missed.
             let changed = self.changed.notified();
             let value = ready(&mut self.state.lock());
             if let Some(value) = value {
-                // Whatever was waited for, there may be room now.
+                // `ready` may have taken a signal, so there may be room now.
                 self.changed.notify_waiters();
                 return value;
             }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sink_keeps_its_promises() {
+    fn the_sink_passes_the_conformance_suite() {
         conformance(&mut UnderTest(Arc::new(Mailbox::new(1, 1))));
     }
 }

@@ -1,4 +1,4 @@
-//! A client, for trying the transport out and for its tests.
+//! A client, for trials of the transport and for its tests.
 
 use std::io;
 
@@ -18,21 +18,21 @@ use united_voice_core::{
 
 use super::codec::FrameCodec;
 
-/// What a server may send at once; a snapshot of a large channel is its largest message.
+/// The size limit of a server's message in bytes. The largest is the snapshot of a large channel.
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
-/// One client's connection.
+/// The connection of one client.
 #[derive(Debug)]
 pub struct TcpClient<S> {
     framed: Framed<S, FrameCodec>,
 }
 
-/// What a client is told.
+/// A message or the end, as a client receives it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Heard {
     /// A message.
     Message(Envelope),
-    /// The server ends the connection, and says why.
+    /// The server ends the connection and gives the reason.
     Closed(Option<CloseFrame>),
 }
 
@@ -41,7 +41,7 @@ impl TcpClient<TcpStream> {
     ///
     /// # Errors
     ///
-    /// Where there is no connection to be had.
+    /// If the connection fails.
     pub async fn connect(address: impl ToSocketAddrs, user: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -50,11 +50,11 @@ impl TcpClient<TcpStream> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TcpClient<S> {
-    /// Says over `stream` that this is `user`.
+    /// Sends the user id over `stream`.
     ///
     /// # Errors
     ///
-    /// Where the stream is broken.
+    /// If the stream is broken.
     pub async fn over(stream: S, user: &str) -> io::Result<Self> {
         let framed = Framed::new(stream, FrameCodec::new(MAX_MESSAGE_BYTES));
         let mut client = Self { framed };
@@ -67,7 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TcpClient<S> {
     ///
     /// # Errors
     ///
-    /// Where the stream is broken.
+    /// If the stream is broken.
     pub async fn send(&mut self, request_id: &str, payload: Payload) -> io::Result<()> {
         let envelope = Envelope {
             request_id: request_id.into(),
@@ -81,16 +81,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TcpClient<S> {
     ///
     /// # Errors
     ///
-    /// Where the stream is broken, and for text.
+    /// If the stream is broken, or the frame is text.
     pub async fn send_frame(&mut self, frame: Frame) -> io::Result<()> {
         self.framed.send(frame).await
     }
 
-    /// Waits for what the server says next; answers its pings meanwhile.
+    /// Waits for the server's next message and answers its pings meanwhile.
     ///
     /// # Errors
     ///
-    /// Where the stream is broken or the server speaks another protocol.
+    /// If the stream is broken, or the server speaks another protocol.
     pub async fn next(&mut self) -> io::Result<Heard> {
         loop {
             match self.next_frame().await? {
@@ -106,18 +106,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TcpClient<S> {
         }
     }
 
-    /// Waits for the next frame, whatever it is, and answers nothing.
+    /// Waits for the next frame of any kind and answers no pings.
     ///
     /// # Errors
     ///
-    /// Where the stream is broken.
+    /// If the stream is broken.
     pub async fn next_frame(&mut self) -> io::Result<Frame> {
         let end = || io::Error::from(io::ErrorKind::UnexpectedEof);
         let frame = self.framed.next().await.ok_or_else(end)?;
         Ok(frame?)
     }
 
-    /// The stream itself, for what no client would do.
+    /// The stream itself, for tests that do what no client would do.
     pub fn stream_mut(&mut self) -> &mut S {
         self.framed.get_mut()
     }

@@ -1,4 +1,4 @@
-//! Frames to bytes and back.
+//! Encodes frames to bytes and decodes them again.
 
 use std::io;
 
@@ -15,7 +15,8 @@ const PING: u8 = 1;
 const PONG: u8 = 2;
 const CLOSE: u8 = 3;
 
-/// The most that a ping, a pong or a close may hold, as for a WebSocket.
+/// The largest content of a ping, a pong or a close frame in bytes. It is the same as in a
+/// WebSocket.
 const MAX_CONTROL_BYTES: usize = 125;
 
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub(crate) struct FrameCodec {
 }
 
 impl FrameCodec {
-    /// Refuses incoming messages over `max_message_bytes`.
+    /// A codec that refuses incoming messages larger than `max_message_bytes`.
     pub(crate) fn new(max_message_bytes: usize) -> Self {
         let tag = 1;
         let lengths = LengthDelimitedCodec::builder()
@@ -34,7 +35,7 @@ impl FrameCodec {
     }
 }
 
-/// Why the stream can't be read on.
+/// The reason why the stream can't be read further.
 #[derive(Debug)]
 pub(crate) enum ReadError {
     TooLarge,
@@ -114,7 +115,8 @@ impl Encoder<Frame> for FrameCodec {
                 let code = close.code.to_be_bytes();
                 put(bytes, CLOSE, &[&code[..], close.reason.as_bytes()].concat())
             }
-            // Only a connection that speaks JSON has these, and `drive` was told that this one doesn't.
+            // Only a connection that uses JSON sends text, and this transport asks `drive` for
+            // protobuf.
             Frame::Text(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -135,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_survive_the_wire_in_pieces() {
+    fn frames_that_arrive_in_pieces_are_decoded() {
         let close = CloseFrame {
             code: 1013,
             reason: "slow".into(),
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_is_refused() {
+    fn invalid_frames_are_refused() {
         let refused = |wire: &[u8]| {
             let mut wire = BytesMut::from(wire);
             FrameCodec::new(200).decode(&mut wire).unwrap_err()
@@ -172,14 +174,14 @@ mod tests {
             &[0, 0, 0, 0][..],            // not even a tag
             &[0, 0, 0, 1, 9],             // an unknown tag
             &[0, 0, 0, 2, CLOSE, 0],      // half a close code
-            &[0, 0, 0, 4, 3, 3, 0, 0xff], // a reason that is no text
+            &[0, 0, 0, 4, 3, 3, 0, 0xff], // a reason that is not text
         ] {
             assert!(matches!(refused(wire), ReadError::Protocol), "{wire:?}");
         }
         let mut long_ping = vec![0, 0, 0, 127, PING];
         long_ping.resize(4 + 127, 0);
         assert!(matches!(refused(&long_ping), ReadError::Protocol));
-        // The length alone is enough to refuse it.
+        // The length alone is enough to refuse the frame.
         assert!(matches!(refused(&[0, 0, 0, 202]), ReadError::TooLarge));
     }
 }

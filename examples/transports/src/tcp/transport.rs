@@ -1,4 +1,5 @@
-//! A framed stream as what `drive` asks for: it answers pings, and goes on dropping bytes after it refused some.
+//! Adapts a framed stream to `drive`. It answers pings, and after it has refused a frame, it drops
+//! all further bytes.
 
 use std::{
     io,
@@ -17,10 +18,10 @@ use super::codec::FrameCodec;
 #[derive(Debug)]
 pub(crate) struct Transport<S> {
     framed: Framed<S, FrameCodec>,
-    /// The content of the last ping, until it is answered. Earlier ones need no answer of their own.
+    /// The content of the last ping, until it is answered. Earlier pings need no answer.
     ping: Option<Bytes>,
-    /// A frame was refused. The stream can't be read on, but has to be emptied: a socket that is closed with unread data
-    /// resets the connection, and the close frame may be lost.
+    /// A frame was refused. The stream can't be decoded further, but it must be emptied. A socket
+    /// that is closed with unread data resets the connection, and the close frame may be lost.
     refused: bool,
 }
 
@@ -61,8 +62,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Transport<S> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.ping.is_some() {
-            // Whether or not it can be written now, the task is woken when it can; that the stream is broken is for
-            // reading or writing to find out.
+            // If the pong can't be written now, the task is woken when it can. If the stream is
+            // broken, the next read or write reports the error.
             let _ = self.poll_flush_unpin(cx);
         }
         if self.refused {

@@ -1,4 +1,4 @@
-//! A client without a transport: a session whose sink records.
+//! A client without a transport: a connection with a sink that records its signals.
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -61,7 +61,7 @@ impl Client {
         }
     }
 
-    /// A client that has joined, with what it was told so far taken.
+    /// A client that has joined and has read all messages so far.
     pub(crate) fn joined(registry: &VoiceRoomRegistry, name: &str, channel: &str) -> Self {
         let client = Self::new(registry, name);
         client.join(channel).expect("joined");
@@ -73,7 +73,7 @@ impl Client {
         self.join_limited(channel, 0)
     }
 
-    /// Joins under a hard limit; 0 is none.
+    /// Joins under a hard limit. 0 means no limit.
     pub(crate) fn join_limited(&self, channel: &str, limit: u32) -> Result<SessionId, JoinError> {
         self.join_with(self.ticket(), channel, limit)
     }
@@ -112,12 +112,12 @@ impl Client {
         })
     }
 
-    /// What arrived since the last time.
+    /// The messages that arrived since the last call.
     pub(crate) fn take(&self) -> Vec<Envelope> {
         self.sink.take()
     }
 
-    /// What arrived since the last time, a line each.
+    /// The messages that arrived since the last call, one line each.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.take().iter().map(line).collect()
     }

@@ -1,8 +1,8 @@
-//! What happens while somebody is inside a room's critical section: nothing. A sink, or the maker of a response, holds the
-//! section open here, so that another thread would get in between if it could.
+//! Nothing else happens in a room while its critical section runs. A sink, or the function that
+//! makes a response, holds the section open here, so that another thread would get in if it could.
 //!
-//! The invariant: all members see one order, because everything is told under the room's lock. And once
-//! `policy_changed` has returned, no join under the old policy is under way.
+//! The invariant: all members see one order, because every event is delivered under the room's
+//! lock. Once `policy_changed` has returned, no join under the old policy is still running.
 
 use std::{
     sync::{Arc, mpsc},
@@ -23,10 +23,10 @@ use crate::{
 };
 use parking_lot::Mutex;
 
-/// How long a section is held open for somebody who must not get in.
+/// How long a section is held open for a thread that must not get in.
 const HELD: Duration = Duration::from_millis(50);
 
-/// A sink that once holds up whoever delivers to it, until it is let go or `HELD` has passed.
+/// A sink that blocks one delivery, until the test releases it or `HELD` has passed.
 #[derive(Default)]
 struct Gate {
     recorded: RecordingSink,
@@ -67,8 +67,9 @@ fn connect(registry: &VoiceRoomRegistry, name: &str, gate: &Arc<Gate>) -> VoiceC
     registry.connect(&user(name), sink).expect("connected")
 }
 
-/// Where `first` is told to the first member and not yet to the others, another member says something: whether the first
-/// and the last member saw both in the same order. `first` hands back the connections that must not end yet.
+/// Blocks the event of `first` after the first member got it and before the others do. Meanwhile
+/// another member changes its state. Checks that the first and the last member saw both events in
+/// the same order. `first` returns the connections that must stay open.
 fn one_order(first: impl FnOnce(&VoiceRoomRegistry, Client) -> Vec<Client> + Send + 'static) {
     let registry = registry();
     let gate = Arc::new(Gate::default());
@@ -90,11 +91,11 @@ fn one_order(first: impl FnOnce(&VoiceRoomRegistry, Client) -> Vec<Client> + Sen
     let (hold, has_entered, go) = hold();
     *gate.armed.lock() = Some(hold);
     let acting = thread::spawn(move || first(&registry, alice));
-    has_entered.recv().expect("the first member is told");
+    has_entered.recv().expect("the first member gets the event");
     bob.connection
         .update_state("a", true, true, "")
         .expect("told");
-    // Too late to be waited for, unless bob was not kept out.
+    // If the lock kept bob out, the hold has timed out by now and nobody receives this.
     let _ = go.send(());
     let _connected = acting.join().expect("done");
 
@@ -106,7 +107,7 @@ fn one_order(first: impl FnOnce(&VoiceRoomRegistry, Client) -> Vec<Client> + Sen
 }
 
 #[test]
-fn a_state_is_told_in_one_go() {
+fn a_state_update_is_delivered_in_one_step() {
     one_order(|_, alice| {
         let told = alice.connection.update_state("a", true, false, "");
         told.expect("told");
@@ -115,7 +116,7 @@ fn a_state_is_told_in_one_go() {
 }
 
 #[test]
-fn speaking_is_told_in_one_go() {
+fn speaking_is_delivered_in_one_step() {
     one_order(|_, alice| {
         alice.connection.speaking("a", true, "").expect("told");
         vec![alice]
@@ -123,7 +124,7 @@ fn speaking_is_told_in_one_go() {
 }
 
 #[test]
-fn a_leave_is_told_in_one_go() {
+fn a_leave_is_delivered_in_one_step() {
     one_order(|_, alice| {
         alice.connection.leave_channel("a", "").expect("left");
         vec![alice]
@@ -131,7 +132,7 @@ fn a_leave_is_told_in_one_go() {
 }
 
 #[test]
-fn a_disconnect_is_told_in_one_go() {
+fn a_disconnect_is_delivered_in_one_step() {
     one_order(|_, alice| {
         drop(alice);
         Vec::new()
@@ -139,7 +140,7 @@ fn a_disconnect_is_told_in_one_go() {
 }
 
 #[test]
-fn a_kick_is_told_in_one_go() {
+fn a_kick_is_delivered_in_one_step() {
     one_order(|registry, alice| {
         assert!(registry.kick(&user("alice")));
         vec![alice]
@@ -147,7 +148,7 @@ fn a_kick_is_told_in_one_go() {
 }
 
 #[test]
-fn a_move_is_told_in_one_go() {
+fn a_move_is_delivered_in_one_step() {
     one_order(|_, alice| {
         alice.join("b").expect("moved");
         vec![alice]
@@ -155,7 +156,7 @@ fn a_move_is_told_in_one_go() {
 }
 
 #[test]
-fn a_take_over_is_told_in_one_go() {
+fn a_takeover_is_delivered_in_one_step() {
     one_order(|registry, alice| {
         let other = Client::new(registry, "alice");
         other.join("a").expect("taken over");
@@ -164,7 +165,7 @@ fn a_take_over_is_told_in_one_go() {
 }
 
 #[test]
-fn a_join_is_told_in_one_go() {
+fn a_join_is_delivered_in_one_step() {
     one_order(|registry, alice| {
         let carol = Client::new(registry, "carol");
         carol.join("a").expect("joined");
@@ -172,7 +173,8 @@ fn a_join_is_told_in_one_go() {
     });
 }
 
-/// Holds a join open after it was checked and says whether `other`, begun meanwhile, was through before it.
+/// Blocks a join after it was checked and runs `other` meanwhile. Returns whether `other` ended
+/// before the join.
 fn overtakes_a_join(other: impl FnOnce(&VoiceRoomRegistry) + Send + 'static) -> bool {
     let registry = registry();
     let bob = Client::joined(&registry, "bob", "a");
@@ -182,7 +184,7 @@ fn overtakes_a_join(other: impl FnOnce(&VoiceRoomRegistry) + Send + 'static) -> 
     let other = thread::spawn(move || {
         has_entered.recv().expect("the join is under way");
         other(&registry);
-        // Too late to be waited for, unless the join did not keep it out.
+        // If the join kept `other` out, the hold has timed out by now and nobody receives this.
         let _ = go.send(());
     });
     let mut overtaken = false;
@@ -200,7 +202,7 @@ fn overtakes_a_join(other: impl FnOnce(&VoiceRoomRegistry) + Send + 'static) -> 
 }
 
 #[test]
-fn a_changed_policy_waits_for_a_join_that_was_checked_before() {
+fn a_policy_change_waits_for_a_join_that_was_already_checked() {
     assert!(!overtakes_a_join(
         |registry| registry.policy_changed(&channel("a"))
     ));
@@ -219,15 +221,15 @@ fn a_kick_waits_for_a_join() {
     let overtaken = overtakes_a_join(|registry| {
         assert!(
             registry.kick(&user("alice")),
-            "neither before nor in between"
+            "the kick comes after the join"
         );
     });
     assert!(!overtaken);
 }
 
-/// What goes on elsewhere is not kept waiting: without this the tests above would pass with one lock for everything.
+/// Other rooms do not wait. Without this test, one lock for everything would pass the tests above.
 #[test]
-fn another_room_is_not_kept_waiting() {
+fn another_room_does_not_wait() {
     let overtaken = overtakes_a_join(|registry| {
         let carol = Client::joined(registry, "carol", "b");
         assert_eq!(registry.participant_count(&channel("b")), 1);

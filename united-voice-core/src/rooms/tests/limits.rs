@@ -1,6 +1,7 @@
-//! Hard limits, the soft cap, and what becomes of joins that were checked under an older policy.
+//! Hard limits, the soft cap, and joins that were checked under an older policy.
 //!
-//! The invariant: members never exceed the hard limit at any instant (its race is in `stress.rs`).
+//! The invariant: the members of a room never exceed the hard limit at any instant. The test with
+//! several threads is in `stress.rs`.
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ fn warned(client: &Client) -> bool {
 }
 
 #[test]
-fn one_beyond_a_hard_limit_is_refused_and_a_member_is_not() {
+fn a_full_room_refuses_new_users_but_not_its_members() {
     let registry = registry();
     let alice = Client::new(&registry, "alice");
     let bob = Client::new(&registry, "bob");
@@ -46,7 +47,7 @@ fn one_beyond_a_hard_limit_is_refused_and_a_member_is_not() {
 }
 
 #[test]
-fn a_lowered_limit_throws_nobody_out_and_lets_nobody_in() {
+fn a_lowered_limit_removes_nobody_and_admits_nobody() {
     let registry = registry();
     let members = ["alice", "bob", "carol"].map(|name| Client::joined(&registry, name, "a"));
     let dave = Client::new(&registry, "dave");
@@ -60,7 +61,7 @@ fn a_lowered_limit_throws_nobody_out_and_lets_nobody_in() {
 }
 
 #[test]
-fn the_ninth_is_warned_and_nobody_before() {
+fn the_warning_begins_with_the_ninth_member() {
     let registry = registry();
     let clients: Vec<Client> = names(10)
         .iter()
@@ -80,7 +81,10 @@ fn the_ninth_is_warned_and_nobody_before() {
         ]
     );
     clients[0].join("a").expect("rejoined");
-    assert!(warned(&clients[0]), "more than eight are there at a rejoin");
+    assert!(
+        warned(&clients[0]),
+        "there are more than eight members at the rejoin"
+    );
 }
 
 #[test]
@@ -109,14 +113,18 @@ fn a_hard_limit_above_the_soft_cap_keeps_its_warning() {
 }
 
 #[test]
-fn a_changed_policy_makes_an_older_admission_void() {
+fn a_policy_change_invalidates_an_older_admission() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "b");
     let old = alice.ticket();
     registry.policy_changed(&channel("a"));
     assert_eq!(alice.join_with(old, "a", 0), Err(JoinError::PolicyChanged));
-    assert_eq!(alice.lines(), [""; 0], "nothing was said");
-    assert_eq!(roster(&registry, "b"), ["alice"], "nothing was left");
+    assert_eq!(alice.lines(), [""; 0], "no message was sent");
+    assert_eq!(
+        roster(&registry, "b"),
+        ["alice"],
+        "the old channel was not left"
+    );
     assert_eq!(registry.room_count(), 1, "no empty room stays behind");
     alice.join("a").expect("asked again");
 }
@@ -167,7 +175,7 @@ fn a_hundred_thousand_users_leave_nothing_behind() {
 }
 
 #[test]
-fn a_user_has_so_many_connections_and_no_more() {
+fn the_connections_of_a_user_are_limited() {
     let registry = VoiceRoomRegistry::new(2);
     let first = Client::new(&registry, "alice");
     let _second = Client::new(&registry, "alice");
@@ -179,13 +187,13 @@ fn a_user_has_so_many_connections_and_no_more() {
         connect("alice").err(),
         Some(ConnectError::TooManyConnections)
     );
-    drop(connect("bob").expect("another user is not concerned"));
+    drop(connect("bob").expect("another user has its own limit"));
     drop(first);
     drop(connect("alice").expect("one ended"));
 }
 
 #[test]
-fn a_user_who_may_have_no_connection_is_forgotten() {
+fn a_user_whose_only_connection_is_refused_is_forgotten() {
     let registry = VoiceRoomRegistry::new(0);
     let sink = Arc::new(RecordingSink::default());
     let refused = registry.connect(&user("alice"), sink);
@@ -194,7 +202,7 @@ fn a_user_who_may_have_no_connection_is_forgotten() {
 }
 
 #[test]
-fn limits_that_let_nothing_through_build_no_server() {
+fn an_outbound_queue_of_zero_builds_no_server() {
     let limits = Limits {
         outbound_queue: 0,
         ..Limits::default()

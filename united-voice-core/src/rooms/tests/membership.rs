@@ -1,8 +1,9 @@
-//! Joining, leaving, moving and taking over: what each party sees, in which order, and nothing else.
+//! Joining, leaving, moving and taking over: each test states exactly what each participant sees,
+//! and in which order.
 //!
-//! Two invariants are at home here. A user has one seat at most, it belongs to a connection, and nothing that an older
-//! connection does late removes a newer one. A move is one step: the response comes first, nobody sees the user in two
-//! channels, and a join that is refused changes nothing.
+//! This file tests two invariants. A user has at most one seat, the seat belongs to a session, and
+//! a late action of an older connection never removes a newer seat. A move is one step: the
+//! response comes first, nobody sees the user in two channels, and a refused join changes nothing.
 
 use super::{
     channel,
@@ -63,7 +64,7 @@ fn a_participant_is_described_in_full_everywhere() {
 }
 
 #[test]
-fn a_leaver_gets_its_own_leave_under_its_request_id() {
+fn a_leave_is_answered_under_its_request_id() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let bob = Client::joined(&registry, "bob", "a");
@@ -82,7 +83,7 @@ fn a_leaver_gets_its_own_leave_under_its_request_id() {
 }
 
 #[test]
-fn leaving_another_channel_than_ones_own_changes_nothing() {
+fn leaving_a_channel_as_a_non_member_changes_nothing() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let bob = Client::joined(&registry, "bob", "b");
@@ -94,7 +95,7 @@ fn leaving_another_channel_than_ones_own_changes_nothing() {
 }
 
 #[test]
-fn a_rejoin_is_silent_and_keeps_session_state_and_place() {
+fn a_rejoin_is_silent_and_keeps_session_state_and_order() {
     let registry = registry();
     let alice = Client::new(&registry, "alice");
     let session = alice.join("a").expect("joined");
@@ -118,7 +119,7 @@ fn a_rejoin_is_silent_and_keeps_session_state_and_place() {
 }
 
 #[test]
-fn a_mover_gets_only_the_response_and_the_rest_is_told_once() {
+fn a_move_gives_the_mover_the_response_and_each_room_one_event() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let ann = Client::joined(&registry, "ann", "a");
@@ -138,7 +139,7 @@ fn a_mover_gets_only_the_response_and_the_rest_is_told_once() {
 }
 
 #[test]
-fn a_take_over_of_the_same_channel_replaces() {
+fn a_takeover_in_the_same_channel_is_announced_as_replaced() {
     let registry = registry();
     let old = Client::joined(&registry, "alice", "a");
     let bob = Client::joined(&registry, "bob", "a");
@@ -162,7 +163,7 @@ fn a_take_over_of_the_same_channel_replaces() {
 }
 
 #[test]
-fn a_take_over_from_another_channel_moves() {
+fn a_takeover_from_another_channel_is_announced_as_moved() {
     let registry = registry();
     let old = Client::joined(&registry, "alice", "a");
     let ann = Client::joined(&registry, "ann", "a");
@@ -177,7 +178,7 @@ fn a_take_over_from_another_channel_moves() {
 }
 
 #[test]
-fn the_error_of_a_lost_seat_names_it_and_answers_no_request() {
+fn the_error_about_a_lost_seat_names_its_channel_and_has_no_request_id() {
     let registry = registry();
     let old = Client::joined(&registry, "alice", "a");
     Client::joined(&registry, "alice", "b");
@@ -191,7 +192,7 @@ fn the_error_of_a_lost_seat_names_it_and_answers_no_request() {
 }
 
 #[test]
-fn what_an_old_connection_does_late_changes_nothing() {
+fn late_actions_of_an_old_connection_change_nothing() {
     let registry = registry();
     let old = Client::joined(&registry, "alice", "a");
     let new = Client::joined(&registry, "alice", "a");
@@ -227,7 +228,7 @@ fn an_old_connection_may_take_the_seat_back() {
 }
 
 #[test]
-fn a_disconnect_tells_the_others_once() {
+fn a_disconnect_is_announced_once() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let bob = Client::joined(&registry, "bob", "a");
@@ -259,7 +260,7 @@ fn a_refused_move_changes_nothing() {
     }
     assert_eq!(alice.connection.seat(), seat);
     assert!(registry.participants(&channel("a"))[0].muted);
-    // Nor does a take-over that is refused take anything.
+    // A refused takeover changes nothing either.
     let other = Client::new(&registry, "alice");
     assert_eq!(other.join_limited("b", 1), Err(JoinError::ChannelFull));
     assert_eq!(alice.lines(), NOTHING);
@@ -279,7 +280,7 @@ fn a_response_that_cannot_be_delivered_refuses_the_join() {
 }
 
 #[test]
-fn sessions_are_new_for_each_stay_and_say_nothing_of_the_user() {
+fn session_ids_are_new_for_each_stay_and_do_not_contain_the_user() {
     let registry = registry();
     let alice = Client::new(&registry, "alice");
     let first = alice.join("a").expect("joined");
@@ -293,9 +294,9 @@ fn sessions_are_new_for_each_stay_and_say_nothing_of_the_user() {
     let mut all = [first, moved, back, again, other].to_vec();
     all.sort();
     all.dedup();
-    assert_eq!(all.len(), 5, "each is new");
+    assert_eq!(all.len(), 5, "each session id is new");
     assert_eq!(other.to_string().parse::<SessionId>(), Ok(other));
-    // Another registry's sessions are others, or a restart would confuse them.
+    // Another registry has other session ids. Otherwise a restart could reuse an old id.
     let elsewhere = Client::new(&super::client::registry(), "alice").join("a");
     assert!(!all.contains(&elsewhere.expect("joined")));
 }

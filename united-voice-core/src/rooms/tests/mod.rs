@@ -1,4 +1,4 @@
-//! Rooms, users and connections as one: everything but payload handlers and sockets.
+//! Tests of rooms, users and connections together, without payload handlers and sockets.
 
 mod client;
 mod critical_section;

@@ -1,4 +1,4 @@
-//! What the host does and hears: kicking, closing a channel, the event stream, the numbers.
+//! The host's side: kicking, closing a channel, the event stream and the statistics.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use futures::FutureExt;
 
 const NOTHING: [&str; 0] = [];
 
-/// The events so far, a line each.
+/// The events so far, one line each.
 fn drain(events: &mut VoiceEvents) -> Vec<String> {
     let mut lines = Vec::new();
     while let Some(Some(event)) = events.recv().now_or_never() {
@@ -47,7 +47,7 @@ fn drain(events: &mut VoiceEvents) -> Vec<String> {
 }
 
 #[test]
-fn a_kick_takes_the_user_out_and_tells_everybody() {
+fn a_kick_removes_the_user_and_notifies_everybody() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let idle = Client::new(&registry, "alice");
@@ -59,12 +59,15 @@ fn a_kick_takes_the_user_out_and_tells_everybody() {
     assert_eq!(
         idle.lines(),
         NOTHING,
-        "only the connection that had the seat is told"
+        "only the connection that had the seat gets the event"
     );
     assert_eq!(roster(&registry, "a"), ["bob"]);
-    assert!(!registry.kick(&user("alice")), "nowhere any more");
+    assert!(
+        !registry.kick(&user("alice")),
+        "the user is in no channel now"
+    );
     assert!(!registry.kick(&user("nobody")));
-    alice.join("a").expect("the connection lives on");
+    alice.join("a").expect("the connection stays open");
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn a_kick_names_the_session_that_ended() {
 }
 
 #[test]
-fn the_host_hears_what_happens_in_order() {
+fn the_host_gets_all_events_in_order() {
     let registry = registry();
     let mut events = registry.events();
     let alice = Client::new(&registry, "alice");
@@ -134,7 +137,7 @@ fn the_host_hears_what_happens_in_order() {
 }
 
 #[test]
-fn a_listener_that_is_too_slow_is_told_what_it_missed() {
+fn a_slow_listener_learns_how_many_events_it_missed() {
     let registry = registry();
     let mut events = registry.events();
     let alice = Client::joined(&registry, "alice", "a");
@@ -158,7 +161,7 @@ fn the_events_end_with_the_registry() {
 }
 
 #[test]
-fn the_numbers_are_right() {
+fn the_statistics_are_right() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let bob = Client::joined(&registry, "bob", "a");
@@ -191,7 +194,7 @@ fn shutdown_closes_every_connection_and_admits_none() {
     assert_eq!(
         registry.stats().users,
         2,
-        "one who was refused leaves nothing behind"
+        "a refused user leaves nothing behind"
     );
     assert!(registry.drained().now_or_never().is_none());
     drop((alice, bob));
@@ -199,16 +202,16 @@ fn shutdown_closes_every_connection_and_admits_none() {
 }
 
 #[test]
-fn nobody_is_in_a_channel_that_does_not_exist() {
+fn an_unknown_channel_has_no_participants() {
     let registry = registry();
     let nowhere = channel("nowhere");
     assert_eq!(registry.participants(&nowhere), []);
     assert_eq!(registry.participant_count(&nowhere), 0);
-    assert_eq!(registry.room_count(), 0, "asking makes no room");
+    assert_eq!(registry.room_count(), 0, "a query makes no room");
 }
 
 #[test]
-fn a_user_who_is_gone_leaves_every_channel() {
+fn leave_all_channels_ends_the_stay_of_a_user() {
     let registry = registry();
     let bob = Client::joined(&registry, "bob", "a");
     let alice = Client::joined(&registry, "alice", "a");

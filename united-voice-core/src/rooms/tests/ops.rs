@@ -1,8 +1,8 @@
-//! What can happen to a room and to a registry, as data: for property tests and fuzzing.
+//! Operations on a room and on a registry, as data for property tests and fuzzing.
 
 use proptest::prelude::*;
 
-/// A call of `RoomState`. Users and sessions are named by small numbers.
+/// A call of `RoomState`. Users are small numbers.
 #[derive(Debug, Clone)]
 pub(crate) enum RoomOp {
     CheckSeat {
@@ -12,7 +12,7 @@ pub(crate) enum RoomOp {
     Seat {
         user: u8,
     },
-    /// `stale` names a session of the user other than the present one.
+    /// If `stale`, the session is not the user's present one.
     Unseat {
         user: u8,
         stale: bool,
@@ -39,8 +39,8 @@ impl RoomOp {
     }
 }
 
-/// Something that a connection, or the host, does to a registry. Connections, users and channels are numbers; an
-/// implementation reduces them to those it has.
+/// An action of a connection or of the host on a registry. Connections, users and channels are
+/// numbers. An implementation maps them to the ones that it has.
 #[derive(Debug, Clone)]
 pub(crate) enum VoiceOp {
     Join {
@@ -76,7 +76,7 @@ impl VoiceOp {
     pub(crate) fn any(connections: u8, users: u8, channels: u8) -> impl Strategy<Value = Self> {
         let connection = 0..connections;
         let channel = 0..channels;
-        // Mostly no limit, else a small one, so that joins are refused too.
+        // Most joins have no limit. The others have a small one, so that some joins are refused.
         let limit = prop_oneof![2 => Just(0), 1 => 1..4_u32];
         prop_oneof![
             8 => (connection.clone(), channel.clone(), limit)
@@ -93,7 +93,7 @@ impl VoiceOp {
         ]
     }
 
-    /// One at random, for tests that run longer than a property test may.
+    /// A random operation, for tests that run longer than a property test.
     pub(crate) fn random(
         rng: &mut fastrand::Rng,
         connections: u8,

@@ -1,4 +1,5 @@
-//! The one order of each channel's events, as the registry publishes it, and whether a connection saw just that.
+//! The order of each channel's events, as the registry publishes it. Checks that a connection saw
+//! the same order.
 
 use std::collections::HashMap;
 
@@ -20,10 +21,11 @@ impl Order {
         }
     }
 
-    /// Notes what has happened. To be called often enough: the registry keeps a limited number.
+    /// Records the events since the last call. The registry keeps a limited number of events, so
+    /// callers must call this often enough.
     pub(crate) fn note(&mut self) {
         while let Some(Some(event)) = self.events.recv().now_or_never() {
-            let (channel, key) = key(&event.expect("noted often enough"));
+            let (channel, key) = key(&event.expect("recorded often enough"));
             self.channels.entry(channel).or_default().push(key);
         }
     }
@@ -32,8 +34,9 @@ impl Order {
         self.channels.values().map(Vec::len).sum()
     }
 
-    /// Whether a stay of `me` saw all that happened from its beginning to its end and in that order; where the connection
-    /// was `cut` off for being slow, all up to some point.
+    /// Checks that a stay of `me` saw all events from its beginning to its end, in order. If the
+    /// connection was `cut` off for being slow, the stay must have seen all events up to some
+    /// point.
     pub(crate) fn check(&self, me: &str, stay: &Stay, cut: bool) {
         let Stay {
             channel,
@@ -48,11 +51,13 @@ impl Order {
             event.starts_with(&format!("left {channel} {me} ")) && event.ends_with(session)
         };
         let end = rest.iter().position(ends_it);
-        // Who leaves or is kicked is told, who is moved, replaced or disconnected is not.
+        // A user that leaves or is kicked gets the leave event. A user that moves, is replaced or
+        // disconnects does not.
         let told = |end: &usize| rest[*end].contains(" LEFT ") || rest[*end].contains(" KICKED ");
         let end = end.map_or(rest.len(), |end| end + usize::from(told(&end)));
         if cut {
-            // Until its end a full connection still gets the answers to what it asks itself.
+            // A connection with a full sink still gets the answers to its own requests until it
+            // ends.
             let own = |event: &&String| {
                 let about_me = [
                     format!("state {channel} {me}"),
@@ -72,7 +77,7 @@ impl Order {
     }
 }
 
-/// In the words of `event_key`.
+/// The channel of an event, and the event in the form of `event_key`.
 fn key(event: &VoiceEvent) -> (String, String) {
     match event {
         VoiceEvent::Joined {

@@ -1,4 +1,4 @@
-//! Connections that do what a `VoiceOp` says and believe what they are told.
+//! Connections that perform a `VoiceOp` and track their room from the messages that they get.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ pub(crate) fn channel_name(number: u8) -> String {
     format!("room-{number}")
 }
 
-/// A connection and its view of the world.
+/// A connection and its replica of its room.
 pub(crate) struct Guest {
     registry: VoiceRoomRegistry,
     capacity: usize,
@@ -56,7 +56,7 @@ impl Guest {
     }
 
     pub(crate) fn apply(&mut self, op: &VoiceOp) {
-        // Whether it was allowed is not the point here: what is told afterwards must be right.
+        // The operation may be refused. Only the messages after it matter here.
         match *op {
             VoiceOp::Join { channel, limit, .. } => {
                 let _ = self.client.join_limited(&channel_name(channel), limit);
@@ -96,12 +96,12 @@ impl Guest {
         let old = std::mem::replace(&mut self.client, new);
         let sink = old.sink.clone();
         drop(old);
-        // Only now is it certain that nothing more comes.
+        // After the drop, no more messages can come.
         self.replica.apply_all(&sink.take());
         let replica = std::mem::replace(&mut self.replica, replica(&name, self.capacity));
         self.past.push(Past {
             stays: replica.stays,
-            // Evicted, or gone by itself before the eviction that was due.
+            // Evicted, or disconnected before a due eviction.
             cut: sink.close_reason() == Some(CloseReason::SlowConsumer) || sink.has_refused(),
         });
     }
@@ -110,7 +110,7 @@ impl Guest {
         self.client.sink.close_reason().is_some()
     }
 
-    /// Takes in what arrived.
+    /// Applies the messages that have arrived.
     pub(crate) fn settle(&mut self) {
         self.replica.apply_all(&self.client.take());
     }
@@ -132,8 +132,8 @@ impl Guest {
     }
 }
 
-/// When nothing is under way: all that the guests believe is what the registry says, nobody has two seats, and no empty
-/// room is left.
+/// Checks a registry on which no operation is running. Each guest's replica must equal the
+/// registry's roster, no user may have two seats, and no empty room may be left.
 pub(crate) fn check_all<'a>(
     registry: &VoiceRoomRegistry,
     channels: u8,
@@ -162,7 +162,7 @@ pub(crate) fn check_all<'a>(
         let view = guest.replica.room.as_ref();
         let believed = view.map(|view| (view.channel.clone(), view.session.clone()));
         let seat = seat.map(|(channel, session)| (channel.to_string(), session.to_string()));
-        assert_eq!(believed, seat, "where {} believes to be", guest.client.name);
+        assert_eq!(believed, seat, "the seat of {}", guest.client.name);
         if let Some((channel, _)) = seat {
             guest.replica.assert_equals(&rosters[&channel]);
             seated += 1;
@@ -170,7 +170,7 @@ pub(crate) fn check_all<'a>(
     }
     assert_eq!(
         seated, participants,
-        "somebody is listed who has no connection"
+        "a participant without a connection is listed"
     );
     let occupied = rosters.values().filter(|roster| !roster.is_empty()).count();
     assert_eq!(registry.room_count(), occupied, "an empty room is left");

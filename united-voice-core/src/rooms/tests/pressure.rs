@@ -1,4 +1,4 @@
-//! Clients that read too slowly: what is dropped, who is evicted, and that nobody else pays for it.
+//! Clients that read too slowly: dropped events, evictions, and no effect on other clients.
 
 use std::time::UNIX_EPOCH;
 
@@ -12,7 +12,7 @@ use crate::{
 const NOTHING: [&str; 0] = [];
 const EVICTED: Option<CloseReason> = Some(CloseReason::SlowConsumer);
 
-/// One that has joined and not read the response: its sink is full with it.
+/// A client that has joined and has not read the response. The response fills its sink.
 fn stalled(registry: &crate::VoiceRoomRegistry, name: &str) -> Client {
     let client = Client::slow(registry, name, 1);
     client.join("a").expect("joined");
@@ -43,7 +43,7 @@ fn an_event_for_a_full_sink_evicts() {
 }
 
 #[test]
-fn eviction_is_told_once() {
+fn an_eviction_is_announced_once() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let slow = stalled(&registry, "slow");
@@ -63,7 +63,7 @@ fn eviction_is_told_once() {
 }
 
 #[test]
-fn an_evicted_connection_does_nothing_any_more_and_a_new_one_does() {
+fn an_evicted_connection_can_do_nothing_and_a_new_one_can() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let slow = stalled(&registry, "slow");
@@ -101,7 +101,7 @@ fn all_connections_of_a_user_that_share_a_full_sink_are_evicted() {
     assert_eq!(roster(&registry, "a"), ["alice"]);
     assert_eq!(idle.join("a"), Err(JoinError::ConnectionClosed));
     assert_eq!(registry.stats().evictions, 2);
-    other.join("a").expect("has a sink of its own");
+    other.join("a").expect("this connection has its own sink");
 }
 
 #[test]
@@ -118,13 +118,13 @@ fn speaking_is_dropped_and_evicts_nobody() {
     assert_eq!(
         slow.lines(),
         ["speaking a alice off"],
-        "what fits again arrives"
+        "events arrive again once there is room"
     );
     assert_eq!(registry.stats().evictions, 0);
 }
 
 #[test]
-fn replies_go_beyond_the_limit_and_evict_nobody() {
+fn replies_may_exceed_the_limit_and_evict_nobody() {
     let registry = registry();
     let slow = stalled(&registry, "slow");
     for number in 0..10 {
@@ -142,7 +142,7 @@ fn replies_go_beyond_the_limit_and_evict_nobody() {
 }
 
 #[test]
-fn a_relay_to_a_full_sink_evicts_the_target_and_tells_the_sender() {
+fn a_relay_to_a_full_sink_evicts_the_target_and_notifies_the_sender() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let slow = stalled(&registry, "slow");
@@ -154,11 +154,12 @@ fn a_relay_to_a_full_sink_evicts_the_target_and_tells_the_sender() {
 }
 
 #[test]
-fn evictions_cascade_to_the_end() {
+fn evictions_cascade_until_every_full_sink_is_evicted() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
-    // With all five there the first is full, the second too, and each further has room for one event more: the leave
-    // event of each makes the next overflow.
+    // Once all five have joined, the first two sinks are full, and each further sink has room for
+    // one more event than the sink before. So the leave event of each client makes the next sink
+    // overflow.
     let slow: Vec<Client> = [5, 4, 4, 4, 4]
         .into_iter()
         .enumerate()
@@ -185,7 +186,7 @@ fn evictions_cascade_to_the_end() {
     assert_eq!(
         slow[4].lines()[1..],
         expected[..3],
-        "all that fitted arrived"
+        "all events that fit arrived"
     );
     assert_eq!(roster(&registry, "a"), ["alice"]);
 }
@@ -219,7 +220,7 @@ fn a_whole_room_of_stalled_clients_is_evicted_at_once() {
 }
 
 #[test]
-fn a_join_that_evicts_members_is_complete_for_the_rest() {
+fn a_join_that_evicts_members_is_complete_for_the_others() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let slow = stalled(&registry, "slow");
@@ -235,7 +236,7 @@ fn a_join_that_evicts_members_is_complete_for_the_rest() {
 }
 
 #[test]
-fn a_leave_a_disconnect_a_kick_and_a_closing_evict_too() {
+fn leaves_disconnects_kicks_and_channel_closes_evict_too() {
     let leave = |bob: Client| bob.connection.leave_channel("a", "").expect("left");
     let disconnect = |bob: Client| drop(bob);
     let registry = registry();
@@ -263,7 +264,7 @@ fn a_leave_a_disconnect_a_kick_and_a_closing_evict_too() {
 }
 
 #[test]
-fn an_old_connection_that_cannot_be_told_of_its_loss_is_closed_and_the_seat_stays() {
+fn an_old_connection_with_a_full_sink_is_closed_by_a_takeover_and_the_new_seat_stays() {
     let registry = registry();
     let bob = Client::joined(&registry, "bob", "a");
     let old = stalled(&registry, "alice");
@@ -283,7 +284,7 @@ fn credentials_that_do_not_fit_evict() {
     let slow = Client::slow(server.registry(), "slow", 1);
     assert!(
         !server.push_ice_servers(&slow.connection, UNIX_EPOCH),
-        "one without a seat is sent none"
+        "a connection without a seat gets no credentials"
     );
     assert_eq!(slow.lines(), NOTHING);
     slow.join("a").expect("joined");
@@ -305,7 +306,7 @@ fn a_sink_that_is_closed_loses_events_and_is_not_evicted() {
     assert_eq!(
         roster(&registry, "a"),
         ["alice", "bob"],
-        "its own end removes it"
+        "a closed connection is removed by its own disconnect"
     );
     assert_eq!(registry.stats().evictions, 0);
     assert_eq!(bob.sink.close_reason(), Some(CloseReason::GoingAway));

@@ -1,7 +1,7 @@
-//! Offers, answers and candidates reach the one they are for and nobody else.
+//! Offers, answers and candidates reach their target and nobody else.
 //!
-//! The invariants: relay depends on nothing but the sender's session and its room, and the content is opaque. The sender's
-//! name is the server's to write, and a refusal tells nothing about who exists.
+//! The invariants: relay depends only on the sender's session and its room, and the content is
+//! opaque. The server sets the sender, and a refusal does not show which users exist.
 
 use super::client::{Client, registry, roster};
 use crate::{
@@ -27,7 +27,7 @@ fn failure(result: Result<(), RelayError>) -> RelayFailure {
     result.expect_err("refused").reason
 }
 
-/// alice and bob in `a`, carol in `b`, dave connected but nowhere.
+/// alice and bob are in `a`, carol is in `b`, and dave is connected but in no channel.
 fn scene(registry: &VoiceRoomRegistry) -> [Client; 4] {
     let scene = [
         Client::joined(registry, "alice", "a"),
@@ -92,7 +92,7 @@ fn only_members_reach_only_other_members() {
 }
 
 #[test]
-fn a_target_that_is_unknown_elsewhere_or_oneself_is_refused_in_the_same_words() {
+fn every_unreachable_target_gets_the_same_error() {
     let registry = registry();
     let scene = scene(&registry);
     let refusal = |to: &str| {
@@ -107,11 +107,11 @@ fn a_target_that_is_unknown_elsewhere_or_oneself_is_refused_in_the_same_words() 
         )
     };
     let unknown = refusal("nobody");
-    assert_eq!(refusal("carol"), unknown, "elsewhere");
-    assert_eq!(refusal("dave"), unknown, "nowhere");
-    assert_eq!(refusal("alice"), unknown, "oneself");
-    assert_eq!(refusal(&"x".repeat(10_000)), unknown, "no id at all");
-    // Nor does a session name tell more.
+    assert_eq!(refusal("carol"), unknown, "in another channel");
+    assert_eq!(refusal("dave"), unknown, "in no channel");
+    assert_eq!(refusal("alice"), unknown, "the sender");
+    assert_eq!(refusal(&"x".repeat(10_000)), unknown, "not a valid id");
+    // A session id in the request changes nothing.
     let mut named = offer("a", "carol", "x");
     named.target_session_id = "0000000000000000".into();
     let error = scene[0].connection.relay(named).expect_err("refused");
@@ -119,7 +119,7 @@ fn a_target_that_is_unknown_elsewhere_or_oneself_is_refused_in_the_same_words() 
 }
 
 #[test]
-fn oneself_is_no_target_by_ones_other_connection_either() {
+fn a_user_cannot_relay_to_its_own_other_connection() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let other = Client::new(&registry, "alice");
@@ -167,7 +167,7 @@ fn a_message_to_an_earlier_session_is_stale() {
 }
 
 #[test]
-fn the_sender_is_written_over_and_the_rest_is_not() {
+fn the_sender_is_overwritten_and_the_rest_is_not() {
     let registry = registry();
     let [alice, bob, ..] = scene(&registry);
     let message = VoiceIceCandidate {
@@ -243,7 +243,7 @@ fn messages_arrive_in_order_and_once() {
 }
 
 #[test]
-fn a_target_whose_connection_is_closed_is_not_in_the_channel() {
+fn a_target_with_a_closed_connection_is_not_in_the_channel() {
     let registry = registry();
     let [alice, bob, ..] = scene(&registry);
     crate::SignalSink::close(&*bob.sink, crate::CloseReason::GoingAway);
@@ -252,7 +252,7 @@ fn a_target_whose_connection_is_closed_is_not_in_the_channel() {
 }
 
 #[test]
-fn the_joined_event_comes_before_what_the_joiner_sends() {
+fn the_joined_event_comes_before_messages_of_the_joiner() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let bob = Client::new(&registry, "bob");

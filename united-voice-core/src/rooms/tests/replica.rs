@@ -1,9 +1,11 @@
-//! Whatever happens, every connection's replica of its room (snapshot, then events in the order of delivery) is the
-//! registry's roster, and all members saw the same order.
+//! After any operations, every connection's replica of its room equals the registry's roster, and
+//! all members saw the same order. A replica is the snapshot plus the events in the order of
+//! delivery.
 //!
-//! The invariant: one order for all, the joiner's response before any of it, snapshot and events make the roster. The
-//! replica is strict: it fails on an event of a room the connection is not in, on a join or leave that does not fit, and
-//! on an event before the response.
+//! The invariant: all members see one order, a joiner gets the response before any event, and
+//! snapshot plus events equal the roster. The replica is strict. It fails on an event of a room
+//! that the connection is not in, on a join or leave that does not fit, and on an event before the
+//! response.
 
 use super::{
     client::registry,
@@ -17,7 +19,7 @@ const USERS: u8 = 4;
 const CONNECTIONS: u8 = 7;
 const CHANNELS: u8 = 3;
 
-/// Runs `ops` with sinks of `capacity`, checking after every step.
+/// Runs `ops` with sinks of `capacity` signals. If no sink can overflow, checks after every step.
 fn run(ops: &[VoiceOp], capacity: usize) {
     let registry = registry();
     let mut order = Order::new(&registry);
@@ -69,9 +71,9 @@ proptest! {
         run(&ops, 1_000_000);
     }
 
-    /// Here nobody reads until the end, so that events overflow and evictions cascade.
+    /// Nobody reads until the end here, so that sinks overflow and evictions cascade.
     #[test]
-    fn slow_readers_see_a_beginning_of_the_same_order(
+    fn slow_readers_see_a_prefix_of_the_same_order(
         ops in vec(VoiceOp::any(CONNECTIONS, USERS, CHANNELS), 0..120),
         capacity in 1..12_usize,
     ) {

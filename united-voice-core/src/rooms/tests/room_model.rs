@@ -1,5 +1,5 @@
-//! `RoomState` does what a plain list does: one seat a user, joining order, sessions that are not the present one change
-//! nothing, and nobody new beyond a limit.
+//! `RoomState` does the same as a plain list: one seat per user, joining order, no effect of a
+//! stale session, and no new user beyond a limit.
 
 use std::num::NonZeroU32;
 
@@ -10,10 +10,10 @@ use crate::{
 };
 use proptest::{collection::vec, prelude::*};
 
-/// Who is in the room: user, session, muted, deafened, handle.
+/// A member of the room: user, session, muted, deafened, handle.
 type Row = (u8, SessionId, bool, bool, usize);
 
-/// The obvious implementation. `latest` holds the last session of each user, seated or not.
+/// The obvious implementation.
 #[derive(Default)]
 struct Model {
     rows: Vec<Row>,
@@ -38,7 +38,7 @@ impl Model {
     }
 }
 
-/// The system under test beside its model.
+/// The room under test and its model.
 struct Pair {
     room: RoomState<usize>,
     model: Model,
@@ -108,7 +108,7 @@ impl Pair {
         assert_eq!(gone.map(|member| member.handle), expected.map(|row| row.4));
     }
 
-    /// The user's present session, or one that isn't.
+    /// The user's present session, or another one if `stale`.
     fn session(&self, user: u8, stale: bool) -> SessionId {
         let unused = *self.sessions.last().expect("sessions");
         self.model
@@ -163,7 +163,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
-    fn does_what_a_list_does(ops in vec(RoomOp::any(8), 0..60)) {
+    fn does_the_same_as_a_list(ops in vec(RoomOp::any(8), 0..60)) {
         let mut pair = Pair {
             room: RoomState::default(),
             model: Model::default(),
@@ -176,7 +176,7 @@ proptest! {
     }
 }
 
-/// What a join and a leave allocate, apart from the messages that tell of them.
+/// A join and a leave allocate nothing, apart from their messages.
 #[test]
 fn taking_and_leaving_a_seat_allocates_nothing() {
     let mut room = RoomState::default();
@@ -192,7 +192,7 @@ fn taking_and_leaving_a_seat_allocates_nothing() {
         visitor = room.unseat(sessions[1]);
         assert!(visitor.is_some());
     };
-    // The first visit makes room in the lists.
+    // The first visit grows the lists.
     visit();
     assert_eq!(allocation_counter::measure(visit).count_total, 0);
 }

@@ -1,7 +1,7 @@
-//! The seam between what was decided and what happens: changes are applied here without any request.
+//! The seam between deciding and applying: these tests apply changes without any request.
 //!
-//! The property test holds it against a naive model. The other tests take away what a change speaks
-//! of: it must do the rest all the same.
+//! The property test compares the result with a naive model. The other tests first remove a
+//! connection, seat or member that a change names. The change must still do the rest.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::{
 
 const NOTHING: [&str; 0] = [];
 
-/// Applies a change to `user` in `room`, with what a request would have locked.
+/// Applies a change to `user` in `room` under the locks that a request would take.
 fn apply(
     registry: &VoiceRoomRegistry,
     who: &Arc<User>,
@@ -64,7 +64,7 @@ fn session_of(client: &Client) -> SessionId {
     client.connection.seat().expect("seated").1
 }
 
-/// Takes a member out of its room and nowhere else, as only a fault could.
+/// Removes a member from its room but keeps its seat, as only a fault could.
 fn lose_member(room: &Room, session: SessionId) {
     let mut cell = room.state.lock();
     let lost = cell.open_mut().expect("live").unseat(session);
@@ -72,7 +72,7 @@ fn lose_member(room: &Room, session: SessionId) {
 }
 
 #[test]
-fn a_join_whose_connection_is_gone_seats_a_member_that_hears_nothing() {
+fn a_join_whose_connection_is_gone_seats_a_member_that_gets_no_messages() {
     let registry = registry();
     let bob = Client::joined(&registry, "bob", "a");
     let alice = Client::new(&registry, "alice");
@@ -91,7 +91,11 @@ fn a_join_whose_connection_is_gone_seats_a_member_that_hears_nothing() {
     bob.connection
         .update_state("a", true, false, "")
         .expect("told");
-    assert_eq!(alice.lines(), NOTHING, "another connection of the user");
+    assert_eq!(
+        alice.lines(),
+        NOTHING,
+        "the user's other connection is not the member"
+    );
     bob.take();
 
     let reason = VoiceLeaveReason::Disconnected;
@@ -102,7 +106,7 @@ fn a_join_whose_connection_is_gone_seats_a_member_that_hears_nothing() {
 }
 
 #[test]
-fn a_leave_whose_member_is_gone_frees_the_connection_and_tells_nobody() {
+fn a_leave_whose_member_is_gone_frees_the_connection_and_sends_nothing() {
     let registry = registry();
     let bob = Client::joined(&registry, "bob", "a");
     let alice = Client::joined(&registry, "alice", "a");
@@ -119,7 +123,7 @@ fn a_leave_whose_member_is_gone_frees_the_connection_and_tells_nobody() {
     assert_eq!((bob.lines(), alice.lines()), (vec![], vec![]));
     assert_eq!(registry.stats().leaves, leaves);
 
-    // Once more, with neither seat nor member.
+    // The same change again, now with neither seat nor member.
     let reason = VoiceLeaveReason::Kicked;
     let change = Change::Leave { session, reason };
     apply(&registry, &who, (&room, None), change, Answer::Event);
@@ -129,7 +133,7 @@ fn a_leave_whose_member_is_gone_frees_the_connection_and_tells_nobody() {
 }
 
 #[test]
-fn a_move_whose_old_member_is_gone_still_arrives() {
+fn a_move_whose_old_member_is_gone_still_succeeds() {
     let registry = registry();
     let bob = Client::joined(&registry, "bob", "a");
     let carol = Client::joined(&registry, "carol", "b");
@@ -145,7 +149,7 @@ fn a_move_whose_old_member_is_gone_still_arrives() {
 }
 
 #[test]
-fn a_take_over_whose_old_member_is_gone_still_arrives() {
+fn a_takeover_whose_old_member_is_gone_still_succeeds() {
     let registry = registry();
     let bob = Client::joined(&registry, "bob", "a");
     let old = Client::joined(&registry, "alice", "a");
@@ -159,7 +163,7 @@ fn a_take_over_whose_old_member_is_gone_still_arrives() {
 }
 
 #[test]
-fn nothing_is_said_of_a_session_that_is_gone() {
+fn a_change_of_a_session_that_is_gone_sends_nothing() {
     let registry = registry();
     let bob = Client::joined(&registry, "bob", "a");
     let alice = Client::joined(&registry, "alice", "a");
@@ -177,7 +181,7 @@ fn nothing_is_said_of_a_session_that_is_gone() {
 }
 
 #[test]
-fn a_dead_room_takes_no_message() {
+fn a_dead_room_accepts_no_message() {
     let registry = registry();
     let alice = Client::joined(&registry, "alice", "a");
     let room = room_of(&registry, "a");
@@ -194,15 +198,15 @@ fn a_dead_room_takes_no_message() {
     assert_eq!(roster(&registry, "a"), ["alice"]);
 }
 
-/// A change of one of the users, named by a small number.
+/// A change of one user. Users are small numbers.
 #[derive(Debug, Clone)]
 enum Step {
-    /// By the user's own connection, or by one that is gone.
+    /// By the user's connection, or by one that is gone.
     Join {
         user: usize,
         gone: bool,
     },
-    /// Of the present session, or of one that is not.
+    /// Of the user's present session, or of another one.
     Leave {
         user: usize,
         stale: bool,
@@ -231,7 +235,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 const USERS: usize = 4;
 
-/// Who sits in the room, in order; and what somebody who sits there throughout is told.
+/// The members of the room in order, and the events that a permanent member gets.
 #[derive(Default)]
 struct Model {
     seats: Vec<(usize, SessionId)>,
@@ -269,7 +273,7 @@ impl Scene {
         }
     }
 
-    /// The user's present session, or one that nobody has.
+    /// The user's present session, or an unused one if `stale`.
     fn session(&self, user: usize, stale: bool) -> SessionId {
         let present = self.model.session(user).filter(|_| !stale);
         present.unwrap_or_else(|| self.registry.inner.next_session())
@@ -365,7 +369,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
-    fn changes_do_what_a_list_does(steps in vec(step(), 0..40)) {
+    fn changes_do_the_same_as_a_list(steps in vec(step(), 0..40)) {
         let mut scene = Scene::new();
         for step in &steps {
             scene.run(step);

@@ -1,7 +1,9 @@
-//! Many threads at once. What a single thread can show is in `membership.rs` and `replica.rs`; here are the races.
+//! Races between many threads. Tests that need only one thread are in `membership.rs` and
+//! `replica.rs`.
 //!
-//! The invariants: never more than the hard limit, no deadlock between moves in opposite directions, a join that races
-//! with the removal of an empty room loses nobody, a disconnect frees the seat, and under all of it one order for all.
+//! The invariants: a room never exceeds its hard limit, moves in opposite directions do not
+//! deadlock, a join that races with the removal of an empty room loses nobody, a disconnect frees
+//! the seat, and all members see one order throughout.
 
 use std::{
     sync::{
@@ -23,10 +25,11 @@ use super::{
 };
 use crate::{JoinError, VoiceRoomRegistry};
 
-/// Far more than any of these takes.
+/// Far longer than any of these tests takes.
 const WATCHDOG: Duration = Duration::from_secs(30);
 
-/// Runs `work` once on each thread and hands back what they return; a deadlock fails instead of hanging.
+/// Runs `work` once on each thread and returns the results. A deadlock makes the test fail instead
+/// of hang.
 fn on_threads<T: Send + 'static>(
     threads: usize,
     work: impl Fn(usize) -> T + Send + Sync + 'static,
@@ -54,8 +57,8 @@ const THREADS: usize = 4;
 const GUESTS_PER_THREAD: usize = 4;
 const OPS_PER_THREAD: usize = 4_000;
 
-/// One thread's share: its own connections, of users that other threads have connections of as well.
-fn carouse(registry: &VoiceRoomRegistry, order: &Mutex<Order>, thread: usize) -> Vec<Guest> {
+/// The work of one thread. It has its own connections, but shares the users with the other threads.
+fn act_at_random(registry: &VoiceRoomRegistry, order: &Mutex<Order>, thread: usize) -> Vec<Guest> {
     let mut rng = fastrand::Rng::with_seed(thread as u64);
     let mut guests: Vec<Guest> = (0..GUESTS_PER_THREAD)
         .map(|number| {
@@ -74,11 +77,13 @@ fn carouse(registry: &VoiceRoomRegistry, order: &Mutex<Order>, thread: usize) ->
 }
 
 #[test]
-fn everybody_at_once_and_all_replicas_are_right() {
+fn all_replicas_are_right_after_many_threads_acted_at_random() {
     let registry = registry();
     let order = Arc::new(Mutex::new(Order::new(&registry)));
     let (shared, noted) = (registry.clone(), Arc::clone(&order));
-    let guests = on_threads(THREADS, move |thread| carouse(&shared, &noted, thread));
+    let guests = on_threads(THREADS, move |thread| {
+        act_at_random(&shared, &noted, thread)
+    });
     let mut guests: Vec<Guest> = guests.into_iter().flatten().collect();
     guests.iter_mut().for_each(Guest::settle);
     check_all(&registry, CHANNELS, guests.iter());
@@ -86,7 +91,7 @@ fn everybody_at_once_and_all_replicas_are_right() {
     for guest in &guests {
         guest.check_order(&order);
     }
-    assert!(order.len() > OPS_PER_THREAD, "hardly anything happened");
+    assert!(order.len() > OPS_PER_THREAD, "too few events happened");
     assert!(
         guests.iter().map(Guest::cuts).sum::<usize>() > 0,
         "nobody was evicted"
@@ -108,7 +113,7 @@ fn everybody_at_once_and_all_replicas_are_right() {
 }
 
 #[test]
-fn of_64_who_race_for_8_seats_exactly_8_get_one() {
+fn exactly_8_of_64_racing_users_get_one_of_8_seats() {
     const JOINERS: usize = 64;
     const ROUNDS: usize = 1_000;
     let registry = registry();
@@ -137,7 +142,7 @@ fn of_64_who_race_for_8_seats_exactly_8_get_one() {
 }
 
 #[test]
-fn movers_in_opposite_directions_do_not_wait_for_each_other() {
+fn moves_in_opposite_directions_do_not_deadlock() {
     const MOVES: usize = 5_000;
     let registry = registry();
     on_threads(4, move |number| {
@@ -176,8 +181,8 @@ fn a_join_that_races_with_the_removal_of_the_room_is_not_lost() {
     assert_eq!(registry.room_count(), 0);
 }
 
-/// The same for the entry of a user, whose last connection goes while another comes. Two entries of one user would be two
-/// seats, and could not be told apart in the room.
+/// The same for the entry of a user whose last connection ends while another begins. Two entries of
+/// one user would be two seats, and the room could not tell them apart.
 #[test]
 fn a_connection_that_races_with_the_removal_of_the_user_is_not_lost() {
     const ROUNDS: usize = 10_000;
@@ -203,7 +208,7 @@ fn a_connection_that_races_with_the_removal_of_the_user_is_not_lost() {
 }
 
 #[test]
-fn of_all_who_join_at_once_each_learns_of_each() {
+fn users_that_join_at_once_all_learn_of_each_other() {
     const JOINERS: usize = 8;
     const ROUNDS: usize = 300;
     let registry = registry();
@@ -225,7 +230,7 @@ fn of_all_who_join_at_once_each_learns_of_each() {
     });
 }
 
-/// When `policy_changed` has returned, no join that asked before takes a seat.
+/// Once `policy_changed` has returned, no join with an earlier admission takes a seat.
 #[test]
 fn no_join_under_an_old_policy_comes_after_the_change() {
     const ROUNDS: usize = 3_000;

@@ -1,4 +1,5 @@
-//! A client's view of its room, made of nothing but what it was sent, and strict about what it may be sent.
+//! A client's view of its room, built only from the messages to the client. It fails on any message
+//! that the server must not send.
 
 use crate::proto::{
     voice::{VoiceErrorCode, VoiceJoinResponse, VoiceParticipant},
@@ -7,13 +8,14 @@ use crate::proto::{
 
 use super::lines::line;
 
-/// What one connection knows. A connection is in one room at most, so an event of any other is a fault.
+/// The view of one connection. A connection is in at most one room, so an event of another room is
+/// a fault.
 pub(crate) struct Replica {
     me: String,
-    /// The connection reads slowly: it may miss events, but then it is about to end.
+    /// If set, the connection reads slowly. It may miss events, but then it ends soon.
     slow: bool,
     pub(crate) room: Option<View>,
-    /// Every stay so far, the present one last.
+    /// Every stay so far. The present one is the last.
     pub(crate) stays: Vec<Stay>,
 }
 
@@ -24,7 +26,7 @@ pub(crate) struct View {
     pub(crate) others: Vec<VoiceParticipant>,
 }
 
-/// What a connection was told of a channel from one session's response on.
+/// The events that a connection got in one stay, after the response.
 pub(crate) struct Stay {
     pub(crate) channel: String,
     pub(crate) session: String,
@@ -56,13 +58,13 @@ impl Replica {
 
     /// # Panics
     ///
-    /// Where the server should not have sent this now.
+    /// If the server must not send this now.
     pub(crate) fn apply(&mut self, envelope: &Envelope) {
         match envelope.payload.as_ref().expect("a payload") {
             Payload::VoiceJoinResponse(response) => self.enter(response),
             Payload::VoiceParticipantJoinedEvent(event) => {
                 let who = event.participant.clone().expect("a participant");
-                assert_ne!(who.user_id, self.me, "told of its own join");
+                assert_ne!(who.user_id, self.me, "a client got its own joined event");
                 let view = self.view(&event.channel_id, envelope);
                 let known = view.others.iter().any(|other| other.user_id == who.user_id);
                 assert!(!known, "{} joined twice", who.user_id);
@@ -72,7 +74,7 @@ impl Replica {
                 let view = self.view(&event.channel_id, envelope);
                 assert_eq!(
                     view.session, event.session_id,
-                    "told of another's own leave"
+                    "a client got a leave event that was for another"
                 );
                 self.room = None;
             }
@@ -83,7 +85,7 @@ impl Replica {
                 };
                 let position = view.others.iter().position(who);
                 view.others
-                    .remove(position.expect("somebody left who was not there"));
+                    .remove(position.expect("a user left that was not there"));
             }
             Payload::VoiceStateUpdate(update) => {
                 let own = update.user_id == self.me;
@@ -92,7 +94,7 @@ impl Replica {
                     .others
                     .iter_mut()
                     .find(|other| other.user_id == update.user_id);
-                assert!(own != who.is_some(), "a state of somebody who is not there");
+                assert!(own != who.is_some(), "a state of a user that is not there");
                 if let Some(who) = who {
                     (who.muted, who.deafened) = (update.muted, update.deafened);
                 }
@@ -103,7 +105,7 @@ impl Replica {
                     (&other.user_id, &other.session_id)
                         == (&candidate.sender_user_id, &candidate.sender_session_id)
                 });
-                assert!(known, "relayed from somebody who is not there");
+                assert!(known, "a message from a user that is not there");
             }
             Payload::VoiceError(error) if error.code() == VoiceErrorCode::SessionReplaced => {
                 self.view(&error.channel_id, envelope);
@@ -127,7 +129,7 @@ impl Replica {
         if let Some(view) = self.room.as_ref().filter(|_| rejoined) {
             assert!(
                 self.slow || &view.others == participants,
-                "a rejoin's snapshot is another roster"
+                "a rejoin's snapshot differs from the view"
             );
         } else {
             self.stays.push(Stay {
@@ -143,10 +145,11 @@ impl Replica {
         });
     }
 
-    /// The view of `channel`, which must be where the connection is; notes the event.
+    /// Records the event and returns the view of `channel`, which must be the connection's room.
     fn view(&mut self, channel: &str, envelope: &Envelope) -> &mut View {
         let event = envelope.payload.as_ref().expect("a payload");
-        // A relayed message is for one member alone, and the loss of the seat too: no part of the common order.
+        // Relayed messages and the loss of a seat go to one member only, so they are not part of
+        // the common order.
         if !matches!(
             event,
             Payload::VoiceIceCandidate(_) | Payload::VoiceError(_)
@@ -164,18 +167,19 @@ impl Replica {
         }
     }
 
-    /// Whether this is what the registry says: the same others in the same order, and the connection itself.
+    /// Checks that this equals the registry's roster: the same others in the same order, and the
+    /// connection itself.
     pub(crate) fn assert_equals(&self, participants: &[VoiceParticipant]) {
         let view = self.room.as_ref().expect("in a room");
         let mut others = participants.to_vec();
         let me = others.iter().position(|who| who.user_id == self.me);
         let me = others.remove(me.expect("the registry has the client, too"));
         assert_eq!(me.session_id, view.session);
-        assert_eq!(others, view.others, "what {} sees", self.me);
+        assert_eq!(others, view.others, "the view of {}", self.me);
     }
 }
 
-/// An event without what differs between its recipients.
+/// An event without the parts that differ between its recipients.
 pub(crate) fn event_key(payload: &Payload) -> String {
     let session = match payload {
         Payload::VoiceLeaveEvent(event) => &event.session_id,
