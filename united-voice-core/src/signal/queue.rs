@@ -32,9 +32,10 @@ const FEW: usize = 16;
 ///
 /// The queue keeps each signal as it will be sent: encoded in protobuf, or in the codec that
 /// [`QueueStream::set_codec`] names. `bytes` counts these encoded bytes, and a waiting signal takes
-/// at most 100 bytes of memory besides. Recipients of the same signal share its bytes. A queue in
-/// which nothing waits takes less than 200 bytes, and up to 384 more after signals have waited in
-/// it.
+/// at most 100 bytes of memory besides. Recipients of the same signal share its bytes. A message
+/// that nobody else gets, such as the response to a join, waits as it is and counts as its protobuf
+/// form. A queue in which nothing waits takes less than 200 bytes, and up to 384 more after signals
+/// have waited in it.
 pub fn outbound_queue(messages: usize, bytes: usize) -> (QueueSink, QueueStream) {
     let queue = Arc::new(Queue {
         messages,
@@ -130,7 +131,7 @@ impl SignalSink for QueueSink {
 
     fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
         let urgency = signal.urgency();
-        self.0.push(signal.into_encoded(self.0.codec()), urgency)
+        self.0.push(signal.into_kept(self.0.codec()), urgency)
     }
 
     fn close(&self, reason: CloseReason) {

@@ -224,13 +224,23 @@ impl Signal {
         }
     }
 
-    /// As [`encoded`](Self::encoded), and counts no reference.
+    /// What a queue keeps of a signal that nobody else gets: the frame in `codec`, without counting a
+    /// reference; or the message as it is, if nobody has encoded it. Its reader encodes it then, so
+    /// that a long snapshot is not encoded under the locks of those who deliver it.
     #[inline]
-    pub(crate) fn into_encoded(self, codec: Codec) -> Form {
-        match codec {
+    pub(crate) fn into_kept(self, codec: Codec) -> Form {
+        let is_encoded = match codec {
             #[cfg(feature = "json")]
-            Codec::Json => Form::Json(self.into_json()),
-            _ => Form::Protobuf(self.into_protobuf()),
+            Codec::Json => self.json.get().is_some(),
+            _ => self.protobuf.get().is_some(),
+        };
+        match self.form {
+            Form::Message(_) if !is_encoded => self.form,
+            _ => match codec {
+                #[cfg(feature = "json")]
+                Codec::Json => Form::Json(self.into_json()),
+                _ => Form::Protobuf(self.into_protobuf()),
+            },
         }
     }
 }
@@ -327,7 +337,7 @@ mod tests {
         let first = signal.as_protobuf().as_ptr();
         for form in [
             signal.encoded(Codec::Protobuf),
-            signal.into_encoded(Codec::Protobuf),
+            signal.into_kept(Codec::Protobuf),
         ] {
             let kept = Signal::from_form(form, Urgency::Event);
             assert_eq!(kept.as_protobuf().as_ptr(), first);
@@ -342,10 +352,7 @@ mod tests {
         assert_eq!(signal.as_json(), text);
         let first = signal.as_json().as_ptr();
         let other = signal.clone();
-        for form in [
-            signal.encoded(Codec::Json),
-            signal.into_encoded(Codec::Json),
-        ] {
+        for form in [signal.encoded(Codec::Json), signal.into_kept(Codec::Json)] {
             let kept = Signal::from_form(form, Urgency::Event);
             assert_eq!(kept.size(), text.len());
             assert_eq!(kept.as_json().as_ptr(), first);
@@ -367,7 +374,7 @@ mod tests {
 
     #[test]
     fn bytes_that_others_hold_are_known() {
-        let mine = signal().into_encoded(Codec::Protobuf);
+        let mine = signal().encoded(Codec::Protobuf);
         assert!(!mine.is_shared());
         let others = mine.clone();
         assert!(mine.is_shared());
