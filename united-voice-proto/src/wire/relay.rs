@@ -4,24 +4,16 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::relay_frame::{self, RelayFrame};
 #[cfg(feature = "json")]
 use super::relay_text::{self, RelayText};
+use super::{
+    relay_frame::{self, RelayFrame},
+    route::{RelayKind, Route},
+};
 use crate::{
     Codec, decode,
     ws::{Envelope, envelope::Payload},
 };
-
-/// The three messages that are relayed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RelayKind {
-    /// `voice_sdp_offer`.
-    Offer,
-    /// `voice_sdp_answer`.
-    Answer,
-    /// `voice_ice_candidate`.
-    Candidate,
-}
 
 /// A frame with an offer, an answer or a candidate, borrowed as it came in.
 ///
@@ -33,19 +25,14 @@ pub enum RelayKind {
 /// and all of them are checked UTF-8.
 #[derive(Clone, Copy)]
 pub struct Relay<'a> {
-    pub(super) frame: &'a [u8],
-    pub(super) kind: RelayKind,
-    pub(super) request_id: &'a str,
-    pub(super) target_user_id: &'a str,
-    pub(super) channel_id: &'a str,
-    pub(super) target_session_id: &'a str,
-    pub(super) content_len: usize,
-    pub(super) form: Form<'a>,
+    frame: &'a [u8],
+    route: Route<'a>,
+    form: Form<'a>,
 }
 
 /// The parts of the frame that are passed on as they are, in the encoding of the frame.
 #[derive(Clone, Copy)]
-pub(super) enum Form<'a> {
+enum Form<'a> {
     Protobuf(RelayFrame<'a>),
     #[cfg(feature = "json")]
     Json(RelayText<'a>),
@@ -69,49 +56,59 @@ impl<'a> Relay<'a> {
     /// that only one function decides what is malformed.
     #[inline]
     pub(crate) fn parse_protobuf(frame: &'a [u8]) -> Option<Self> {
-        relay_frame::parse(frame)
+        let (route, form) = relay_frame::parse(frame)?;
+        Some(Self {
+            frame,
+            route,
+            form: Form::Protobuf(form),
+        })
     }
 
     /// As [`parse_protobuf`](Self::parse_protobuf), in JSON.
     #[cfg(feature = "json")]
     pub(crate) fn parse_json(frame: &'a str) -> Option<Self> {
-        relay_text::parse(frame)
+        let (route, form) = relay_text::parse(frame)?;
+        Some(Self {
+            frame: frame.as_bytes(),
+            route,
+            form: Form::Json(form),
+        })
     }
 
     /// Which of the three messages it is.
     #[must_use]
     pub const fn kind(&self) -> RelayKind {
-        self.kind
+        self.route.kind
     }
 
     /// The request id as the client wrote it, however long.
     #[must_use]
     pub const fn request_id(&self) -> &'a str {
-        self.request_id
+        self.route.request_id
     }
 
     /// The user that the message is for.
     #[must_use]
     pub const fn target_user_id(&self) -> &'a str {
-        self.target_user_id
+        self.route.target_user_id
     }
 
     /// The channel that sender and target are in.
     #[must_use]
     pub const fn channel_id(&self) -> &'a str {
-        self.channel_id
+        self.route.channel_id
     }
 
     /// The session of the target that the message is for; empty for the one that is present.
     #[must_use]
     pub const fn target_session_id(&self) -> &'a str {
-        self.target_session_id
+        self.route.target_session_id
     }
 
     /// The length of the `sdp` or the `candidate_json` in bytes of UTF-8, without JSON escapes.
     #[must_use]
     pub const fn content_len(&self) -> usize {
-        self.content_len
+        self.route.content_len
     }
 
     /// Encodes the frame for the target, with one allocation if the sender's ids need no escapes.
@@ -126,12 +123,12 @@ impl<'a> Relay<'a> {
     pub fn encode_from(&self, sender_user_id: &str, sender_session_id: &str) -> EncodedRelay {
         match &self.form {
             Form::Protobuf(frame) => {
-                let frame = frame.encode(self.kind, sender_user_id, sender_session_id);
+                let frame = frame.encode(self.route.kind, sender_user_id, sender_session_id);
                 EncodedRelay::Protobuf(frame)
             }
             #[cfg(feature = "json")]
             Form::Json(text) => {
-                EncodedRelay::Json(text.encode(self, sender_user_id, sender_session_id))
+                EncodedRelay::Json(text.encode(&self.route, sender_user_id, sender_session_id))
             }
         }
     }

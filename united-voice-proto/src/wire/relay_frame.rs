@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{
     field::{Field, envelope, relay},
     read,
-    relay::{Form, Relay, RelayKind},
+    route::{RelayKind, Route},
     write::{self, Part},
 };
 
@@ -21,7 +21,7 @@ pub(super) struct RelayFrame<'a> {
 /// It must be written as protobuf libraries write it, because parts of it are copied: the fields of
 /// the message in the order of their numbers, none of them twice, none empty, no varint padded.
 #[inline]
-pub(super) fn parse(frame: &[u8]) -> Option<Relay<'_>> {
+pub(super) fn parse(frame: &[u8]) -> Option<(Route<'_>, RelayFrame<'_>)> {
     let (early_id, rest) = read::text(envelope::REQUEST_ID, frame)?;
     let (tag, rest) = rest.split_first_chunk()?;
     let kind = kind_of_tag(*tag)?;
@@ -46,19 +46,19 @@ pub(super) fn parse(frame: &[u8]) -> Option<Relay<'_>> {
     let (_, behind_sender) = read::text_len(relay::SENDER_SESSION_ID, rest)?;
     let (target_session_id, rest) = read::text(relay::TARGET_SESSION_ID, behind_sender)?;
     let (before_sender, _) = message.split_at(message.len() - from_sender.len());
-    rest.is_empty().then_some(Relay {
-        frame,
+    let route = Route {
         kind,
         request_id,
         target_user_id,
         channel_id,
         target_session_id,
         content_len,
-        form: Form::Protobuf(RelayFrame {
-            before_sender,
-            behind_sender,
-        }),
-    })
+    };
+    let frame = RelayFrame {
+        before_sender,
+        behind_sender,
+    };
+    rest.is_empty().then_some((route, frame))
 }
 
 #[inline]

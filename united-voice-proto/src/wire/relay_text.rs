@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use super::relay::{Form, Relay, RelayKind};
+use super::route::{RelayKind, Route};
 use crate::json::escaped;
 
 /// The content of the message as a JSON string, with its quotes and escapes.
@@ -15,7 +15,7 @@ pub(super) struct RelayText<'a> {
 ///
 /// It must be written as JSON libraries write it, because parts of it are copied: all names in
 /// `lowerCamelCase`, none of them twice, and escapes only in the content, without `\u`.
-pub(super) fn parse(frame: &str) -> Option<Relay<'_>> {
+pub(super) fn parse(frame: &str) -> Option<(Route<'_>, RelayText<'_>)> {
     let (request_id, kind, message) = Scanner(frame).frame()?;
     let content = match (kind, message.sdp, message.candidate_json) {
         (_, None, None) => Quoted {
@@ -26,28 +26,28 @@ pub(super) fn parse(frame: &str) -> Option<Relay<'_>> {
         | (RelayKind::Candidate, None, Some(content)) => content,
         _ => return None,
     };
-    Some(Relay {
-        frame: frame.as_bytes(),
+    let route = Route {
         kind,
         request_id: request_id.unwrap_or_default(),
         target_user_id: message.target_user_id.unwrap_or_default(),
         channel_id: message.channel_id.unwrap_or_default(),
         target_session_id: message.target_session_id.unwrap_or_default(),
         content_len: content.len,
-        form: Form::Json(RelayText {
-            content: content.json,
-        }),
-    })
+    };
+    let text = RelayText {
+        content: content.json,
+    };
+    Some((route, text))
 }
 
 impl RelayText<'_> {
     pub(super) fn encode(
         &self,
-        relay: &Relay<'_>,
+        route: &Route<'_>,
         sender_user_id: &str,
         sender_session_id: &str,
     ) -> String {
-        let (message, content) = match relay.kind {
+        let (message, content) = match route.kind {
             RelayKind::Offer => ("voiceSdpOffer", "sdp"),
             RelayKind::Answer => ("voiceSdpAnswer", "sdp"),
             RelayKind::Candidate => ("voiceIceCandidate", "candidateJson"),
@@ -57,19 +57,19 @@ impl RelayText<'_> {
             r#"{"requestId":"",""#,
             message,
             r#"":{"targetUserId":""#,
-            relay.target_user_id,
+            route.target_user_id,
             r#"",""#,
             content,
             r#"":"#,
             self.content,
             r#","channelId":""#,
-            relay.channel_id,
+            route.channel_id,
             r#"","senderUserId":""#,
             &escaped(sender_user_id),
             r#"","senderSessionId":""#,
             &escaped(sender_session_id),
             r#"","targetSessionId":""#,
-            relay.target_session_id,
+            route.target_session_id,
             r#""}}"#,
         ];
         parts.concat()
