@@ -155,7 +155,8 @@ async fn what_the_client_does_not_take_is_kept_and_no_more() {
     assert!(memory(&socket) < 2 * waiting, "{}", memory(&socket));
     let mut taken = vec![0; expected.len()];
     let (read, flushed) = tokio::join!(client.read_exact(&mut taken), socket.flush());
-    (read.unwrap(), flushed.unwrap());
+    read.unwrap();
+    flushed.unwrap();
     assert_eq!(taken, expected);
     assert_eq!(memory(&socket), 0);
 }
@@ -174,7 +175,8 @@ async fn of_pings_that_cannot_be_answered_the_last_is() {
     assert!(memory(&socket) < 10_100, "{}", memory(&socket));
     let mut taken = vec![0; 4 + 10_000 + 3];
     let (read, flushed) = tokio::join!(client.read_exact(&mut taken), socket.flush());
-    (read.unwrap(), flushed.unwrap());
+    read.unwrap();
+    flushed.unwrap();
     assert_eq!(taken[10_004..], [0x8a, 1, 99]);
 }
 
