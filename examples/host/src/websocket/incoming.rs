@@ -190,11 +190,12 @@ impl OpenFrame {
     /// Moves payload from the front of `input` to the end of `payload`.
     fn read_payload(&mut self, input: &mut &[u8], payload: &mut Vec<u8>) {
         let (taken, rest) = input.split_at(self.remaining.min(input.len()));
-        if payload.is_empty() {
-            // Exactly what most messages need, because they come in one piece. For others it is
-            // only what has come: a client must not make the server reserve memory with an
-            // announced length alone.
-            payload.reserve_exact(taken.len());
+        if payload.capacity() - payload.len() < taken.len() {
+            // Exactly what most messages need, because they come in one piece. Otherwise the memory
+            // doubles up to the announced length: a client must not make the server reserve memory
+            // with an announced length alone.
+            let growth = taken.len().max(payload.len()).min(self.remaining);
+            payload.reserve_exact(growth);
         }
         let before = payload.len();
         payload.extend_from_slice(taken);

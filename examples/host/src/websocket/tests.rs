@@ -120,13 +120,17 @@ async fn a_message_in_pieces_takes_the_memory_of_what_has_come() {
         assert!(memory(&socket) <= most, "{} after {sent}", memory(&socket));
         (client, socket) = pair([]);
     }
-    let sending = async {
-        for piece in frame.chunks(777) {
-            client.write_all(piece).await.unwrap();
-        }
-    };
-    let (read, ()) = tokio::join!(socket.next(), sending);
-    assert_eq!(read.unwrap().unwrap(), Frame::Binary(payload.into()));
+    let mut read = None;
+    for piece in frame.chunks(777) {
+        assert!(read.is_none());
+        client.write_all(piece).await.unwrap();
+        read = socket.next().now_or_never();
+        assert!(memory(&socket) <= payload.len(), "{}", memory(&socket));
+    }
+    assert_eq!(
+        read.unwrap().unwrap().unwrap(),
+        Frame::Binary(payload.into())
+    );
     assert_eq!(memory(&socket), 0);
 }
 
