@@ -15,7 +15,7 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// # Cancel safety
 ///
-/// The future is dropped where the connection ends or the answer takes longer than
+/// The future is dropped if the connection ends or the answer takes longer than
 /// [`Limits::directory_timeout`](crate::Limits::directory_timeout); it should leave nothing behind.
 #[async_trait]
 pub trait VoiceDirectory: Send + Sync + 'static {

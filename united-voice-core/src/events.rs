@@ -69,11 +69,11 @@ impl VoiceEvents {
     ///
     /// # Errors
     ///
-    /// [`EventsMissed`] where the listener was too slow; what follows is complete again.
+    /// [`EventsMissed`] if the listener was too slow; what follows is complete again.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: no event is lost where the future is dropped.
+    /// Cancel safe: no event is lost if the future is dropped.
     pub async fn recv(&mut self) -> Option<Result<VoiceEvent, EventsMissed>> {
         match self.0.recv().await {
             Ok(event) => Some(Ok(event)),

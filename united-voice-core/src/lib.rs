@@ -105,7 +105,7 @@
 //!     CloseFrame, Frame, OpenDirectory, TransportError, UserId, VoiceServer, drive,
 //! };
 //!
-//! /// `user` is whom your own middleware has authenticated.
+//! /// `user` is the user that your own middleware has authenticated.
 //! async fn voice(
 //!     State(server): State<VoiceServer<OpenDirectory>>,
 //!     user: axum::Extension<UserId>,

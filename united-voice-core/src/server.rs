@@ -48,7 +48,8 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         }
     }
 
-    /// Registers a connection of `user`, whose signals go to `sink`. Dropping the connection is the disconnect.
+    /// Registers a connection of `user`. Its signals go to `sink`. Dropping the connection is the
+    /// disconnect.
     ///
     /// # Errors
     ///
@@ -174,7 +175,7 @@ impl<D: VoiceDirectory> VoiceServerBuilder<D> {
     ///
     /// # Errors
     ///
-    /// [`LimitsError`] where a limit would let nothing through.
+    /// [`LimitsError`] if a limit would let nothing through.
     pub fn build(self) -> Result<VoiceServer<D>, LimitsError> {
         self.limits.validate()?;
         Ok(VoiceServer {

@@ -56,7 +56,7 @@ impl RecordingSink {
         self.state.lock().overflowed
     }
 
-    /// Why the library closed the connection, where it did.
+    /// Why the library closed the connection, if it did.
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.state.lock().closed
     }
