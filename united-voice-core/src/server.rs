@@ -92,7 +92,8 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         self.registry().stats()
     }
 
-    /// Ends every connection with 1001 and lets no new one in. [`drained`](Self::drained) tells when they are gone.
+    /// Ends every connection with 1001 and lets no new one in. [`drained`](Self::drained) returns
+    /// after all of them are gone.
     pub fn shutdown(&self) {
         self.registry().shutdown();
     }
@@ -114,8 +115,8 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         self.inner.ice.refresh_after()
     }
 
-    /// Sends fresh TURN credentials unasked; says whether the connection has a seat, without which nothing is sent. The
-    /// credentials are made at the time `wall`.
+    /// Sends fresh TURN credentials, made at the time `wall`, without a request. Returns false, and
+    /// sends nothing, if the connection has no seat.
     ///
     /// # Locking
     ///
