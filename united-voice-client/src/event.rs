@@ -266,7 +266,7 @@ pub enum Event {
         /// The servers, in place of the earlier ones.
         ice_servers: Vec<IceServer>,
     },
-    /// The server refused a message whose success is silent.
+    /// The server refused a message. If it had accepted the message, it would have sent no answer.
     Refused {
         /// The relayed message, if it was one.
         relay: Option<RelayId>,

@@ -1,4 +1,5 @@
-//! What the host knows and the library asks: who a user is, what a channel is, who may join it.
+//! The questions that the library asks the host: may this user join this channel, under which name,
+//! and how many may be in it?
 
 use std::{error::Error, num::NonZeroU32};
 
@@ -10,22 +11,24 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The host's knowledge, asked once for each join.
 ///
-/// It is asked before any lock is taken and may wait for a database. While it waits the connection goes on sending, but
-/// no further message of that client is handled, so that its messages keep their order.
+/// The library asks before it takes any lock, so the answer may wait for a database. Meanwhile the
+/// connection goes on sending to its client. It handles no further message of that client, so that
+/// the client's messages keep their order.
 ///
 /// # Cancel safety
 ///
-/// The future is dropped where the connection ends or the answer takes longer than
+/// The future is dropped if the connection ends or the answer takes longer than
 /// [`Limits::directory_timeout`](crate::Limits::directory_timeout); it should leave nothing behind.
 #[async_trait]
 pub trait VoiceDirectory: Send + Sync + 'static {
     /// Whether `user` may join `channel`, and under what name and limit.
     ///
-    /// Ids are compared byte by byte: a host that takes `7` and `07` for one channel must refuse one of the two spellings
-    /// here, lest they become two rooms.
+    /// The library compares ids byte by byte. If `7` and `07` are one channel to the host, the host
+    /// must refuse one of the two spellings here. Otherwise they become two rooms.
     ///
-    /// When a limit changes later, call [`VoiceRoomRegistry::policy_changed`](crate::VoiceRoomRegistry::policy_changed):
-    /// joins that asked before and are not through yet then ask again.
+    /// After a limit has changed, call
+    /// [`VoiceRoomRegistry::policy_changed`](crate::VoiceRoomRegistry::policy_changed). Joins that
+    /// asked before the change and have no seat yet then ask again.
     ///
     /// # Errors
     ///

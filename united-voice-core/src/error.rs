@@ -1,4 +1,5 @@
-//! One error enum an operation. Each says whose fault it was and what an adapter should do about it.
+//! One error enum for each operation. Each error says which side is at fault, and what an adapter
+//! should do about it.
 
 use united_voice_proto::Incoming;
 use united_voice_proto::{voice::VoiceErrorCode, ws::envelope::Payload};
@@ -148,7 +149,7 @@ impl RequestError {
         self.code
     }
 
-    /// The channel that the request named, where it named one.
+    /// The channel that the request named, if it named one.
     pub fn channel(&self) -> Option<&str> {
         self.channel.as_deref()
     }

@@ -48,13 +48,14 @@ pub enum VoiceEvent {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{missed} voice events were missed")]
 pub struct EventsMissed {
-    /// How many were lost. Read the registry to be right again.
+    /// How many events were lost. Read the registry to get the present state.
     pub missed: u64,
 }
 
 /// What happens, in the order of each channel.
 ///
-/// It holds [`VoiceEvents::CAPACITY`] events; a listener that falls behind is told how many it missed, and delays nobody.
+/// Up to [`VoiceEvents::CAPACITY`] events wait for a listener. A listener that falls behind loses
+/// the oldest ones and learns how many it missed. It delays nobody.
 pub struct VoiceEvents(Receiver<VoiceEvent>);
 
 impl VoiceEvents {
@@ -69,11 +70,11 @@ impl VoiceEvents {
     ///
     /// # Errors
     ///
-    /// [`EventsMissed`] where the listener was too slow; what follows is complete again.
+    /// [`EventsMissed`] if the listener was too slow; what follows is complete again.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: no event is lost where the future is dropped.
+    /// Cancel safe: no event is lost if the future is dropped.
     pub async fn recv(&mut self) -> Option<Result<VoiceEvent, EventsMissed>> {
         match self.0.recv().await {
             Ok(event) => Some(Ok(event)),

@@ -1,6 +1,7 @@
-//! Voice channels for a chat server that exists already: who is in which channel, the WebRTC signaling
-//! between the members, and the TURN credentials that get calls through firewalls. The server carries
-//! no audio and reads none of what its clients tell each other.
+//! Adds voice channels to a chat server. The library knows which user is in which channel, passes
+//! WebRTC signaling between the members of a channel, and issues the TURN credentials that get
+//! calls through firewalls. The server carries no audio. It does not read the session descriptions
+//! and candidates that its clients send each other.
 //!
 //! # The invariant
 //!
@@ -10,9 +11,9 @@
 //!
 //! # Two people talk
 //!
-//! A host keeps one [`VoiceServer`]. A [`VoiceConnection`] is one connection of one user, and the
-//! [`SignalSink`] of a connection takes what its client is to be told. This is a whole call, without
-//! any socket:
+//! The *host* is your server program. It keeps one [`VoiceServer`]. A [`VoiceConnection`] is one
+//! connection of one user, and the [`SignalSink`] of a connection takes what its client is to be
+//! told. This is a whole call, without any socket:
 //!
 //! ```
 //! use std::{sync::Arc, time::SystemTime};
@@ -105,7 +106,7 @@
 //!     CloseFrame, Frame, OpenDirectory, TransportError, UserId, VoiceServer, drive,
 //! };
 //!
-//! /// `user` is whom your own middleware has authenticated.
+//! /// `user` is the user that your own middleware has authenticated.
 //! async fn voice(
 //!     State(server): State<VoiceServer<OpenDirectory>>,
 //!     user: axum::Extension<UserId>,
@@ -170,8 +171,9 @@
 //!   drop for a moment before the socket is closed.
 //!
 //! Three duties stay with every host: authenticate before the upgrade, check the `Origin` header if
-//! cookies do that, and end connections when their user signs out
-//! ([`VoiceRoomRegistry::leave_all_channels`]).
+//! cookies do that, and act when a user signs out. [`VoiceRoomRegistry::leave_all_channels`] takes
+//! the user out of voice, but leaves the user's connections open: close the sockets too, or make
+//! the directory refuse the user.
 //!
 //! # Where to find
 //!
@@ -183,7 +185,8 @@
 //! - **More than one process**: a registry lives in one process. Send all users of a channel to the same
 //!   process.
 //! - **A sink that refuses a reply**: it may do so only with [`SinkError::Closed`]. A join whose response
-//!   is refused changes nothing; every other request was done, and nobody is left to hear of it.
+//!   is refused changes nothing; every other request was carried out, but its
+//!   client is gone and gets no answer.
 //! - **Metrics**: [`VoiceServer::stats`].
 //!
 //! # What it never does

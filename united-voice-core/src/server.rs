@@ -48,7 +48,8 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         }
     }
 
-    /// Registers a connection of `user`, whose signals go to `sink`. Dropping the connection is the disconnect.
+    /// Registers a connection of `user`. Its signals go to `sink`. Dropping the connection is the
+    /// disconnect.
     ///
     /// # Errors
     ///
@@ -91,7 +92,8 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         self.registry().stats()
     }
 
-    /// Ends every connection with 1001 and lets no new one in. [`drained`](Self::drained) tells when they are gone.
+    /// Ends every connection with 1001 and lets no new one in. [`drained`](Self::drained) returns
+    /// after all of them are gone.
     pub fn shutdown(&self) {
         self.registry().shutdown();
     }
@@ -113,8 +115,8 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         self.inner.ice.refresh_after()
     }
 
-    /// Sends fresh TURN credentials unasked; says whether the connection has a seat, without which nothing is sent. The
-    /// credentials are made at the time `wall`.
+    /// Sends fresh TURN credentials, made at the time `wall`, without a request. Returns false, and
+    /// sends nothing, if the connection has no seat.
     ///
     /// # Locking
     ///
@@ -174,7 +176,7 @@ impl<D: VoiceDirectory> VoiceServerBuilder<D> {
     ///
     /// # Errors
     ///
-    /// [`LimitsError`] where a limit would let nothing through.
+    /// [`LimitsError`] if a limit would let nothing through.
     pub fn build(self) -> Result<VoiceServer<D>, LimitsError> {
         self.limits.validate()?;
         Ok(VoiceServer {

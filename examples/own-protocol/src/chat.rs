@@ -115,7 +115,7 @@ impl Chat {
         }
     }
 
-    /// Handles a payload of text chat; `false` where it is none that a client may send.
+    /// Handles a payload of text chat; `false` if a client may not send it.
     pub(crate) fn handle(&self, me: &Presence, request: u32, payload: Payload) -> bool {
         match payload {
             Payload::Say(say) => self.say(me, request, say),
@@ -196,7 +196,7 @@ impl Presence {
     pub(crate) fn answer(&self, request: u32, payload: Payload) {
         let payload = Some(payload);
         let answer = Outgoing::Chat(Envelope { request, payload });
-        // Refused only where the connection is closed, and then nobody waits for it.
+        // Refused only if the connection is closed. Then nobody waits for it.
         let _ = self.outbox.push(answer, Kind::Answer);
     }
 

@@ -174,7 +174,7 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
 /// what still comes is read and dropped for a while, whatever it is.
 async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>, end: End) {
     let End::Close(code) = end else {
-        // Answers the client's close frame, where it sent one; else there is nobody left to tell.
+        // Answers the client's close frame, if it sent one. If not, nobody is left to tell.
         let _ = timeout(CLOSE_TIME, socket.close(None)).await;
         return;
     };

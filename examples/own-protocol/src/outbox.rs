@@ -128,7 +128,8 @@ impl Outbox {
         message
     }
 
-    /// Whether the queue is below its limit: whoever does not read the answers may not ask more.
+    /// Whether the queue is below its limit. A client that does not read its answers may not ask
+    /// more.
     pub(crate) fn has_room(&self) -> bool {
         self.fits_one_more(&self.state.lock())
     }

@@ -158,7 +158,7 @@ impl Call {
         }
     }
 
-    /// Fails a request whose answer did not come.
+    /// Fails a request that got no answer.
     pub(super) fn expire(&mut self, waiter: Waiter) {
         match waiter {
             Waiter::Join { channel, reply } => self.join_timed_out(&channel, reply),

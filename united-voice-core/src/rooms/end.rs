@@ -1,4 +1,4 @@
-//! How a stay ends, and with it perhaps a connection: whatever the reason, this is the way out.
+//! The one way out of a room, whatever the reason. A stay may end alone or with its connection.
 
 use std::sync::Arc;
 
@@ -40,6 +40,7 @@ impl VoiceRoomRegistry {
             // A dead room has no members to tell.
             None => drop(connections.take_seat(session)),
         }
+        // Marked dead under the lock, so that nobody joins the room between here and its removal.
         let dead = cell.retire_if_empty();
         drop(cell);
         if dead {

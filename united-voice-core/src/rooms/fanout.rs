@@ -1,4 +1,4 @@
-//! Who is told, and who could not take it.
+//! Delivers signals to members, and notes the members whose sinks had no room.
 
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ type SeatedRef<'a> = MemberRef<'a, Arc<dyn SignalSink>>;
 
 /// Delivers signals under the locks, and notes the sinks that could not take an event.
 ///
-/// Ending their connections takes other locks, so that happens after these are free (`leave.rs`).
+/// To end their connections takes other locks. So the caller first releases the locks that it
+/// holds, and then calls `evict_all` (`end.rs`).
 #[derive(Default)]
 pub(crate) struct Fanout {
     too_slow: Vec<(UserId, Arc<dyn SignalSink>)>,
@@ -90,7 +91,7 @@ impl Fanout {
         self.too_slow.is_empty()
     }
 
-    /// One of those that could not take an event.
+    /// Takes out one member that could not take an event.
     pub(crate) fn pop_too_slow(&mut self) -> Option<(UserId, Arc<dyn SignalSink>)> {
         self.too_slow.pop()
     }

@@ -130,6 +130,7 @@ impl VoiceConnection {
         fanout: &mut Fanout,
     ) -> Result<SessionId, JoinError> {
         let inner = &*self.registry.inner;
+        // Held over all attempts, so that the user's seat, and with it the old room, cannot change.
         let mut connections = self.user.state.lock();
         loop {
             let room = inner.room_or_new(channel);
@@ -156,6 +157,8 @@ impl VoiceConnection {
                 old,
             };
             let result = self.join_locked(locked, ticket, admission, respond, fanout);
+            // A refused join may have made the room, and a move may have emptied the old one. An
+            // empty room is marked dead under its lock, and removed after the lock is released.
             let dead = cell.retire_if_empty();
             let old_dead = old_cell
                 .as_deref_mut()

@@ -1,4 +1,4 @@
-//! Who is where: rooms and their members, users and their connections, and all that changes them.
+//! Rooms and their members, users and their connections, and everything that changes them.
 //!
 //! A request is decided in the file that has its name. `change.rs` applies what was decided and tells
 //! the members, in one critical section. Each file uses only those above it in this list:

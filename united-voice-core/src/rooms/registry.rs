@@ -1,4 +1,4 @@
-//! Who is where: rooms, the index of users, and their locks.
+//! The registry: the maps of rooms and of users, and the order of their locks.
 //!
 //! # Locks and their order
 //!
@@ -49,8 +49,10 @@ pub struct VoiceRoomRegistry {
 pub(crate) struct RegistryInner {
     rooms: ById<Room>,
     users: ById<User>,
-    /// The number of the next session or connection.
+    /// The number of the next session or connection. Sessions and connections share it: each number
+    /// only has to be unique.
     counter: AtomicU64,
+    /// Rises with each change of the host's limits and bans: see `policy_changed`.
     policy: AtomicU64,
     shutting_down: AtomicBool,
     connections_per_user: usize,
@@ -195,6 +197,8 @@ impl VoiceRoomRegistry {
     /// Each user's lock in turn.
     pub fn shutdown(&self) {
         self.inner.shutting_down.store(true, Ordering::SeqCst);
+        // The users are collected first. The iterator holds a guard of the map, and no guard may be
+        // alive while a user's lock is taken.
         let users = self.inner.users.iter();
         let users: Vec<Arc<User>> = users.map(|entry| entry.key().get()).collect();
         for user in users {
@@ -211,7 +215,8 @@ impl VoiceRoomRegistry {
     /// Cancel safe.
     pub async fn drained(&self) {
         loop {
-            // Made before the look, so that a change between the two is not missed.
+            // Made before the count is read: a lease that ends between the two still wakes this
+            // task.
             let notified = self.inner.drained.notified();
             if self.inner.leases.load(Ordering::SeqCst) == 0 {
                 return;
@@ -285,10 +290,12 @@ impl RegistryInner {
                 self.remove_user(&user);
                 continue;
             }
-            // A user that is new was made with it.
+            // `find_or_new` may have made the user with this connection in it. It is taken out, so
+            // that the limit counts only the others, and pushed again below.
             connections.remove(|present| present.number == number);
             if let Err(error) = self.may_connect(&connections) {
                 drop(connections);
+                // A user that was made for this connection alone has none now.
                 self.forget_user_if_idle(&user);
                 return Err(error);
             }
@@ -311,6 +318,8 @@ impl RegistryInner {
         }
     }
 
+    /// Removes a user without connections from the map. The lock may be released before that:
+    /// nobody connects to a dead user, so it cannot come to life again meanwhile.
     pub(crate) fn forget_user_if_idle(&self, user: &Arc<User>) {
         let is_dead = user.state.lock().is_dead();
         if is_dead {

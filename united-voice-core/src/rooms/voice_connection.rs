@@ -67,7 +67,7 @@ impl VoiceRoomRegistry {
 }
 
 impl VoiceConnection {
-    /// The user whose connection it is.
+    /// The user that this connection belongs to.
     pub fn user(&self) -> &UserId {
         &self.user.id
     }
