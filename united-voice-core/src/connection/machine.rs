@@ -16,7 +16,7 @@ use crate::{
     VoiceConnection, VoiceDirectory, VoiceServer,
     connection::{close::Ending, open::OpenConnection},
     outbound_queue,
-    rooms::registry::Lease,
+    rooms::registry::DrainGuard,
 };
 
 /// What a [`ConnectionMachine`] wants done with its socket.
@@ -89,7 +89,7 @@ pub enum Step {
 pub struct ConnectionMachine<D> {
     server: VoiceServer<D>,
     phase: Phase,
-    _lease: Lease,
+    _drain_guard: DrainGuard,
 }
 
 #[allow(
@@ -135,7 +135,7 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         now: Now,
     ) -> Self {
         let limits = server.limits();
-        let lease = server.registry().inner.lease();
+        let drain_guard = server.registry().inner.drain_guard();
         let phase = match server.connect(user, sink) {
             Ok(connection) => {
                 Phase::Open(OpenConnection::new(connection, signals, codec, limits, now))
@@ -145,7 +145,7 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         Self {
             server: server.clone(),
             phase,
-            _lease: lease,
+            _drain_guard: drain_guard,
         }
     }
 

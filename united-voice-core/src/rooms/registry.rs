@@ -61,7 +61,7 @@ pub(crate) struct RegistryInner {
     /// lock that all rooms would share.
     observed: AtomicBool,
     pub(crate) counters: Counters,
-    leases: AtomicUsize,
+    drain_guards: AtomicUsize,
     drained: Notify,
 }
 
@@ -79,11 +79,11 @@ impl Identified for User {
 
 /// What `drained` waits for. Each `VoiceConnection` holds one, and so does a socket until its closing
 /// handshake is over.
-pub(crate) struct Lease(Arc<RegistryInner>);
+pub(crate) struct DrainGuard(Arc<RegistryInner>);
 
-impl Drop for Lease {
+impl Drop for DrainGuard {
     fn drop(&mut self) {
-        if self.0.leases.fetch_sub(1, Ordering::SeqCst) == 1 {
+        if self.0.drain_guards.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.drained.notify_waiters();
         }
     }
@@ -111,7 +111,7 @@ impl VoiceRoomRegistry {
                 events: broadcast::Sender::new(VoiceEvents::CAPACITY),
                 observed: AtomicBool::new(false),
                 counters: Counters::default(),
-                leases: AtomicUsize::new(0),
+                drain_guards: AtomicUsize::new(0),
                 drained: Notify::new(),
             }),
         }
@@ -218,7 +218,7 @@ impl VoiceRoomRegistry {
             // Made before the count is read: a lease that ends between the two still wakes this
             // task.
             let notified = self.inner.drained.notified();
-            if self.inner.leases.load(Ordering::SeqCst) == 0 {
+            if self.inner.drain_guards.load(Ordering::SeqCst) == 0 {
                 return;
             }
             notified.await;
@@ -227,9 +227,9 @@ impl VoiceRoomRegistry {
 }
 
 impl RegistryInner {
-    pub(crate) fn lease(self: &Arc<Self>) -> Lease {
-        self.leases.fetch_add(1, Ordering::SeqCst);
-        Lease(Arc::clone(self))
+    pub(crate) fn drain_guard(self: &Arc<Self>) -> DrainGuard {
+        self.drain_guards.fetch_add(1, Ordering::SeqCst);
+        DrainGuard(Arc::clone(self))
     }
 
     pub(crate) fn next_number(&self) -> u64 {

@@ -16,7 +16,7 @@ use crate::{
     UserId, VoiceRoomRegistry,
     rooms::{
         fanout::Fanout,
-        registry::Lease,
+        registry::DrainGuard,
         user::{Seat, User, UserCell},
     },
 };
@@ -34,7 +34,7 @@ pub struct VoiceConnection {
     pub(crate) user: Arc<User>,
     pub(crate) number: u64,
     ice_grants: AtomicU64,
-    _lease: Lease,
+    _drain_guard: DrainGuard,
 }
 
 impl VoiceRoomRegistry {
@@ -57,7 +57,7 @@ impl VoiceRoomRegistry {
         let number = self.inner.next_number();
         let user = self.inner.enter(user, number, sink)?;
         Ok(VoiceConnection {
-            _lease: self.inner.lease(),
+            _drain_guard: self.inner.drain_guard(),
             registry: self.clone(),
             user,
             number,
