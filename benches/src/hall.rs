@@ -3,7 +3,6 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, Waker},
     time::UNIX_EPOCH,
 };
@@ -143,7 +142,7 @@ impl Hall {
     pub fn connect(&self, user: &str) -> Seated {
         let user = UserId::new(user).expect("a user id");
         let (sink, stream) = outbound_queue(QUEUE_MESSAGES, QUEUE_BYTES);
-        let connection = self.server.connect(&user, Arc::new(sink));
+        let connection = self.server.connect(&user, sink.into());
         Seated {
             connection: connection.expect("a connection"),
             inbox: Inbox::new(stream, self.codec),

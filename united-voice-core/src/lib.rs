@@ -16,7 +16,7 @@
 //! told. This is a whole call, without any socket:
 //!
 //! ```
-//! use std::{sync::Arc, time::SystemTime};
+//! use std::time::SystemTime;
 //!
 //! use united_voice_core::{
 //!     OpenDirectory, UserId, VoiceServer, outbound_queue,
@@ -34,9 +34,9 @@
 //!
 //! // Two connections; each has a queue that its socket would drain.
 //! let (sink, mut to_alice) = outbound_queue(256, 4 << 20);
-//! let alice = server.connect(&UserId::new("alice")?, Arc::new(sink))?;
+//! let alice = server.connect(&UserId::new("alice")?, sink.into())?;
 //! let (sink, mut to_bob) = outbound_queue(256, 4 << 20);
-//! let bob = server.connect(&UserId::new("bob")?, Arc::new(sink))?;
+//! let bob = server.connect(&UserId::new("bob")?, sink.into())?;
 //!
 //! let join = |request_id: &str| Envelope {
 //!     request_id: request_id.into(),

@@ -74,7 +74,7 @@ fn join_speaking(
     let channel = ChannelId::new(room).expect("an id");
     let (sink, mut stream) = outbound_queue(256, 4 << 20);
     stream.set_codec(codec);
-    let connection = server.connect(&user, Arc::new(sink)).expect("connected");
+    let connection = server.connect(&user, sink.into()).expect("connected");
     let joined = server.join_channel(&connection, &channel, "", UNIX_EPOCH);
     let joined = joined.now_or_never();
     joined
@@ -358,7 +358,7 @@ fn an_idle_connection_is_small() {
         for number in 0..1_000 {
             let (sink, stream) = outbound_queue(256, 4 << 20);
             let user = UserId::new(number.to_string()).expect("an id");
-            let session = server.connect(&user, Arc::new(sink)).expect("connected");
+            let session = server.connect(&user, sink.into()).expect("connected");
             kept.push((session, stream));
         }
     });

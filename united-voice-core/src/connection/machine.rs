@@ -109,7 +109,7 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
     pub fn open(server: &VoiceServer<D>, user: &UserId, codec: Option<Codec>, now: Now) -> Self {
         let limits = server.limits();
         let (sink, signals) = outbound_queue(limits.outbound_queue, limits.outbound_queue_bytes);
-        Self::with(server, user, Arc::new(sink), Some(signals), codec, now)
+        Self::with(server, user, sink.into(), Some(signals), codec, now)
     }
 
     /// Registers a connection of `user` whose signals go to a sink of the host's, where they keep their order with the

@@ -207,11 +207,12 @@ impl Locked<'_> {
         answer: Answer<'_>,
         fanout: &mut Fanout,
     ) {
-        if !self.members.set_state(session, state.0, state.1) {
+        let Some(position) = self.members.position_of(session) else {
             return;
-        }
+        };
+        self.members.set_state(position, state.0, state.1);
         let signal = |id: &str, urgency| state_signal(id, self.room, self.user, state, urgency);
-        self.tell(session, answer, Urgency::Event, fanout, signal);
+        self.tell(position, answer, Urgency::Event, fanout, signal);
         self.registry.publish(|| VoiceEvent::StateChanged {
             channel: self.room.id.clone(),
             user: self.user.clone(),
@@ -227,28 +228,26 @@ impl Locked<'_> {
         answer: Answer<'_>,
         fanout: &mut Fanout,
     ) {
-        if !self.members.contains(session) {
+        let Some(position) = self.members.position_of(session) else {
             return;
-        }
+        };
         let signal =
             |id: &str, urgency| speaking_signal(id, self.room, self.user, speaking, urgency);
-        self.tell(session, answer, Urgency::Droppable, fanout, signal);
+        self.tell(position, answer, Urgency::Droppable, fanout, signal);
     }
 
-    /// Tells the others, and then the member that caused it.
+    /// Tells the others, and then the member at this position, which caused it.
     #[inline]
     fn tell(
         &self,
-        session: SessionId,
+        position: usize,
         answer: Answer<'_>,
         urgency: Urgency,
         fanout: &mut Fanout,
         signal: impl Fn(&str, Urgency) -> Signal,
     ) {
         let mut told = signal("", urgency);
-        let Some(cause) = fanout.tell_others(self.members, &told, session) else {
-            return;
-        };
+        fanout.tell_others(self.members, &told, position);
         let own = match answer {
             Answer::None => return,
             Answer::Event => told,
@@ -258,7 +257,9 @@ impl Locked<'_> {
             }
             Answer::Reply(id) => signal(id, Urgency::Reply),
         };
-        fanout.deliver_only(self.user, cause.handle, own);
+        if let Some(sink) = self.members.handles(position..position + 1).next() {
+            fanout.deliver_only(self.user, sink, own);
+        }
     }
 }
 

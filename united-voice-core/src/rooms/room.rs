@@ -3,7 +3,7 @@
 //! Pure: no lock, no clock, no sink. Requests are decided against it (`join.rs`, `relay.rs`), and
 //! `change.rs` changes it.
 
-use std::{hash::BuildHasher, num::NonZeroU32};
+use std::{hash::BuildHasher, num::NonZeroU32, ops::Range};
 
 use foldhash::fast::FixedState;
 use united_voice_proto::voice::VoiceParticipant;
@@ -188,19 +188,29 @@ impl<H> RoomState<H> {
         Some(self.remove(position))
     }
 
-    /// Records what this session said about itself. Returns false if it is not in the room.
-    pub(crate) fn set_state(&mut self, session: SessionId, muted: bool, deafened: bool) -> bool {
-        let position = self.position_of(session);
-        position.is_some_and(|position| {
-            let participant = &mut self.participants[position];
-            (participant.muted, participant.deafened) = (muted, deafened);
-            true
-        })
+    /// Where in the room a session sits: its place in the order of joining.
+    pub(crate) fn position_of(&self, session: SessionId) -> Option<usize> {
+        let mut recipients = self.recipients.iter();
+        recipients.position(|recipient| recipient.session == session)
     }
 
-    /// Whether this session is in the room.
-    pub(crate) fn contains(&self, session: SessionId) -> bool {
-        self.position_of(session).is_some()
+    /// Records what the member at this position said about itself.
+    pub(crate) fn set_state(&mut self, position: usize, muted: bool, deafened: bool) {
+        if let Some(participant) = self.participants.get_mut(position) {
+            (participant.muted, participant.deafened) = (muted, deafened);
+        }
+    }
+
+    /// The handles of the members at these positions.
+    #[inline]
+    pub(crate) fn handles(&self, positions: Range<usize>) -> impl Iterator<Item = &H> {
+        let recipients = self.recipients.get(positions).unwrap_or_default();
+        recipients.iter().map(|recipient| &recipient.handle)
+    }
+
+    /// The user at this position.
+    pub(crate) fn user_at(&self, position: usize) -> Option<&UserId> {
+        self.participants.get(position).map(|member| &member.user)
     }
 
     /// The wire form of everybody but `user`, in the order in which they joined.
@@ -224,11 +234,6 @@ impl<H> RoomState<H> {
         self.participants
             .iter()
             .position(|member| member.hash == hash && member.user.as_str() == user)
-    }
-
-    fn position_of(&self, session: SessionId) -> Option<usize> {
-        let mut recipients = self.recipients.iter();
-        recipients.position(|recipient| recipient.session == session)
     }
 }
 

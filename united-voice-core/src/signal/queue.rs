@@ -123,19 +123,40 @@ impl Queue {
 #[derive(Clone)]
 pub struct QueueSink(Arc<Queue>);
 
+impl From<QueueSink> for Arc<dyn SignalSink> {
+    /// For [`VoiceServer::connect`](crate::VoiceServer::connect). `Arc::new(sink)` does the same with
+    /// one allocation more, and every delivery then follows one pointer more.
+    fn from(sink: QueueSink) -> Self {
+        sink.0
+    }
+}
+
 impl SignalSink for QueueSink {
     fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
-        let form = signal.encoded(self.0.codec());
-        self.0.push(form, signal.urgency())
+        self.0.deliver(signal)
+    }
+
+    fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
+        self.0.deliver_owned(signal)
+    }
+
+    fn close(&self, reason: CloseReason) {
+        self.0.close(reason);
+    }
+}
+
+impl SignalSink for Queue {
+    fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
+        self.push(signal.encoded(self.codec()), signal.urgency())
     }
 
     fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
         let urgency = signal.urgency();
-        self.0.push(signal.into_kept(self.0.codec()), urgency)
+        self.push(signal.into_kept(self.codec()), urgency)
     }
 
     fn close(&self, reason: CloseReason) {
-        let mut state = self.0.state.lock();
+        let mut state = self.state.lock();
         if state.end.is_none() {
             state.end = Some(End::Closed(reason));
             let dropped = state.discard();

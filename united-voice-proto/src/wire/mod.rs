@@ -7,7 +7,7 @@
 //! - `read`, `write`: the one reader and the one writer of varints, texts and envelopes.
 //! - `outline`: what stands at the top level of a frame.
 //! - `relay`: an offer, answer or candidate that goes from one client to another.
-//!   `relay_frame` reads and rewrites it in protobuf, `relay_text` in JSON; both read a `route`.
+//!   `relay_frame` reads and rewrites it in protobuf, `relay_text` in JSON, and `rewrite` chooses.
 //! - `event`: the events that go to a whole room.
 
 mod event;
@@ -18,7 +18,7 @@ mod relay;
 mod relay_frame;
 #[cfg(feature = "json")]
 mod relay_text;
-mod route;
+mod rewrite;
 mod write;
 
 #[cfg(feature = "json")]
@@ -26,5 +26,5 @@ pub use event::event_json;
 pub use event::{encode_speaking_event, encode_state_update};
 pub use outline::is_voice_frame;
 pub(crate) use outline::{Outline, outline, recover_request_id};
-pub use relay::{EncodedRelay, Relay};
-pub use route::RelayKind;
+pub use relay::{Relay, RelayKind};
+pub use rewrite::EncodedRelay;

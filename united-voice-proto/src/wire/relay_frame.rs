@@ -5,23 +5,16 @@ use bytes::Bytes;
 use super::{
     field::{Field, envelope, relay},
     read,
-    route::{RelayKind, Route},
+    relay::{Form, Relay, RelayFrame, RelayKind},
     write::{self, Part},
 };
-
-/// The fields of the message on the wire, except the sender's.
-#[derive(Clone, Copy)]
-pub(super) struct RelayFrame<'a> {
-    before_sender: &'a [u8],
-    behind_sender: &'a [u8],
-}
 
 /// Reads a frame that holds one relayed message and at most one request id, and nothing else.
 ///
 /// It must be written as protobuf libraries write it, because parts of it are copied: the fields of
 /// the message in the order of their numbers, none of them twice, none empty, no varint padded.
 #[inline]
-pub(super) fn parse(frame: &[u8]) -> Option<(Route<'_>, RelayFrame<'_>)> {
+pub(super) fn parse(frame: &[u8]) -> Option<Relay<'_>> {
     let (early_id, rest) = read::text(envelope::REQUEST_ID, frame)?;
     let (tag, rest) = rest.split_first_chunk()?;
     let kind = kind_of_tag(*tag)?;
@@ -46,19 +39,19 @@ pub(super) fn parse(frame: &[u8]) -> Option<(Route<'_>, RelayFrame<'_>)> {
     let (_, behind_sender) = read::text_len(relay::SENDER_SESSION_ID, rest)?;
     let (target_session_id, rest) = read::text(relay::TARGET_SESSION_ID, behind_sender)?;
     let (before_sender, _) = message.split_at(message.len() - from_sender.len());
-    let route = Route {
+    rest.is_empty().then_some(Relay {
+        frame,
         kind,
         request_id,
         target_user_id,
         channel_id,
         target_session_id,
         content_len,
-    };
-    let frame = RelayFrame {
-        before_sender,
-        behind_sender,
-    };
-    rest.is_empty().then_some((route, frame))
+        form: Form::Protobuf(RelayFrame {
+            before_sender,
+            behind_sender,
+        }),
+    })
 }
 
 #[inline]

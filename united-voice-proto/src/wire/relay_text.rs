@@ -2,20 +2,14 @@
 
 use memchr::memchr2;
 
-use super::route::{RelayKind, Route};
+use super::relay::{Form, Relay, RelayKind, RelayText};
 use crate::json::escaped;
-
-/// The content of the message as a JSON string, with its quotes and escapes.
-#[derive(Clone, Copy)]
-pub(super) struct RelayText<'a> {
-    content: &'a str,
-}
 
 /// Reads a frame that holds one relayed message and at most one request id, and nothing else.
 ///
 /// It must be written as JSON libraries write it, because parts of it are copied: all names in
 /// `lowerCamelCase`, none of them twice, and escapes only in the content, without `\u`.
-pub(super) fn parse(frame: &str) -> Option<(Route<'_>, RelayText<'_>)> {
+pub(super) fn parse(frame: &str) -> Option<Relay<'_>> {
     let (request_id, kind, message) = Scanner(frame).frame()?;
     let content = match (kind, message.sdp, message.candidate_json) {
         (_, None, None) => Quoted {
@@ -26,28 +20,28 @@ pub(super) fn parse(frame: &str) -> Option<(Route<'_>, RelayText<'_>)> {
         | (RelayKind::Candidate, None, Some(content)) => content,
         _ => return None,
     };
-    let route = Route {
+    Some(Relay {
+        frame: frame.as_bytes(),
         kind,
         request_id: request_id.unwrap_or_default(),
         target_user_id: message.target_user_id.unwrap_or_default(),
         channel_id: message.channel_id.unwrap_or_default(),
         target_session_id: message.target_session_id.unwrap_or_default(),
         content_len: content.len,
-    };
-    let text = RelayText {
-        content: content.json,
-    };
-    Some((route, text))
+        form: Form::Json(RelayText {
+            content: content.json,
+        }),
+    })
 }
 
 impl RelayText<'_> {
     pub(super) fn encode(
         &self,
-        route: &Route<'_>,
+        relay: &Relay<'_>,
         sender_user_id: &str,
         sender_session_id: &str,
     ) -> String {
-        let (message, content) = match route.kind {
+        let (message, content) = match relay.kind {
             RelayKind::Offer => ("voiceSdpOffer", "sdp"),
             RelayKind::Answer => ("voiceSdpAnswer", "sdp"),
             RelayKind::Candidate => ("voiceIceCandidate", "candidateJson"),
@@ -57,19 +51,19 @@ impl RelayText<'_> {
             r#"{"requestId":"",""#,
             message,
             r#"":{"targetUserId":""#,
-            route.target_user_id,
+            relay.target_user_id,
             r#"",""#,
             content,
             r#"":"#,
             self.content,
             r#","channelId":""#,
-            route.channel_id,
+            relay.channel_id,
             r#"","senderUserId":""#,
             &escaped(sender_user_id),
             r#"","senderSessionId":""#,
             &escaped(sender_session_id),
             r#"","targetSessionId":""#,
-            route.target_session_id,
+            relay.target_session_id,
             r#""}}"#,
         ];
         parts.concat()

@@ -73,13 +73,16 @@ impl Pair {
                 deafened,
             } => {
                 let session = self.session(user, stale);
-                let is_set = self.room.set_state(session, muted, deafened);
+                let position = self.room.position_of(session);
+                if let Some(position) = position {
+                    self.room.set_state(position, muted, deafened);
+                }
                 let row = self
                     .model
                     .rows
                     .iter_mut()
                     .find(|row| row.0 == user && row.1 == session);
-                assert_eq!(is_set, row.is_some());
+                assert_eq!(position.is_some(), row.is_some());
                 if let Some(row) = row {
                     (row.2, row.3) = (muted, deafened);
                 }
