@@ -33,7 +33,7 @@ impl Bounds {
         };
         match (within(self.goal), within(self.gate)) {
             (true, _) => "",
-            (false, true) => " (above the goal)",
+            (false, true) => " (goal missed)",
             (false, false) => " (**misses the gate**)",
         }
     }
@@ -143,7 +143,7 @@ mod tests {
     fn bounds_work_in_both_directions() {
         let less = Bounds::new(Metric::Relay, 1.35, 1.15);
         assert_eq!(less.verdict(1.1), "");
-        assert_eq!(less.verdict(1.2), " (above the goal)");
+        assert_eq!(less.verdict(1.2), " (goal missed)");
         assert!(less.verdict(1.4).contains("misses"));
         let more = Bounds::new(Metric::JoinsPerSecond, 0.6, 0.8);
         assert_eq!(more.verdict(0.9), "");
