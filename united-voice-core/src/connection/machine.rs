@@ -98,6 +98,7 @@ pub enum Step {
 pub struct ConnectionMachine<D> {
     server: VoiceServer<D>,
     phase: Phase,
+    /// The connection's own guard ends with its seat. This one also covers the closing handshake.
     _drain_guard: DrainGuard,
 }
 

@@ -125,6 +125,8 @@ impl Locked<'_> {
         let Some(gone) = members.unseat(session) else {
             return;
         };
+        // A connection that joins elsewhere learns from the response that its earlier session
+        // ended. Another connection has to be told that it lost the seat.
         if !was_mine {
             fanout.deliver_only(self.user, &gone.handle, seat_lost_signal(room));
         }
@@ -148,11 +150,12 @@ impl Locked<'_> {
                 });
                 Arc::clone(&mine.sink)
             }
-            // Whoever decided the join ends it too, once it learns that the connection is gone.
+            // The decider of the join ends it too, once it learns that the connection is gone.
             None => Arc::new(Gone),
         };
         let newcomer = Member::new(self.user.clone(), session, profile, sink);
-        // The newcomer is seated after the others are told: its own snapshot says the same.
+        // The others are told before the newcomer is seated, so the newcomer does not get its own
+        // join event. Its snapshot says the same.
         if !self.members.is_empty() {
             fanout.tell_all(self.members, &joined_signal(self.room, &newcomer));
         }
@@ -331,8 +334,9 @@ fn seat_lost_signal(room: &Room) -> Signal {
     Signal::new("", Payload::VoiceError(lost), Urgency::Event)
 }
 
-/// Out of line, so that the signal is written where it stays. A processor takes longer to copy what
-/// it has just written piece by piece than to encode it.
+/// Out of line, so that the signal is written straight to its final place. Otherwise the compiler
+/// copies it right after it was written piece by piece. The processor then has to wait for those
+/// writes, and that takes longer than the encoding.
 #[inline(never)]
 fn state_signal(
     request_id: &str,
