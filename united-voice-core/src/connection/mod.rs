@@ -7,6 +7,9 @@
 //! is the only file that knows a runtime.
 //!
 //! This folder may use everything else in the crate. No other folder uses it.
+//!
+//! `#[inline]` marks the functions that every relay and every broadcast passes through. Before you
+//! remove one, compare the counts of `benches/instructions`.
 
 pub(crate) mod clock;
 pub(crate) mod close;

@@ -13,8 +13,8 @@ pub(super) struct RelayText<'a> {
 
 /// Reads a frame that holds one relayed message and at most one request id, and nothing else.
 ///
-/// It must be written as JSON libraries write it, because parts of it are copied: all names in
-/// `lowerCamelCase`, none of them twice, and escapes only in the content, without `\u`.
+/// It must be written as JSON libraries write it, because parts of it are copied. All names are in
+/// `lowerCamelCase`, and none comes twice. Only the content has escapes, and none of them is `\u`.
 pub(super) fn parse(frame: &str) -> Option<(Route<'_>, RelayText<'_>)> {
     let (request_id, kind, message) = Scanner(frame).frame()?;
     let content = match (kind, message.sdp, message.candidate_json) {
