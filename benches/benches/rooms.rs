@@ -320,8 +320,8 @@ impl BusyRoom {
     }
 }
 
-/// Takes a frame out of each inbox. If there are several threads, a frame may come from another
-/// thread, or another thread may have taken ours. The number is the same.
+/// Takes a frame out of each inbox, if there is one. If there are several threads, they read the
+/// same inboxes, so a frame may be one that another thread sent.
 fn read_one_each(inboxes: &[Mutex<Inbox>]) {
     for inbox in inboxes {
         inbox.lock().pop();

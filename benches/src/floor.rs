@@ -130,8 +130,9 @@ impl BareQueue {
 }
 
 /// The floor of an operation that sends several messages, for example a join: an answer, and events
-/// for the others. The same messages go to as many [bare queues](BareQueue), without a server. Each
-/// message is encoded once, from an envelope that is ready, and pushed to each recipient.
+/// for the others. The same messages go to one [bare queue](BareQueue) for each recipient, without
+/// a server. Each message is encoded once, from an envelope that is ready, and pushed to each
+/// recipient.
 #[derive(Debug)]
 pub struct Replay {
     messages: Vec<Message>,

@@ -212,8 +212,8 @@ fn queues(report: &mut Report) {
     report.shown("queue/outbound-over-bare", &measured);
 }
 
-/// How many rooms the flatness cases use. It is the same number however many rooms there are, so
-/// only the size of the maps differs.
+/// How many rooms the flatness cases use. The number is the same in a small and in a large house,
+/// so only the size of the maps differs.
 const TOUCHED: usize = 64;
 
 fn flatness(report: &mut Report) {

@@ -26,7 +26,7 @@ pub enum Step {
     /// Write this signal. [`ConnectionMachine::encode`] makes a frame of it. Signals come as steps
     /// only if the machine has the queue: see [`ConnectionMachine::open`].
     Signal(Signal),
-    /// Send a ping. Whatever the client sends next counts as its answer.
+    /// Send a ping. Any message that the client sends next counts as the answer.
     Ping,
     /// Send this close frame, call [`ConnectionMachine::close_sent`], and go on with the machine
     /// until [`Step::End`].

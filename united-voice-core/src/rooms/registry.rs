@@ -8,9 +8,9 @@
 //! while a lock is taken: get, clone the `Arc`, drop the guard. Nothing here waits; the registry is
 //! synchronous.
 //!
-//! Whoever empties a room marks it dead under its lock, and then removes it from the map if it is
-//! still that one. Whoever finds a dead room does the same and tries again. Users are treated
-//! alike: they are dead once they have no connection.
+//! The code that empties a room marks it dead under its lock, and then removes it from the map if
+//! the map still has that one. Code that finds a dead room does the same and tries again. Users are
+//! treated alike: a user is dead once it has no connection.
 
 use std::{
     hash::BuildHasher,
@@ -37,7 +37,7 @@ use crate::{
     stats::{Counters, Stats},
 };
 
-/// All voice channels of a server, and who is in which.
+/// All voice channels of a server, and the users in each.
 ///
 /// Cloning copies a pointer. Every method may be called from any thread. None waits for anything
 /// but short locks. None may be called from inside a [`SignalSink`].
@@ -118,8 +118,8 @@ impl VoiceRoomRegistry {
         }
     }
 
-    /// Who is in a channel, in the order in which they joined. Nobody is in a channel that does not
-    /// exist.
+    /// The participants of a channel, in the order in which they joined. A channel that does not
+    /// exist has none.
     ///
     /// # Locking
     ///
@@ -160,7 +160,7 @@ impl VoiceRoomRegistry {
     /// the change was stored.
     ///
     /// When it returns, no join that asked the directory before can take a seat any more: it asks
-    /// again. Nobody who is in the channel is removed.
+    /// again. Present participants stay, even if they could not join any more.
     ///
     /// # Locking
     ///
