@@ -67,7 +67,7 @@ struct Report {
 }
 
 impl Report {
-    /// A ratio, and the medians behind it in nanoseconds for one call.
+    /// Reports a ratio with its gate, and the median times of one call in nanoseconds.
     fn ratio(&mut self, op: &str, measured: &Paired, gate: f64) {
         self.line(&json!({
             "op": op,
@@ -79,7 +79,7 @@ impl Report {
         }));
     }
 
-    /// A ratio without a gate.
+    /// Reports a ratio without a gate.
     fn shown(&mut self, op: &str, measured: &Paired) {
         self.line(&json!({
             "op": op,
@@ -212,8 +212,8 @@ fn queues(report: &mut Report) {
     report.shown("queue/outbound-over-bare", &measured);
 }
 
-/// How many rooms the flatness cases use. The number is the same in a small and in a large house,
-/// so only the size of the maps differs.
+/// How many rooms the flatness cases use. The number is the same with few rooms and with many, so
+/// only the size of the maps differs.
 const TOUCHED: usize = 64;
 
 fn flatness(report: &mut Report) {

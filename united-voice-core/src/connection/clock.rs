@@ -42,12 +42,13 @@ pub(crate) struct Timers {
     /// Set when a ping is ordered. The client counts as dead if it gives no sign of life until
     /// then.
     pong_deadline: Option<Instant>,
-    /// A ping was ordered, and nobody has taken the order yet.
+    /// A ping was ordered, and not handed out yet.
     ping_due: bool,
     /// When to renew the TURN credentials. `None` if there is nothing to renew.
     ice_deadline: Option<Instant>,
-    /// How often the connection had been given TURN credentials when `ice_deadline` was set. If its
-    /// count is another one now, the credentials are newer than the deadline.
+    /// How often the connection had been given TURN credentials when `ice_deadline` was set. If the
+    /// number has changed since, the connection has newer credentials, and the deadline is out of
+    /// date.
     ice_grants: u64,
 }
 

@@ -140,7 +140,7 @@ impl Ending {
         }
     }
 
-    /// The client has sent a close frame, which is answered.
+    /// The client has sent a close frame: the stage in which the server answers it.
     pub(crate) fn answering(close: Option<&CloseFrame>, limits: &Limits, now: Instant) -> Self {
         Self {
             stage: Stage::Frame(close.map(echo)),

@@ -123,9 +123,12 @@ where
 
     fn poll_all(&mut self, cx: &mut Context<'_>, now: Now) -> ControlFlow<Disconnect> {
         loop {
+            // First, because this handles the held message, and the machine wants input only after
+            // that.
             self.machine.poll_events(cx, now);
             let spent = self.poll_read(cx, now);
             let goes_on = self.poll_write(cx, now)?;
+            // There may be more to read. The task comes back after others had their turn.
             if spent {
                 cx.waker().wake_by_ref();
                 return ControlFlow::Continue(());
@@ -204,7 +207,7 @@ where
                     continue;
                 }
             }
-            // The transport could take no more before, and now it can. So the client reads.
+            // The transport took no more before, and now it does. So the client has read something.
             if std::mem::take(&mut self.stalled) {
                 self.machine.wrote(now);
             }

@@ -130,6 +130,11 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
     /// The host then has two duties. It reads no requests while its queue is over its limit. If the
     /// registry closes the sink ([`SignalSink::close`]), the host ends the machine, or it drops the
     /// machine and closes the socket itself.
+    ///
+    /// # Locking
+    ///
+    /// The methods of the machine deliver to the sink while they hold the registry's locks. So call
+    /// them, and drop the machine, without any lock that the sink takes.
     pub fn open_with_sink(
         server: &VoiceServer<D>,
         user: &UserId,

@@ -1,9 +1,9 @@
-//! A change that was decided: applied to the members and told to them, in one critical section.
+//! Applies a change to the members of a room and tells it to them, in one critical section.
 //!
-//! This file is the only place that does either. It knows nothing of how a change was decided, so
-//! the same code serves a server that decides by itself and one that is told by others. It also
-//! tolerates that the connection, the seat or the member that a change speaks of is gone: then
-//! nothing is left to do for it, and the rest happens all the same.
+//! No other file changes a room or tells its members about a change. This file does not know how a
+//! change was decided, so the same code serves a server that decides by itself and one that is told
+//! by others. The connection, the seat or the member that a change names may be gone already. Then
+//! that part of the change is left out, and the rest happens all the same.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ pub(crate) enum Change {
     Speaking { session: SessionId, speaking: bool },
 }
 
-/// What the member that a change is about is told.
+/// What the member that a change names is told about it.
 #[derive(Clone, Copy)]
 pub(crate) enum Answer<'a> {
     /// Nothing: its connection has ended, or it did not ask to be told.
@@ -265,8 +265,8 @@ impl Locked<'_> {
     }
 }
 
-/// Tells the members of a room, and the host, that somebody is no longer in it. Hands back what the
-/// members were told.
+/// Tells the members of a room, and the host, that a member has left. Hands back the signal that
+/// the members got, if there are any.
 fn tell_left(
     registry: &RegistryInner,
     room: &Room,

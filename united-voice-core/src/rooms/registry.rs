@@ -135,7 +135,7 @@ impl VoiceRoomRegistry {
         members.members().map(MemberRef::to_proto).collect()
     }
 
-    /// How many are in a channel.
+    /// How many participants a channel has.
     ///
     /// # Locking
     ///
@@ -147,7 +147,7 @@ impl VoiceRoomRegistry {
         room.state.lock().open().map_or(0, Members::len)
     }
 
-    /// How many channels somebody is in.
+    /// How many channels have participants.
     ///
     /// # Locking
     ///
@@ -173,7 +173,7 @@ impl VoiceRoomRegistry {
         }
     }
 
-    /// What happens from now on, for the host's own logic.
+    /// The events from now on, for the host's own logic.
     pub fn events(&self) -> VoiceEvents {
         let events = VoiceEvents::new(self.inner.events.subscribe());
         self.inner.observed.store(true, Ordering::SeqCst);
@@ -181,6 +181,10 @@ impl VoiceRoomRegistry {
     }
 
     /// Numbers for the host's metrics.
+    ///
+    /// # Locking
+    ///
+    /// The lock of each shard of the maps of rooms and users in turn.
     pub fn stats(&self) -> Stats {
         let inner = &self.inner;
         inner.counters.stats(inner.rooms.len(), inner.users.len())

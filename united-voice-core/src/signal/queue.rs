@@ -168,7 +168,7 @@ impl QueueStream {
     /// for all recipients that speak it. Until this is called a queue keeps protobuf.
     ///
     /// A signal that waits in another codec than it is sent in is still right, but every recipient
-    /// encodes it anew. So call this as soon as the codec is known, and before the connection joins
+    /// encodes it again. So call this as soon as the codec is known, and before the connection joins
     /// a channel.
     pub fn set_codec(&mut self, codec: Codec) {
         let speaks_json = codec != Codec::Protobuf;

@@ -140,7 +140,7 @@ impl Signal {
     }
 
     /// The bytes of the form in which the signal was made. A message has no bytes yet: those of its
-    /// protobuf form are counted anew with each call.
+    /// protobuf form are counted again with each call.
     pub fn size(&self) -> usize {
         self.form.size()
     }
