@@ -44,9 +44,9 @@ pub enum Step {
 /// client sent and what time it is, and does the [`Step`]s that the machine asks for. The machine
 /// does the rest. It limits the rate and refuses messages in the wrong encoding. It takes one
 /// request at a time while a join asks the directory, for at most [`Limits::directory_timeout`],
-/// and none while the client does not read. It pings, notices silence, and renews TURN credentials.
-/// It does the closing handshake, and answers a client's close frame. [`drive`](crate::drive) is
-/// such a host.
+/// and no further request while the client does not read its answers. It pings, notices silence,
+/// and renews TURN credentials. It does the closing handshake, and answers a client's close frame.
+/// [`drive`](crate::drive) is such a host.
 ///
 /// [`Limits::directory_timeout`]: crate::Limits::directory_timeout
 ///
@@ -289,9 +289,9 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         Poll::Pending
     }
 
-    /// Waits for the next thing to do, as [`poll_step`](Self::poll_step) gives it. It waits for the
-    /// [`deadline`](Self::deadline) too: `sleep` makes the runtime's timer, for example `|at|
-    /// tokio::time::sleep_until(at.into())`.
+    /// Waits for the next thing to do, as [`poll_step`](Self::poll_step) gives it, and for the
+    /// [`deadline`](Self::deadline) too. `sleep` makes the runtime's timer, for example
+    /// `|at| tokio::time::sleep_until(at.into())`.
     ///
     /// # Cancel safety
     ///
