@@ -1,7 +1,7 @@
 //! Decoding and encoding in both forms, and minting credentials.
 //!
-//! The floor of a codec is its library alone on the same message, without limits and checks; that
-//! of a credential is the HMAC of a ready user name.
+//! The floor of a codec is its library alone on the same message, without limits and checks. The
+//! floor of a credential is the HMAC of a user name that is ready.
 
 #![allow(missing_docs)]
 
@@ -48,7 +48,8 @@ fn in_protobuf(c: &mut Criterion, name: &str, frame: &[u8], envelope: &Envelope)
     });
     group.bench_function(format!("decode/borrowed/{name}"), |b| {
         b.iter(|| {
-            // Kept from being optimised away, not returned: it borrows.
+            // `black_box` keeps it from being optimised away. It cannot be returned, because it
+            // borrows.
             let _ = black_box(Incoming::decode(
                 Codec::Protobuf,
                 black_box(frame),

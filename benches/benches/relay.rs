@@ -1,4 +1,4 @@
-//! One message to one other participant, and one to a whole room, beside their floors.
+//! One message to one other participant, and one message to a whole room, beside their floors.
 
 #![allow(missing_docs)]
 
@@ -69,7 +69,7 @@ fn broadcast(c: &mut Criterion) {
                 };
                 told.expect("seated");
             };
-            // Nobody is told that they speak themselves.
+            // The speaker is not told that it speaks itself.
             let first = usize::from(speaking);
             let sent = hall.sent_by(tell);
             let frame = sent[first][0].clone();

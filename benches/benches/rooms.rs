@@ -1,4 +1,4 @@
-//! Joining, moving and leaving, in small and large houses, each beside its floor.
+//! Joining, moving and leaving, with few rooms and with many, each beside its floor.
 
 #![allow(missing_docs)]
 
@@ -21,7 +21,7 @@ use united_voice_core::{ChannelId, Codec, QueueSink, Signal, VoiceConnection};
 /// How many rooms there are besides the one in use.
 const HOUSES: [usize; 3] = [1, 1_000, 100_000];
 
-/// A visitor comes to a room of three and goes again.
+/// A visitor joins a room of three and leaves it again.
 fn membership(c: &mut Criterion) {
     for rooms in HOUSES {
         let mut hall = Hall::new(rooms, 3);
@@ -50,7 +50,7 @@ fn come_and_go(beside_floor: &mut BesideFloor<'_>) {
         hall.join(&told[VISITORS[0]].connection, black_box(channel));
     };
     let leave = |told: &[Seated]| told[VISITORS[0]].connection.leave_channel(&room, "");
-    // The answer, and three members that are told.
+    // 4 frames: the answer, and one event for each of three members.
     beside_floor.prepared(
         "join",
         4,
@@ -69,7 +69,7 @@ fn come_and_go(beside_floor: &mut BesideFloor<'_>) {
         join(hall, told, &room);
         leave(told).expect("seated");
     });
-    // Three members are told of each join and of each leave; two answers.
+    // 8 frames: two answers, and for each of three members a leave and a join.
     beside_floor.repeated("move", 8, |hall, told| {
         join(hall, told, &room);
         join(hall, told, &other);
@@ -79,8 +79,8 @@ fn come_and_go(beside_floor: &mut BesideFloor<'_>) {
 /// Two connections of one user take the seat from each other.
 fn replace(beside_floor: &mut BesideFloor<'_>) {
     let room = channel(0);
-    // Twice: the answer, the connection that lost the seat, and three members that are told of a
-    // leave and a join.
+    // 16 frames, since it happens twice: the answer, the error to the connection that lost the
+    // seat, and for each of three members a leave and a join.
     beside_floor.repeated("replace", 16, |hall, told| {
         for visitor in VISITORS {
             hall.join(&told[visitor].connection, black_box(&room));
@@ -107,7 +107,7 @@ fn disconnect(beside_floor: &mut BesideFloor<'_>) {
     );
 }
 
-/// Measures operations that tell some connections something, and after each its floor.
+/// Measures operations that send frames to some connections, and after each operation its floor.
 struct BesideFloor<'a> {
     group: BenchmarkGroup<'a, WallTime>,
     hall: Hall,
@@ -115,7 +115,7 @@ struct BesideFloor<'a> {
     rooms: usize,
 }
 
-/// What each of `told` got since they read last.
+/// The frames that each of `told` got since the last read.
 fn read(told: &mut [Seated]) -> Vec<Vec<Bytes>> {
     told.iter_mut().map(|one| one.inbox.take()).collect()
 }
@@ -125,10 +125,10 @@ fn clear(told: &mut [Seated]) {
 }
 
 impl BesideFloor<'_> {
-    /// An operation that leaves everything as it was, and sends `frames` frames.
+    /// Measures an operation that sends `frames` frames and leaves everything as it was.
     fn repeated(&mut self, name: &str, frames: usize, operation: impl Fn(&Hall, &[Seated])) {
         let Self { hall, told, .. } = self;
-        // The first time the visitor comes from somewhere else.
+        // Runs once unmeasured: the first time, the visitor comes from another state.
         operation(hall, told);
         clear(told);
         operation(hall, told);
@@ -146,8 +146,8 @@ impl BesideFloor<'_> {
         });
     }
 
-    /// An operation that needs a preparation each time, which is not measured, and sends `frames`
-    /// frames.
+    /// Measures an operation that sends `frames` frames and needs a preparation each time. The
+    /// preparation is not measured.
     fn prepared<T, U>(
         &mut self,
         name: &str,
@@ -180,7 +180,7 @@ impl BesideFloor<'_> {
                     let prepared = prepare(hall, told);
                     clear(told);
                     let start = Instant::now();
-                    // Bound, so that it is dropped after the clock was read.
+                    // Bound to a name, so that it is dropped after the clock was read.
                     let _outcome = operation(hall, told, prepared);
                     clear(told);
                     total += start.elapsed();
@@ -199,7 +199,7 @@ impl BesideFloor<'_> {
     }
 }
 
-/// What goes through a room does not depend on how many others there are.
+/// Messages within one room. Their cost must not depend on the number of other rooms.
 fn traffic(c: &mut Criterion) {
     let mut group = c.benchmark_group("traffic");
     for rooms in HOUSES {
@@ -222,7 +222,7 @@ fn traffic(c: &mut Criterion) {
     group.finish();
 }
 
-/// A snapshot of a room, whose floor is a copy of one that stands ready.
+/// A snapshot of a room. Its floor is a copy of a snapshot that is ready.
 fn participants(c: &mut Criterion) {
     let mut group = c.benchmark_group("participants");
     let mut beside_floor = |rooms, members| {
@@ -248,7 +248,7 @@ fn participants(c: &mut Criterion) {
     group.finish();
 }
 
-/// Two threads in one room and in two, beside one thread alone.
+/// Two threads in one room, two threads in two rooms, and one thread alone.
 fn threads(c: &mut Criterion) {
     type Work = fn(&Sender<'_>);
     let works: [(&str, Work, Work); 2] = [
@@ -277,7 +277,7 @@ fn threads(c: &mut Criterion) {
     }
 }
 
-/// The time in which each of `senders`, on a thread of its own, does its work so many times.
+/// How long the `senders` take to do `work` `iterations` times each, on one thread for each sender.
 fn on_threads(senders: &[Sender<'_>], iterations: u64, work: fn(&Sender<'_>)) -> Duration {
     let start = Instant::now();
     std::thread::scope(|scope| {
@@ -292,13 +292,13 @@ fn on_threads(senders: &[Sender<'_>], iterations: u64, work: fn(&Sender<'_>)) ->
     start.elapsed()
 }
 
-/// A room that any thread may act in and read from, and as many recipients without a server.
+/// A room that several threads may use, and as many recipients without a server.
 struct BusyRoom {
     connections: Vec<VoiceConnection>,
     inboxes: Vec<Mutex<Inbox>>,
     floor_queues: Vec<QueueSink>,
     floor_inboxes: Vec<Mutex<Inbox>>,
-    /// For relays, whose floor has a bare queue.
+    /// The floor of a relay: a bare queue.
     bare: BareQueue,
 }
 
@@ -320,24 +320,24 @@ impl BusyRoom {
     }
 }
 
-/// Takes a frame out of each inbox. With several threads it may be another thread's, or another
-/// thread took ours.
+/// Takes a frame out of each inbox, if there is one. If there are several threads, they read the
+/// same inboxes, so a frame may be one that another thread sent.
 fn read_one_each(inboxes: &[Mutex<Inbox>]) {
     for inbox in inboxes {
         inbox.lock().pop();
     }
 }
 
-/// A member that tells the others something, and the floors of that.
+/// A member that tells the others something, and the input for that and for its floors.
 struct Sender<'a> {
     hall: &'a Hall,
     room: &'a BusyRoom,
     connection: &'a VoiceConnection,
     session_id: String,
     channel: String,
-    /// For the last of the room.
+    /// A candidate for the last member of the room.
     candidate: Bytes,
-    /// What an update of this sender's state tells the room, encoded already.
+    /// The signal that tells the room about an update of this sender's state, encoded already.
     state: Signal,
 }
 

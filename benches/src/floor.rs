@@ -1,4 +1,4 @@
-//! What any server has to do, with the same sinks and readers as the operations.
+//! Floors: the work that any server has to do, with the same sinks and readers as the operations.
 
 use std::{collections::VecDeque, task::Waker};
 
@@ -86,7 +86,7 @@ impl Default for BareQueue {
 }
 
 impl BareQueue {
-    /// Pushes a frame; says whether it fitted.
+    /// Pushes a frame. Returns whether there was room for it.
     #[inline]
     pub fn push(&self, frame: Bytes) -> bool {
         let mut waiting = self.0.lock();
@@ -129,9 +129,10 @@ impl BareQueue {
     }
 }
 
-/// The floor of an operation that answers some and tells others: the messages that it sent, to as
-/// many queues, without a server. Each message is encoded once, out of an envelope that stands
-/// ready, and pushed to each recipient. Its queues are [bare](BareQueue).
+/// The floor of an operation that sends several messages, for example a join: an answer, and events
+/// for the others. The same messages go to one [bare queue](BareQueue) for each recipient, without
+/// a server. Each message is encoded once, from an envelope that is ready, and pushed to each
+/// recipient.
 #[derive(Debug)]
 pub struct Replay {
     messages: Vec<Message>,
@@ -141,18 +142,18 @@ pub struct Replay {
 #[derive(Debug)]
 struct Message {
     envelope: Envelope,
-    /// The numbers of their queues.
+    /// The positions of their queues in [`Replay::queues`].
     recipients: Vec<usize>,
 }
 
 impl Replay {
-    /// A floor that sends what an operation sent: `sent` has the frames of each recipient, `frames`
-    /// in all.
+    /// A floor that sends what an operation sent. `sent` has the frames of each recipient, and
+    /// `frames` is their number in all.
     ///
     /// # Panics
     ///
-    /// If the operation sent fewer or more, as a refused one would, or if the replay does not send
-    /// the same to the same recipients, in whichever order.
+    /// If the operation sent fewer or more frames, as a refused one would. Also if the replay does
+    /// not send the same frames to the same recipients, in any order.
     pub fn of(sent: Vec<Vec<Bytes>>, frames: usize) -> Self {
         assert_eq!(sent.iter().map(Vec::len).sum::<usize>(), frames);
         let mut distinct: Vec<&Bytes> = Vec::new();
@@ -177,7 +178,7 @@ impl Replay {
         replay
     }
 
-    /// Sends it all again, and the readers take it.
+    /// Sends all messages again, and empties the queues as their readers would.
     pub fn run(&self) {
         self.send();
         for queue in &self.queues {

@@ -50,7 +50,8 @@ impl Inbox {
     /// If something waits in the queue already.
     pub fn new(mut stream: QueueStream, codec: Codec) -> Self {
         stream.set_codec(codec);
-        // A connection that waits has left its waker in the queue, and a push has to wake it.
+        // A connection that waits has left its waker in the queue, and every push into the empty
+        // queue has to wake it. So this inbox leaves one too.
         let waiting = Pin::new(&mut stream).poll_next(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(waiting, Poll::Pending), "the queue is new");
         Self { stream, codec }
@@ -88,19 +89,19 @@ impl Inbox {
     }
 }
 
-/// A server and the people in its rooms.
+/// A server and the members of its rooms.
 #[derive(Debug)]
 pub struct Hall {
     /// The server.
     pub server: VoiceServer<OpenDirectory>,
-    /// Everybody, room by room, in the order in which they joined.
+    /// All members, room by room, in the order in which they joined.
     pub seated: Vec<Seated>,
-    /// What everybody is told in.
+    /// The encoding that every member speaks.
     codec: Codec,
 }
 
 impl Hall {
-    /// `rooms` rooms with `members` people each; user `u-R-M` sits in `channel-R`.
+    /// `rooms` rooms with `members` members each. User `u-R-M` sits in `channel-R`.
     ///
     /// # Panics
     ///
@@ -134,7 +135,7 @@ impl Hall {
         hall
     }
 
-    /// A connection that sits nowhere.
+    /// A connection without a seat.
     ///
     /// # Panics
     ///

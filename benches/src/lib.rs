@@ -3,15 +3,14 @@
 //!
 //! A **floor** is the work that any server has to do for an operation: decode the frame, write the
 //! sender, encode, push to a queue, and take out of it again. It begins with the same input as the
-//! operation and ends with the same frames in the hands of its readers: the ratio of the two is
-//! what the library adds. If an operation sends no frame, its floor makes the same result out of
-//! ready data.
+//! operation, and its readers end with the same frames. So the ratio of the two is what the library
+//! adds. If an operation sends no frame, its floor makes the same result from data that is ready.
 //!
 //! **What is measured is what ships.** Operations push into
-//! [`outbound_queue`](united_voice_core::outbound_queue) and read it as `drive` does. So do the
-//! floors of broadcasts, which are little but the queue. All other floors push bytes into a
-//! [`BareQueue`], which is cheaper, and what the queue that ships costs is measured against that
-//! too.
+//! [`outbound_queue`](united_voice_core::outbound_queue) and read it as `drive` does. The floors of
+//! broadcasts do the same, because a broadcast is little more than its queues. All other floors
+//! push bytes into a [`BareQueue`], which is cheaper. So their ratios also contain the cost of the
+//! queue that ships.
 
 mod floor;
 mod hall;

@@ -22,7 +22,7 @@ use crate::{
 pub(crate) struct Driver {
     pub(crate) call: Call,
     pub(crate) dialer: Dialer,
-    /// `None`: the client never reconnects.
+    /// `None` if the client never reconnects.
     pub(crate) pauses: Option<Pauses>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) outlet: Outlet,
@@ -198,8 +198,8 @@ async fn until(deadline: Option<Instant>) {
 }
 
 /// Events on their way to the application. An event that does not fit into its queue waits here.
-/// Meanwhile the client reads nothing, so no more events wait than one message and one reconnection
-/// cause.
+/// The client reads nothing while one waits. So the events that wait come from one message and from
+/// one reconnection at most.
 #[derive(Debug)]
 pub(crate) struct Outlet {
     queue: mpsc::Sender<Event>,

@@ -1,11 +1,13 @@
-//! What each message of a client does: one handler for each payload, and [`dispatch`] for a whole envelope.
+//! What each message of a client does: one handler for each payload, and [`dispatch`] for a whole
+//! envelope.
 //!
-//! A host that keeps connections of its own usually drives a [`ConnectionMachine`](crate::ConnectionMachine), which calls
-//! these. A host that wants less than that calls the handlers itself with typed payloads. What they answer and what they
-//! tell others goes through the sinks. The error of a handler is the client's answer ([`reply_error`]).
+//! A host with a socket loop of its own usually runs a
+//! [`ConnectionMachine`](crate::ConnectionMachine), which calls these handlers. A host that needs
+//! less than a machine calls them itself, with typed payloads. Answers and events go through the
+//! sinks. If a handler returns an error, the client has to be told: see [`reply_error`].
 //!
-//! Nothing here reads a clock. What makes TURN credentials takes the time as `wall`: the credentials expire
-//! [`TurnConfig`](crate::TurnConfig)'s lifetime after it.
+//! Nothing here reads a clock. A handler that makes TURN credentials takes the time as `wall`. The
+//! credentials expire one lifetime (see [`TurnConfig`](crate::TurnConfig)) after that.
 
 mod join;
 
@@ -39,7 +41,8 @@ type Handled = Result<(), RequestError>;
 ///
 /// # Cancel safety
 ///
-/// If the future is dropped before it is done, a join has either happened or changed nothing; no other message waits.
+/// If the future is dropped before it is done, a join has either happened or changed nothing. Only
+/// a join waits: any other message is handled when the future is first polled.
 pub async fn dispatch<D: VoiceDirectory>(
     server: &VoiceServer<D>,
     connection: &VoiceConnection,
@@ -53,7 +56,8 @@ pub async fn dispatch<D: VoiceDirectory>(
     }
 }
 
-/// Handles one message at once, as [`dispatch`] does, unless it is a join, which is handed back.
+/// Handles one message at once, as [`dispatch`] does. A join is handed back, because it has to wait
+/// for the directory.
 #[must_use = "a join is not done yet"]
 pub(crate) fn dispatch_now<'a, D: VoiceDirectory>(
     server: &VoiceServer<D>,
@@ -116,7 +120,8 @@ fn request_id_too_long() -> RequestError {
     RequestError::malformed("request id is too long")
 }
 
-/// Handles one payload at once, unless it is a join, which is handed back. `UNSUPPORTED` is for one that only a server sends.
+/// Handles one payload at once. A join is handed back, because it has to wait for the directory. A
+/// payload that only a server sends is refused as `UNSUPPORTED`.
 pub(crate) fn handle_payload<D: VoiceDirectory>(
     server: &VoiceServer<D>,
     connection: &VoiceConnection,
@@ -199,13 +204,13 @@ macro_rules! relay_handler {
     ($(#[$doc:meta])* $name:ident, $message:ident) => {
         $(#[$doc])*
         ///
-        /// The sender's fields are written by the server, whatever the client put there; the content is neither read
-        /// nor changed.
+        /// The server writes the sender's fields, no matter what the client put there. It neither
+        /// reads nor changes the content.
         ///
         /// # Errors
         ///
-        /// [`RequestError`] with `MALFORMED`, `TOO_LARGE`, `NOT_IN_CHANNEL`, `TARGET_NOT_IN_CHANNEL` or
-        /// `STALE_SESSION`; nothing was delivered.
+        /// [`RequestError`] with `MALFORMED`, `TOO_LARGE`, `NOT_IN_CHANNEL`,
+        /// `TARGET_NOT_IN_CHANNEL` or `STALE_SESSION`; nothing was delivered.
         pub fn $name<D: VoiceDirectory>(
             server: &VoiceServer<D>,
             connection: &VoiceConnection,
@@ -231,7 +236,8 @@ relay_handler! {
     handle_voice_ice_candidate, VoiceIceCandidate
 }
 
-/// Records and tells whether microphone and headphones are off, as [`VoiceConnection::update_state`] does.
+/// Records whether the microphone and the headphones are off, and tells the channel, as
+/// [`VoiceConnection::update_state`] does.
 ///
 /// # Errors
 ///
@@ -263,7 +269,7 @@ pub fn handle_voice_speaking(
         .map_err(|error| RequestError::from(error).in_channel(channel))
 }
 
-/// Answers with fresh TURN credentials for a member.
+/// Answers a member of the channel with fresh TURN credentials.
 ///
 /// # Errors
 ///
@@ -290,7 +296,7 @@ pub fn handle_voice_ice_servers<D: VoiceDirectory>(
     Ok(())
 }
 
-/// Answers a request with what was wrong with it.
+/// Answers a request with an error.
 pub fn reply_error(connection: &VoiceConnection, request_id: &str, error: &RequestError) {
     tracing::debug!(code = error.code().as_str_name(), "request refused");
     connection.registry().inner.counters.error();
@@ -304,7 +310,8 @@ pub fn reply_error(connection: &VoiceConnection, request_id: &str, error: &Reque
     let _ = connection.reply(request_id, payload);
 }
 
-/// The answer to a frame that is no envelope of ours: `UNSUPPORTED` if it may be the host's, else `MALFORMED`.
+/// The answer to a frame that could not be decoded: `UNSUPPORTED` if it may be the host's own, and
+/// `MALFORMED` otherwise.
 pub(crate) fn decode_error(error: &DecodeError) -> RequestError {
     match error {
         DecodeError::Foreign { .. } => {
@@ -315,7 +322,7 @@ pub(crate) fn decode_error(error: &DecodeError) -> RequestError {
     }
 }
 
-/// A channel id that is one.
+/// Returns the text if it may serve as a channel id.
 fn checked(channel: &str) -> Result<&str, RequestError> {
     check_id(channel).map(|()| channel).map_err(no_channel)
 }

@@ -1,5 +1,6 @@
-//! Runs one operation a given number of times, for callgrind: `benches/instructions` counts two
-//! runs of different length, and the difference is the operation alone, to the instruction.
+//! Runs one operation a given number of times under callgrind. The script `benches/instructions`
+//! counts the instructions of a short run and of a longer one. The difference is the operation
+//! alone, exact to the instruction.
 //!
 //! `instructions` lists the operations; `instructions NAME TIMES` runs one.
 
@@ -17,7 +18,7 @@ use united_voice_core::{
     proto::{self, Incoming},
 };
 
-/// What one call does is the operation.
+/// One call runs the operation once.
 type Operation = Box<dyn FnMut()>;
 type Case = (&'static str, fn() -> Operation);
 
@@ -95,7 +96,7 @@ fn main() -> ExitCode {
 
 type MakeFrame = fn(&str, &str) -> Bytes;
 
-/// What the sender writes and what the target is told in.
+/// The encoding of the sender, and that of the target.
 type Codecs = (Codec, Codec);
 
 const PROTOBUF: Codecs = (Codec::Protobuf, Codec::Protobuf);
@@ -177,7 +178,7 @@ fn speaking_in(members: usize) -> Operation {
     })
 }
 
-/// A visitor, and a room of three that stay.
+/// A visitor, and a room with three members that stay.
 fn visited(rooms: usize) -> (Hall, Seated) {
     let hall = Hall::new(rooms, 3);
     let visitor = hall.connect("visitor");
@@ -237,7 +238,7 @@ fn participants() -> Operation {
     let hall = Hall::new(1, 25);
     let (room, _) = hall.seated[0].connection.seat().expect("seated");
     Box::new(move || {
-        // The whole hall, so that the closure keeps its members.
+        // Borrows the whole hall, so that the closure owns it and its members stay seated.
         let server = &black_box(&hall).server;
         black_box(server.registry().participants(&room));
     })

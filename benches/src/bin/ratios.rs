@@ -1,10 +1,10 @@
-//! Ratios of operations to their floors, measured in alternation in one process: what a gate can
-//! stand on.
+//! Ratios of operations to their floors. Each pair is measured in turns in one process, so a gate
+//! can rely on the ratio.
 //!
 //! `cargo run --release -p united-voice-benches --bin ratios
-//! [memory|relay|broadcast|queue|flatness]` prints one JSON object a line and exits with 1 if a
-//! gate is missed. Absolute times move with the load of the machine; the median of paired ratios
-//! hardly does.
+//! [memory|relay|broadcast|queue|flatness]` prints one JSON object on each line, and exits with 1
+//! if a gate is missed. Absolute times change with the load of the machine. The median of paired
+//! ratios hardly does.
 
 #![allow(clippy::print_stdout)]
 
@@ -33,7 +33,7 @@ const PAIRS: usize = 305;
 /// by a few per cent, and no single place should decide.
 const PLACEMENTS: usize = 5;
 
-/// How long one side of a pair runs, about.
+/// About how long one side of a pair runs.
 const SIDE: Duration = Duration::from_micros(500);
 
 type Part = (&'static str, fn(&mut Report));
@@ -41,7 +41,8 @@ type Part = (&'static str, fn(&mut Report));
 fn main() -> ExitCode {
     let mut report = Report { passed: true };
     let parts: [Part; 5] = [
-        // First, while the process has nothing to give back yet.
+        // Memory comes first: later the allocator keeps what other cases freed, and new rooms would
+        // use that.
         ("memory", memory),
         ("relay", relays),
         ("broadcast", broadcasts),
@@ -66,7 +67,7 @@ struct Report {
 }
 
 impl Report {
-    /// A ratio, and the medians behind it in nanoseconds for one call.
+    /// Reports a ratio with its gate, and the median times of one call in nanoseconds.
     fn ratio(&mut self, op: &str, measured: &Paired, gate: f64) {
         self.line(&json!({
             "op": op,
@@ -78,7 +79,7 @@ impl Report {
         }));
     }
 
-    /// A ratio without a gate.
+    /// Reports a ratio without a gate.
     fn shown(&mut self, op: &str, measured: &Paired) {
         self.line(&json!({
             "op": op,
@@ -192,7 +193,7 @@ fn broadcasts(report: &mut Report) {
     }
 }
 
-/// What the queue that ships costs beside the least that a queue can be: no gate.
+/// The queue that ships, compared with the smallest possible queue. There is no gate.
 fn queues(report: &mut Report) {
     let signal = state_signal(&channel(0), "u-0-0");
     let frame = signal.as_protobuf().clone();
@@ -211,7 +212,8 @@ fn queues(report: &mut Report) {
     report.shown("queue/outbound-over-bare", &measured);
 }
 
-/// Rooms that the flatness cases touch, however many there are.
+/// How many rooms the flatness cases use. The number is the same with few rooms and with many, so
+/// only the size of the maps differs.
 const TOUCHED: usize = 64;
 
 fn flatness(report: &mut Report) {
@@ -253,8 +255,9 @@ fn flatness(report: &mut Report) {
     report.ratio("disconnect/1M-rooms-over-1k", &Paired::of(&pairs), 1.75);
 }
 
-/// Resident memory of the registry with 100 000 rooms of 4, in bytes a participant. The sinks are
-/// shared and the sessions taken off, since both are the host's.
+/// Resident memory of the registry with 100 000 rooms of 4 members, in bytes for each participant.
+/// The members share one sink, and the memory of their handles is subtracted, since both belong to
+/// the host.
 fn memory(report: &mut Report) {
     let server = VoiceServer::builder(OpenDirectory)
         .build()
@@ -294,12 +297,13 @@ fn resident_bytes() -> u64 {
     pages.map_or(0, |pages: u64| pages * 4096)
 }
 
-/// `operation` and `floor` in turns, each repeated until it is long enough to be timed.
+/// Measures `operation` and `floor` in turns. Each is repeated until it runs long enough to be
+/// timed.
 fn paired(floor: impl FnMut(), operation: impl FnMut()) -> Paired {
     Paired::of(&pairs(PAIRS, floor, operation))
 }
 
-/// What one call of `floor` and one of `operation` took, so many times.
+/// How long one call of `floor` and one of `operation` took, `count` times.
 fn pairs(count: usize, mut floor: impl FnMut(), mut operation: impl FnMut()) -> Vec<Pair> {
     let repeats = repeats(&mut floor).max(repeats(&mut operation));
     in_turns(
@@ -317,7 +321,7 @@ fn repeats(work: &mut impl FnMut()) -> u32 {
     repeats
 }
 
-/// In seconds: a call may take less than the nanosecond that `Duration` can tell.
+/// In seconds as a float, because a call may take less than a nanosecond, the unit of `Duration`.
 fn time(repeats: u32, work: &mut impl FnMut()) -> f64 {
     let start = Instant::now();
     for _ in 0..repeats {
@@ -335,7 +339,7 @@ fn in_turns(
     mut operation: impl FnMut() -> f64,
 ) -> Vec<Pair> {
     let turn = |number: usize| {
-        // Who goes first changes, so that neither always finds the caches warm.
+        // The order changes each time, so that neither side always finds the caches warm.
         if number.is_multiple_of(2) {
             let below = floor();
             (below, operation())
@@ -347,7 +351,7 @@ fn in_turns(
     (0..count).map(turn).collect()
 }
 
-/// What pairs of measurements say.
+/// The result of the pairs of measurements.
 struct Paired {
     /// The median of the pairs' ratios.
     ratio: f64,

@@ -100,7 +100,7 @@ impl Chat {
         }
     }
 
-    /// Registers a connection for as long as what is returned lives.
+    /// Registers a connection. It stays registered until the returned [`Presence`] is dropped.
     pub(crate) fn connect(self: &Arc<Self>, user: u64, outbox: &Arc<Outbox>) -> Presence {
         let mut sockets = self.sockets.lock();
         let outboxes = sockets.by_user.entry(user).or_default();
@@ -115,7 +115,7 @@ impl Chat {
         }
     }
 
-    /// Handles a payload of text chat; `false` if a client may not send it.
+    /// Handles a payload of text chat. Returns false if a client may not send it.
     pub(crate) fn handle(&self, me: &Presence, request: u32, payload: Payload) -> bool {
         match payload {
             Payload::Say(say) => self.say(me, request, say),
@@ -159,7 +159,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Tells everybody who may see the channel, on all their connections but this one.
+    /// Tells all users that may see the channel, on all their connections except this one.
     fn tell_others(&self, me: &Presence, channel: u32, payload: &Payload, kind: Kind) {
         let banned = self.channel(channel).unwrap_or_default().banned;
         for (user, outboxes) in &self.sockets.lock().by_user {
@@ -174,7 +174,7 @@ impl Chat {
         }
     }
 
-    /// Closes every connection with 1001, now and later.
+    /// Closes every connection with 1001: those that exist, and those that come later.
     pub(crate) fn close(&self) {
         let mut sockets = self.sockets.lock();
         sockets.closing = true;
@@ -196,7 +196,8 @@ impl Presence {
     pub(crate) fn answer(&self, request: u32, payload: Payload) {
         let payload = Some(payload);
         let answer = Outgoing::Chat(Envelope { request, payload });
-        // Refused only if the connection is closed. Then nobody waits for it.
+        // The queue refuses an answer only if the connection is closed. Then nobody waits for the
+        // answer.
         let _ = self.outbox.push(answer, Kind::Answer);
     }
 
@@ -218,7 +219,7 @@ impl Drop for Presence {
     }
 }
 
-/// Sends something that another user caused. Whoever can't keep up is closed with 1013.
+/// Sends something that another user caused. If the client can't keep up, it is closed with 1013.
 fn tell(outbox: &Outbox, payload: &Payload, kind: Kind) {
     let envelope = Envelope {
         request: 0,

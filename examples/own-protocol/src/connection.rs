@@ -33,7 +33,8 @@ const MAX_MESSAGE_BYTES: usize = 128 << 10;
 const SIGN_IN_TIME: Duration = Duration::from_secs(5);
 /// How long the close frame may take.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
-/// How long what comes after the close frame is read and dropped, so that the frame arrives.
+/// How long the server goes on reading, and drops what it reads, after its close frame. So the
+/// frame arrives.
 const LINGER: Duration = Duration::from_secs(2);
 
 type Reader<S> = SplitStream<WebSocketStream<S>>;
@@ -108,7 +109,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
             code = outbox.closed() => return End::Close(code),
             end = voice::run(&mut voice, &outbox) => return end, // +voice
             written = write(&outbox, writer) => match written {
-                // The queue was full, and the client reads on.
+                // The queue was full, and the client has read something.
                 Ok(()) if !has_room => voice.wrote(voice::now()), // +voice
                 Ok(()) => {}
                 Err(_) => return End::Gone,
@@ -141,7 +142,7 @@ fn handle(
     }
 }
 
-/// Reads a message, or (`None`) a mere sign of life. Cancel safe.
+/// Reads a message, or `None` for a mere sign of life. Cancel safe.
 async fn read<S: AsyncRead + AsyncWrite + Unpin>(
     reader: &mut Reader<S>,
 ) -> Result<Option<Bytes>, End> {
@@ -154,7 +155,8 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Writes the next message of the queue. Cancel safe: what an earlier call has left is flushed first.
+/// Writes the next message of the queue. Cancel safe: it first flushes what an earlier call has
+/// left.
 async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     outbox: &Outbox,
     writer: &mut Writer<S>,
@@ -165,13 +167,14 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
         Outgoing::Ping => Message::Ping(Bytes::new()),
         Outgoing::Voice(signal) => Message::binary(voice::envelope(&signal).encode_to_vec()), // +voice
     };
-    // Does not wait: a half that was flushed has room for one message.
+    // This does not wait: the writer was flushed, so it has room for one message.
     writer.feed(message).await?;
     writer.flush().await
 }
 
-/// The closing handshake. Closing a socket with unread data resets it, which may destroy the close frame on its way: so
-/// what still comes is read and dropped for a while, whatever it is.
+/// Does the closing handshake. If a socket is closed with unread data, the connection is reset, and
+/// that may destroy the close frame on its way. So what still comes is read for a while and
+/// dropped.
 async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>, end: End) {
     let End::Close(code) = end else {
         // Answers the client's close frame, if it sent one. If not, nobody is left to tell.
@@ -189,7 +192,7 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>
             stream.shutdown().await?;
             tokio::io::copy(stream, &mut tokio::io::sink()).await
         };
-        // Either way it is over.
+        // If the time is over, the socket is closed all the same.
         let _ = timeout(LINGER, rest).await;
     }
 }

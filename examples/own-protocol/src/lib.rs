@@ -1,17 +1,19 @@
-//! Parley: a small chat server that was there before voice, and what it took to give it voice channels.
+//! Parley: a small chat server that existed before voice, and the code that gave it voice channels.
 //!
 //! ```text
 //! cargo run -p united-voice-own-protocol
 //! ```
 //!
-//! Parley has an envelope of its own (`proto/parley.proto`), numbers for users, channels and requests, sockets of its own
-//! (`tokio-tungstenite`), and a queue for each connection. None of that changed: it embeds `united-voice-core` below its
-//! protocol, without `drive` and without `united.ws.Envelope`.
+//! Parley has an envelope of its own (`proto/parley.proto`), numbers for users, channels and
+//! requests, sockets of its own (`tokio-tungstenite`), and a queue for each connection. All of this
+//! stayed as it was. `united-voice-core` sits below Parley's protocol, without `drive` and without
+//! `united.ws.Envelope`.
 //!
-//! What it had is in `chat` (accounts, channels, lines of text), `connection` (one socket) and `outbox` (one
-//! queue). What voice added is `voice`, and the lines of the others that are marked `+voice`.
+//! What Parley had before is in `chat` (accounts, channels, lines of text), `connection` (one
+//! socket) and `outbox` (one queue). What voice added is in `voice`, and in the lines of the other
+//! files that end in `+voice`.
 //!
-//! What this example leaves out, as a small chat server would: TLS and storage.
+//! This example leaves out what has nothing to do with voice: TLS and storage.
 
 mod chat;
 mod connection;

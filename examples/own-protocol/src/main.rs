@@ -30,7 +30,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     writeln!(stdout, "listening on ws://{}", listener.local_addr()?)?;
     server
         .serve(listener, async {
-            // An error means that there is no way to ask for the end, which is as good as being asked.
+            // An error means that nobody can ask for the end by Ctrl-C. Then the server ends at
+            // once.
             let _ = tokio::signal::ctrl_c().await;
         })
         .await;

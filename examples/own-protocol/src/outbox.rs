@@ -1,4 +1,5 @@
-//! One connection's queue: what waits for a client that reads slower than it is written to.
+//! One connection's queue. It holds what is to be sent to a client that reads more slowly than
+//! others write.
 
 use std::collections::VecDeque;
 
@@ -47,14 +48,17 @@ impl Outgoing {
     }
 }
 
-/// How a message is treated when the queue is at its limit.
+/// What happens to a message if the queue is at its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The answer to the client's own request: taken all the same. No further request is read until there is room.
+    /// The answer to the client's own request. The queue takes it in any case, and no further
+    /// request is read until there is room.
     Answer,
-    /// Caused by others: refused, and so is every later one, for a stream must not have a hole.
+    /// Something that others caused. The queue refuses it and every later event, because a stream
+    /// with a hole in it is worse than one that ends.
     Event,
-    /// Caused by others and of the moment: refused, and that is all.
+    /// Something that others caused and that is soon out of date. The queue refuses it, and nothing
+    /// else happens.
     Hint,
 }
 
@@ -128,8 +132,8 @@ impl Outbox {
         message
     }
 
-    /// Whether the queue is below its limit. A client that does not read its answers may not ask
-    /// more.
+    /// Whether the queue is below its limit. A client that does not read its answers may not send
+    /// further requests.
     pub(crate) fn has_room(&self) -> bool {
         self.fits_one_more(&self.state.lock())
     }
@@ -145,7 +149,7 @@ impl Outbox {
 
     async fn wait<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
         loop {
-            // Made before the look, so that a change between the two is not missed.
+            // Made before the queue is looked at: a change between the two still wakes this task.
             let changed = self.changed.notified();
             if let Some(value) = ready(&mut self.state.lock()) {
                 return value;

@@ -53,7 +53,8 @@ impl Server {
         voice::policy_changed(&self.voice, channel); // +voice
     }
 
-    /// Serves connections until `stop` is ready, then closes them with 1001 and waits until they are gone.
+    /// Serves connections until `stop` is ready. Then it closes them with 1001 and waits until they
+    /// are gone.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) {
         let mut connections = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
@@ -61,9 +62,11 @@ impl Server {
             tokio::select! {
                 () = &mut stop => break,
                 Some(_) = connections.join_next() => {}
-                // A client that is gone before it is accepted is no reason to stop.
+                // If accepting fails, the client may be gone already. That is no reason to stop the
+                // server.
                 accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                    // Messages are small, and each is awaited.
+                    // Messages are small, and somebody waits for each. Without this option the
+                    // system holds them back to join them into larger packets.
                     let _ = stream.set_nodelay(true);
                     let server = Arc::clone(&self);
                     connections.spawn(async move { server.serve_stream(stream).await });

@@ -1,9 +1,10 @@
-//! Voice channels: all that Parley needed to have them.
+//! Voice channels: everything that Parley needs for them.
 //!
-//! Lines of code: 133 in this file, 28 marked `+voice` in the others, 14 with `united` in `parley.proto`.
+//! Lines of code: 133 here, 28 marked `+voice` in other files, 14 with `united` in `parley.proto`.
 //!
-//! Three things meet the library here: [`Directory`] tells it who may join what, [`Sink`] is where it puts what a client is
-//! to be told, and [`Connection`] is its part of a socket's loop.
+//! Three types of this file meet the library. [`Directory`] tells it which users may join which
+//! channels. It puts what it has to tell a client into a [`Sink`]. A [`Connection`] is its part of
+//! the loop around a socket.
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ pub(crate) type Voice = VoiceServer<Directory>;
 /// What a channel with voice has beside its text.
 #[derive(Debug, Clone, Default)]
 pub struct VoiceSettings {
-    /// How many may talk at the same time; `None` is as many as like.
+    /// How many users may be in the channel at the same time. `None` means that there is no limit.
     pub max_participants: Option<NonZeroU32>,
 }
 
@@ -51,7 +52,7 @@ pub(crate) fn server(chat: &Arc<Chat>, ice: IceConfig) -> Voice {
         .expect("the default limits are valid")
 }
 
-/// After a ban or a new limit.
+/// Tells the library that a ban or a limit of a channel has changed.
 pub(crate) fn policy_changed(voice: &Voice, channel: u32) {
     let channel = ChannelId::new(channel.to_string()).expect("a number is short");
     voice.registry().policy_changed(&channel);
@@ -75,7 +76,8 @@ impl VoiceDirectory for Directory {
     }
 }
 
-/// Reads a number that is written as this server writes it: "07" and "+7" would else be channels beside "7".
+/// Reads a number that is written as this server writes it. Otherwise "07" and "+7" would be
+/// channels of their own beside "7".
 fn number<N: FromStr + ToString>(text: &str) -> Option<N> {
     let number: N = text.parse().ok()?;
     (number.to_string() == text).then_some(number)
@@ -91,7 +93,7 @@ impl SignalSink for Sink {
             Urgency::Event => Kind::Event,
             Urgency::Droppable => Kind::Hint,
         };
-        // Decoded here, all recipients share the message.
+        // The message is made here, before the signal is cloned, so that all recipients share it.
         signal.envelope();
         let pushed = self.0.push(Outgoing::Voice(signal.clone()), kind);
         pushed.map_err(|refused| match refused {
@@ -105,7 +107,8 @@ impl SignalSink for Sink {
     }
 }
 
-/// One client's part in voice: what it may send, and all that has to be done in time. Dropping it is the disconnect.
+/// One client's voice connection: what the client may send, and what has to be done in time.
+/// Dropping it is the disconnect.
 pub(crate) type Connection = ConnectionMachine<Directory>;
 
 pub(crate) fn open(voice: &Voice, user: u64, outbox: &Arc<Outbox>) -> Connection {
@@ -118,7 +121,7 @@ pub(crate) fn open(voice: &Voice, user: u64, outbox: &Arc<Outbox>) -> Connection
 pub(crate) async fn run(voice: &mut Connection, outbox: &Outbox) -> End {
     loop {
         match voice.step(true, now, |at| sleep_until(at.into())).await {
-            // Without room, the client has enough to show that it is alive with.
+            // If the queue has no room, the client can show that it is alive by reading what waits.
             Step::Ping => drop(outbox.push(Outgoing::Ping, Kind::Hint)),
             Step::Close(Some(close)) => return End::Close(close.code),
             _ => return End::Gone,
@@ -126,7 +129,7 @@ pub(crate) async fn run(voice: &mut Connection, outbox: &Outbox) -> End {
     }
 }
 
-/// By Tokio's clock, which the tests set.
+/// The present time by Tokio's clock, which the tests set.
 pub(crate) fn now() -> Now {
     Now {
         monotonic: Instant::now().into_std(),
@@ -142,7 +145,8 @@ macro_rules! payloads_with_one_name {
             }
         }
 
-        /// Takes a client's message. Gives it back if it is not voice, unless the client sends too fast.
+        /// Takes a client's message. If it is not voice, it is handed back, unless the client sends
+        /// too fast.
         pub(crate) fn receive(
             voice: &mut Connection,
             request: u32,
@@ -171,7 +175,8 @@ payloads_with_one_name! {
 /// A signal in Parley's envelope.
 pub(crate) fn envelope(signal: &Signal) -> Envelope {
     Envelope {
-        // Unsolicited signals have an empty id, and all others one that was made of a number.
+        // An event has an empty id. A reply has the id of its request, which was made from a
+        // number.
         request: signal.envelope().request_id.parse().unwrap_or(0),
         payload: Some(payload(signal.payload())),
     }

@@ -41,9 +41,11 @@ pub(crate) struct Call {
     /// connection.
     pub(super) channel: Option<String>,
     pub(super) state: State,
-    /// The reply of a join that waits for a connection, to join `intent`.
+    /// The reply to a join of `intent` that waits for a connection.
     pub(super) waiter: Option<Reply<Snapshot, JoinError>>,
+    /// When to repeat a rejoin that the server could not carry out.
     pub(super) rejoin_at: Option<Instant>,
+    /// The server left a join unanswered.
     pub(super) unresponsive: bool,
     pub(super) outgoing: VecDeque<Envelope>,
     pub(super) events: VecDeque<Event>,

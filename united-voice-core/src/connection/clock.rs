@@ -1,23 +1,25 @@
-//! The time as a connection is told it, and what a connection has to do by itself at some time.
+//! The time that a connection is told, and its timers: pings, silence, and the renewal of TURN
+//! credentials.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::Limits;
 
-/// The time of a call. No [`ConnectionMachine`](crate::ConnectionMachine) reads a clock: its caller does, and a test makes
-/// the time up.
+/// The present time. A [`ConnectionMachine`](crate::ConnectionMachine) reads no clock: its caller
+/// passes the time to each call, and a test may pass any time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// For intervals. It must not go back from one call to the next.
+    /// Measures intervals. It must not go back from one call to the next.
     pub monotonic: Instant,
-    /// For the expiry of TURN credentials, which counts in seconds.
+    /// Dates TURN credentials, which expire at a Unix time in seconds.
     pub wall: SystemTime,
 }
 
 impl Now {
-    /// The time of the system's clocks, for the code around a machine.
+    /// Reads the system's clocks, for the code around a machine.
     ///
-    /// A host whose tests pause Tokio's clock takes `monotonic` from `tokio::time::Instant` instead.
+    /// A host whose tests pause Tokio's clock takes `monotonic` from `tokio::time::Instant`
+    /// instead.
     pub fn read() -> Self {
         Self {
             monotonic: Instant::now(),
@@ -26,20 +28,27 @@ impl Now {
     }
 }
 
-/// `time` after `now`; if no clock can hold that, a year after it, and then again.
+/// The instant `time` after `now`. If an `Instant` cannot hold that, as with a limit of
+/// `Duration::MAX`, it is a year after `now`.
 pub(crate) fn after(now: Instant, time: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
     now.checked_add(time).unwrap_or(now + YEAR)
 }
 
-/// When to ping, when to take the client for dead, and when to renew its TURN credentials.
+/// Decides when to ping, when to count the client as dead, and when to renew its TURN credentials.
 pub(crate) struct Timers {
+    /// The last sign of life.
     heard_at: Instant,
-    /// A ping was sent. The client is dead if it gives no sign of life until then.
+    /// Set when a ping is ordered. The client counts as dead if it gives no sign of life until
+    /// then.
     pong_deadline: Option<Instant>,
+    /// A ping was ordered, and not handed out yet.
     ping_due: bool,
+    /// When to renew the TURN credentials. `None` if there is nothing to renew.
     ice_deadline: Option<Instant>,
-    /// The connection's count of grants when `ice_deadline` was set.
+    /// How often the connection had been given TURN credentials when `ice_deadline` was set. If the
+    /// number has changed since, the connection has newer credentials, and the deadline is out of
+    /// date.
     ice_grants: u64,
 }
 
@@ -60,7 +69,7 @@ impl Timers {
         self.pong_deadline = None;
     }
 
-    /// When the next of all this is due.
+    /// When the next of these is due.
     pub(crate) fn deadline(&self, limits: &Limits) -> Instant {
         let life = self
             .pong_deadline
@@ -85,8 +94,8 @@ impl Timers {
         std::mem::take(&mut self.ping_due)
     }
 
-    /// Credentials were granted for the `grants`th time: if that is news, they are due for renewal after `delay`, at the time
-    /// that is returned.
+    /// Notes that the connection was given TURN credentials `grants` times in all. If that is news,
+    /// they are due for renewal after `delay`. Returns the time of the renewal if it was set now.
     pub(crate) fn granted_ice(
         &mut self,
         grants: u64,
@@ -101,7 +110,7 @@ impl Timers {
         self.ice_deadline
     }
 
-    /// Whether the credentials are to be renewed now. It says so once.
+    /// Whether the credentials are due for renewal. Returns true once for each deadline.
     pub(crate) fn take_renewal(&mut self, now: Instant) -> bool {
         let due = self.ice_deadline.is_some_and(|deadline| deadline <= now);
         if due {

@@ -8,7 +8,8 @@ use crate::{
     CloseFrame, CloseReason, ConnectError, Limits, Step, TransportError, connection::clock::after,
 };
 
-/// How a connection ended.
+/// How a connection ended. A number is the code of the close frame that the server sends (RFC 6455
+/// section 7.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Disconnect {
@@ -33,7 +34,8 @@ pub enum Disconnect {
 }
 
 impl Disconnect {
-    /// The close frame that the server sends of its own accord. `None` if the client is gone or has closed by itself.
+    /// The close frame that the server sends of its own accord. `None` if the client is gone or has
+    /// closed by itself.
     pub fn close_frame(self) -> Option<CloseFrame> {
         let (code, reason) = match self {
             Self::Closed | Self::Lost | Self::TimedOut => return None,
@@ -89,10 +91,11 @@ impl From<&TransportError> for Disconnect {
     }
 }
 
-/// The answer to a client's close frame: its code, without a reason. A code that no endpoint may send is answered 1002.
+/// The answer to a client's close frame: its code, without a reason. If no endpoint may send that
+/// code, the answer is 1002.
 fn echo(close: &CloseFrame) -> CloseFrame {
-    // RFC 6455 section 7.4 and the registry of IANA: 1004 to 1006 and 1015 are never sent, and what lies between the
-    // others is not assigned.
+    // RFC 6455 section 7.4 and the IANA registry: 1004 to 1006 and 1015 never travel in a frame.
+    // Codes below 1000, from 1016 to 2999 and above 4999 are not assigned.
     let may_be_sent = matches!(close.code, 1000..=1003 | 1007..=1014 | 3000..=4999);
     CloseFrame {
         code: if may_be_sent { close.code } else { 1002 },
@@ -100,23 +103,26 @@ fn echo(close: &CloseFrame) -> CloseFrame {
     }
 }
 
-/// A connection that has ended and says goodbye: its seat is free, its socket is not closed yet.
+/// A connection that has ended and is closing: its seat is free, but its socket is still open.
 ///
-/// The server's close frame has its time to get out. Then the server reads and drops for a while, since closing a socket
-/// with unread data resets it, which may destroy the frame on its way.
+/// The close frame has `Limits::close_timeout` to leave. After that the server reads for
+/// `Limits::linger` and drops what it reads. If a socket is closed with unread data, the connection
+/// is reset, and that may destroy the frame on its way.
 pub(crate) struct Ending {
     disconnect: Disconnect,
     stage: Stage,
-    /// The end of the present stage.
+    /// When the present stage ends.
     until: Instant,
 }
 
 enum Stage {
-    /// The frame waits for the socket.
+    /// The frame waits until the socket can take it.
     Frame(Option<CloseFrame>),
-    /// The frame was handed out and is not known to be sent.
+    /// The host has the frame, but has not said yet that it was sent.
     Sending,
+    /// The frame was sent. What the client still sends is read and dropped.
     Lingering,
+    /// Nothing is left to do but to drop the socket.
     Over,
 }
 
@@ -134,7 +140,7 @@ impl Ending {
         }
     }
 
-    /// The client has closed, and is answered.
+    /// The client has sent a close frame: the stage in which the server answers it.
     pub(crate) fn answering(close: Option<&CloseFrame>, limits: &Limits, now: Instant) -> Self {
         Self {
             stage: Stage::Frame(close.map(echo)),
@@ -157,7 +163,7 @@ impl Ending {
         self.stage = Stage::Over;
     }
 
-    /// Whether what still comes is to be read, and dropped.
+    /// Whether to read what still comes. It is dropped.
     pub(crate) fn lingers(&self) -> bool {
         matches!(self.stage, Stage::Lingering)
     }

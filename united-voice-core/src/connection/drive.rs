@@ -1,4 +1,5 @@
-//! A whole connection over a transport, from the first frame to the last: the shell around a [`ConnectionMachine`].
+//! A whole connection over a transport, from the first frame to the last: the shell around a
+//! [`ConnectionMachine`].
 
 use std::{
     future::{Future, poll_fn},
@@ -17,27 +18,31 @@ use crate::{
     VoiceServer, connection::clock::after,
 };
 
-/// Frames read and signals written before another task gets its turn.
+/// How many frames one poll reads, and how many signals it writes, before other tasks get a turn.
 const BUDGET: usize = 64;
 
 /// Runs one connection of an authenticated user to its end.
 ///
-/// `transport` is the framework's socket as a `Stream` and `Sink` of [`Frame`]s. It must answer pings, hand out whole
-/// messages and refuse those over [`Limits::max_message_bytes`](crate::Limits::max_message_bytes). `codec` is what the
-/// subprotocol settled; without one, the kind of the first message does.
+/// `transport` is the framework's socket as a `Stream` and `Sink` of [`Frame`]s. It must answer
+/// pings, hand out whole messages and refuse those over
+/// [`Limits::max_message_bytes`](crate::Limits::max_message_bytes). `codec` is the encoding that
+/// the WebSocket subprotocol names. If it is `None`, the kind of the first message decides: binary
+/// is protobuf, and text is JSON.
 ///
-/// A client's close frame is answered. A transport that does so by itself may refuse the answer, and is flushed all the
-/// same.
+/// If the client sends a close frame, `drive` answers it. A transport that answers close frames by
+/// itself may refuse this answer. It is flushed in any case.
 ///
-/// After an error the transport should go on reading and dropping what comes, as far as it can: a socket that is closed
-/// with unread data resets the connection, and the close frame may not arrive.
+/// After an error the transport should go on reading as far as it can, and drop what it reads. If a
+/// socket is closed with unread data, the connection is reset, and the close frame may not arrive.
 ///
-/// One task does all: it reads, answers, writes what the queue holds and flushes once for each wake-up. The seat is given
-/// up as soon as the connection is known to end, before the closing handshake.
+/// One task does everything: it reads, answers, writes what the queue holds, and flushes once for
+/// each wake-up. It gives up the seat as soon as it knows that the connection will end, before the
+/// closing handshake.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future cuts the connection; the seat is given up and the others are told `DISCONNECTED`.
+/// Dropping the future ends the connection without a close frame. The seat is given up, and the
+/// others are told `DISCONNECTED`.
 ///
 /// # Panics
 ///
@@ -54,7 +59,8 @@ where
 {
     let (clocks, now) = Clocks::read();
     let mut shell = Shell {
-        // In its place at once: a future has room for both places of what is moved.
+        // The machine is made in its final place. If it were moved there, the future would keep
+        // room for both places.
         machine: ConnectionMachine::open(server, &user, codec, now),
         timer: pin!(sleep_until(
             after(now.monotonic, server.limits().ping_interval).into()
@@ -73,26 +79,28 @@ where
 struct Shell<'a, D, T> {
     machine: ConnectionMachine<D>,
     transport: &'a mut T,
-    /// Moved only to an earlier time, or once it has fired.
+    /// Reset only to an earlier time, or after it has fired. Deadlines mostly move to later. A
+    /// timer that fires too early costs less than a reset for each message.
     timer: Pin<&'a mut Sleep>,
     clocks: Clocks,
-    /// Written, but not flushed.
+    /// Something was written that is not flushed yet.
     unflushed: bool,
     goodbye: Goodbye,
-    /// Several signals were written at once the last time.
+    /// The last poll that wrote anything wrote several signals.
     batched: bool,
-    /// Others were let run before what waits now is written.
+    /// Other tasks have had a turn before what waits now is written.
     yielded: bool,
-    /// The transport took no more at the last attempt.
+    /// The transport could take no more at the last attempt.
     stalled: bool,
 }
 
-/// The server's close frame.
+/// What became of the server's close frame.
 #[derive(PartialEq)]
 enum Goodbye {
     Unsaid,
     Written,
-    /// Nothing may be written any more; a transport may even answer an attempt with an error, which would mean nothing.
+    /// Nothing may be written after the close frame. A transport may answer an attempt with an
+    /// error, which would mean nothing.
     Flushed,
 }
 
@@ -101,7 +109,8 @@ where
     D: VoiceDirectory,
     T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame> + Unpin,
 {
-    /// Does what can be done now. If it is pending, whatever may change that will wake the task.
+    /// Does all that can be done now. If the result is pending, the task is woken as soon as there
+    /// is more to do.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Disconnect> {
         let now = self.clocks.now();
         let polled = self.poll_all(cx, now);
@@ -114,9 +123,12 @@ where
 
     fn poll_all(&mut self, cx: &mut Context<'_>, now: Now) -> ControlFlow<Disconnect> {
         loop {
+            // First, because this handles the held message, and the machine wants input only after
+            // that.
             self.machine.poll_events(cx, now);
             let spent = self.poll_read(cx, now);
             let goes_on = self.poll_write(cx, now)?;
+            // There may be more to read. The task comes back after others had their turn.
             if spent {
                 cx.waker().wake_by_ref();
                 return ControlFlow::Continue(());
@@ -127,7 +139,8 @@ where
         }
     }
 
-    /// Reads and handles messages while there are any and none has to wait; says whether the budget was spent.
+    /// Reads and handles messages until there are none, or one has to wait. Returns whether the
+    /// budget was spent.
     fn poll_read(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
         for _ in 0..BUDGET {
             if !self.machine.wants_input() {
@@ -142,7 +155,8 @@ where
                 }
                 Poll::Ready(Some(Ok(frame))) => {
                     self.machine.receive(frame, now);
-                    // At once, so that a directory that needs no waiting holds nothing up.
+                    // Polled at once: if the directory answers without waiting, the join delays no
+                    // later message.
                     self.machine.poll_join(cx, now);
                 }
             }
@@ -150,13 +164,15 @@ where
         true
     }
 
-    /// Writes what waits and flushes once; says whether there is more to do now. It breaks off when the connection is over.
+    /// Writes what waits and flushes once. Returns whether there is more to do now. If the
+    /// connection is over, it breaks with the reason.
     fn poll_write(&mut self, cx: &mut Context<'_>, now: Now) -> ControlFlow<Disconnect, bool> {
         if self.yields(cx) {
             return ControlFlow::Continue(false);
         }
         let mut written = 0;
-        // The first time without asking the transport, which may be gone.
+        // The machine is first asked without the transport, which may be gone: `Step::End` needs
+        // none.
         let mut writable = false;
         loop {
             match self.machine.next_step(writable) {
@@ -191,6 +207,7 @@ where
                     continue;
                 }
             }
+            // The transport took no more before, and now it does. So the client has read something.
             if std::mem::take(&mut self.stalled) {
                 self.machine.wrote(now);
             }
@@ -210,7 +227,8 @@ where
             Step::Ping => Frame::Ping(Bytes::new()),
             Step::Close(close) => {
                 self.goodbye = Goodbye::Written;
-                // A transport that has closed by itself refuses this, and its own close frame still needs the flush.
+                // A transport that has answered the client's close frame by itself refuses this
+                // one. That is no failure, and its own frame still needs the flush.
                 let _ = self.transport.start_send_unpin(Frame::Close(close));
                 return Ok(());
             }
@@ -219,7 +237,8 @@ where
         self.transport.start_send_unpin(frame)
     }
 
-    /// Flushes what was written; says whether that took the connection a stage further.
+    /// Flushes what was written. Returns whether the connection is in another stage after that:
+    /// lost, or closing with its close frame sent.
     fn poll_flush(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
         if !self.unflushed {
             return false;
@@ -240,8 +259,10 @@ where
         true
     }
 
-    /// Lets others run once before a broadcast is written, if several signals went out together the last time: others that it
-    /// woke may add to it, and sending is what costs. A server with nothing else to do writes at once.
+    /// Lets other tasks run once before a broadcast is written, if several signals went out
+    /// together the last time. Those tasks may add signals to the queue, and the costly part of
+    /// sending is the write, not the number of signals in it. If the server has nothing else to do,
+    /// it writes at once.
     fn yields(&mut self, cx: &Context<'_>) -> bool {
         let may_yield = self.batched && !self.yielded && !self.stalled;
         self.yielded = may_yield && self.machine.begins_with_broadcast();
@@ -251,7 +272,8 @@ where
         self.yielded
     }
 
-    /// Whether the machine's deadline has passed. Otherwise the task will be woken at it.
+    /// Returns whether the machine's deadline has passed. If it has not, the task is woken when it
+    /// does.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
         let deadline = self.machine.look_at();
         if deadline <= now.monotonic {
@@ -264,7 +286,7 @@ where
         if self.timer.as_mut().poll(cx).is_ready() {
             self.timer.as_mut().reset(deadline);
             if self.timer.as_mut().poll(cx).is_ready() {
-                // It has passed since `now` was taken.
+                // The deadline has passed since `now` was read.
                 cx.waker().wake_by_ref();
             }
         }
@@ -272,7 +294,8 @@ where
     }
 }
 
-/// Reads the clocks. Only credentials need the wall clock, and to the second, so it is read at most once a second and not at
+/// Reads the clocks. The monotonic one is Tokio's, which a test can pause. Only TURN credentials
+/// need the wall clock, and they count in seconds. So it is read at most once a second, and not at
 /// each wake-up.
 struct Clocks {
     wall: SystemTime,

@@ -1,22 +1,23 @@
-//! What travels over a connection, apart from any WebSocket library.
+//! What travels over a connection, in types that belong to no WebSocket library.
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::directory::BoxError;
 
-/// One WebSocket message (RFC 6455), or what stands for it on another transport.
+/// One WebSocket message (RFC 6455), or its equivalent on another transport.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Frame {
     /// One protobuf envelope.
     Binary(Bytes),
     /// One JSON envelope.
     Text(ByteString),
-    /// Asks for a sign of life. The transport answers one that comes in, and hands it on as a sign of life itself.
+    /// Asks the other side for a sign of life. The transport answers a client's ping by itself. It
+    /// also hands the ping on, because a ping is a sign of life too.
     Ping(Bytes),
-    /// A sign of life.
+    /// The answer to a ping: a sign of life.
     Pong(Bytes),
-    /// The end, with what the closing side says of it.
+    /// Closes the connection. The close frame holds the code and the reason, if there are any.
     Close(Option<CloseFrame>),
 }
 
@@ -41,11 +42,13 @@ pub struct CloseFrame {
     pub reason: ByteString,
 }
 
-/// Why a transport could not be read. The first three are answered with a close code; see [`Disconnect`](crate::Disconnect).
+/// Why a transport could not be read. The server answers the first three with a close frame of the
+/// code that stands here; see [`Disconnect`](crate::Disconnect).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// A message is larger than [`Limits::max_message_bytes`](crate::Limits::max_message_bytes): 1009.
+    /// A message is larger than [`Limits::max_message_bytes`](crate::Limits::max_message_bytes):
+    /// 1009.
     #[error("message too large")]
     TooLarge,
     /// A text message is not UTF-8: 1007.

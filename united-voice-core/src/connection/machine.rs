@@ -1,4 +1,4 @@
-//! One connection without a socket: it decides all, and waits for nothing but the directory.
+//! One connection without its socket: it makes all decisions, and waits only for the directory.
 
 use std::{
     fmt,
@@ -23,29 +23,34 @@ use crate::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Step {
-    /// Write this signal: [`ConnectionMachine::encode`] makes a frame of it. Only if the machine has the queue.
+    /// Write this signal. [`ConnectionMachine::encode`] makes a frame of it. Signals come as steps
+    /// only if the machine has the queue: see [`ConnectionMachine::open`].
     Signal(Signal),
-    /// Send a ping. Whatever the client sends next counts as its answer.
+    /// Send a ping. Any message that the client sends next counts as the answer.
     Ping,
-    /// Send this close frame; then call [`ConnectionMachine::close_sent`], and go on with the machine until [`Step::End`].
+    /// Send this close frame, call [`ConnectionMachine::close_sent`], and go on with the machine
+    /// until [`Step::End`].
     ///
-    /// The seat is free already. A transport that answers close frames by itself may refuse this one after a client's.
+    /// The seat is free already. If the client closed first, a transport that answers close frames
+    /// by itself may refuse this one.
     Close(Option<CloseFrame>),
-    /// It is over: drop the socket. Every later step is this one again.
+    /// The connection is over: drop the socket. From now on every step is this one.
     End(Disconnect),
 }
 
 /// One connection of an authenticated user, for a host that reads and writes its socket itself.
 ///
-/// The machine has no socket, no timer and no task, and reads no clock: the host tells it what the client sent and what
-/// time it is, and does the [`Step`]s that it is given. The machine does everything between: the rate limit, the kind of
-/// message, one request at a time while a join asks the directory, [`Limits::directory_timeout`], backpressure, pings and
-/// silence, the renewal of TURN credentials, and the closing handshake with the answer to a client's close frame.
+/// The machine has no socket, no timer and no task, and reads no clock. The host tells it what the
+/// client sent and what time it is, and does the [`Step`]s that the machine asks for. The machine
+/// does the rest. It limits the rate and refuses messages in the wrong encoding. It takes one
+/// request at a time while a join asks the directory, for at most [`Limits::directory_timeout`],
+/// and no further request while the client does not read its answers. It pings, notices silence,
+/// and renews TURN credentials. It does the closing handshake, and answers a client's close frame.
 /// [`drive`](crate::drive) is such a host.
 ///
 /// [`Limits::directory_timeout`]: crate::Limits::directory_timeout
 ///
-/// A loop around it has three branches:
+/// A loop around it has two branches, the machine's next step and the client's next frame:
 ///
 /// ```
 /// # use std::{future::{Future, pending}, time::Instant};
@@ -56,7 +61,10 @@ pub enum Step {
 /// #     async fn write(&mut self, frame: Frame) {}
 /// # }
 /// # async fn sleep_until(at: Instant) {}
-/// async fn run<D: VoiceDirectory>(mut machine: ConnectionMachine<D>, mut socket: Socket) -> Disconnect {
+/// async fn run<D: VoiceDirectory>(
+///     mut machine: ConnectionMachine<D>,
+///     mut socket: Socket,
+/// ) -> Disconnect {
 ///     loop {
 ///         let wants_input = machine.wants_input();
 ///         tokio::select! {
@@ -82,13 +90,15 @@ pub enum Step {
 /// }
 /// ```
 ///
-/// A `write` that waits for a client that does not read would stop this loop. A host that wants pings, silence and the
-/// time limit of the close frame to hold meanwhile keeps the frame, and asks with `writable` as `false` until it is written.
+/// If the client does not read, `write` waits, and so does this loop. A host can keep pings, the
+/// detection of silence and the time limit of the close frame going meanwhile: it keeps the frame
+/// that it is writing, and passes `writable` as `false` until the frame is written.
 ///
-/// Dropping the machine is the disconnect. It holds [`VoiceServer::drained`] up as long as it lives.
+/// Dropping the machine is the disconnect. [`VoiceServer::drained`] waits for that.
 pub struct ConnectionMachine<D> {
     server: VoiceServer<D>,
     phase: Phase,
+    /// The connection's own guard ends with its seat. This one also covers the closing handshake.
     _drain_guard: DrainGuard,
 }
 
@@ -102,21 +112,29 @@ enum Phase {
 }
 
 impl<D: VoiceDirectory> ConnectionMachine<D> {
-    /// Registers a connection of `user`. Its signals come as [`Step::Signal`] out of a queue of the machine's.
+    /// Registers a connection of `user` with a queue of the machine's own. Its signals come out of
+    /// the queue as [`Step::Signal`].
     ///
-    /// `codec` is what the subprotocol settled; without one, the kind of the first message does. If the server lets no
-    /// connection in, the machine begins with the close frame that says so.
+    /// `codec` is the encoding that the WebSocket subprotocol names. If it is `None`, the kind of
+    /// the first message decides. If the server refuses the connection, the machine's first step is
+    /// the close frame that says so.
     pub fn open(server: &VoiceServer<D>, user: &UserId, codec: Option<Codec>, now: Now) -> Self {
         let limits = server.limits();
         let (sink, signals) = outbound_queue(limits.outbound_queue, limits.outbound_queue_bytes);
         Self::with(server, user, sink.into(), Some(signals), codec, now)
     }
 
-    /// Registers a connection of `user` whose signals go to a sink of the host's, where they keep their order with the
-    /// host's own messages. [`Step::Signal`] does not come.
+    /// Registers a connection of `user` whose signals go to the host's own sink. There they keep
+    /// their order with the host's own messages. [`Step::Signal`] never comes.
     ///
-    /// Two things are then the host's: it reads no requests while its queue is over its limit, and it ends the machine when
-    /// the registry closes the sink ([`SignalSink::close`]), or drops it and closes the socket itself.
+    /// The host then has two duties. It reads no requests while its queue is over its limit. If the
+    /// registry closes the sink ([`SignalSink::close`]), the host ends the machine, or it drops the
+    /// machine and closes the socket itself.
+    ///
+    /// # Locking
+    ///
+    /// The methods of the machine deliver to the sink while they hold the registry's locks. So call
+    /// them, and drop the machine, without any lock that the sink takes.
     pub fn open_with_sink(
         server: &VoiceServer<D>,
         user: &UserId,
@@ -149,10 +167,12 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         }
     }
 
-    /// Whether to read on. If not, a message waits behind a join, or until the client has read its answers.
+    /// Whether the host should read the socket. If not, a message waits for a join to be decided,
+    /// or for the client to read its answers.
     ///
-    /// While a message waits, signs of life behind it are unread. So a client is not taken for dead then because of silence,
-    /// but only if its join is under way; a client that does not read has to read.
+    /// While a message waits, the host does not read the signs of life behind it. So silence does
+    /// not count while the message waits for a join. It counts while the message waits for the
+    /// client to read, because the client can end that wait itself.
     pub fn wants_input(&self) -> bool {
         match &self.phase {
             Phase::Open(open) => open.wants_input(),
@@ -160,8 +180,9 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         }
     }
 
-    /// The client sent `frame`. Call it if [`wants_input`](Self::wants_input) says so; a message that comes all the same
-    /// ends the connection with 1008. After the end frames are dropped.
+    /// Takes a frame of the client. Call it only if [`wants_input`](Self::wants_input) is true: a
+    /// message that comes all the same ends the connection with 1008. After the connection has
+    /// ended, frames are dropped.
     #[inline]
     pub fn receive(&mut self, frame: Frame, now: Now) {
         let Phase::Open(open) = &mut self.phase else {
@@ -179,8 +200,8 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         self.end_on_error(received, now);
     }
 
-    /// The client sent `payload` in an envelope of the host's. As [`receive`](Self::receive), but for the size and the
-    /// encoding, which are the host's to check.
+    /// Takes a payload that the client sent in an envelope of the host's. It does what
+    /// [`receive`](Self::receive) does, except that the host checks the size and the encoding.
     pub fn receive_payload(&mut self, request_id: String, payload: Payload, now: Now) {
         let Phase::Open(open) = &mut self.phase else {
             return;
@@ -194,10 +215,11 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         self.end_on_error(received, now);
     }
 
-    /// The client sent something that is not voice. It counts in the rate as any message; says whether to handle it.
+    /// Counts a message that is not voice in the client's rate. Returns whether the host may handle
+    /// the message.
     ///
-    /// If not, it was answered `RATE_LIMITED` under `request_id`, or not at all if that is empty, or the excess ended the
-    /// connection.
+    /// If not, the message was answered `RATE_LIMITED` under `request_id`, or not at all if
+    /// `request_id` is empty; or the connection has ended, perhaps because of this message.
     pub fn receive_other(&mut self, request_id: &str, now: Now) -> bool {
         let Phase::Open(open) = &mut self.phase else {
             return false;
@@ -210,23 +232,26 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         self.end_on_error(passes, now) == Some(true)
     }
 
-    /// The client gave another sign of life.
+    /// Notes a sign of life that the machine does not see otherwise.
     pub fn heard(&mut self, now: Now) {
         if let Phase::Open(open) = &mut self.phase {
             open.heard(now);
         }
     }
 
-    /// A write that had to wait went on: the client has taken something in, which is a sign of life. (One that did not have
-    /// to wait is none, since the socket's buffers may have taken it.)
+    /// Notes that a write which had to wait has gone on. The client has read something, and that is
+    /// a sign of life. A write that did not have to wait is no sign of life, since it may only have
+    /// reached the buffers of the socket.
     pub fn wrote(&mut self, now: Now) {
         self.heard(now);
     }
 
-    /// Ends the connection, if it has not ended yet: [`Disconnect::Lost`] if the socket is gone, otherwise what a
-    /// [`TransportError`](crate::TransportError), a [`CloseReason`](crate::CloseReason) or the host says.
+    /// Ends the connection, unless it has ended. The reason is [`Disconnect::Lost`] if the socket
+    /// is gone, and otherwise a [`TransportError`](crate::TransportError), a
+    /// [`CloseReason`](crate::CloseReason) or a [`Disconnect`] of the host's choice.
     ///
-    /// If the machine closes already, `Lost` cuts the closing handshake short and anything else changes nothing.
+    /// If the closing handshake is under way, `Lost` ends it at once, and any other reason changes
+    /// nothing.
     pub fn end(&mut self, disconnect: impl Into<Disconnect>, now: Now) {
         let disconnect = disconnect.into();
         match &mut self.phase {
@@ -239,19 +264,22 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         }
     }
 
-    /// The close frame of [`Step::Close`] has left. What the client still sends is now read and dropped for
-    /// [`Limits::linger`](crate::Limits::linger), so that closing the socket does not destroy the frame on its way.
+    /// Notes that the close frame of [`Step::Close`] was sent. For
+    /// [`Limits::linger`](crate::Limits::linger) the host now goes on reading, and the machine
+    /// drops what comes. So closing the socket does not destroy the frame on its way.
     pub fn close_sent(&mut self, now: Now) {
         if let Phase::Ending(ending) = &mut self.phase {
             ending.sent(self.server.limits(), now.monotonic);
         }
     }
 
-    /// The next thing to do, if there is one. Otherwise the task is woken when there may be one, but for the passing of
-    /// time: call it again at [`deadline`](Self::deadline), too, and after each thing that the machine was told.
+    /// Returns the next thing to do, if there is one. If there is none, the task is woken when a
+    /// signal, the close of the queue or the directory's answer comes. It is not woken by time or
+    /// by calls of other methods. So call this again at [`deadline`](Self::deadline), and after
+    /// each call that told the machine something.
     ///
-    /// `writable` says whether the socket can take something. If it can't, only [`Step::End`] is given out; everything else
-    /// goes on.
+    /// `writable` says whether the socket can take something. If it cannot, the only step is
+    /// [`Step::End`]. Requests, joins and time limits go on.
     pub fn poll_step(&mut self, cx: &mut Context<'_>, now: Now, writable: bool) -> Poll<Step> {
         self.poll_events(cx, now);
         if let Some(step) = self.next_step(writable) {
@@ -261,12 +289,14 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         Poll::Pending
     }
 
-    /// Waits for the next thing to do, as [`poll_step`](Self::poll_step) does, and for the [`deadline`](Self::deadline) as
-    /// well: `sleep` is the runtime's timer, for example `|at| tokio::time::sleep_until(at.into())`.
+    /// Waits for the next thing to do, as [`poll_step`](Self::poll_step) gives it, and for the
+    /// [`deadline`](Self::deadline) too. `sleep` makes the runtime's timer, for example
+    /// `|at| tokio::time::sleep_until(at.into())`.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a step is taken only when it is returned, and a join under way goes on with the next call.
+    /// Cancel safe: a step is taken only when it is returned, and a join under way goes on with the
+    /// next call.
     pub async fn step<S: Future<Output = ()>>(
         &mut self,
         writable: bool,
@@ -286,7 +316,7 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
                 }
                 if let Some(timer) = timer.as_mut().as_pin_mut() {
                     ready!(timer.poll(cx));
-                    // A timer may be early by its resolution: another is set for the rest.
+                    // A timer may fire a little too early. Another one is then set for the rest.
                     set_to = None;
                 }
             }
@@ -294,7 +324,7 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         .await
     }
 
-    /// When time brings about something: call [`poll_step`](Self::poll_step) then.
+    /// When something is due next: call [`poll_step`](Self::poll_step) then.
     pub fn deadline(&self) -> Instant {
         match &self.phase {
             Phase::Open(open) => open.deadline(self.server.limits()),
@@ -302,7 +332,7 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         }
     }
 
-    /// A signal in the encoding that the connection speaks.
+    /// Encodes a signal as the connection speaks: in protobuf until an encoding is settled.
     #[inline]
     pub fn encode(&self, signal: Signal) -> Frame {
         let codec = match &self.phase {
@@ -353,16 +383,17 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         result.map_err(|disconnect| self.end(disconnect, now)).ok()
     }
 
-    /// The seat is given up here, before anything is said to the client.
+    /// Dropping the open connection gives up the seat, before the client is told anything.
     fn end_as(&mut self, ending: Ending) {
         self.phase = Phase::Ending(ending);
     }
 }
 
-/// What only `drive` asks.
+/// What only `drive` calls.
 #[cfg(feature = "connection")]
 impl<D: VoiceDirectory> ConnectionMachine<D> {
-    /// When to look for what is due: never later than at [`deadline`](Self::deadline).
+    /// When to look for what is due. It is never later than [`deadline`](Self::deadline), and
+    /// cheaper.
     pub(crate) fn look_at(&self) -> Instant {
         match &self.phase {
             Phase::Open(open) => open.look_at(),
@@ -370,7 +401,7 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         }
     }
 
-    /// Polls a join that has just come.
+    /// Asks for the directory's answer to a join that has just come.
     #[inline]
     pub(crate) fn poll_join(&mut self, cx: &mut Context<'_>, now: Now) {
         if let Phase::Open(open) = &mut self.phase {
@@ -378,12 +409,12 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         }
     }
 
-    /// Whether a message that waited may go on.
+    /// Whether a message waits that may now be handled.
     pub(crate) fn may_go_on(&self) -> bool {
         matches!(&self.phase, Phase::Open(open) if open.may_go_on())
     }
 
-    /// Whether what waits to be written is little, and others have the next of it too.
+    /// Whether only few signals wait to be written, and the first has other recipients too.
     pub(crate) fn begins_with_broadcast(&self) -> bool {
         match &self.phase {
             Phase::Open(open) => {

@@ -1,4 +1,5 @@
-//! An open connection: the rate, the kind of message, one request at a time while a join waits, signs of life.
+//! An open connection: its rate limit, its encoding, its signs of life, and one request at a time
+//! while a join waits.
 
 use std::{
     future::Future,
@@ -18,27 +19,28 @@ use crate::{
     signaling::{PendingJoin, decode_error, dispatch_now, reply_error},
 };
 
-/// Dropping it is the disconnect.
+/// The state of an open connection. Dropping it is the disconnect.
 pub(super) struct OpenConnection {
     pub(super) connection: VoiceConnection,
-    /// `None` if the signals go to a sink of the host's.
+    /// `None` if the signals go to the host's own sink.
     pub(super) signals: Option<QueueStream>,
     /// The encoding, once the subprotocol or the first message has settled it.
     pub(super) codec: Option<Codec>,
     rate: RateLimiter,
-    /// A message that came while the one before it was not done, or its answers did not fit.
+    /// A message that has to wait: a join before it is not decided yet, or the client has not read
+    /// its answers.
     held: Option<Held>,
     join: Option<Box<JoinUnderWay>>,
     timers: Timers,
-    /// Nothing is due before this. A deadline that moves to later leaves it, so that hearing from the client costs nothing but
-    /// the note; it is then looked at for nothing once.
+    /// Nothing is due before this time. If a deadline moves to later, this stays as it is. So a
+    /// sign of life costs only a note, and in return one look finds nothing due.
     look_at: Instant,
     tally: Tally,
 }
 
 enum Held {
     Frame(Frame),
-    /// Boxed: it is rare, and larger than the rest of the connection.
+    /// Boxed, because it is rare and larger than the rest of the connection.
     Typed(Box<Envelope>),
 }
 
@@ -50,7 +52,8 @@ struct JoinUnderWay {
 
 type DirectoryAnswer = Pin<Box<dyn Future<Output = Result<Admission, AdmitError>> + Send>>;
 
-/// Counted here, and added to the server's counters once for each wake-up.
+/// The traffic since the last wake-up. All connections share the server's counters, so each adds to
+/// them only once for each wake-up.
 #[derive(Default)]
 struct Tally {
     received: u32,
@@ -68,7 +71,7 @@ impl OpenConnection {
         limits: &Limits,
         now: Now,
     ) -> Self {
-        // What waits in the queue is then encoded in the connection's codec, once for all recipients.
+        // From now on the queue keeps signals in this codec, encoded once for all recipients.
         if let (Some(signals), Some(codec)) = (&mut signals, codec) {
             signals.set_codec(codec);
         }
@@ -90,24 +93,24 @@ impl OpenConnection {
         self.timers.heard(now.monotonic);
     }
 
-    /// Whether there is room for one more message, be it only to wait.
+    /// Whether one more message can be taken, even if it has to wait.
     pub(super) fn wants_input(&self) -> bool {
         self.held.is_none()
     }
 
-    /// Whether a message waited, and need not wait any longer.
+    /// Whether a message is held that may now be handled.
     #[cfg(feature = "connection")]
     pub(super) fn may_go_on(&self) -> bool {
         self.held.is_some() && !self.is_blocked()
     }
 
-    /// The next message has to wait: for a join, or for the client to read.
+    /// Whether the next message has to wait, for a join or for the client to read.
     fn is_blocked(&self) -> bool {
         let over_limit = |signals: &QueueStream| signals.is_over_limit();
         self.join.is_some() || self.signals.as_ref().is_some_and(over_limit)
     }
 
-    /// Does what is due and what no longer has to wait.
+    /// Does what is due, and handles the held message if nothing blocks it any more.
     pub(super) fn poll<D: VoiceDirectory>(
         &mut self,
         server: &VoiceServer<D>,
@@ -160,7 +163,8 @@ impl OpenConnection {
         self.hold(Held::Typed(Box::new(envelope)))
     }
 
-    /// A host that goes on reading though it was told not to would else have a queue without a limit here.
+    /// Holds one message at most. A host that ignores `wants_input` must not get a queue without a
+    /// limit here.
     fn hold(&mut self, message: Held) -> Result<(), Disconnect> {
         if self.held.is_some() {
             return Err(Disconnect::PolicyViolation);
@@ -198,7 +202,7 @@ impl OpenConnection {
             return Err(Disconnect::MessageTooLarge);
         }
         if !self.passes_rate(now)? {
-            // One that asks for no answer gets none.
+            // A message without a request id asks for no answer, and gets none.
             if !request_id_of(&decoded).is_empty() {
                 self.refuse(&decoded, RequestError::rate_limited());
             }
@@ -234,7 +238,7 @@ impl OpenConnection {
         Ok(())
     }
 
-    /// Counts a message in the rate. If it says `false`, the message is to be dropped.
+    /// Counts a message in the rate. If it returns false, the caller drops the message.
     pub(super) fn passes_rate(&mut self, now: Now) -> Result<bool, Disconnect> {
         self.tally.received += 1;
         match self.rate.check(now.monotonic) {
@@ -247,7 +251,8 @@ impl OpenConnection {
         }
     }
 
-    /// Whether a message is of the connection's kind, which the first message settles.
+    /// Whether the connection speaks this encoding. If no encoding is settled yet, this one is from
+    /// now on.
     fn is_spoken(&mut self, kind: Codec) -> bool {
         let settled = self.codec.get_or_insert_with(|| {
             if let Some(signals) = &mut self.signals {
@@ -284,8 +289,8 @@ impl OpenConnection {
         }));
     }
 
-    /// Joins once the directory has answered. Called right after a join came, too: a directory that needs no waiting holds
-    /// nothing up.
+    /// Joins once the directory has answered. It is also called right after a join came: if the
+    /// directory answers without waiting, the join delays no later message.
     pub(super) fn poll_join<D: VoiceDirectory>(
         &mut self,
         server: &VoiceServer<D>,
@@ -311,7 +316,8 @@ impl OpenConnection {
         }
     }
 
-    /// Fresh TURN credentials start their clock anew, whoever asked for them.
+    /// If the connection was given fresh TURN credentials, for any reason, sets the time of their
+    /// renewal.
     fn watch_credentials<D: VoiceDirectory>(&mut self, server: &VoiceServer<D>, now: Now) {
         let delay = || server.ice_refresh_after();
         let grants = self.connection.ice_grants();
@@ -320,7 +326,7 @@ impl OpenConnection {
         }
     }
 
-    /// Not after the deadline, and quicker to say.
+    /// Never later than the deadline, and cheaper: it compares nothing.
     #[cfg(feature = "connection")]
     pub(super) fn look_at(&self) -> Instant {
         self.look_at
@@ -341,7 +347,8 @@ impl OpenConnection {
             if self.join.is_none() || self.held.is_none() {
                 return Err(Disconnect::TimedOut);
             }
-            // A message waits for the directory, and signs of life behind it are unread.
+            // A held message waits for the directory, so the signs of life behind it are unread.
+            // The silence does not count.
             self.heard(now);
         }
         self.timers.ping_if_silent(server.limits(), now.monotonic);
@@ -367,7 +374,7 @@ impl OpenConnection {
         Some(Step::Signal(signal))
     }
 
-    /// Adds what was moved since the last time to the server's counters.
+    /// Adds the traffic since the last call to the server's counters.
     pub(super) fn count(&mut self) {
         let Tally {
             received,
@@ -378,7 +385,8 @@ impl OpenConnection {
         counters.traffic(received.into(), sent.into(), rate_limited.into());
     }
 
-    /// Answers a message of the host's own that the rate did not let pass.
+    /// Answers a message of the host's own protocol that exceeds the rate, if it asks for an
+    /// answer.
     pub(super) fn refuse_rate(&self, request_id: &str) {
         if !request_id.is_empty() {
             reply_error(&self.connection, request_id, &RequestError::rate_limited());
@@ -397,12 +405,14 @@ fn ask<D: VoiceDirectory>(
     connection: &VoiceConnection,
     join: &PendingJoin,
 ) -> DirectoryAnswer {
+    // The future is kept beside the connection, so it owns what it needs. Each clone copies a
+    // pointer.
     let (server, user) = (server.clone(), connection.user().clone());
     let channel = join.channel.clone();
     Box::pin(async move { server.directory().admit(&user, &channel).await })
 }
 
-/// The request id, if it may be given back.
+/// The request id to answer with. It is empty if the client's is too long to be given back.
 fn request_id_of<'a>(decoded: &'a Decoded<'_>) -> &'a str {
     match decoded {
         Ok(message) if message.request_id().len() > crate::MAX_ID_BYTES => "",

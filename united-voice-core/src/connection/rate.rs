@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::Limits;
 
-/// An excess ends when this much time passes without a dropped message.
+/// An excess is a time in which messages are dropped. It ends when this much time passes without a
+/// drop.
 const CALM: Duration = Duration::from_secs(1);
 
 /// What to do with a message.
@@ -12,17 +13,20 @@ const CALM: Duration = Duration::from_secs(1);
 pub(crate) enum Verdict {
     /// Handle it.
     Pass,
-    /// Drop it and say so.
+    /// Drop it, and answer `RATE_LIMITED` if it asks for an answer.
     Drop,
     /// The excess has lasted too long: close with 1008.
     Close,
 }
 
-/// A token bucket, kept as the instant at which it will be full again, so that it needs no refilling.
+/// A token bucket. It keeps the instant at which it will be full again, so nobody has to refill it.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
+    /// The time in which the bucket gains one message.
     per_message: Duration,
+    /// The time in which an empty bucket becomes full.
     capacity: Duration,
+    /// How long messages may be dropped before the connection is closed.
     max_excess: Duration,
     full_at: Instant,
     excess: Option<Excess>,
@@ -35,7 +39,8 @@ struct Excess {
 }
 
 impl RateLimiter {
-    /// A full bucket: [`Limits::burst`] messages at once, [`Limits::messages_per_second`] for long.
+    /// A full bucket. It passes [`Limits::burst`] messages at once, and
+    /// [`Limits::messages_per_second`] in the long run.
     pub(crate) fn new(limits: &Limits, now: Instant) -> Self {
         let per_message = Duration::from_secs(1) / limits.messages_per_second.max(1);
         Self {
@@ -47,7 +52,7 @@ impl RateLimiter {
         }
     }
 
-    /// Counts a message that came at `now`, which does not go back.
+    /// Counts a message that came at `now`, which must not go back from one call to the next.
     pub(crate) fn check(&mut self, now: Instant) -> Verdict {
         let full_at = self.full_at.max(now) + self.per_message;
         if full_at - now <= self.capacity {
@@ -85,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_passes_and_then_the_rate() {
+    fn a_burst_passes_and_then_as_many_messages_as_the_rate_allows() {
         let start = Instant::now();
         let mut limiter = limiter(start);
         assert_eq!(passed(&mut limiter, start, 250), 200);
@@ -95,7 +100,8 @@ mod tests {
         assert_eq!(passed(&mut limiter, much_later, 1000), 200);
     }
 
-    /// Sends 20 messages each 100 ms, twice the rate, and says after how long it was closed.
+    /// Sends 20 messages every 100 ms, which is twice the rate, and nothing for [`CALM`] before
+    /// step `pause_at`. Returns the step of 100 ms in which the limiter says `Close`.
     fn closed_after(
         limiter: &mut RateLimiter,
         start: Instant,
@@ -115,15 +121,15 @@ mod tests {
     }
 
     #[test]
-    fn ten_seconds_of_excess_close() {
+    fn ten_seconds_of_excess_close_the_connection() {
         let start = Instant::now();
-        // The burst lasts for the first 2 s of it.
+        // Nothing is dropped in the first 2 s: the burst lasts that long.
         let step = closed_after(&mut limiter(start), start, None).expect("closed");
         assert!((115..=125).contains(&step), "{step}");
     }
 
     #[test]
-    fn a_calm_second_ends_the_excess() {
+    fn one_second_without_a_drop_ends_the_excess() {
         let start = Instant::now();
         let unbroken = closed_after(&mut limiter(start), start, None).expect("closed");
         let broken = closed_after(&mut limiter(start), start, Some(100)).expect("closed");
@@ -131,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_within_the_rate_is_never_dropped() {
+    fn no_message_within_the_rate_is_dropped() {
         let start = Instant::now();
         let mut limiter = limiter(start);
         for message in 0..10_000 {

@@ -16,8 +16,8 @@ pub(crate) type Members = RoomState<Arc<dyn SignalSink>>;
 
 pub(crate) enum RoomCell {
     Open(Members),
-    /// Removed from the map, or about to be. Nobody may join it: a newcomer would sit in a room that
-    /// later joiners do not find.
+    /// Removed from the map, or about to be. Nobody may join it: a newcomer would sit in a room
+    /// that later joiners do not find.
     Dead,
 }
 
@@ -60,8 +60,8 @@ impl RoomCell {
 
 type RoomGuards<'a> = (MutexGuard<'a, RoomCell>, Option<MutexGuard<'a, RoomCell>>);
 
-/// Locks the room to join and, if it is another one, the room to leave. Always in the order of their
-/// addresses, so that two moves in opposite directions cannot wait for each other.
+/// Locks the room to join and, if it is another one, the room to leave. Always in the order of
+/// their addresses, so that two moves in opposite directions cannot wait for each other.
 pub(crate) fn lock_both<'a>(room: &'a Arc<Room>, old: Option<&'a Arc<Room>>) -> RoomGuards<'a> {
     match old {
         Some(old) if !Arc::ptr_eq(old, room) => {

@@ -1,9 +1,9 @@
-//! A change that was decided: applied to the members and told to them, in one critical section.
+//! Applies a change to the members of a room and tells it to them, in one critical section.
 //!
-//! This file is the only place that does either. It knows nothing of how a change was decided, so
-//! the same code serves a server that decides by itself and one that is told by others. It also
-//! tolerates that the connection, the seat or the member that a change speaks of is gone: then
-//! nothing is left to do for it, and the rest happens all the same.
+//! No other file changes a room or tells its members about a change. This file does not know how a
+//! change was decided, so the same code serves a server that decides by itself and one that is told
+//! by others. The connection, the seat or the member that a change names may be gone already. Then
+//! that part of the change is left out, and the rest happens all the same.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ pub(crate) enum Change {
     Speaking { session: SessionId, speaking: bool },
 }
 
-/// What the member that a change is about is told.
+/// What the member that a change names is told about it.
 #[derive(Clone, Copy)]
 pub(crate) enum Answer<'a> {
     /// Nothing: its connection has ended, or it did not ask to be told.
@@ -125,6 +125,8 @@ impl Locked<'_> {
         let Some(gone) = members.unseat(session) else {
             return;
         };
+        // A connection that joins elsewhere learns from the response that its earlier session
+        // ended. Another connection has to be told that it lost the seat.
         if !was_mine {
             fanout.deliver_only(self.user, &gone.handle, seat_lost_signal(room));
         }
@@ -148,11 +150,12 @@ impl Locked<'_> {
                 });
                 Arc::clone(&mine.sink)
             }
-            // Whoever decided the join ends it too, once it learns that the connection is gone.
+            // The decider of the join ends it too, once it learns that the connection is gone.
             None => Arc::new(Gone),
         };
         let newcomer = Member::new(self.user.clone(), session, profile, sink);
-        // The newcomer is seated after the others are told: its own snapshot says the same.
+        // The others are told before the newcomer is seated, so the newcomer does not get its own
+        // join event. Its snapshot says the same.
         if !self.members.is_empty() {
             fanout.tell_all(self.members, &joined_signal(self.room, &newcomer));
         }
@@ -263,8 +266,8 @@ impl Locked<'_> {
     }
 }
 
-/// Tells the members of a room, and the host, that somebody is no longer in it. Hands back what the
-/// members were told.
+/// Tells the members of a room, and the host, that a member has left. Hands back the signal that
+/// the members got, if there are any.
 fn tell_left(
     registry: &RegistryInner,
     room: &Room,
@@ -332,8 +335,9 @@ fn seat_lost_signal(room: &Room) -> Signal {
     Signal::new("", Payload::VoiceError(lost), Urgency::Event)
 }
 
-/// Out of line, so that the signal is written where it stays. A processor takes longer to copy what
-/// it has just written piece by piece than to encode it.
+/// Out of line, so that the signal is written straight to its final place. Otherwise the compiler
+/// copies it right after it was written piece by piece. The processor then has to wait for those
+/// writes, and that takes longer than the encoding.
 #[inline(never)]
 fn state_signal(
     request_id: &str,

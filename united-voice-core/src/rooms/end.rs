@@ -1,4 +1,5 @@
-//! The one way out of a room, whatever the reason. A stay may end alone or with its connection.
+//! The one way out of a room, for every reason. A stay may end alone or together with its
+//! connection.
 
 use std::sync::Arc;
 

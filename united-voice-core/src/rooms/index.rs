@@ -9,12 +9,17 @@ use std::{
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
-/// A map whose values hold their own key, so that each id is kept once.
+/// A map from an id to the shared value that holds this id, so that each id is kept once.
+///
+/// The key of an entry is the value itself, which hashes and compares as its id. The map's own
+/// values are `()`. For example, `find(&rooms, "lobby")` finds the key whose `Room` has the id
+/// `lobby`, and returns a clone of its `Arc<Room>`.
 ///
 /// No guard of it is alive while a lock is taken: every function here hands out an `Arc` and has
 /// released the guard when it returns.
 pub(crate) type ById<T> = DashMap<Entry<T>, (), RandomState>;
 
+/// A key of the map: a shared value. It hashes and compares as its id.
 pub(crate) struct Entry<T>(Arc<T>);
 
 impl<T> Entry<T> {
@@ -23,6 +28,7 @@ impl<T> Entry<T> {
     }
 }
 
+/// A value that holds its id. The id never changes while the value is in a map.
 pub(crate) trait Identified {
     fn id(&self) -> &str;
 }
@@ -64,7 +70,7 @@ pub(crate) fn find_or_new<T: Identified>(
     entry.key().get()
 }
 
-/// Removes this very value, and not another that has taken its place.
+/// Removes this value. If another value with the same id has taken its place, that one stays.
 pub(crate) fn remove<T: Identified>(all: &ById<T>, one: &Arc<T>) {
     all.remove_if(one.id(), |present, ()| Arc::ptr_eq(&present.0, one));
 }

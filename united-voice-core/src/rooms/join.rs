@@ -1,8 +1,8 @@
 //! Joins: a seat in a room, under the host's limits.
 //!
-//! A join has three parts. Before any lock, [`VoiceRoomRegistry::begin_join`] makes the session's id
-//! and notes the policy, and the directory is asked. Under the locks, [`decide`] says what happens,
-//! and `change.rs` applies it.
+//! A join has three parts. Before any lock, [`VoiceRoomRegistry::begin_join`] makes the session's
+//! id and notes the policy, and the directory is asked. Under the locks, [`decide`] says what
+//! happens, and `change.rs` applies it.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ struct PresentSeat {
     is_here: bool,
 }
 
-/// Decides a join. Nothing has changed yet, whatever it says.
+/// Decides a join. It changes nothing.
 ///
 /// # Errors
 ///
@@ -83,8 +83,9 @@ fn decide(
 }
 
 impl VoiceRoomRegistry {
-    /// Begins a join, before the directory is asked: what the directory says then holds for the
-    /// policy of this moment, and a session has its id before anybody decides about it.
+    /// Begins a join. Call it before the directory is asked: the ticket notes the policy under
+    /// which the directory answers. It also gives the session its id before anybody decides about
+    /// it.
     pub(crate) fn begin_join(&self) -> JoinTicket {
         JoinTicket {
             session: self.inner.next_session(),
@@ -106,8 +107,8 @@ impl VoiceConnection {
     ///
     /// # Locking
     ///
-    /// The user's lock, then the room's, or both rooms' in the order of their addresses. The locks of
-    /// members that turn out to be too slow follow.
+    /// The user's lock, then the room's, or both rooms' in the order of their addresses. The locks
+    /// of members that turn out to be too slow follow.
     pub(crate) fn join(
         &self,
         channel: &ChannelId,

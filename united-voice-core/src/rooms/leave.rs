@@ -1,4 +1,5 @@
-//! Leaving: by a request, with the connection, or because its host says that it is too slow.
+//! How a connection leaves: by a request, by its own end, or because the host says that it reads
+//! too slowly.
 
 use united_voice_proto::voice::VoiceLeaveReason;
 
@@ -26,7 +27,8 @@ impl VoiceConnection {
     ///
     /// # Errors
     ///
-    /// [`NotInChannel`] if this connection has no seat in `channel`, whether that exists or not.
+    /// [`NotInChannel`] if this connection has no seat in `channel`, also if there is no such
+    /// channel.
     ///
     /// # Locking
     ///
@@ -46,8 +48,8 @@ impl VoiceConnection {
         Ok(())
     }
 
-    /// Ends the connection as one that reads too slowly, for hosts whose own traffic found its queue
-    /// full. The others are told `EVICTED`, and the sink is closed with
+    /// Ends the connection as one that reads too slowly, for hosts whose own traffic found its
+    /// queue full. The others are told `EVICTED`, and the sink is closed with
     /// [`CloseReason::SlowConsumer`](crate::CloseReason::SlowConsumer).
     ///
     /// # Locking

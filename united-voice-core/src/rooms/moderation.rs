@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl VoiceRoomRegistry {
-    /// Takes a user out of voice, in whichever channel they are. Says whether they were in one.
+    /// Takes a user out of the channel that they are in. Returns false if they were in none.
     ///
     /// All members, the user included, get a leave event `KICKED`. The user's connections stay open
     /// and may join again unless the directory refuses it.

@@ -8,9 +8,9 @@
 //! while a lock is taken: get, clone the `Arc`, drop the guard. Nothing here waits; the registry is
 //! synchronous.
 //!
-//! Whoever empties a room marks it dead under its lock, and then removes it from the map if it is
-//! still that one. Whoever finds a dead room does the same and tries again. Users are treated alike:
-//! they are dead once they have no connection.
+//! The code that empties a room marks it dead under its lock, and then removes it from the map if
+//! the map still has that one. Code that finds a dead room does the same and tries again. Users are
+//! treated alike: a user is dead once it has no connection.
 
 use std::{
     hash::BuildHasher,
@@ -37,10 +37,10 @@ use crate::{
     stats::{Counters, Stats},
 };
 
-/// All voice channels of a server, and who is in which.
+/// All voice channels of a server, and the users in each.
 ///
-/// Cloning copies a pointer. Every method may be called from any thread. None waits for anything but
-/// short locks. None may be called from inside a [`SignalSink`].
+/// Cloning copies a pointer. Every method may be called from any thread. None waits for anything
+/// but short locks. None may be called from inside a [`SignalSink`].
 #[derive(Clone)]
 pub struct VoiceRoomRegistry {
     pub(crate) inner: Arc<RegistryInner>,
@@ -49,16 +49,17 @@ pub struct VoiceRoomRegistry {
 pub(crate) struct RegistryInner {
     rooms: ById<Room>,
     users: ById<User>,
-    /// The number of the next session or connection. Sessions and connections share it: each number
-    /// only has to be unique.
+    /// The number of the next session or connection. One counter serves both. That is safe because
+    /// nothing ever compares a session with a connection: a number only has to differ from all
+    /// others of its kind. It wraps around only after 2^64 of them.
     counter: AtomicU64,
     /// Rises with each change of the host's limits and bans: see `policy_changed`.
     policy: AtomicU64,
     shutting_down: AtomicBool,
     connections_per_user: usize,
     events: broadcast::Sender<VoiceEvent>,
-    /// Set with the first listener, and never cleared. To ask the channel for its listeners takes a
-    /// lock that all rooms would share.
+    /// Set with the first listener, and never cleared. To ask the channel for its listeners would
+    /// take a lock that all rooms share.
     observed: AtomicBool,
     pub(crate) counters: Counters,
     drain_guards: AtomicUsize,
@@ -77,8 +78,8 @@ impl Identified for User {
     }
 }
 
-/// What `drained` waits for. Each `VoiceConnection` holds one, and so does a socket until its closing
-/// handshake is over.
+/// What `drained` waits for. Each `VoiceConnection` holds one, and so does a socket until its
+/// closing handshake is over.
 pub(crate) struct DrainGuard(Arc<RegistryInner>);
 
 impl Drop for DrainGuard {
@@ -117,8 +118,8 @@ impl VoiceRoomRegistry {
         }
     }
 
-    /// Who is in a channel, in the order in which they joined. Nobody is in a channel that does not
-    /// exist.
+    /// The participants of a channel, in the order in which they joined. A channel that does not
+    /// exist has none.
     ///
     /// # Locking
     ///
@@ -134,7 +135,7 @@ impl VoiceRoomRegistry {
         members.members().map(MemberRef::to_proto).collect()
     }
 
-    /// How many are in a channel.
+    /// How many participants a channel has.
     ///
     /// # Locking
     ///
@@ -146,7 +147,7 @@ impl VoiceRoomRegistry {
         room.state.lock().open().map_or(0, Members::len)
     }
 
-    /// How many channels somebody is in.
+    /// How many channels have participants.
     ///
     /// # Locking
     ///
@@ -155,11 +156,11 @@ impl VoiceRoomRegistry {
         self.inner.rooms.len()
     }
 
-    /// Says that the limit of `channel`, or who may join it, has changed. Call it after the change was
-    /// stored.
+    /// Notes that the limit of `channel`, or the permission to join it, has changed. Call it after
+    /// the change was stored.
     ///
     /// When it returns, no join that asked the directory before can take a seat any more: it asks
-    /// again. Nobody who is in the channel is removed.
+    /// again. Present participants stay, even if they could not join any more.
     ///
     /// # Locking
     ///
@@ -172,7 +173,7 @@ impl VoiceRoomRegistry {
         }
     }
 
-    /// What happens from now on, for the host's own logic.
+    /// The events from now on, for the host's own logic.
     pub fn events(&self) -> VoiceEvents {
         let events = VoiceEvents::new(self.inner.events.subscribe());
         self.inner.observed.store(true, Ordering::SeqCst);
@@ -180,6 +181,10 @@ impl VoiceRoomRegistry {
     }
 
     /// Numbers for the host's metrics.
+    ///
+    /// # Locking
+    ///
+    /// The lock of each shard of the maps of rooms and users in turn.
     pub fn stats(&self) -> Stats {
         let inner = &self.inner;
         inner.counters.stats(inner.rooms.len(), inner.users.len())
@@ -215,8 +220,8 @@ impl VoiceRoomRegistry {
     /// Cancel safe.
     pub async fn drained(&self) {
         loop {
-            // Made before the count is read: a lease that ends between the two still wakes this
-            // task.
+            // Made before the count is read: if the last guard is dropped between the two, this
+            // task is still woken.
             let notified = self.inner.drained.notified();
             if self.inner.drain_guards.load(Ordering::SeqCst) == 0 {
                 return;
@@ -306,8 +311,8 @@ impl RegistryInner {
         }
     }
 
-    /// Asked under the user's lock: `shutdown` visits every user after it has raised the flag, so no
-    /// connection escapes both.
+    /// Asked under the user's lock: `shutdown` visits every user after it has raised the flag, so
+    /// no connection escapes both.
     fn may_connect(&self, connections: &UserCell) -> Result<(), ConnectError> {
         if self.shutting_down.load(Ordering::SeqCst) {
             Err(ConnectError::ShuttingDown)

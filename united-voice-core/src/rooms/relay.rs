@@ -28,8 +28,8 @@ fn decide<'a>(
 }
 
 impl VoiceConnection {
-    /// Sends one message to one other participant. The content is neither read nor changed. Messages
-    /// from one connection to one target arrive in the order of the calls.
+    /// Sends one message to one other participant. The content is neither read nor changed.
+    /// Messages from one connection to one target arrive in the order of the calls.
     ///
     /// The cost depends on this room alone: no map is touched.
     ///

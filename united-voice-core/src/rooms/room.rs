@@ -19,18 +19,20 @@ pub const SOFT_CAP: usize = 8;
 pub(crate) struct Participant {
     pub(crate) user: UserId,
     pub(crate) profile: Profile,
-    /// Compared before the ids are: most ids of a room differ in it, so a search reads few texts.
+    /// A part of the hash of the user's id. A search compares it before it compares the ids. It
+    /// differs between nearly all members of a room, so a search reads few texts.
     hash: u16,
     pub(crate) muted: bool,
     pub(crate) deafened: bool,
 }
 
-/// A participant with their stay and what the owner of the room keeps with them.
+/// A participant with their session, and with what the owner of the room keeps for them.
 #[derive(Debug, Clone)]
 pub(crate) struct Member<H> {
     pub(crate) participant: Participant,
     pub(crate) session: SessionId,
-    /// The owner's: in the registry, the sink of the member's connection.
+    /// What the owner of the room keeps for the member. In the registry it is the sink of their
+    /// connection.
     pub(crate) handle: H,
 }
 
@@ -237,8 +239,8 @@ impl<H> RoomState<H> {
     }
 }
 
-/// The seed may be known. Ids that are made to collide only make a search in their room compare more
-/// texts.
+/// The seed may be public. If somebody makes ids that collide, searches in their room compare more
+/// texts, and nothing else happens.
 const HASHER: FixedState = FixedState::with_seed(0);
 
 fn hash(user: &str) -> u16 {

@@ -61,7 +61,8 @@ impl VoiceConnection {
         })
     }
 
-    /// The decision is the seat: a member may say anything about itself.
+    /// The only thing to decide is whether the connection has a seat: a member may say anything
+    /// about itself.
     #[inline]
     fn say(
         &self,

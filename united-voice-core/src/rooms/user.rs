@@ -23,10 +23,10 @@ impl User {
 
 /// The open connections of a user. A connection that was closed is not among them and cannot join.
 ///
-/// Nearly every user has one connection, which needs no list: that is worth 16 bytes a user.
+/// Nearly every user has one connection. It needs no list, and that saves 16 bytes for each user.
 pub(crate) enum UserCell {
     One(ConnectionEntry),
-    /// None, two or more; or one that had company.
+    /// No connection, several, or one that is left of several.
     List(Vec<ConnectionEntry>),
 }
 
@@ -75,7 +75,8 @@ impl UserCell {
         }
     }
 
-    /// A user without connections is removed from the map, or about to be. Nobody may connect to it.
+    /// A user without connections is removed from the map, or about to be. Nobody may connect to
+    /// it.
     pub(crate) fn is_dead(&self) -> bool {
         self.connections().is_empty()
     }

@@ -24,16 +24,18 @@ use crate::{
 /// One connection of one user.
 ///
 /// Dropping it is the disconnect: it gives up its seat, and the others are told `DISCONNECTED`,
-/// unless the seat has gone to another connection meanwhile. A user may have several connections; at
-/// most one of them has a seat.
+/// unless the seat has gone to another connection meanwhile. A user may have several connections;
+/// at most one of them has a seat.
 ///
 /// A method that answers the client takes a `request_id`. The answer goes through the connection's
 /// own sink, so that it keeps its place among the events.
 pub struct VoiceConnection {
     pub(crate) registry: VoiceRoomRegistry,
     pub(crate) user: Arc<User>,
+    /// Names this connection among those of its user.
     pub(crate) number: u64,
     ice_grants: AtomicU64,
+    /// `VoiceRoomRegistry::drained` waits until it is dropped.
     _drain_guard: DrainGuard,
 }
 
@@ -110,8 +112,8 @@ impl VoiceConnection {
         self.registry.evict_all(fanout);
     }
 
-    /// How often this connection was given TURN credentials. Whenever the number changes, the life of
-    /// the credentials begins anew.
+    /// How often this connection was given TURN credentials. If the number has changed, the
+    /// credentials are new and their lifetime has begun again.
     pub fn ice_grants(&self) -> u64 {
         self.ice_grants.load(Ordering::Relaxed)
     }

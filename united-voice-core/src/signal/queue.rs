@@ -21,14 +21,14 @@ use crate::{CloseReason, Signal, SignalSink, SinkError, Urgency, signal::signal:
 /// An emptied queue keeps room for this many signals and gives the rest back.
 const KEPT_CAPACITY: usize = 8;
 
-/// With at most this many signals in the queue, it may pay to wait for more.
+/// If at most this many signals wait, it may pay to wait for more before they are written.
 #[cfg(feature = "connection")]
 const FEW: usize = 16;
 
 /// Makes a bounded queue: the sink for the registry, the stream for the connection.
 ///
-/// It holds at most `messages` signals and `bytes` bytes, whichever comes first, and only replies
-/// beyond that. A single signal larger than `bytes` still fits into an empty queue.
+/// It holds at most `messages` signals and at most `bytes` bytes. Only replies may exceed these
+/// limits. A single signal larger than `bytes` still fits into an empty queue.
 ///
 /// The queue keeps each signal as it will be sent: encoded in protobuf, or in the codec that
 /// [`QueueStream::set_codec`] names. `bytes` counts these encoded bytes, and a waiting signal takes
@@ -58,7 +58,7 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    /// Encoded, and in the order of delivery.
+    /// In the order of delivery. Encoded, except for messages that nobody else gets.
     waiting: VecDeque<(Form, Urgency)>,
     /// The bytes of all that waits.
     size: usize,
@@ -162,7 +162,8 @@ impl SignalSink for Queue {
             let dropped = state.discard();
             let waker = state.waker.take();
             drop(state);
-            // What is dropped and woken may take locks of its own.
+            // The lock is released first, because dropping signals and waking a task may take other
+            // locks.
             drop(dropped);
             if let Some(waker) = waker {
                 waker.wake();
@@ -188,7 +189,7 @@ impl QueueStream {
     /// for all recipients that speak it. Until this is called a queue keeps protobuf.
     ///
     /// A signal that waits in another codec than it is sent in is still right, but every recipient
-    /// encodes it anew. So call this as soon as the codec is known, and before the connection joins
+    /// encodes it again. So call this as soon as the codec is known, and before the connection joins
     /// a channel.
     pub fn set_codec(&mut self, codec: Codec) {
         let speaks_json = codec != Codec::Protobuf;
@@ -201,7 +202,7 @@ impl QueueStream {
         state.waiting.len() >= self.0.messages || state.size >= self.0.bytes
     }
 
-    /// Whether little waits, and others are sent the next of it too.
+    /// Whether few signals wait, and the first of them has other recipients too.
     #[cfg(feature = "connection")]
     pub(crate) fn begins_with_broadcast(&self) -> bool {
         let state = self.0.state.lock();
@@ -223,7 +224,7 @@ impl QueueStream {
         self.0.state.lock().pop()
     }
 
-    /// Waits for the close alone. The task is also woken when the queue stops being empty.
+    /// Waits only for the close. The task is also woken when the queue stops being empty.
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let mut state = self.0.state.lock();
         if let Some(End::Closed(reason)) = state.end {

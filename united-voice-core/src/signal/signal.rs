@@ -140,7 +140,7 @@ impl Signal {
     }
 
     /// The bytes of the form in which the signal was made. A message has no bytes yet: those of its
-    /// protobuf form are counted anew with each call.
+    /// protobuf form are counted again with each call.
     pub fn size(&self) -> usize {
         self.form.size()
     }
@@ -154,7 +154,8 @@ impl Signal {
         }
     }
 
-    /// As [`as_protobuf`](Self::as_protobuf), and counts no reference.
+    /// Like [`as_protobuf`](Self::as_protobuf), but takes the signal. So the bytes move to the
+    /// caller, and no reference is counted.
     ///
     /// # Panics
     ///
@@ -167,7 +168,7 @@ impl Signal {
         }
     }
 
-    /// Out of line, so that the common way is a move of the bytes.
+    /// Out of line, so that the common case compiles to a move of the bytes.
     #[inline(never)]
     fn into_other_protobuf(self) -> Bytes {
         self.as_protobuf();
@@ -191,7 +192,8 @@ impl Signal {
         }
     }
 
-    /// As [`as_json`](Self::as_json), and counts no reference.
+    /// Like [`as_json`](Self::as_json), but takes the signal. So the text moves to the caller, and
+    /// no reference is counted.
     ///
     /// # Panics
     ///
@@ -224,9 +226,10 @@ impl Signal {
         }
     }
 
-    /// What a queue keeps of a signal that nobody else gets: the frame in `codec`, without counting a
-    /// reference; or the message as it is, if nobody has encoded it. Its reader encodes it then, so
-    /// that a long snapshot is not encoded under the locks of those who deliver it.
+    /// What a queue keeps of a signal that nobody else gets. If it is a message that nobody has
+    /// encoded, the queue keeps the message, and its reader encodes it. So a long snapshot is not
+    /// encoded under the locks of the user and the room. Otherwise the queue keeps the frame in
+    /// `codec`, and no reference is counted.
     #[inline]
     pub(crate) fn into_kept(self, codec: Codec) -> Form {
         let is_encoded = match codec {
@@ -257,7 +260,8 @@ impl Form {
     }
 
     /// Whether others hold the same bytes. It is also true of a short event that nobody else holds
-    /// any more.
+    /// any more: the event's bytes are in a buffer of their owner, and `Bytes` never calls such
+    /// bytes unique.
     #[cfg(feature = "connection")]
     pub(crate) fn is_shared(&self) -> bool {
         match self {
@@ -269,7 +273,7 @@ impl Form {
     }
 }
 
-/// Out of line: what waits in a queue is encoded, so this would only stand in the way there.
+/// Out of line, because it is rare: nearly everything in a queue is encoded.
 #[inline(never)]
 fn message_size(envelope: &Envelope) -> usize {
     envelope.encoded_len()

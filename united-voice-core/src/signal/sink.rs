@@ -32,8 +32,9 @@ use crate::Signal;
 ///
 /// A sink asks the signal for the form that its client speaks: [`Signal::as_protobuf`],
 /// [`Signal::as_json`], or [`Signal::envelope`] for a client in the same process. The first sink
-/// that asks for a form makes it, and all others get the same. So ask within `deliver`: of a signal
-/// that is cloned first, every recipient makes a form of its own.
+/// that asks for a form makes it, and all others get the same. So ask within `deliver`, before you
+/// clone the signal: a clone that is made too early lacks the form, and every recipient makes its
+/// own.
 ///
 /// # Locking
 ///
@@ -66,7 +67,7 @@ use crate::Signal;
 /// use std::{collections::VecDeque, sync::{Arc, Mutex}};
 ///
 /// struct HostSink {
-///     /// One lock around the look and the push, so that two can't both take the last place.
+///     /// One lock for the check and the push: two signals can't both take the last place.
 ///     outbox: Arc<Mutex<VecDeque<HostMessage>>>,
 ///     writer: Arc<tokio::sync::Notify>,
 /// }
@@ -100,8 +101,8 @@ pub trait SignalSink: Send + Sync {
     /// did not take the signal.
     fn deliver(&self, signal: &Signal) -> Result<(), SinkError>;
 
-    /// As [`deliver`](Self::deliver), for a signal that has no other recipient after this one:
-    /// relays, replies. A sink that keeps the signal or its bytes overrides this to take them,
+    /// Like [`deliver`](Self::deliver), for a signal that has no other recipient after this one: a
+    /// relay or a reply. A sink that keeps the signal or its bytes overrides this to take them,
     /// which saves a relay an allocation.
     ///
     /// # Errors

@@ -13,11 +13,13 @@ use crate::{
     VoiceConnection, VoiceDirectory, VoiceServer, rooms::join::JoinTicket,
 };
 
-/// A join asks the directory again if the policy changed while it was asked, but not more often than this in all.
+/// How often a join asks the directory at most. It asks again if the policy changed while the
+/// directory was asked. A host that changes its policy without pause must not keep a join alive for
+/// ever, so the join is then refused as `UNAVAILABLE`.
 const JOIN_ATTEMPTS: u8 = 5;
 
-/// A join that asks the directory. It does not wait by itself: its owner asks, and calls [`admitted`](Self::admitted) with
-/// the answer.
+/// A join that waits for the directory's answer. It does not ask by itself: its owner asks, and
+/// calls [`admitted`](Self::admitted) with the answer.
 pub(crate) struct PendingJoin {
     pub(crate) request_id: String,
     pub(crate) channel: ChannelId,
@@ -49,7 +51,8 @@ impl PendingJoin {
         }
     }
 
-    /// Joins with the directory's answer, or says that the directory has to be asked again, since the policy changed.
+    /// Joins with the directory's answer. The result is `Continue` if the policy changed meanwhile:
+    /// then the owner has to ask the directory again.
     pub(crate) fn admitted<D: VoiceDirectory>(
         &mut self,
         server: &VoiceServer<D>,
@@ -83,12 +86,13 @@ impl PendingJoin {
 type Joined = Result<SessionId, RequestError>;
 
 impl<D: VoiceDirectory> VoiceServer<D> {
-    /// Joins a channel: asks the directory, decides, and tells everybody, in one step for the caller.
+    /// Joins a channel: asks the directory, decides, and tells everybody, in one step for the
+    /// caller.
     ///
     /// The connection leaves the channel that it is in, takes the seat over from another connection
-    /// of the same user, or gets a fresh snapshot if it sits in `channel` already. The response goes
-    /// to the connection's sink under `request_id`, before any event of the channel. TURN credentials
-    /// are made at the time `wall`.
+    /// of the same user, or gets a fresh snapshot if it sits in `channel` already. The response
+    /// goes to the connection's sink under `request_id`, before any event of the channel. TURN
+    /// credentials are made at the time `wall`.
     ///
     /// It waits for the directory as long as that takes. A [`ConnectionMachine`] gives it
     /// [`Limits::directory_timeout`]; a host that calls this should do so too, and drop the future
@@ -99,8 +103,8 @@ impl<D: VoiceDirectory> VoiceServer<D> {
     ///
     /// # Errors
     ///
-    /// [`RequestError`] with `CHANNEL_NOT_FOUND`, `NOT_A_VOICE_CHANNEL`, `FORBIDDEN`, `CHANNEL_FULL`
-    /// or `UNAVAILABLE`. Nothing has changed.
+    /// [`RequestError`] with `CHANNEL_NOT_FOUND`, `NOT_A_VOICE_CHANNEL`, `FORBIDDEN`,
+    /// `CHANNEL_FULL` or `UNAVAILABLE`. Nothing has changed.
     ///
     /// # Locking
     ///
@@ -125,7 +129,8 @@ impl<D: VoiceDirectory> VoiceServer<D> {
 ///
 /// # Errors
 ///
-/// [`RequestError`] with `MALFORMED` or what [`VoiceServer::join_channel`] says. Nothing has changed.
+/// [`RequestError`] with `MALFORMED` or what [`VoiceServer::join_channel`] says. Nothing has
+/// changed.
 ///
 /// # Cancel safety
 ///

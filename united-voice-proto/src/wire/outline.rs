@@ -28,7 +28,7 @@ pub fn is_voice_frame(frame: &[u8]) -> bool {
     voice
 }
 
-/// What there is at the top level of a frame.
+/// What stands at the top level of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outline {
     /// Nothing, or only request ids.

@@ -1,11 +1,11 @@
 //! Reading protobuf from borrowed bytes.
 //!
-//! Each function takes bytes, and gives what it read and what follows. `None` says that the bytes
-//! do not begin with such a thing.
+//! Each function takes bytes. It returns what it read and the bytes that follow, or `None` if the
+//! bytes do not begin with what it reads.
 
 use super::field::Field;
 
-/// A number as protobuf writes it, in seven bits a byte with the low ones first.
+/// A number as protobuf writes it: seven bits in each byte, with the lowest bits first.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Varint {
     pub(super) value: u64,
@@ -51,7 +51,7 @@ fn long_varint(bytes: &[u8]) -> Option<(Varint, &[u8])> {
 /// Bytes that 64 bits take, seven in each.
 const MAX_VARINT_BYTES: usize = 10;
 
-/// Bytes behind their length, as libraries write it: the length is not padded.
+/// Bytes after their length, as libraries write it: a padded length gives `None`.
 #[inline]
 pub(super) fn delimited(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = varint(bytes)?;

@@ -11,8 +11,9 @@ use super::{
 
 /// Reads a frame that holds one relayed message and at most one request id, and nothing else.
 ///
-/// It must be written as protobuf libraries write it, because parts of it are copied: the fields of
-/// the message in the order of their numbers, none of them twice, none empty, no varint padded.
+/// It must be written as protobuf libraries write it, because parts of it are copied. The fields of
+/// the message are in the order of their numbers, none of them comes twice, none is empty, and no
+/// length takes more bytes than it needs.
 #[inline]
 pub(super) fn parse(frame: &[u8]) -> Option<Relay<'_>> {
     let (early_id, rest) = read::text(envelope::REQUEST_ID, frame)?;
@@ -33,8 +34,8 @@ pub(super) fn parse(frame: &[u8]) -> Option<Relay<'_>> {
     let (target_user_id, rest) = read::text(relay::TARGET_USER_ID, message)?;
     let (content_len, rest) = read::text_len(relay::CONTENT, rest)?;
     let (channel_id, from_sender) = read::text(relay::CHANNEL_ID, rest)?;
-    // The sender's fields are replaced, and checked all the same: `decode` refuses the frame if
-    // they are not text.
+    // The sender's fields will be replaced. They are checked all the same, because `decode` refuses
+    // a frame in which they are not text.
     let (_, rest) = read::text_len(relay::SENDER_USER_ID, from_sender)?;
     let (_, behind_sender) = read::text_len(relay::SENDER_SESSION_ID, rest)?;
     let (target_session_id, rest) = read::text(relay::TARGET_SESSION_ID, behind_sender)?;

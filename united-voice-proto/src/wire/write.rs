@@ -113,8 +113,8 @@ impl<'a> Part<'a> {
         }
     }
 
-    // `always`: the parts are known at compile time, and left to itself the compiler makes one
-    // function of this that asks each part again what it is.
+    // `always`: the kind of each part is known at compile time. If the compiler decides, it makes
+    // one function of this, which checks the kind of each part at run time.
     #[inline(always)]
     fn put(&self, buffer: &mut impl Buffer) {
         match *self {

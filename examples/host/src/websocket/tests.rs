@@ -76,7 +76,7 @@ async fn broken_rules_are_told_apart() {
     ];
     for (bytes, expected) in cases {
         let (client, mut socket) = pair(bytes);
-        // Nothing follows: whoever waits for more comes to an end.
+        // Nothing follows, so a reader that waits for more comes to an end.
         drop(client);
         let error = socket.next().await.unwrap().expect_err("a broken rule");
         assert_eq!(discriminant(&error), discriminant(&expected), "{error:?}");

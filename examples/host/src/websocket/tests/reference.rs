@@ -1,5 +1,5 @@
-//! Compares with tungstenite's own WebSocket. Whatever a client sends, in whatever pieces, the
-//! messages, the answers and the kind of error must be the same.
+//! Compares with tungstenite's own WebSocket. For all bytes that a client may send, in pieces of
+//! any size, the messages, the answers and the kind of error must be the same.
 
 use std::{
     collections::VecDeque,
