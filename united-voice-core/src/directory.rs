@@ -9,7 +9,11 @@ use crate::{ChannelId, UserId};
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The host's knowledge, asked once for each join.
+/// The host's knowledge: which user may join which channel.
+///
+/// The library asks for each join. It asks again if the host has called
+/// [`VoiceRoomRegistry::policy_changed`](crate::VoiceRoomRegistry::policy_changed) meanwhile, and
+/// at most five times in all. Then the join fails with `UNAVAILABLE`.
 ///
 /// The library asks before it takes any lock, so the answer may wait for a database. Meanwhile the
 /// connection goes on sending to its client. It handles no further message of that client, so that
@@ -17,8 +21,9 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// # Cancel safety
 ///
-/// The future is dropped if the connection ends or the answer takes longer than
-/// [`Limits::directory_timeout`](crate::Limits::directory_timeout); it should leave nothing behind.
+/// The library drops the future if the connection ends, or if the answer takes longer than
+/// [`Limits::directory_timeout`](crate::Limits::directory_timeout). A dropped future should leave
+/// nothing behind.
 #[async_trait]
 pub trait VoiceDirectory: Send + Sync + 'static {
     /// Whether `user` may join `channel`, and under what name and limit.
@@ -26,9 +31,9 @@ pub trait VoiceDirectory: Send + Sync + 'static {
     /// The library compares ids byte by byte. If `7` and `07` are one channel to the host, the host
     /// must refuse one of the two spellings here. Otherwise they become two rooms.
     ///
-    /// After a limit has changed, call
-    /// [`VoiceRoomRegistry::policy_changed`](crate::VoiceRoomRegistry::policy_changed). Joins that
-    /// asked before the change and have no seat yet then ask again.
+    /// After you have stored a new limit or a ban, call
+    /// [`VoiceRoomRegistry::policy_changed`](crate::VoiceRoomRegistry::policy_changed). A join that
+    /// asked before that call and is not decided yet then asks again.
     ///
     /// # Errors
     ///
@@ -36,13 +41,15 @@ pub trait VoiceDirectory: Send + Sync + 'static {
     async fn admit(&self, user: &UserId, channel: &ChannelId) -> Result<Admission, AdmitError>;
 }
 
-/// The answer to a join that may go on.
+/// The directory's permission to join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Admission {
     /// How the other participants see the user.
     pub profile: Profile,
-    /// The hard limit of the channel; `None` is none, which leaves the soft cap of [`SOFT_CAP`](crate::SOFT_CAP).
+    /// The most participants that the channel may have; a join over it is refused. With `None`
+    /// there is no such limit, and only [`SOFT_CAP`](crate::SOFT_CAP) remains, which warns and
+    /// refuses nobody.
     pub max_participants: Option<NonZeroU32>,
 }
 
@@ -55,7 +62,7 @@ impl Admission {
         }
     }
 
-    /// Sets the hard limit.
+    /// Sets the most participants that the channel may have; `None` for no limit.
     #[must_use]
     pub fn with_max_participants(mut self, limit: Option<NonZeroU32>) -> Self {
         self.max_participants = limit;
@@ -129,7 +136,8 @@ impl<T: VoiceDirectory + ?Sized> VoiceDirectory for std::sync::Arc<T> {
     }
 }
 
-/// Admits everybody to every channel under their own id: for tests and first steps.
+/// Admits every user to every channel, with the user's id as display name: for tests and first
+/// steps.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OpenDirectory;
 

@@ -1,4 +1,4 @@
-//! One error enum for each operation. Each error says which side is at fault, and what an adapter
+//! One error type for each operation. Each error says which side is at fault, and what the host
 //! should do about it.
 
 use united_voice_proto::Incoming;
@@ -10,10 +10,11 @@ use crate::{SinkError, directory::BoxError, id::check_id};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The server stops: close with 1001.
+    /// The server is stopping. Close the socket with 1001.
     #[error("the server is stopping")]
     ShuttingDown,
-    /// The user has as many connections as one may: close with 1008.
+    /// The user has [`Limits::connections_per_user`](crate::Limits::connections_per_user)
+    /// connections already. Close the socket with 1008.
     #[error("too many connections of this user")]
     TooManyConnections,
 }
@@ -32,7 +33,7 @@ impl ConnectError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum JoinError {
-    /// The channel has its hard limit of participants.
+    /// The channel has as many participants as the host allows.
     #[error("the channel is full")]
     ChannelFull,
     /// The host's limits or bans changed since the directory was asked: ask it again.
@@ -46,12 +47,12 @@ pub(crate) enum JoinError {
     Undeliverable(#[source] SinkError),
 }
 
-/// The session has no seat in the channel that it named, whether that exists or not.
+/// The connection is not in the channel that the request named, or there is no such channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not in this channel")]
 pub struct NotInChannel;
 
-/// A relayed message went nowhere.
+/// A message could not be relayed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub(crate) struct RelayError {
@@ -68,22 +69,23 @@ impl RelayError {
     }
 }
 
-/// Why a relayed message went nowhere.
+/// Why a message could not be relayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum RelayFailure {
-    /// The sender has no seat in the channel.
+    /// The sender is not in the channel.
     #[error("not in this channel")]
     NotInChannel,
-    /// The target is not somebody else in the channel.
+    /// The target is not in the channel, or is the sender.
     #[error("the target is not in this channel")]
     TargetNotInChannel,
-    /// The target is in the channel by another session than the one meant.
+    /// The target is in the channel with another session than the one that the message named.
     #[error("the target's session is no longer the one addressed")]
     StaleSession,
 }
 
-/// Why a request of a client failed: what it is told, and nothing that it must not know.
+/// Why a client's request failed. Code, channel and message are sent to the client, and the
+/// `source` is not.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct RequestError {
@@ -95,7 +97,8 @@ pub struct RequestError {
 }
 
 impl RequestError {
-    /// A refusal, for hosts that refuse something themselves. `message` is for people who read logs.
+    /// An error for a request that the host itself refuses. `message` is meant for logs, not for
+    /// users.
     pub fn new(code: VoiceErrorCode, message: &'static str) -> Self {
         Self {
             code,
@@ -109,12 +112,12 @@ impl RequestError {
         Self::new(VoiceErrorCode::Malformed, message)
     }
 
-    /// The message was dropped by the rate limit.
+    /// The error for a message that was dropped because the client exceeded the rate limit.
     pub fn rate_limited() -> Self {
         Self::new(VoiceErrorCode::RateLimited, "too many messages, slow down")
     }
 
-    /// Names the channel that the request named.
+    /// Adds the channel that the request named.
     #[must_use]
     pub fn in_channel(mut self, channel: &str) -> Self {
         self.channel = Some(channel.into());
@@ -144,7 +147,7 @@ impl RequestError {
         self
     }
 
-    /// The code on the wire.
+    /// The code that the client is sent.
     pub fn code(&self) -> VoiceErrorCode {
         self.code
     }
@@ -154,7 +157,7 @@ impl RequestError {
         self.channel.as_deref()
     }
 
-    /// The message on the wire.
+    /// The message that the client is sent.
     pub fn message(&self) -> &'static str {
         self.message
     }

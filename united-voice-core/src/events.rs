@@ -1,4 +1,4 @@
-//! What the host may listen to.
+//! What the host can listen to: joins, leaves and changes of state in all channels.
 
 use std::fmt;
 
@@ -11,40 +11,41 @@ use crate::{ChannelId, SessionId, UserId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VoiceEvent {
-    /// Somebody took a seat.
+    /// A user joined a channel.
     Joined {
-        /// Where.
+        /// The channel that the user joined.
         channel: ChannelId,
-        /// Who.
+        /// The user that joined.
         user: UserId,
         /// The stay that began.
         session: SessionId,
     },
-    /// A stay ended. A move and a take-over are a `Left` and a `Joined`.
+    /// A stay ended. If a user moves to another channel, or joins from another connection, this
+    /// event comes for the old stay and [`Joined`](Self::Joined) for the new one.
     Left {
-        /// Where.
+        /// The channel that the user left.
         channel: ChannelId,
-        /// Who.
+        /// The user that left.
         user: UserId,
         /// The stay that ended.
         session: SessionId,
-        /// Why.
+        /// Why the stay ended.
         reason: VoiceLeaveReason,
     },
-    /// A participant told its state.
+    /// A participant announced its state.
     StateChanged {
-        /// Where.
+        /// The channel that the user is in.
         channel: ChannelId,
-        /// Who.
+        /// The user that announced the state.
         user: UserId,
-        /// The microphone is off.
+        /// Whether the user's microphone is off.
         muted: bool,
-        /// The headphones are off.
+        /// Whether the user hears nobody.
         deafened: bool,
     },
 }
 
-/// The listener was too slow.
+/// The listener was too slow, and lost events.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{missed} voice events were missed")]
 pub struct EventsMissed {
@@ -52,25 +53,27 @@ pub struct EventsMissed {
     pub missed: u64,
 }
 
-/// What happens, in the order of each channel.
+/// The stream of [`VoiceEvent`]s. The events of one channel come in the order in which they
+/// happened.
 ///
 /// Up to [`VoiceEvents::CAPACITY`] events wait for a listener. A listener that falls behind loses
 /// the oldest ones and learns how many it missed. It delays nobody.
 pub struct VoiceEvents(Receiver<VoiceEvent>);
 
 impl VoiceEvents {
-    /// Events that wait for the slowest listener.
+    /// The most events that wait for a listener.
     pub const CAPACITY: usize = 1024;
 
     pub(crate) fn new(receiver: Receiver<VoiceEvent>) -> Self {
         Self(receiver)
     }
 
-    /// Waits for the next event; `None` when the registry is gone.
+    /// Waits for the next event. Returns `None` if the registry is gone.
     ///
     /// # Errors
     ///
-    /// [`EventsMissed`] if the listener was too slow; what follows is complete again.
+    /// [`EventsMissed`] if the listener was too slow. The events after this error are complete
+    /// again.
     ///
     /// # Cancel safety
     ///

@@ -1,4 +1,4 @@
-//! Validated, cheaply cloned names of users, channels and sessions.
+//! The ids of users, channels and sessions: validated, and cheap to clone.
 
 use std::{fmt, num::ParseIntError, str::FromStr};
 
@@ -32,7 +32,8 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// One to [`MAX_ID_BYTES`] bytes of any UTF-8; compared byte by byte. Cloning copies a pointer.
+        /// An id is 1 to [`MAX_ID_BYTES`] bytes of any UTF-8. Two ids are equal if their bytes are.
+        /// Cloning copies a pointer.
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(ArcStr);
 
@@ -99,20 +100,23 @@ macro_rules! id {
 }
 
 id! {
-    /// A user of the host server, as the host names them.
+    /// The host's id of a user.
     UserId
 }
 
 id! {
-    /// A channel of the host server, as the host names it.
+    /// The host's id of a channel.
     ChannelId
 }
 
 /// One stay of one connection in one channel.
 ///
-/// New for each join, but kept when the same connection joins the channel again. Every removal names the session it
-/// means, so what an old connection does late can't touch a newer one. It is no secret and grants nothing: registries
-/// count from a number that each chose at random, hence two of them hardly ever make the same one.
+/// Each join makes a new session id. If a connection joins the channel that it is in already, it
+/// keeps the id. Every removal from a channel names the session to remove. So if an old connection
+/// acts late, it cannot remove the user's newer session.
+///
+/// A session id is no secret and grants nothing. Each registry counts upwards from a random number,
+/// so two registries hardly ever make the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(u64);
 
@@ -126,7 +130,8 @@ impl SessionId {
         self.to_bytes().as_str().into()
     }
 
-    /// The wire form on the stack: every relayed message carries it, and formatting is several times slower.
+    /// The wire form on the stack. Every relayed message carries it, and the formatting of the
+    /// standard library is several times slower.
     pub(crate) fn to_bytes(self) -> SessionText {
         let digit = |place: usize| {
             let nibble = self.0 >> (4 * (SESSION_DIGITS - 1 - place)) & 0xf;

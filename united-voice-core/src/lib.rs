@@ -5,9 +5,14 @@
 //!
 //! # The invariant
 //!
-//! A user has at most one seat. All members of a channel see its events in one order. A joiner's
-//! snapshot comes before those events, and snapshot plus events is the roster at every moment.
-//! Everything else here serves these three sentences.
+//! - A user is in at most one channel at a time, and with at most one connection: the user has at
+//!   most one *seat*.
+//! - All members of a channel see its events in one order.
+//! - The answer to a join is a *snapshot*: the list of the members at that moment. It comes before
+//!   any event of the channel. A client that applies the events to its snapshot has the right list
+//!   of members, the *roster*, at every moment.
+//!
+//! Everything else here serves these three rules.
 //!
 //! # Two people talk
 //!
@@ -29,7 +34,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // The directory is the host's: who a user is, what a channel is, who may join.
+//! // The directory is the host's: it says which user may join which channel. This one admits all.
 //! let server = VoiceServer::builder(OpenDirectory).build()?;
 //!
 //! // Two connections; each has a queue that its socket would drain.
@@ -48,8 +53,9 @@
 //! dispatch(&server, &alice, join("a1"), now).await;
 //! dispatch(&server, &bob, join("b1"), now).await;
 //!
-//! // Bob's snapshot has Alice, and Alice is told of Bob.
-//! let Some(Payload::VoiceJoinResponse(snapshot)) = to_bob.pop().unwrap().envelope().payload.clone() else {
+//! // Alice is in Bob's snapshot, and Alice is told that Bob joined.
+//! let answer = to_bob.pop().unwrap();
+//! let Payload::VoiceJoinResponse(snapshot) = answer.payload() else {
 //!     panic!("the answer to the join comes first");
 //! };
 //! assert_eq!(snapshot.participants[0].user_id, "alice");
@@ -59,7 +65,7 @@
 //!     Payload::VoiceParticipantJoinedEvent(_)
 //! ));
 //!
-//! // The newcomer offers.
+//! // The newcomer sends an offer to each member in its snapshot.
 //! let offer = VoiceSdpOffer {
 //!     channel_id: "general".into(),
 //!     target_user_id: "alice".into(),
@@ -85,11 +91,13 @@
 //!
 //! # Embed it
 //!
-//! 1. Implement [`VoiceDirectory`] on what you have: one look-up for each join.
+//! 1. Implement [`VoiceDirectory`] on your database: it says whether a user may join a channel.
 //! 2. Build one [`VoiceServer`] with [`IceConfig`] and [`Limits`].
-//! 3. Hand each authenticated socket to [`drive`], as a `Stream` and `Sink` of [`Frame`]s. Or keep your
-//!    own socket loop and put a [`ConnectionMachine`] into it; your envelope and your queue
-//!    ([`SignalSink`]) can stay. Or call the handlers in [`signaling`] and do everything else yourself.
+//! 3. Run each connection, in one of three ways:
+//!    - Hand the authenticated socket to [`drive`], as a `Stream` and `Sink` of [`Frame`]s.
+//!    - Keep your own socket loop and put a [`ConnectionMachine`] into it. You can also keep your
+//!      own envelope, and your own queue, as a [`SignalSink`].
+//!    - Call the handlers in [`signaling`], and do everything else yourself.
 //! 4. Call [`VoiceRoomRegistry::policy_changed`] after you have stored a new limit or a ban, and
 //!    [`VoiceServer::shutdown`] before you stop.
 //!
@@ -156,60 +164,62 @@
 //!
 //! # What `drive` does for you
 //!
-//! A host with a socket loop of its own gets all of this from [`ConnectionMachine`]. One that calls the
-//! handlers itself must do it:
+//! [`ConnectionMachine`] does all of this too. A host that calls the handlers itself must do it
+//! itself:
 //!
-//! - count messages against [`Limits::messages_per_second`], answer `RATE_LIMITED`, close with 1008
-//!   after ten seconds of excess;
+//! - count messages against [`Limits::messages_per_second`], answer `RATE_LIMITED`, and close with
+//!   1008 if the client exceeds the rate for longer than [`Limits::max_excess`];
 //! - refuse messages over [`Limits::max_message_bytes`] with 1009;
-//! - ping a silent client, and drop one that stays silent;
-//! - handle one message of a client at a time, also while a join asks the directory, and give the
-//!   directory [`Limits::directory_timeout`];
+//! - ping a silent client, and drop a client that stays silent;
+//! - handle one message of a client at a time, so let the next one wait while a join asks the
+//!   directory;
+//! - give the directory at most [`Limits::directory_timeout`];
 //! - read no further request while the client's queue is over its limit;
-//! - renew TURN credentials before they end;
-//! - close with the code that [`SignalSink::close`] asks for, answer a client's close frame, and read and
-//!   drop for a moment before the socket is closed.
+//! - renew TURN credentials before they expire;
+//! - close with the code that [`SignalSink::close`] asks for;
+//! - answer a client's close frame;
+//! - after the close frame, go on reading for a moment and drop what comes, then close the socket.
 //!
-//! Three duties stay with every host: authenticate before the upgrade, check the `Origin` header if
-//! cookies do that, and act when a user signs out. [`VoiceRoomRegistry::leave_all_channels`] takes
-//! the user out of voice, but leaves the user's connections open: close the sockets too, or make
-//! the directory refuse the user.
+//! Three duties stay with every host: authenticate the user before the upgrade, check the `Origin`
+//! header if the authentication uses cookies, and act when a user signs out.
+//! [`VoiceRoomRegistry::leave_all_channels`] takes the user out of voice, but leaves the user's
+//! connections open. Close the sockets too, or make the directory refuse the user.
 //!
-//! # Where to find
+//! # Where to find what you need
 //!
 //! - **Who is in a channel**, for a sidebar: [`VoiceRoomRegistry::participants`], and
 //!   [`VoiceRoomRegistry::events`] for what changes.
 //! - **Kick and ban**: store the ban, call [`VoiceRoomRegistry::policy_changed`], then
 //!   [`VoiceRoomRegistry::kick`] or [`VoiceRoomRegistry::kick_from`].
 //!   [`VoiceRoomRegistry::close_channel`] empties a channel.
-//! - **More than one process**: a registry lives in one process. Send all users of a channel to the same
-//!   process.
-//! - **A sink that refuses a reply**: it may do so only with [`SinkError::Closed`]. A join whose response
-//!   is refused changes nothing; every other request was carried out, but its
-//!   client is gone and gets no answer.
+//! - **More than one process**: a registry lives in one process. Send all users of a channel to the
+//!   same process.
+//! - **A sink that refuses a reply**: it may do so only with [`SinkError::Closed`]. If the sink
+//!   refuses the response to a join, the join changes nothing. Every other request was carried out,
+//!   but its client is gone and gets no answer.
 //! - **Metrics**: [`VoiceServer::stats`].
 //!
 //! # What it never does
 //!
-//! It never waits inside the registry, never holds a lock across an await, and never panics on anything
-//! that a client sends. Session descriptions and candidates pass byte for byte and appear in no log;
-//! neither do tokens, secrets and addresses. Mistakes of clients are logged at `debug`, a directory that
-//! fails at `warn`.
+//! The library never waits inside the registry, never holds a lock across an await, and never
+//! panics on anything that a client sends. Session descriptions and candidates pass byte for byte.
+//! No log has session descriptions, candidates, tokens, secrets or addresses. The library logs
+//! mistakes of clients at `debug`, and failures of the directory at `warn`.
 //!
 //! # Features
 //!
 //! - `json` (default): the proto3 JSON form beside protobuf. Without it, text messages are refused.
-//! - `connection` (default): [`drive`], and with it Tokio's timer. [`ConnectionMachine`] is there all the
-//!   same.
-//! - `test-util`: a sink that records, and the suite that every sink must pass.
+//! - `connection` (default): [`drive`], which uses Tokio's timer. [`ConnectionMachine`] does not
+//!   need this feature.
+//! - `test-util`: a sink that records, and the checks that every sink must pass.
 //!
 //! Minimum Rust version: 1.88.
 //!
 //! # Foreign types in the public API
 //!
 //! `bytes::Bytes` and `bytestring::ByteString` (encoded messages), `futures`' `Stream` and `Sink`
-//! (transports), `async-trait` on [`VoiceDirectory`], and the prost messages of [`proto`]. A new major
-//! version of one of these is a new major version of this crate.
+//! (transports), `async-trait` on [`VoiceDirectory`], and the prost messages of [`proto`]. If this
+//! crate takes a new major version of one of these, it has a new major version itself.
 
 mod connection;
 mod directory;

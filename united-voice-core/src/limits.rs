@@ -4,36 +4,40 @@ use std::time::Duration;
 
 /// The limits of every connection.
 ///
-/// Worst-case memory of a connection with the defaults: 128 KiB for the message that is being read,
-/// 8 MiB of queued messages (twice [`outbound_queue_bytes`](Self::outbound_queue_bytes) while the
-/// client reads, but too slowly; see [`outbound_queue`](crate::outbound_queue) for what is
-/// counted), and the buffers of the transport. An idle participant takes about 300 bytes in the
-/// registry (measured in 100 000 rooms of 4, see `docs/benchmarks.md`).
+/// With the defaults, the worst-case memory of a connection is the sum of:
+///
+/// - 128 KiB for the message that is being read;
+/// - 8 MiB of queued messages: twice [`outbound_queue_bytes`](Self::outbound_queue_bytes), if the
+///   client reads too slowly ([`outbound_queue`](crate::outbound_queue) says what is counted);
+/// - the buffers of the transport.
+///
+/// An idle participant takes about 300 bytes in the registry (measured in 100 000 rooms of 4, see
+/// `docs/benchmarks.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Messages a second that a connection may send in the long run. Default 100, at least 1. The
-    /// limit is counted in nanoseconds, so a rate over 1 000 000 000 is no limit.
+    /// Messages a second that a client may send in the long run. Default 100, at least 1. The
+    /// library counts in whole nanoseconds, so a value over 1 000 000 000 limits nothing.
     pub messages_per_second: u32,
-    /// Messages that a connection may send at once after a pause. Default 200, at least 1.
+    /// Messages that a client may send at once after a pause. Default 200, at least 1.
     pub burst: u32,
-    /// How long a client may exceed the rate before its connection is closed. A second without a
-    /// dropped message ends an excess. Default 10 s.
+    /// How long a client may exceed the rate before the server closes its connection. The time
+    /// starts anew after a second in which no message was dropped. Default 10 s.
     pub max_excess: Duration,
     /// Messages that may wait for a client that reads slowly. Default 256, at least 1.
     pub outbound_queue: usize,
     /// Bytes that may wait for a client that reads slowly. Default 4 MiB, at least 1.
     pub outbound_queue_bytes: usize,
-    /// The largest message from a client, in bytes; a larger one closes the connection with 1009.
+    /// The largest message from a client, in bytes. A larger one closes the connection with 1009.
     /// Default 128 KiB.
     pub max_message_bytes: usize,
     /// The largest `sdp`, in bytes. Default 64 KiB.
     pub max_sdp_bytes: usize,
     /// The largest `candidate_json`, in bytes. Default 4 KiB.
     pub max_candidate_bytes: usize,
-    /// A connection that was silent for this long is pinged. Default 15 s.
+    /// The server pings a client that sent nothing for this long. Default 15 s.
     pub ping_interval: Duration,
-    /// A connection that stays silent for this long after a ping is closed. Default 10 s.
+    /// The server drops a client that sends nothing for this long after a ping. Default 10 s.
     pub ping_timeout: Duration,
     /// How long a directory may take to answer about a join before the client is told
     /// `UNAVAILABLE`. Default 10 s.
@@ -69,8 +73,9 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Checks that no limit is zero, but for those that may be: `max_excess`, `close_timeout` and
-    /// `linger`.
+    /// Checks that no limit is zero that must not be zero. The limits on the size of a payload
+    /// (`max_sdp_bytes`, `max_candidate_bytes`) and the times `max_excess`, `close_timeout` and
+    /// `linger` may be zero.
     ///
     /// # Errors
     ///
@@ -96,7 +101,7 @@ impl Limits {
     }
 }
 
-/// A limit that is zero, which would let nothing through.
+/// A limit is zero that must not be zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the limit {name} must not be zero")]
 pub struct LimitsError {
@@ -104,7 +109,7 @@ pub struct LimitsError {
 }
 
 impl LimitsError {
-    /// The name of the field of [`Limits`].
+    /// The name of that limit: a field of [`Limits`].
     pub fn name(&self) -> &'static str {
         self.name
     }

@@ -1,4 +1,4 @@
-//! The registry together with what the host adds to it: directory, ICE servers, limits.
+//! [`VoiceServer`]: the registry, together with the host's directory, ICE servers and limits.
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use crate::{
     VoiceDirectory, VoiceRoomRegistry,
 };
 
-/// All that a host holds: one for each server, shared by its connections.
+/// The one value of this library that a host keeps. All its connections share it.
 ///
 /// Cloning copies a pointer.
 pub struct VoiceServer<D> {
@@ -39,7 +39,7 @@ impl<D> Clone for VoiceServer<D> {
 }
 
 impl<D: VoiceDirectory> VoiceServer<D> {
-    /// Begins a server that asks `directory` about joins.
+    /// Starts to build a server that asks `directory` whether a user may join a channel.
     pub fn builder(directory: D) -> VoiceServerBuilder<D> {
         VoiceServerBuilder {
             directory,
@@ -48,12 +48,12 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         }
     }
 
-    /// Registers a connection of `user`. Its signals go to `sink`. Dropping the connection is the
-    /// disconnect.
+    /// Registers a connection of `user`. What its client is to be told goes to `sink`. Dropping the
+    /// returned connection is the disconnect.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`].
+    /// [`ConnectError`] if the server is stopping, or if the user has too many connections.
     pub fn connect(
         &self,
         user: &UserId,
@@ -62,27 +62,27 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         self.registry().connect(user, sink)
     }
 
-    /// Who is where.
+    /// The registry: which users are in which channels, and how to remove them.
     pub fn registry(&self) -> &VoiceRoomRegistry {
         &self.inner.registry
     }
 
-    /// What the host knows.
+    /// The host's directory, as it was given to [`builder`](Self::builder).
     pub fn directory(&self) -> &D {
         &self.inner.directory
     }
 
-    /// What a client may ask and cost.
+    /// The limits of every connection.
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
     }
 
-    /// The STUN and TURN servers of the clients.
+    /// The STUN and TURN servers that clients are told to use.
     pub fn ice(&self) -> &IceConfig {
         &self.inner.ice
     }
 
-    /// How many connections there are.
+    /// The number of open connections.
     pub fn connections(&self) -> usize {
         self.registry().connections()
     }
@@ -92,13 +92,14 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         self.registry().stats()
     }
 
-    /// Ends every connection with 1001 and lets no new one in. [`drained`](Self::drained) returns
-    /// after all of them are gone.
+    /// Closes every connection with code 1001, and refuses new ones. To wait until all of them are
+    /// gone, await [`drained`](Self::drained).
     pub fn shutdown(&self) {
         self.registry().shutdown();
     }
 
-    /// Waits until there is no connection left.
+    /// Waits until no connection is left, and no closing handshake of a
+    /// [`ConnectionMachine`](crate::ConnectionMachine) is under way.
     ///
     /// # Cancel safety
     ///
@@ -107,20 +108,22 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         self.registry().drained().await;
     }
 
-    /// How long after being given TURN credentials a member is to be sent new ones; `None` without TURN.
+    /// How old a participant's TURN credentials may become before the server sends new ones. `None`
+    /// if there is no TURN server.
     ///
-    /// [`ConnectionMachine`](crate::ConnectionMachine) does so by itself. A host that uses the handlers alone watches
-    /// [`VoiceConnection::ice_grants`] and calls [`push_ice_servers`](Self::push_ice_servers) this long after each change.
+    /// [`ConnectionMachine`](crate::ConnectionMachine) sends them by itself. A host that calls only
+    /// the handlers watches [`VoiceConnection::ice_grants`], and calls
+    /// [`push_ice_servers`](Self::push_ice_servers) this long after each change.
     pub fn ice_refresh_after(&self) -> Option<Duration> {
         self.inner.ice.refresh_after()
     }
 
-    /// Sends fresh TURN credentials, made at the time `wall`, without a request. Returns false, and
-    /// sends nothing, if the connection has no seat.
+    /// Sends fresh TURN credentials without a request. `wall` is the present time. Returns false,
+    /// and sends nothing, if the connection is in no channel.
     ///
     /// # Locking
     ///
-    /// The user's lock.
+    /// Takes the user's lock.
     pub fn push_ice_servers(&self, connection: &VoiceConnection, wall: SystemTime) -> bool {
         let Some((channel, _)) = connection.seat() else {
             return false;
@@ -149,7 +152,7 @@ impl<D> fmt::Debug for VoiceServer<D> {
     }
 }
 
-/// Made by [`VoiceServer::builder`].
+/// Builds a [`VoiceServer`]. [`VoiceServer::builder`] makes it.
 #[derive(Debug)]
 pub struct VoiceServerBuilder<D> {
     directory: D,
@@ -158,14 +161,15 @@ pub struct VoiceServerBuilder<D> {
 }
 
 impl<D: VoiceDirectory> VoiceServerBuilder<D> {
-    /// The STUN and TURN servers of the clients; a public STUN server unless set.
+    /// Sets the STUN and TURN servers that clients are told to use. The default is
+    /// [`IceConfig::DEFAULT_STUN_URL`], and no TURN server.
     #[must_use]
     pub fn ice(mut self, ice: IceConfig) -> Self {
         self.ice = ice;
         self
     }
 
-    /// What a client may ask and cost; [`Limits::default`] unless set.
+    /// Sets the limits of every connection. The default is [`Limits::default`].
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -176,7 +180,7 @@ impl<D: VoiceDirectory> VoiceServerBuilder<D> {
     ///
     /// # Errors
     ///
-    /// [`LimitsError`] if a limit would let nothing through.
+    /// [`LimitsError`] if a limit is zero that must not be zero.
     pub fn build(self) -> Result<VoiceServer<D>, LimitsError> {
         self.limits.validate()?;
         Ok(VoiceServer {

@@ -2,31 +2,34 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// What there is and what there was since the start.
+/// What there is now, and what has happened since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Channels that somebody is in.
+    /// Channels that have at least one participant now.
     pub rooms: u64,
-    /// Users with a connection.
+    /// Users that have a connection now.
     pub users: u64,
-    /// Open connections.
+    /// Connections that are open now.
     pub connections: u64,
-    /// Participants of all channels.
+    /// Participants of all channels now.
     pub participants: u64,
-    /// Joins that took a seat.
+    /// Stays that began: joins, moves, and joins from another connection. A repeated join of the
+    /// same channel over the same connection does not count.
     pub joins: u64,
-    /// Stays that ended, for whatever reason.
+    /// Stays that ended, for any reason.
     pub leaves: u64,
-    /// Connections ended for reading too slowly.
+    /// Connections that the library closed because the client read too slowly.
     pub evictions: u64,
-    /// Messages that connections run by `drive` received.
+    /// Messages received by connections that run a [`ConnectionMachine`](crate::ConnectionMachine),
+    /// as those of `drive` do.
     pub messages_received: u64,
-    /// Messages that connections run by `drive` sent.
+    /// Messages that these machines gave to be sent. Messages that go to a sink of the host's own
+    /// are not counted.
     pub messages_sent: u64,
-    /// Messages dropped by the rate limit.
+    /// Messages that these machines dropped because the client exceeded the rate limit.
     pub rate_limited: u64,
-    /// Requests answered with an error, the rate limit's included.
+    /// Requests that were answered with an error, `RATE_LIMITED` included.
     pub errors: u64,
 }
 
@@ -73,7 +76,7 @@ impl Counters {
         self.errors.fetch_add(1, Relaxed);
     }
 
-    /// What one wake-up of a connection moved.
+    /// Adds the messages that a connection handled in one wake-up.
     pub(crate) fn traffic(&self, received: u64, sent: u64, rate_limited: u64) {
         let add = |counter: &AtomicU64, number| {
             if number > 0 {
@@ -86,7 +89,8 @@ impl Counters {
     }
 
     pub(crate) fn connections(&self) -> u64 {
-        // Read in this order, since a disconnect follows its connect.
+        // Disconnects are read first. A connection that opens and closes between the two reads
+        // then cannot make the difference too small.
         let disconnected = self.disconnected.load(Relaxed);
         self.connected.load(Relaxed).saturating_sub(disconnected)
     }

@@ -1,4 +1,5 @@
-//! For tests of hosts: a sink that records, and a suite that checks any sink (feature `test-util`).
+//! For the tests of a host (feature `test-util`): a sink that records what it is given, and a suite
+//! of checks for a sink of the host's own.
 
 use parking_lot::Mutex;
 use united_voice_proto::{
@@ -30,7 +31,7 @@ impl Default for RecordingSink {
 }
 
 impl RecordingSink {
-    /// A sink that holds `capacity` signals, and beyond that only replies.
+    /// A sink that holds `capacity` signals. If it is full, it still takes replies.
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             capacity,
@@ -38,7 +39,7 @@ impl RecordingSink {
         }
     }
 
-    /// Takes what was recorded so far.
+    /// Takes out what was recorded so far, as decoded envelopes.
     pub fn take(&self) -> Vec<Envelope> {
         self.take_signals()
             .iter()
@@ -46,12 +47,12 @@ impl RecordingSink {
             .collect()
     }
 
-    /// Takes the signals themselves.
+    /// Takes out the recorded signals themselves.
     pub fn take_signals(&self) -> Vec<Signal> {
         std::mem::take(&mut self.state.lock().signals)
     }
 
-    /// Whether it has refused an event, after which it takes nothing but replies.
+    /// Whether the sink has refused an event. After that it takes only replies.
     pub fn has_refused(&self) -> bool {
         self.state.lock().overflowed
     }
@@ -82,7 +83,7 @@ impl SignalSink for RecordingSink {
     }
 }
 
-/// A signal that a test can tell from others by its number.
+/// A signal that carries a number, so that a test can tell it from others.
 pub fn numbered_signal(number: usize, urgency: Urgency) -> Signal {
     let request = VoiceLeaveRequest {
         channel_id: number.to_string(),
@@ -90,11 +91,11 @@ pub fn numbered_signal(number: usize, urgency: Urgency) -> Signal {
     Signal::new("", Payload::VoiceLeaveRequest(request), urgency)
 }
 
-/// The number of a [`numbered_signal`] from what arrived of it.
+/// Reads the number of a [`numbered_signal`] from the envelope that arrived.
 ///
 /// # Panics
 ///
-/// If the envelope is not one of those.
+/// If the envelope is not that of a numbered signal.
 pub fn number_of(envelope: &Envelope) -> usize {
     match &envelope.payload {
         Some(Payload::VoiceLeaveRequest(request)) => {
@@ -106,22 +107,23 @@ pub fn number_of(envelope: &Envelope) -> usize {
 
 /// What the conformance suite needs of a sink under test.
 pub trait SinkUnderTest {
-    /// The sink.
+    /// The type of the sink.
     type Sink: SignalSink;
 
-    /// A fresh sink that holds `capacity` signals.
+    /// Makes a fresh sink that holds `capacity` signals.
     fn sink(&mut self, capacity: usize) -> Self::Sink;
 
-    /// Takes all that has arrived at the other end of the latest sink, in order.
+    /// Takes out all that has arrived at the other end of the latest sink, in order.
     fn arrived(&mut self) -> Vec<Envelope>;
 }
 
-/// Checks what [`SignalSink`] promises, for signals that are lent and for signals that are handed
-/// over: order, capacity, replies beyond the limit, nothing after a refused event, close.
+/// Checks what an implementation of [`SignalSink`] must do: it keeps the order, takes as many
+/// signals as it holds, takes replies even if it is full, takes no event after it has refused one,
+/// and takes nothing after `close`. Both `deliver` and `deliver_owned` are checked.
 ///
 /// # Panics
 ///
-/// If the sink breaks a promise; the message says which.
+/// If the sink fails a check. The message says which one.
 pub fn conformance<T: SinkUnderTest>(under_test: &mut T) {
     let lent: Deliver<T> = |sink, signal| sink.deliver(&signal);
     let handed_over: Deliver<T> = |sink, signal| sink.deliver_owned(signal);

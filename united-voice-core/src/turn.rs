@@ -5,8 +5,9 @@
 //! the HMAC-SHA1 (RFC 2104) of the user name, in standard base64, under a secret that the TURN
 //! server (RFC 8656) knows too.
 //!
-//! Each join mints credentials from the one secret that is configured. To change the secret, let
-//! coturn accept the old and the new one for one lifetime of a credential.
+//! All credentials are made with the one secret that is configured. To change the secret, let
+//! coturn accept both the old and the new secret until the last credential of the old one has
+//! expired.
 
 use std::{
     fmt,
@@ -76,7 +77,7 @@ pub struct SharedSecret {
 }
 
 impl SharedSecret {
-    /// Prepares the key.
+    /// Prepares the key from `secret`.
     pub fn new(secret: impl AsRef<[u8]>) -> Self {
         let secret = secret.as_ref();
         Self {
@@ -120,7 +121,7 @@ impl fmt::Debug for SharedSecret {
     }
 }
 
-/// A TURN server, and what is needed to mint credentials for it.
+/// A TURN server: its URLs, and the secret and lifetime of its credentials.
 #[derive(Debug, Clone)]
 pub struct TurnConfig {
     urls: Vec<String>,
@@ -208,7 +209,7 @@ impl TurnConfig {
     }
 }
 
-/// `host` in the form that a URL needs; `None` if it is no host.
+/// `host` in the form that a URL needs. `None` if it is neither a host name nor an IP address.
 fn url_host(host: &str) -> Option<String> {
     let unbracketed = host
         .strip_prefix('[')
@@ -241,7 +242,7 @@ impl IceConfig {
     /// The STUN server that is used if none is configured.
     pub const DEFAULT_STUN_URL: &str = "stun:stun.l.google.com:19302";
 
-    /// Replaces the STUN servers; an empty list offers none.
+    /// Replaces the STUN servers. With an empty list, clients are told no STUN server.
     #[must_use]
     pub fn with_stun_urls(mut self, urls: Vec<String>) -> Self {
         self.stun_urls = urls;
@@ -255,13 +256,13 @@ impl IceConfig {
         self
     }
 
-    /// How long after a member got its credentials the server sends new ones: three quarters of
-    /// their lifetime. `None` if there is no TURN server.
+    /// How old a participant's credentials may become before the server sends new ones: three
+    /// quarters of their lifetime. `None` if there is no TURN server.
     pub fn refresh_after(&self) -> Option<Duration> {
         self.turn.as_ref().map(|turn| turn.ttl * 3 / 4)
     }
 
-    /// The list for one user at the time `now`: STUN first, then TURN with fresh credentials.
+    /// The list for `user`: STUN first, then TURN with credentials that are made at the time `now`.
     pub fn ice_servers(&self, user: &UserId, now: SystemTime) -> Vec<IceServer> {
         let stun = (!self.stun_urls.is_empty()).then(|| IceServer {
             urls: self.stun_urls.clone(),
