@@ -5,10 +5,7 @@
 //! Two invariants: a broadcast encodes once and a recipient costs one clone and one push; relay
 //! touches only its room.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant, UNIX_EPOCH},
-};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use allocation_counter::measure;
 use bytes::Bytes;
