@@ -70,6 +70,23 @@ fn every_sign_of_life_restarts_the_ping_interval() {
     }
 }
 
+/// A pong makes the next deadline an earlier one if the ping's time-out is longer than the interval.
+#[test]
+fn a_client_that_answers_is_pinged_again_after_one_interval() {
+    let server = server_with(|limits| {
+        limits.ping_interval = Duration::from_secs(1);
+        limits.ping_timeout = Duration::from_secs(5);
+    });
+    let mut alice = Hosted::joined(&server, "alice", "a");
+    for round in 0..5 {
+        alice.wait_secs(1);
+        assert_eq!(alice.steps(), ["ping"], "round {round}");
+        alice.receive(Frame::Pong(Bytes::new()));
+        assert_eq!(alice.steps(), NOTHING, "round {round}");
+        assert_eq!(alice.due_in(), 1, "round {round}");
+    }
+}
+
 #[test]
 fn a_ping_waits_for_a_full_socket() {
     let server = server();

@@ -359,7 +359,11 @@ impl OpenConnection {
             server.push_ice_servers(&self.connection, now.wall);
             self.watch_credentials(server, now);
         }
-        self.look_at = self.deadline(server.limits());
+        // A pong replaces the deadline of the ping by an earlier one, if the ping's time-out is longer
+        // than the interval. It cannot be earlier than one interval from now.
+        let limits = server.limits();
+        let next_ping = after(now.monotonic, limits.ping_interval);
+        self.look_at = self.deadline(limits).min(next_ping);
         Ok(())
     }
 
