@@ -1,8 +1,8 @@
 //! A bot that joins a voice channel and prints what happens there.
 //!
 //! ```sh
-//! cargo run -p united-voice-axum &                                   # a server
-//! TOKEN=$(cargo run -q -p united-voice-axum -- token --user bot --name Bot)
+//! cargo run -p axum-server &                                   # a server
+//! TOKEN=$(cargo run -q -p axum-server -- token --user bot --name Bot)
 //! cargo run -p united-voice-client --example bot -- ws://127.0.0.1:8080/ws "$TOKEN" general
 //! ```
 //!

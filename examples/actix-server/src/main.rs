@@ -1,7 +1,7 @@
 //! An example voice server on Actix Web.
 //!
 //! ```text
-//! cargo run -p united-voice-actix
+//! cargo run --bin actix-server
 //! ```
 //!
 //! opens a page on which two browser tabs can talk. `--help` lists the options. This file has what

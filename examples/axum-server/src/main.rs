@@ -1,7 +1,7 @@
 //! An example voice server on Axum.
 //!
 //! ```text
-//! cargo run -p united-voice-axum
+//! cargo run -p axum-server
 //! ```
 //!
 //! opens a page on which two browser tabs can talk. `--help` lists the options. This file has what

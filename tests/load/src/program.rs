@@ -46,9 +46,9 @@ impl Places {
     /// Builds the example servers that are among the `targets`, with the profile of this program
     /// and into its target folder. So no run measures an old build or one of another profile.
     pub(crate) fn build_servers(&self, targets: &[Target]) -> anyhow::Result<()> {
-        let mut packages: Vec<&str> = targets.iter().filter_map(|it| it.package()).collect();
-        packages.dedup();
-        if packages.is_empty() {
+        let mut names: Vec<&str> = targets.iter().filter_map(|it| it.executable()).collect();
+        names.dedup();
+        if names.is_empty() {
             return Ok(());
         }
         let (target_dir, profile) = (self.programs.parent(), self.programs.file_name());
@@ -63,8 +63,11 @@ impl Places {
                 None => bail!("a profile has a name"),
             })
             .current_dir(env!("CARGO_MANIFEST_DIR"));
-        for package in packages {
-            cargo.args(["--package", package]);
+        for name in names {
+            // Actix Web depends on a package that is called `actix-server` too. The version tells
+            // them apart.
+            let package = format!("{name}@{}", env!("CARGO_PKG_VERSION"));
+            cargo.args(["--package", &package]);
         }
         let status = cargo.status().context("cannot start cargo")?;
         ensure!(status.success(), "cargo could not build the servers");
@@ -170,7 +173,7 @@ fn command(
         Target::FloorActix => floor(Framework::Actix)?,
         Target::Socketioxide => floor(Framework::Socketioxide)?,
         Target::Axum | Target::AxumJson | Target::Actix | Target::ActixJson => {
-            let name = target.package().context("one of ours")?;
+            let name = target.executable().context("one of ours")?;
             ours(&places.programs.join(name), &address, home)?
         }
         Target::Matchbox => {

@@ -41,11 +41,11 @@ impl Target {
         }
     }
 
-    /// The package, if this is one of our servers. Its executable has the same name.
-    pub(crate) const fn package(self) -> Option<&'static str> {
+    /// The executable, if this is one of our servers. Its package has the same name.
+    pub(crate) const fn executable(self) -> Option<&'static str> {
         match self {
-            Self::Axum | Self::AxumJson => Some("united-voice-axum"),
-            Self::Actix | Self::ActixJson => Some("united-voice-actix"),
+            Self::Axum | Self::AxumJson => Some("axum-server"),
+            Self::Actix | Self::ActixJson => Some("actix-server"),
             _ => None,
         }
     }

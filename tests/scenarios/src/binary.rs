@@ -18,21 +18,24 @@ use crate::ServerKind;
 pub(crate) fn executable(kind: ServerKind) -> PathBuf {
     static BUILT: Mutex<BTreeMap<&str, Option<PathBuf>>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    let package = kind.package();
-    let executable = built.entry(package).or_insert_with(|| build(package));
+    let name = kind.executable();
+    let executable = built.entry(name).or_insert_with(|| build(name));
     executable
         .clone()
-        .unwrap_or_else(|| panic!("cargo could not build {package}, see above"))
+        .unwrap_or_else(|| panic!("cargo could not build {name}, see above"))
 }
 
-fn build(package: &str) -> Option<PathBuf> {
+fn build(name: &str) -> Option<PathBuf> {
     let (target_dir, profile) = target_dir_and_profile();
+    // Actix Web depends on a package that is called `actix-server` too. The version tells them
+    // apart.
+    let package = format!("{name}@{}", env!("CARGO_PKG_VERSION"));
     let output = Command::new(env!("CARGO"))
         .args([
             "build",
             "--quiet",
             "--package",
-            package,
+            &package,
             "--profile",
             &profile,
         ])
@@ -47,7 +50,7 @@ fn build(package: &str) -> Option<PathBuf> {
         .output()
         .expect("cargo can be started");
     let messages = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
-    executable_among(&messages, package).filter(|_| output.status.success())
+    executable_among(&messages, name).filter(|_| output.status.success())
 }
 
 /// The target directory and profile of the running test. They are read from its own path, which is
@@ -70,10 +73,10 @@ fn target_dir_and_profile() -> (PathBuf, String) {
     (target_dir, profile.to_owned())
 }
 
-fn executable_among(messages: &str, package: &str) -> Option<PathBuf> {
+fn executable_among(messages: &str, name: &str) -> Option<PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == package)
+        .filter(|message| message["target"]["name"] == name)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }

@@ -19,19 +19,19 @@ use crate::{binary, eventually, soon};
 /// One of the example servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ServerKind {
-    /// `united-voice-axum`
+    /// `axum-server`
     Axum,
-    /// `united-voice-actix`
+    /// `actix-server`
     Actix,
 }
 
 impl ServerKind {
-    /// The name of its package and of its executable.
+    /// The name of its executable and of its package.
     #[must_use]
-    pub const fn package(self) -> &'static str {
+    pub const fn executable(self) -> &'static str {
         match self {
-            Self::Axum => "united-voice-axum",
-            Self::Actix => "united-voice-actix",
+            Self::Axum => "axum-server",
+            Self::Actix => "actix-server",
         }
     }
 }

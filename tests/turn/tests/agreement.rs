@@ -175,10 +175,7 @@ async fn the_unit_starts_a_server_without_passwordless_sign_in() {
     let line = exec_start();
     assert_eq!(
         line[..2],
-        [
-            "/usr/local/bin/start-server",
-            "/usr/local/bin/united-voice-axum"
-        ]
+        ["/usr/local/bin/start-server", "/usr/local/bin/axum-server"]
     );
     let changed = line[2..].iter().map(|argument| match argument.as_str() {
         "127.0.0.1:8080" => "127.0.0.1:0".to_owned(),
@@ -186,7 +183,7 @@ async fn the_unit_starts_a_server_without_passwordless_sign_in() {
         other => other.to_owned(),
     });
     let mut command = Command::new(path("start-server"));
-    command.arg(built("united-voice-axum")).args(changed);
+    command.arg(built("axum-server")).args(changed);
     starts(command, home.path()).await;
 }
 
@@ -194,10 +191,10 @@ async fn the_unit_starts_a_server_without_passwordless_sign_in() {
 async fn the_image_starts_a_server_without_passwordless_sign_in() {
     drop(Server::start(ServerKind::Axum).await);
     let home = TempDir::new().expect("a temporary directory can be made");
-    assert!(read("Dockerfile").contains("ENTRYPOINT [\"start-server\", \"united-voice-axum\"]"));
+    assert!(read("Dockerfile").contains("ENTRYPOINT [\"start-server\", \"axum-server\"]"));
     let mut command = Command::new(path("start-server"));
     command
-        .arg(built("united-voice-axum"))
+        .arg(built("axum-server"))
         .env("UNITED_NO_DEV_LOGIN", image_variable("UNITED_NO_DEV_LOGIN"))
         .env(
             "UNITED_BIND",

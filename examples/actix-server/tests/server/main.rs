@@ -14,4 +14,4 @@ mod routes;
 mod shutdown;
 
 /// The server under test.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_united-voice-actix");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_actix-server");

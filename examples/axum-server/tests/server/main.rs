@@ -9,4 +9,4 @@ mod routes;
 mod shutdown;
 
 /// The server under test. The other example server includes the files of these tests.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_united-voice-axum");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_axum-server");
