@@ -11,7 +11,16 @@ use crate::{Response, error::ApiError, response};
 
 #[derive(Embed)]
 #[folder = "web/"]
+#[exclude = "united-voice-web/*"]
 struct Web;
+
+/// The browser client. The page's folder has it as a link under [`CLIENT`], for editors and tests.
+#[derive(Embed)]
+#[folder = "../../united-voice-web/src/"]
+struct Client;
+
+/// The folder of the browser client, below `/assets`.
+pub(crate) const CLIENT: &str = "united-voice-web";
 
 /// All resources come from this server, the markup contains no script or style, and no page may
 /// frame this one.
@@ -36,13 +45,26 @@ pub(crate) fn index(headers: &HeaderMap) -> Response {
 
 /// A file beside the index. Only the file types of a page are served, so notes and tests are not.
 pub(crate) fn asset(name: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
+    file(name, Web::get, headers)
+}
+
+/// A file of the browser client.
+pub(crate) fn client_asset(name: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
+    file(name, Client::get, headers)
+}
+
+fn file(
+    name: &str,
+    get: fn(&str) -> Option<EmbeddedFile>,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let content_type = content_type(name).ok_or(ApiError::NotFound)?;
     // A debug build looks for the name in a folder, and on some systems a backslash separates
     // folders.
     if name.contains('\\') {
         return Err(ApiError::NotFound);
     }
-    let file = Web::get(name).ok_or(ApiError::NotFound)?;
+    let file = get(name).ok_or(ApiError::NotFound)?;
     Ok(file_response(file, content_type, headers))
 }
 
@@ -115,9 +137,11 @@ mod tests {
             "..\\secrets.toml",
             "%2e%2e",
             "index.html",
+            "index.d.ts",
             "",
         ] {
             assert!(asset(name, &HeaderMap::new()).is_err(), "{name}");
+            assert!(client_asset(name, &HeaderMap::new()).is_err(), "{name}");
         }
     }
 }

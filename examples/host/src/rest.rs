@@ -79,6 +79,9 @@ impl Host {
             ["assets", name] => {
                 only(method, "GET").and_then(|()| page::asset(name, &parts.headers))
             }
+            ["assets", page::CLIENT, name] => {
+                only(method, "GET").and_then(|()| page::client_asset(name, &parts.headers))
+            }
             // `upgrade` grants WebSockets. A request that comes here asks for none, or is
             // malformed.
             ["ws"] => {

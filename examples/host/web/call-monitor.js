@@ -1,6 +1,6 @@
 /** Measures a call: the quality of each connection, and the time to the first sound. */
 
-import { quality } from './voice-client.js';
+import { quality } from './united-voice-web/index.js';
 
 const INTERVAL_MS = 2_000;
 const FIRST_AUDIO_INTERVAL_MS = 100;

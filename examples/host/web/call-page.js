@@ -1,21 +1,19 @@
 /** The page of a signed-in user: makes the parts of a call and connects them with each other. */
 
 import { rememberSession } from './api.js';
-import { AudioOutput } from './audio-output.js';
 import { setUpControls } from './call-controls.js';
 import { CallMonitor } from './call-monitor.js';
 import { CallView } from './call-view.js';
 import { ChannelList } from './channel-list.js';
 import { byId, paintAvatar, setText } from './dom.js';
 import { errorText, iceErrorText, leftText } from './messages.js';
-import { Microphone } from './microphone.js';
 import { hideNotice, showNotice } from './notices.js';
 import { OwnVoice } from './own-voice.js';
 import { showOwnLevel } from './participants-view.js';
 import { preferences, setPreferences } from './preferences.js';
 import { setUpPushToTalk } from './push-to-talk.js';
 import { meterShare, setUpSettings } from './settings-dialog.js';
-import { VoiceClient } from './voice-client.js';
+import { AudioOutput, Microphone, VoiceClient } from './united-voice-web/index.js';
 
 /**
  * Lasts as long as the page: signing out loads the page again, so that nothing of the call stays

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { VoiceClient } from '../voice-client.js';
+import { VoiceClient } from '../src/voice-client.js';
 import { FakePeerConnection, FakeWebSocket, sdpOf, settle } from '../testing/fakes.js';
 
 beforeEach(() => {

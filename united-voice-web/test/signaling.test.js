@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { Signaling, SUBPROTOCOL, VoiceError, backoffDelay, closeReaction, parseEnvelope } from '../signaling.js';
+import { Signaling, SUBPROTOCOL, VoiceError, backoffDelay, closeReaction, parseEnvelope } from '../src/signaling.js';
 import { FakeWebSocket, settle } from '../testing/fakes.js';
 
 beforeEach(() => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { Peer, isPolite, parseCandidate, remoteIdentity } from '../peer.js';
+import { Peer, isPolite, parseCandidate, remoteIdentity } from '../src/peer.js';
 import { FakePeerConnection, sdpOf, settle } from '../testing/fakes.js';
 
 beforeEach(() => { FakePeerConnection.made = []; });

@@ -1,7 +1,7 @@
 // Writes TypeScript that compiles only if the declarations and the module have the same names: the
 // exports, and the members of the classes. If a name is missing on either side, the compiler
 // reports an error.
-import * as module from '../voice-client.js';
+import * as module from '../src/index.js';
 
 const quoted = (names) => names.filter((name) => name !== 'constructor').map((name) => `${JSON.stringify(name)}: true`).join(', ');
 

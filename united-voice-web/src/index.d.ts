@@ -1,6 +1,5 @@
 /**
- * Types of `voice-client.js`, the client module of United Voice servers. The module and its README
- * say more.
+ * Types of the browser client of United Voice servers. The modules and the README say more.
  */
 
 /**
@@ -188,4 +187,63 @@ export class VoiceClient extends EventTarget {
     type: Type, listener: Listener<Type>, options?: boolean | AddEventListenerOptions): void;
   removeEventListener<Type extends keyof VoiceClientEventMap>(
     type: Type, listener: Listener<Type>, options?: boolean | EventListenerOptions): void;
+}
+
+/** The events of a microphone by name. */
+export interface MicrophoneEventMap {
+  /** Send this track from now on; `null` for none. */
+  track: CustomEvent<{ track: MediaStreamTrack | null }>;
+  /** How loud it is, in decibels relative to full scale. */
+  level: CustomEvent<{ db: number }>;
+  /** The user begins or ceases to be heard. */
+  open: CustomEvent<{ open: boolean }>;
+  /** The device is gone. */
+  lost: CustomEvent<Record<string, never>>;
+}
+
+type MicrophoneListener<Type extends keyof MicrophoneEventMap> =
+  | ((this: Microphone, event: MicrophoneEventMap[Type]) => unknown)
+  | { handleEvent(event: MicrophoneEventMap[Type]): unknown }
+  | null;
+
+/** The microphone: captured once, always metered, and sent only if the user wants to be heard. */
+export class Microphone extends EventTarget {
+  /** The audio graph of the meter. */
+  constructor(context: AudioContext);
+  /** Whether there is a microphone to speak into. */
+  get present(): boolean;
+  /** The device in use; empty if unknown. */
+  get deviceId(): string;
+  /** Starts the capture, or changes the device. Rejects with the error of `getUserMedia`. */
+  start(deviceId?: string): Promise<void>;
+  stop(): void;
+  set muted(muted: boolean);
+  /** `activity`: open while the user speaks. `push`: open while `pressed`. */
+  set mode(mode: 'activity' | 'push');
+  set pressed(pressed: boolean);
+  /** The level at which speech begins, in decibels relative to full scale (-100 to 0). */
+  set thresholdDb(thresholdDb: number);
+
+  addEventListener<Type extends keyof MicrophoneEventMap>(
+    type: Type, listener: MicrophoneListener<Type>, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<Type extends keyof MicrophoneEventMap>(
+    type: Type, listener: MicrophoneListener<Type>, options?: boolean | EventListenerOptions): void;
+}
+
+/** Plays the others. Its event `change` says that `blocked` may have changed. */
+export class AudioOutput extends EventTarget {
+  constructor(context: AudioContext);
+  /** Whether the speaker can be chosen in this browser. */
+  get canPickSink(): boolean;
+  /** Whether the browser holds the sound back until the user clicks. */
+  get blocked(): boolean;
+  /** Starts what the browser held back. Call it in the handler of a click. */
+  resume(): Promise<void>;
+  play(id: string, track: MediaStreamTrack): void;
+  stop(id: string): void;
+  /** From 0 to 2; 1 is as it was sent. */
+  setVolume(id: string, volume: number): void;
+  set deafened(deafened: boolean);
+  /** Plays on another device; an empty text is the system's choice. Rejects if the device is gone. */
+  setSink(deviceId: string): Promise<void>;
 }

@@ -19,9 +19,6 @@ import { OwnState } from './own-state.js';
 import { Roster } from './roster.js';
 import { Signaling, VoiceError } from './signaling.js';
 
-export { VoiceError, backoffDelay } from './signaling.js';
-export { quality } from './peer-stats.js';
-
 const PROBE_TIMEOUT_MS = 5_000;
 const REJOIN_DELAY_MS = 2_000;
 

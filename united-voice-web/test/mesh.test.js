@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { LINGER_MS, MAX_RECOVERY_DELAY_MS, Mesh, OFFER_WAIT_MS, expiryOf, mayReturn, reconcile } from '../mesh.js';
+import { LINGER_MS, MAX_RECOVERY_DELAY_MS, Mesh, OFFER_WAIT_MS, expiryOf, mayReturn, reconcile } from '../src/mesh.js';
 import { FakePeerConnection, sdpOf, settle } from '../testing/fakes.js';
 
 beforeEach(() => {

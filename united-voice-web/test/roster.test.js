@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Roster } from '../roster.js';
+import { Roster } from '../src/roster.js';
 
 const ADA = { userId: 'ada', displayName: 'Ada', sessionId: 'ada-1' };
 const BEA = { userId: 'bea', displayName: 'Bea', sessionId: 'bea-1' };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { quality, summarize } from '../peer-stats.js';
-import { HOLD_MS, VoiceActivity } from '../voice-activity.js';
+import { quality, summarize } from '../src/peer-stats.js';
+import { HOLD_MS, VoiceActivity } from '../src/voice-activity.js';
 
 test('speech begins at the threshold and lasts through short pauses', () => {
   const activity = new VoiceActivity(-50);

@@ -1,9 +1,9 @@
 // Code that users of the module may write, and code that the compiler must refuse. If it accepts a
 // line below `@ts-expect-error`, that is an error.
 import {
-  VoiceClient, VoiceError, backoffDelay, quality,
+  AudioOutput, Microphone, VoiceClient, VoiceError, backoffDelay, quality,
   type ChannelDetail, type ConnectionStats, type Participant, type VoiceErrorCode,
-} from '../voice-client.js';
+} from '../src/index.js';
 
 const client = new VoiceClient({ url: 'wss://voice.example.org/ws', token: 'token', relayOnly: true });
 new VoiceClient({
@@ -67,3 +67,15 @@ export async function use(): Promise<void> {
 
 // @ts-expect-error there is no such code
 new VoiceError('VOICE_ERROR_CODE_FORBIDDEN');
+
+const context = new AudioContext();
+const microphone = new Microphone(context);
+const output = new AudioOutput(context);
+microphone.addEventListener('track', ({ detail }) => client.setTrack(detail.track));
+microphone.addEventListener('level', ({ detail }) => detail.db > -50);
+microphone.mode = 'push';
+// @ts-expect-error there is no such mode
+microphone.mode = 'always';
+client.addEventListener('track', ({ detail }) => output.play(detail.userId, detail.track));
+// @ts-expect-error a volume is a number
+output.setVolume('user', '100 %');
