@@ -60,13 +60,13 @@ fn ports_agree() {
     let (conf, united) = (read("turnserver.conf"), united());
     let port = |key| settings(&conf, key).next().expect("a port").to_owned();
     assert_eq!(united["turn"]["port"].to_string(), port("listening-port"));
-    assert_eq!(
-        united["turn"]["tls_port"].to_string(),
-        port("tls-listening-port")
-    );
+    let tls_port = port("tls-listening-port");
+    assert_eq!(united["turn"]["tls_port"].to_string(), tls_port);
+    let shared = read("nginx-443.conf");
+    assert!(shared.contains(&format!("127.0.0.1:{tls_port};")));
     let behind_proxy = "127.0.0.1:8080";
     assert!(read("nginx.conf").contains(&format!("proxy_pass http://{behind_proxy};")));
-    assert!(read("Caddyfile").contains(&format!("reverse_proxy {behind_proxy}\n")));
+    assert!(read("Caddyfile").contains(&format!("reverse_proxy {behind_proxy} {{\n")));
     assert!(
         exec_start()
             .join(" ")
@@ -132,7 +132,18 @@ fn paths_agree() {
     let data = format!("data:{}", image_variable("UNITED_DATA_DIR"));
     assert_eq!(texts(&volumes("server")), [data]);
     let runtime = &compose["services"]["server"]["tmpfs"];
-    assert!(texts(runtime)[0].starts_with(&format!("{}:", image_variable("RUNTIME_DIRECTORY"))));
+    // podman refuses other options of a tmpfs than its mode and size.
+    let expected = format!("{}:mode=1777", image_variable("RUNTIME_DIRECTORY"));
+    assert_eq!(texts(runtime), [expected]);
+    let script = read("share-certificate");
+    assert!(script.contains(":-/etc/united-voice/tls}"));
+    for (unit, name) in [
+        ("caddy-certificate@.path", "%i/%i.crt"),
+        ("caddy-certificate@.service", "%i"),
+    ] {
+        let folder = "/var/lib/caddy/.local/share/caddy/certificates/acme-v02.api.letsencrypt.org-directory/";
+        assert!(read(unit).contains(&format!("={folder}{name}\n")), "{unit}");
+    }
 }
 
 #[test]
@@ -225,6 +236,18 @@ async fn starts(mut command: Command, home: &Path) {
             .await
             .starts_with("HTTP/1.1 404")
     );
+    // The command that the README names.
+    let token = Command::new(built("axum-server"))
+        .arg("--data-dir")
+        .arg(home.join("data"))
+        .arg("--config")
+        .arg(home.join("united.toml"))
+        .args(["token", "--user", "ann"])
+        .output()
+        .expect("it starts");
+    let token = String::from_utf8(token.stdout).expect("a token is ASCII");
+    let channels = format!("GET /api/channels?access_token={}", token.trim());
+    assert!(http(port, &channels).await.starts_with("HTTP/1.1 200"));
     let config = fs::metadata(home.join("united.toml")).expect("start-server wrote it");
     assert_eq!(config.permissions().mode() & 0o777, 0o600);
     assert!(!server.log().contains(SECRET));

@@ -2,6 +2,7 @@
 //! against the programs that read them.
 
 mod agreement;
+mod certificate;
 mod credentials;
 mod deployed;
 mod deployed_relay;
@@ -9,6 +10,7 @@ mod hostile_ids;
 mod proxy;
 mod relay_url;
 mod rotation;
+mod shared_port;
 mod special_ranges;
 mod tls;
 

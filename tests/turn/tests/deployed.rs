@@ -48,8 +48,17 @@ impl Relay {
     }
 
     pub(crate) async fn start_with(external_ip: &str, extra: &[&str]) -> Self {
+        Self::launch(HOST, external_ip, extra).await
+    }
+
+    /// A relay whose certificate is for another name.
+    pub(crate) async fn start_for(name: &str) -> Self {
+        Self::launch(name, "", &[]).await
+    }
+
+    async fn launch(name: &str, external_ip: &str, extra: &[&str]) -> Self {
         let home = TempDir::new().expect("a temporary directory can be made");
-        let certificate = Certificate::write(home.path());
+        let certificate = Certificate::write_for(name, home.path());
         let tls_port = free_port(IpAddr::from([127, 0, 0, 1]));
         let mut arguments = vec![
             "--relay-ip=::1".to_owned(),

@@ -25,16 +25,16 @@ const SHORT_TIMEOUT: &str = "3s";
 const SILENCE: Duration = Duration::from_secs(5);
 const FAR: Duration = Duration::from_secs(600);
 
-struct Proxy {
+pub(crate) struct Proxy {
     // Declared before `home`, so that the process has ended when the directory is removed.
     _process: Program,
-    address: SocketAddr,
-    certificate: Certificate,
+    pub(crate) address: SocketAddr,
+    pub(crate) certificate: Certificate,
     home: TempDir,
 }
 
 impl Proxy {
-    async fn start(server: SocketAddr) -> Self {
+    pub(crate) async fn start(server: SocketAddr) -> Self {
         let nginx = needs("nginx", "nginx-light");
         let home = TempDir::new().expect("a temporary directory can be made");
         let certificate = Certificate::write(home.path());

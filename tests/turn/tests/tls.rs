@@ -19,7 +19,7 @@ use tokio_rustls::{
     },
 };
 
-/// A certificate for 127.0.0.1, stored in files.
+/// A certificate, stored in files.
 pub(crate) struct Certificate {
     pub(crate) chain: PathBuf,
     pub(crate) key: PathBuf,
@@ -27,9 +27,14 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
+    /// A certificate for 127.0.0.1.
     pub(crate) fn write(directory: &Path) -> Self {
+        Self::write_for("127.0.0.1", directory)
+    }
+
+    pub(crate) fn write_for(name: &str, directory: &Path) -> Self {
         let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("an address is a name");
+            generate_simple_self_signed([name.to_owned()]).expect("it is a name");
         let (chain, key) = (
             directory.join("fullchain.pem"),
             directory.join("privkey.pem"),
@@ -49,8 +54,17 @@ impl Certificate {
     }
 }
 
-/// Connects over TLS to a server with this certificate.
+/// Connects over TLS to a server with this certificate for its address.
 pub(crate) async fn connect(
+    trusted: CertificateDer<'static>,
+    address: SocketAddr,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_to(ServerName::from(address.ip()), trusted, address).await
+}
+
+/// Connects over TLS to a server with this certificate for its name, and asks for that name.
+pub(crate) async fn connect_to(
+    name: ServerName<'static>,
     trusted: CertificateDer<'static>,
     address: SocketAddr,
 ) -> std::io::Result<TlsStream<TcpStream>> {
@@ -61,7 +75,6 @@ pub(crate) async fn connect(
         .expect("ring supports the default versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let name = ServerName::from(address.ip());
     let stream = TcpStream::connect(address).await?;
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
