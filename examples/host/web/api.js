@@ -1,42 +1,6 @@
-/** The server's REST routes, and the identity of the user. */
+/** The server's REST routes. */
 
-const IDENTITIES = 'united-voice.identities';
-const LAST = 'united-voice.last';
-
-/**
- * A random key for a name, remembered by this tab: a reload is the same user again. Another tab is
- * another user, even under the same name. So the key is not in local storage, which all tabs share.
- */
-export function identityFor(name, storage = sessionStorage) {
-  const identities = readJson(storage, IDENTITIES) ?? {};
-  if (!Object.hasOwn(identities, name)) {
-    const bytes = crypto.getRandomValues(new Uint8Array(24));
-    identities[name] = btoa(String.fromCharCode(...bytes));
-    storage.setItem(IDENTITIES, JSON.stringify(identities));
-  }
-  return identities[name];
-}
-
-/**
- * The user of this tab and the channel, so that a reload goes on there: `{ name, channelId }` or
- * `null`.
- */
-export function lastSession() {
-  return readJson(sessionStorage, LAST);
-}
-
-export function rememberSession(session) {
-  if (session) sessionStorage.setItem(LAST, JSON.stringify(session));
-  else sessionStorage.removeItem(LAST);
-}
-
-export function readJson(storage, key) {
-  try {
-    return JSON.parse(storage.getItem(key));
-  } catch {
-    return null;
-  }
-}
+import { identityFor } from './session.js';
 
 /** A response other than 2xx. `fatal` says that the same request would fail again. */
 export class ApiError extends Error {
@@ -47,15 +11,16 @@ export class ApiError extends Error {
   }
 }
 
+/** All addresses are relative, since a proxy may serve the page under a path. */
 export class Api {
   #name;
-  #pubkey;
+  #keys;
   #token = '';
   userId = '';
 
   constructor(name) {
     this.#name = name;
-    this.#pubkey = identityFor(name);
+    this.#keys = identityFor(name);
   }
 
   /** A token for this user. `renew` gets a new one even if there is one already. */
@@ -73,20 +38,20 @@ export class Api {
    * not fetched.
    */
   async channels(except) {
-    const channels = await this.#get('/api/channels');
+    const channels = await this.#get('api/channels');
     return Promise.all(channels.filter(({ kind }) => kind === 'voice').map(async (channel) => ({
       ...channel,
       participants: channel.participantCount > 0 && channel.id !== except
-        ? await this.#get(`/api/voice/${encodeURIComponent(channel.id)}/participants`).catch(() => [])
+        ? await this.#get(`api/voice/${encodeURIComponent(channel.id)}/participants`).catch(() => [])
         : [],
     })));
   }
 
   async #login() {
-    const response = await fetch('/api/dev/login', {
+    const response = await fetch('api/dev/login', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ displayName: this.#name, pubkey: this.#pubkey }),
+      body: JSON.stringify({ displayName: this.#name, ...this.#keys }),
     });
     if (response.ok) return response.json();
     if (response.status === 400) throw new ApiError(400, 'The server does not accept this name.');

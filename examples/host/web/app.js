@@ -1,8 +1,9 @@
 /** The page: signs in, by the form or by the address, and then shows the call. */
 
-import { Api, lastSession } from './api.js';
+import { Api } from './api.js';
 import { CallPage } from './call-page.js';
 import { byId, setText } from './dom.js';
+import { beginning, lastSession } from './session.js';
 
 const link = new URLSearchParams(location.search);
 
@@ -14,7 +15,7 @@ function welcome(problem = '') {
   byId('sign-in-name').focus();
 }
 
-async function signIn(name, channelId) {
+async function signIn({ name, channelId, muted, deafened }) {
   const api = new Api(name);
   try {
     await api.token();
@@ -24,18 +25,17 @@ async function signIn(name, channelId) {
   }
   byId('welcome').hidden = true;
   byId('app').hidden = false;
-  new CallPage(api, name, { relayOnly: link.get('relay') === '1' }).start(channelId);
+  new CallPage(api, name, { relayOnly: link.get('relay') === '1', muted, deafened }).start(channelId);
 }
 
 byId('sign-in-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const name = byId('sign-in-name').value.trim();
-  if (name) signIn(name, link.get('channel'));
+  if (name) signIn({ name, channelId: link.get('channel'), muted: false, deafened: false });
 });
 
-// The address decides about the name and the channel. Without it, a reload goes on as before.
-const last = lastSession();
-const linkedName = link.get('name')?.trim();
-if (linkedName) signIn(linkedName, link.get('channel') ?? (last?.name === linkedName ? last.channelId : null));
-else if (last) signIn(last.name, link.get('channel') ?? last.channelId);
+// A tab that is restored or that comes back by the history is like one that is reloaded.
+const isReload = performance.getEntriesByType('navigation')[0]?.type !== 'navigate';
+const begin = beginning(link, lastSession(), isReload);
+if (begin) signIn(begin);
 else welcome();

@@ -6,7 +6,7 @@ import { preferences } from './preferences.js';
 const INVITE = 'Copy link to this channel';
 
 /**
- * @param {import('./voice-client.js').VoiceClient} client
+ * @param {import('./united-voice-web/index.js').VoiceClient} client
  * @param {object} actions `toggleMute()`, `toggleDeafened()`
  */
 export function setUpControls(client, { toggleMute, toggleDeafened }) {
@@ -45,7 +45,7 @@ function setFace(button, symbol, label) {
 }
 
 async function copyInvite(channelId) {
-  const invite = new URL(`/?channel=${encodeURIComponent(channelId)}`, location.href).href;
+  const invite = new URL(`?channel=${encodeURIComponent(channelId)}`, location.href).href;
   const copied = await navigator.clipboard?.writeText(invite).then(() => true, () => false);
   // Browsers keep the clipboard from pages they don't trust. Then the user can at least read the
   // link.

@@ -1,6 +1,5 @@
 /** The page of a signed-in user: makes the parts of a call and connects them with each other. */
 
-import { rememberSession } from './api.js';
 import { setUpControls } from './call-controls.js';
 import { CallMonitor } from './call-monitor.js';
 import { CallView } from './call-view.js';
@@ -10,8 +9,9 @@ import { errorText, iceErrorText, leftText } from './messages.js';
 import { hideNotice, showNotice } from './notices.js';
 import { OwnVoice } from './own-voice.js';
 import { showOwnLevel } from './participants-view.js';
-import { preferences, setPreferences } from './preferences.js';
+import { preferences, setVolume, volumeOf } from './preferences.js';
 import { setUpPushToTalk } from './push-to-talk.js';
+import { addressOf, rememberSession } from './session.js';
 import { meterShare, setUpSettings } from './settings-dialog.js';
 import { AudioOutput, Microphone, VoiceClient } from './united-voice-web/index.js';
 
@@ -31,22 +31,24 @@ export class CallPage {
   #channels;
   #view;
   #ending = false;
+  /** The channel that the user is about to join; `null` if none. */
+  #joining = null;
 
   /**
    * @param {import('./api.js').Api} api
    * @param {string} name the user's display name
-   * @param {{ relayOnly: boolean }} options
+   * @param {{ relayOnly: boolean, muted: boolean, deafened: boolean }} options how the user begins
    */
-  constructor(api, name, { relayOnly }) {
+  constructor(api, name, { relayOnly, muted, deafened }) {
     this.#name = name;
     this.#relayOnly = relayOnly;
     this.#client = new VoiceClient({
-      url: new URL('/ws', location.href).href.replace(/^http/, 'ws'),
+      url: new URL('ws', location.href).href.replace(/^http/, 'ws'),
       token: ({ renew }) => api.token({ renew }),
       relayOnly,
     });
     this.#monitor = new CallMonitor(this.#client, () => this.#view.render());
-    this.#voice = new OwnVoice(this.#client, this.#microphone, this.#output);
+    this.#voice = new OwnVoice(this.#client, this.#microphone, this.#output, { muted, deafened });
     this.#channels = new ChannelList(api, this.#client);
     this.#view = this.#makeView();
   }
@@ -58,7 +60,7 @@ export class CallPage {
     this.#setUpControls();
     this.#setUpSettings();
     this.#watchBrowser();
-    rememberSession({ name: this.#name, channelId });
+    this.#remember(channelId);
     paintAvatar(byId('me-avatar'), this.#name);
     setText(byId('me-name'), this.#name);
     window.unitedVoice = this.#monitor.inspector();
@@ -87,6 +89,7 @@ export class CallPage {
     this.#resumeContext();
     if (channelId === client.channelId && client.state === 'online') return;
     hideNotice('error');
+    this.#joining = channelId;
     this.#voice.begin();
     try {
       await client.join(channelId);
@@ -96,12 +99,14 @@ export class CallPage {
       this.#channels.refreshSoon();
       // After SUPERSEDED, a later join or leave decides what becomes of the microphone.
       if (client.channelId === null && error.code !== 'SUPERSEDED') this.#voice.end();
+    } finally {
+      if (this.#joining === channelId) this.#joining = null;
     }
   }
 
   #setVolume(userId, volume) {
     this.#output.setVolume(userId, volume);
-    setPreferences({ volumes: { ...preferences.volumes, [userId]: volume } });
+    setVolume(userId, volume);
   }
 
   async #resumeOutput() {
@@ -112,6 +117,14 @@ export class CallPage {
   /** Browsers run an audio graph only after the user has clicked or pressed a key. */
   #resumeContext() {
     this.#context.resume().catch(() => {});
+  }
+
+  /** Remembers the state of the user for a reload, and shows the channel in the address. */
+  #remember(channelId) {
+    const { wantsMute: muted, deafened } = this.#voice;
+    rememberSession({ name: this.#name, channelId, muted, deafened });
+    const address = addressOf(location.href, channelId);
+    if (address !== location.href) history.replaceState(null, '', address);
   }
 
   #signOut() {
@@ -143,7 +156,8 @@ export class CallPage {
 
   #channelChanged({ channelId, reason }) {
     if (this.#ending) return;
-    rememberSession({ name: this.#name, channelId });
+    // A reload asks again for a channel that refused the user.
+    if (reason !== 'refused') this.#remember(channelId);
     hideNotice('error');
     const why = leftText(reason);
     if (why) showNotice('error', why, { dismiss: true });
@@ -163,11 +177,14 @@ export class CallPage {
     const render = () => this.#view.render();
     this.#client.addEventListener('track', ({ detail }) => {
       output.play(detail.userId, detail.track);
-      output.setVolume(detail.userId, preferences.volumes[detail.userId] ?? 1);
+      output.setVolume(detail.userId, volumeOf(detail.userId));
     });
     this.#client.addEventListener('trackended', ({ detail }) => output.stop(detail.userId));
     this.#microphone.addEventListener('level', ({ detail }) => showOwnLevel(byId('participants'), meterShare(detail.db)));
-    this.#voice.addEventListener('change', render);
+    this.#voice.addEventListener('change', () => {
+      if (!this.#ending) this.#remember(this.#client.channelId ?? this.#joining);
+      render();
+    });
     this.#voice.addEventListener('problem', ({ detail: { text, retry } }) => {
       if (text) showNotice('notice-microphone', text, { label: 'Try again', run: retry });
       else hideNotice('notice-microphone');

@@ -6,7 +6,7 @@ import { byId, setStatus, setText } from './dom.js';
 import { callText, connectionStatus, signalingStatus } from './messages.js';
 import { hideNotice, showNotice } from './notices.js';
 import { showParticipants } from './participants-view.js';
-import { preferences } from './preferences.js';
+import { volumeOf } from './preferences.js';
 
 /** If more people than this are in a channel, the server warns those who join. */
 const SOFT_CAP = 8;
@@ -69,7 +69,7 @@ export class CallView {
 
   #withExtras(participant) {
     const { userId } = participant;
-    return { ...participant, quality: this.#state.monitor.qualityOf(userId), volume: preferences.volumes[userId] ?? 1 };
+    return { ...participant, quality: this.#state.monitor.qualityOf(userId), volume: volumeOf(userId) };
   }
 
   /**

@@ -12,7 +12,7 @@ export class ChannelList extends EventTarget {
 
   /**
    * @param {import('./api.js').Api} api
-   * @param {import('./voice-client.js').VoiceClient} client its channel's participants are known,
+   * @param {import('./united-voice-web/index.js').VoiceClient} client its channel's participants are known,
    *   so they are not fetched
    */
   constructor(api, client) {

@@ -14,26 +14,33 @@ export class OwnVoice extends EventTarget {
   #client;
   #microphone;
   #output;
-  /** Whether the user wants to be muted, with or without a microphone. */
   #wantsMute = false;
   /** Whether the user is in a call or about to join one. Only then is the microphone held. */
   #inCall = false;
   #speaking = false;
 
   /**
-   * @param {import('./voice-client.js').VoiceClient} client
-   * @param {import('./microphone.js').Microphone} microphone
-   * @param {import('./audio-output.js').AudioOutput} output
+   * @param {import('./united-voice-web/index.js').VoiceClient} client
+   * @param {import('./united-voice-web/index.js').Microphone} microphone
+   * @param {import('./united-voice-web/index.js').AudioOutput} output
+   * @param {{ muted?: boolean, deafened?: boolean }} [beginning] how the user begins
    */
-  constructor(client, microphone, output) {
+  constructor(client, microphone, output, { muted = false, deafened = false } = {}) {
     super();
+    this.#wantsMute = muted;
     this.#client = client;
     this.#microphone = microphone;
     this.#output = output;
     microphone.addEventListener('track', ({ detail }) => client.setTrack(detail.track));
     microphone.addEventListener('open', ({ detail }) => this.#opened(detail.open));
     microphone.addEventListener('lost', () => this.#lost());
+    if (muted || deafened) this.setDeafened(deafened);
   }
+
+  /** Whether the user wants to be muted, with or without a microphone. */
+  get wantsMute() { return this.#wantsMute; }
+
+  get deafened() { return this.#client.deafened; }
 
   get speaking() { return this.#speaking; }
 

@@ -2,6 +2,7 @@
 
 import { preferences } from './preferences.js';
 
+const PRESSES_BUTTONS = ['Enter', ' '];
 const TYPED_INTO = 'input:not([type=range]):not([type=radio]), select, textarea, [contenteditable]';
 
 /**
@@ -19,15 +20,25 @@ export function setUpPushToTalk(button, onChange) {
     event.preventDefault(); // a held space bar would scroll the page or press the focused button
     if (!event.repeat) set(true);
   });
+  // While Cmd is held, macOS reports no release of another key.
   addEventListener('keyup', (event) => {
-    if (concerns(event)) set(false);
+    if (concerns(event) || event.key === 'Meta') set(false);
   });
-  // Without the focus no keyup comes, and the user must not be heard by accident.
+  // Without the focus no release is reported, and the user must not be heard by accident. A screen
+  // that is locked hides the page.
   addEventListener('blur', () => set(false));
+  document.addEventListener('visibilitychange', () => { if (document.hidden) set(false); });
   button.addEventListener('pointerdown', (event) => {
     button.setPointerCapture(event.pointerId);
     set(true);
   });
+  button.addEventListener('keydown', (event) => {
+    if (!PRESSES_BUTTONS.includes(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    set(true);
+  });
+  button.addEventListener('keyup', (event) => { if (PRESSES_BUTTONS.includes(event.key)) set(false); });
+  button.addEventListener('blur', () => set(false));
   for (const type of ['pointerup', 'pointercancel', 'lostpointercapture']) button.addEventListener(type, () => set(false));
   button.addEventListener('contextmenu', (event) => event.preventDefault());
 }

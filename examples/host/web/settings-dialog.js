@@ -12,8 +12,8 @@ export function meterShare(db) {
 }
 
 /**
- * @param {import('./microphone.js').Microphone} microphone
- * @param {import('./audio-output.js').AudioOutput} output
+ * @param {import('./united-voice-web/index.js').Microphone} microphone
+ * @param {import('./united-voice-web/index.js').AudioOutput} output
  * @param {object} actions `pickMicrophone(deviceId)`, `pickSpeaker(deviceId)`, `modeChanged()`
  */
 export function setUpSettings(microphone, output, actions) {

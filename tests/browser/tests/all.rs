@@ -8,6 +8,7 @@ mod microphone;
 mod reconnection;
 mod relay;
 mod relayed;
+mod reload;
 mod sign_in;
 mod speaking;
 mod timing;
@@ -39,6 +40,7 @@ on_every_server! {
     relay: a_link_for_relays_only_says_that_the_server_has_none;
     relayed: two_talk_through_coturn_by_udp, two_talk_through_coturn_by_tcp, two_talk_through_the_embedded_relay,
         a_text_explains_that_the_relay_refuses_the_credentials;
+    reload: a_reload_is_no_invitation;
     sign_in: by_name_and_from_channel_to_channel, a_text_explains_a_refusal;
     speaking: a_speaker_has_a_ring_and_push_to_talk_gates_it, a_deafened_user_hears_nothing;
     timing: join_to_audio;
