@@ -36,17 +36,20 @@ const FLAGS: &[&str] = &[
     "--mute-audio",
     "--window-size=1280,800",
     "--autoplay-policy=no-user-gesture-required",
-    "--allow-loopback-in-peer-connection",
     "--disable-background-timer-throttling",
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
     "--use-fake-device-for-media-stream",
 ];
 
+/// Without this, calls ignore the loopback interface, and a machine without a network has no other.
+const LOOPBACK: &str = "--allow-loopback-in-peer-connection";
+
 /// How to start a browser.
 #[derive(Clone, Debug)]
 pub struct BrowserBuilder {
     microphones: Microphones,
+    loopback: bool,
     binary: Option<PathBuf>,
     flags: Vec<String>,
 }
@@ -57,6 +60,14 @@ impl BrowserBuilder {
     #[must_use]
     pub fn binary(mut self, path: impl Into<PathBuf>) -> Self {
         self.binary = Some(path.into());
+        self
+    }
+
+    /// Keeps calls off the loopback interface, as the browsers of users do. The machine then needs
+    /// another interface.
+    #[must_use]
+    pub const fn without_loopback(mut self) -> Self {
+        self.loopback = false;
         self
     }
 
@@ -92,6 +103,7 @@ impl BrowserBuilder {
 
     fn capabilities(&self) -> Capabilities {
         let mut flags: Vec<&str> = FLAGS.to_vec();
+        flags.extend(self.loopback.then_some(LOOPBACK));
         flags.extend(self.flags.iter().map(String::as_str));
         let mut preferences = json!({});
         match self.microphones {
@@ -132,6 +144,7 @@ impl Browser {
     pub const fn builder(microphones: Microphones) -> BrowserBuilder {
         BrowserBuilder {
             microphones,
+            loopback: true,
             binary: None,
             flags: Vec::new(),
         }

@@ -1,19 +1,32 @@
-//! Here credentials are good for a minute, and a relayed call lasts longer than three of them.
+//! Here credentials are good for a minute, and a relayed call lasts longer than four of them.
 
 use std::{
     collections::BTreeSet,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use united_voice_browser::{Browser, Metered, Microphones, ServerKind, Tab};
+use united_voice_browser::{Browser, Metered, Microphones, ServerKind, Tab, until_within};
 use united_voice_scenarios::Server;
 use united_voice_turn_tests::{Coturn, CoturnOptions};
 
 /// The lifetime of credentials in seconds.
 const TTL: u64 = 60;
-/// The length of the call in seconds: three lifetimes and a little more.
-const CALL: u64 = 3 * TTL + 10;
+/// The length of the call in seconds: four lifetimes and a little more. The page renews its
+/// credentials after three quarters of their lifetime, so five times.
+const CALL: u64 = 4 * TTL + 10;
 const STEP: usize = 10;
+/// The user names whose allocations may still be in use: the present one, and the two before. A
+/// renewal of the other side makes us gather too, perhaps with the user name that we are about to
+/// replace, and the call may stay with what that found until the next renewal.
+const RECENT: usize = 3;
+/// How many allocations of older user names may be left over. A page can't give an allocation back.
+/// The browser does, once all its pairs are dead, and a pair lives for as long as the other side
+/// pings it. Chromium once kept a single allocation for more than three minutes.
+const STRAGGLERS: usize = 1;
+/// How long to wait for the browser to give allocations back, from the end of [`CALL`]. Chromium
+/// 148 and 156 take up to 80 s from the restart that replaced an allocation: its pairs are dead
+/// after 30 s of silence, and 45 s later it goes.
+const GIVEN_BACK: Duration = Duration::from_secs(TTL);
 
 #[tokio::test]
 async fn a_relayed_call_outlives_its_credentials() {
@@ -37,7 +50,8 @@ async fn a_relayed_call_outlives_its_credentials() {
             let connection = tab.only_connection().await;
             connection.flowed_since(0);
             renewed_in_time(&connection);
-            each_was_used_and_given_back(&connection, &coturn.log());
+            each_was_used(&connection, &coturn.log());
+            renewals_leave_nothing(&connection, &coturn).await;
             uses_a_relay(tab).await;
         }
     })
@@ -61,24 +75,42 @@ fn renewed_in_time(connection: &Metered) {
     assert!(*last > unix_now(), "they ran out: {expiries:?}");
 }
 
-/// Each user name was used in allocations, and the allocations of all but the last three user names
-/// are gone: Chromium gives an allocation back within a minute and a half after a restart has
-/// replaced it. If an allocation is granted while the next restart begins, it is never used, and
-/// Chromium lets it run out.
-fn each_was_used_and_given_back(connection: &Metered, log: &str) {
-    let used = |username| sessions(log, "CREATE_PERMISSION processed, success", username);
+fn each_was_used(connection: &Metered, log: &str) {
     for username in &connection.usernames {
-        assert!(!used(username).is_empty(), "none for {username}");
+        assert!(!used(log, username).is_empty(), "none for {username}");
     }
-    let [old @ .., _, _, _] = connection.usernames.as_slice() else {
-        panic!("too few renewals: {:?}", connection.usernames);
-    };
-    assert!(!old.is_empty(), "too few renewals");
-    for username in old {
-        let gone = sessions(log, ": delete:", username);
-        let kept: Vec<_> = used(username).difference(&gone).copied().collect();
-        assert!(kept.is_empty(), "{kept:?} of {username} are still there");
-    }
+}
+
+/// Allocations do not add up: those of old user names are given back. If each renewal left one,
+/// there would be more than one straggler, because at least two of the old user names come from
+/// renewals.
+async fn renewals_leave_nothing(connection: &Metered, coturn: &Coturn) {
+    let usernames = connection.usernames.as_slice();
+    let old = &usernames[..usernames.len().saturating_sub(RECENT)];
+    assert!(
+        old.len() >= 2 + STRAGGLERS,
+        "too few renewals: {usernames:?}"
+    );
+    until_within(GIVEN_BACK, "old allocations to be given back", async || {
+        let log = coturn.log();
+        let kept: Vec<_> = old.iter().flat_map(|of| kept(&log, of)).collect();
+        if kept.len() <= STRAGGLERS {
+            Ok(())
+        } else {
+            Err(format!("{kept:?} of {old:?} are still there"))
+        }
+    })
+    .await;
+}
+
+/// The allocations of a user name that sent something, or could have.
+fn used<'a>(log: &'a str, username: &str) -> BTreeSet<&'a str> {
+    sessions(log, "CREATE_PERMISSION processed, success", username)
+}
+
+fn kept<'a>(log: &'a str, username: &str) -> Vec<&'a str> {
+    let gone = sessions(log, ": delete:", username);
+    used(log, username).difference(&gone).copied().collect()
 }
 
 /// The ids of coturn's sessions that belong to a user name and have this event in the log.

@@ -59,14 +59,6 @@ struct Route {
     pair: Option<Pair>,
 }
 
-impl Route {
-    /// Whether the browser has found all it can find. It has if a STUN server answered: some versions
-    /// of Chromium then go on gathering for longer than the test waits.
-    fn has_candidates(&self) -> bool {
-        self.gathering == "complete" || self.own.iter().any(|kind| kind == "srflx")
-    }
-}
-
 /// The selected pair of candidates.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -165,7 +157,7 @@ impl Call<'_> {
         let tabs = [&self.ada, &self.bea];
         for tab in tabs {
             until("all candidates", async || match route(tab).await {
-                route if route.remote && route.has_candidates() => Ok(()),
+                route if route.remote && route.gathering == "complete" => Ok(()),
                 route => Err(format!("{route:?}")),
             })
             .await;

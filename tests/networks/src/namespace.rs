@@ -121,6 +121,10 @@ impl Namespace {
             .expect("the owner may set permissions");
         Browser::builder(Microphones::Beep)
             .binary(start)
+            // With loopback, Chromium asks the STUN server from 127.0.0.1 too, which the system
+            // refuses to send. Chromium 148 does not stop gathering candidates until that request
+            // times out, after 40 s.
+            .without_loopback()
             // The driver stays outside the namespace, and can reach no port of the browser.
             .flag("--remote-debugging-pipe")
             .flag(format!(
