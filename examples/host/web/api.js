@@ -33,6 +33,12 @@ export class Api {
     return { token: this.#token, userId: this.userId };
   }
 
+  /** Rejects if the server does not answer. */
+  async reach() {
+    const response = await fetch('healthz');
+    if (!response.ok) throw new ApiError(response.status, `healthz: ${response.status}`);
+  }
+
   /**
    * The voice channels, each with its `participants`. Those of the channel `except` are known and
    * not fetched.

@@ -3,6 +3,7 @@
 import { Api } from './api.js';
 import { CallPage } from './call-page.js';
 import { byId, setText } from './dom.js';
+import { invitationText } from './messages.js';
 import { beginning, lastSession } from './session.js';
 
 const link = new URLSearchParams(location.search);
@@ -12,6 +13,9 @@ function welcome(problem = '') {
   byId('welcome').hidden = false;
   byId('sign-in-problem').hidden = !problem;
   setText(byId('sign-in-problem'), problem);
+  const invitation = invitationText(link.get('channel'));
+  byId('invitation').hidden = !invitation;
+  setText(byId('invitation'), invitation);
   byId('sign-in-name').focus();
 }
 
@@ -31,7 +35,9 @@ async function signIn({ name, channelId, muted, deafened }) {
 byId('sign-in-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const name = byId('sign-in-name').value.trim();
-  if (name) signIn({ name, channelId: link.get('channel'), muted: false, deafened: false });
+  if (!name) return;
+  // The form is gone, so the focus goes to the heading of what takes its place.
+  signIn({ name, channelId: link.get('channel'), muted: false, deafened: false }).then(() => byId('channel-title').focus());
 });
 
 // A tab that is restored or that comes back by the history is like one that is reloaded.

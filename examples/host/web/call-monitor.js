@@ -7,7 +7,7 @@ const FIRST_AUDIO_INTERVAL_MS = 100;
 const FIRST_AUDIO_PATIENCE_MS = 30_000;
 /** An open line without a sound has less energy than this. */
 const AUDIBLE_ENERGY = 1e-3;
-const ORDER = ['failed', 'none', 'interrupted', 'connecting', 'poor', 'fair', 'good'];
+const ORDER = ['unavailable', 'failed', 'none', 'silent', 'interrupted', 'connecting', 'poor', 'fair', 'good'];
 
 export class CallMonitor {
   /**
@@ -21,6 +21,7 @@ export class CallMonitor {
   #onChange;
   #before = new Map();
   #quality = new Map();
+  #details = new Map();
   #firstAudioTimer = 0;
 
   constructor(client, onChange) {
@@ -33,6 +34,11 @@ export class CallMonitor {
 
   qualityOf(userId) {
     return this.#quality.get(userId);
+  }
+
+  /** The numbers of the connection to a user, as `detailsText` takes them. */
+  detailsOf(userId) {
+    return this.#details.get(userId);
   }
 
   /** The worst of all connections, as `[connection, quality]`. */
@@ -61,6 +67,7 @@ export class CallMonitor {
     if (channelId === null) {
       this.#before.clear();
       this.#quality.clear();
+      this.#details.clear();
     } else if (reason === 'joined') {
       this.#waitForFirstAudio();
     }
@@ -89,10 +96,23 @@ export class CallMonitor {
     const stats = await this.#client.stats();
     const before = this.#before;
     this.#before = new Map(stats.map((entry) => [entry.userId, entry]));
-    this.#quality = new Map(stats.map((entry) => {
-      const earlier = before.get(entry.userId);
-      return [entry.userId, quality(entry, earlier?.connectionId === entry.connectionId ? earlier : undefined)];
-    }));
+    const earlier = ({ userId, connectionId }) => {
+      const entry = before.get(userId);
+      return entry?.connectionId === connectionId ? entry : undefined;
+    };
+    this.#quality = new Map(stats.map((entry) => [entry.userId, quality(entry, earlier(entry))]));
+    this.#details = new Map(stats.map((entry) => [entry.userId, details(entry, earlier(entry))]));
     this.#onChange();
   }
+}
+
+function details(now, before = { packetsLost: 0, packetsReceived: 0 }) {
+  const lost = Math.max(0, now.packetsLost - before.packetsLost);
+  const received = Math.max(0, now.packetsReceived - before.packetsReceived);
+  return {
+    roundTripTimeMs: now.roundTripTimeMs,
+    loss: lost + received === 0 ? 0 : lost / (lost + received),
+    relayed: now.localCandidateType === 'relay' || now.remoteCandidateType === 'relay',
+    relayProtocol: now.localCandidateType === 'relay' ? now.relayProtocol : '',
+  };
 }

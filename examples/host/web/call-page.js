@@ -1,19 +1,32 @@
 /** The page of a signed-in user: makes the parts of a call and connects them with each other. */
 
+import { Announcements } from './announcements.js';
 import { setUpControls } from './call-controls.js';
 import { CallMonitor } from './call-monitor.js';
 import { CallView } from './call-view.js';
 import { ChannelList } from './channel-list.js';
 import { byId, paintAvatar, setText } from './dom.js';
-import { errorText, iceErrorText, leftText } from './messages.js';
+import { audioUnavailableText, errorText, iceErrorText, leftText } from './messages.js';
 import { hideNotice, showNotice } from './notices.js';
 import { OwnVoice } from './own-voice.js';
 import { showOwnLevel } from './participants-view.js';
-import { preferences, setVolume, volumeOf } from './preferences.js';
+import { isSilenced, preferences, setSilenced, setVolume, volumeOf } from './preferences.js';
 import { setUpPushToTalk } from './push-to-talk.js';
 import { addressOf, rememberSession } from './session.js';
 import { meterShare, setUpSettings } from './settings-dialog.js';
 import { AudioOutput, Microphone, VoiceClient } from './united-voice-web/index.js';
+
+/** The code of a STUN or TURN server that does not answer (W3C WebRTC, `RTCPeerConnectionIceErrorEvent`). */
+const NO_ANSWER = 701;
+
+/** The audio graph; `null` if the browser makes none. */
+function audioContext() {
+  try {
+    return new AudioContext({ latencyHint: 'interactive' });
+  } catch {
+    return null;
+  }
+}
 
 /**
  * Lasts as long as the page: signing out loads the page again, so that nothing of the call stays
@@ -22,7 +35,7 @@ import { AudioOutput, Microphone, VoiceClient } from './united-voice-web/index.j
 export class CallPage {
   #name;
   #relayOnly;
-  #context = new AudioContext({ latencyHint: 'interactive' });
+  #context = audioContext();
   #microphone = new Microphone(this.#context);
   #output = new AudioOutput(this.#context);
   #client;
@@ -44,12 +57,18 @@ export class CallPage {
     this.#relayOnly = relayOnly;
     this.#client = new VoiceClient({
       url: new URL('ws', location.href).href.replace(/^http/, 'ws'),
-      token: ({ renew }) => api.token({ renew }),
+      token: async ({ renew }) => {
+        // If a WebSocket can't be opened, browsers write its address with the token to the console.
+        // So the client does not try while the server is away.
+        await api.reach();
+        return api.token({ renew });
+      },
       relayOnly,
     });
     this.#monitor = new CallMonitor(this.#client, () => this.#view.render());
     this.#voice = new OwnVoice(this.#client, this.#microphone, this.#output, { muted, deafened });
     this.#channels = new ChannelList(api, this.#client);
+    new Announcements(this.#client, this.#context);
     this.#view = this.#makeView();
   }
 
@@ -77,7 +96,15 @@ export class CallPage {
     };
     return new CallView(state, {
       join: (channelId) => this.#join(channelId),
-      setVolume: (userId, volume) => this.#setVolume(userId, volume),
+      setVolume: (userId, volume) => {
+        setVolume(userId, volume);
+        this.#applyVolume(userId);
+      },
+      setSilenced: (userId, silenced) => {
+        setSilenced(userId, silenced);
+        this.#applyVolume(userId);
+        this.#view.render();
+      },
       resumeOutput: () => this.#resumeOutput(),
     });
   }
@@ -104,9 +131,8 @@ export class CallPage {
     }
   }
 
-  #setVolume(userId, volume) {
-    this.#output.setVolume(userId, volume);
-    setVolume(userId, volume);
+  #applyVolume(userId) {
+    this.#output.setVolume(userId, isSilenced(userId) ? 0 : volumeOf(userId));
   }
 
   async #resumeOutput() {
@@ -116,7 +142,7 @@ export class CallPage {
 
   /** Browsers run an audio graph only after the user has clicked or pressed a key. */
   #resumeContext() {
-    this.#context.resume().catch(() => {});
+    this.#context?.resume().catch(() => {});
   }
 
   /** Remembers the state of the user for a reload, and shows the channel in the address. */
@@ -150,7 +176,13 @@ export class CallPage {
     client.addEventListener('error', ({ detail }) => this.#showError(detail.error));
     client.addEventListener('iceerror', ({ detail }) => {
       const text = iceErrorText(detail, { relayOnly: this.#relayOnly });
-      if (text) showNotice('error', text, { dismiss: true });
+      // A browser asks from each of its addresses, and a relay need not answer all of them.
+      const isMissed = detail.code !== NO_ANSWER || client.participants.some(({ connection }) => connection !== 'connected');
+      if (text && isMissed) showNotice('error', text, { dismiss: true });
+    });
+    client.addEventListener('audiounavailable', ({ detail }) => {
+      const name = client.participants.find(({ userId }) => userId === detail.userId)?.displayName ?? '';
+      showNotice('error', audioUnavailableText(detail, name), { dismiss: true });
     });
   }
 
@@ -168,7 +200,8 @@ export class CallPage {
 
   #showError(error) {
     if (error.code === 'SUPERSEDED') return;
-    showNotice('error', errorText(error), { dismiss: true });
+    const channelName = error.channelId ? this.#channels.nameOf(error.channelId) : '';
+    showNotice('error', errorText(error, channelName), { dismiss: true });
     byId('error').dataset.code = error.code;
   }
 
@@ -177,7 +210,7 @@ export class CallPage {
     const render = () => this.#view.render();
     this.#client.addEventListener('track', ({ detail }) => {
       output.play(detail.userId, detail.track);
-      output.setVolume(detail.userId, volumeOf(detail.userId));
+      this.#applyVolume(detail.userId);
     });
     this.#client.addEventListener('trackended', ({ detail }) => output.stop(detail.userId));
     this.#microphone.addEventListener('level', ({ detail }) => showOwnLevel(byId('participants'), meterShare(detail.db)));
@@ -189,7 +222,7 @@ export class CallPage {
       if (text) showNotice('notice-microphone', text, { label: 'Try again', run: retry });
       else hideNotice('notice-microphone');
     });
-    this.#context.addEventListener('statechange', render);
+    this.#context?.addEventListener('statechange', render);
     output.addEventListener('change', render);
     this.#channels.addEventListener('change', render);
   }
@@ -216,6 +249,12 @@ export class CallPage {
       pickMicrophone: (deviceId) => this.#voice.start(deviceId),
       pickSpeaker: (deviceId) => output.setSink(deviceId).catch(unavailable),
       modeChanged: () => this.#view.render(),
+      suppressNoise: (isOn) => { this.#microphone.noiseSuppression = isOn; },
+      beginTest: () => {
+        this.#resumeContext();
+        return this.#voice.beginTest();
+      },
+      endTest: () => this.#voice.endTest(),
     });
     if (preferences.speaker) output.setSink(preferences.speaker).catch(() => {});
   }

@@ -3,10 +3,10 @@
 import { showControls } from './call-controls.js';
 import { showChannels } from './channels-view.js';
 import { byId, setStatus, setText } from './dom.js';
-import { callText, connectionStatus, signalingStatus } from './messages.js';
+import { callText, connectionStatus, isolated, signalingStatus } from './messages.js';
 import { hideNotice, showNotice } from './notices.js';
 import { showParticipants } from './participants-view.js';
-import { volumeOf } from './preferences.js';
+import { isSilenced, volumeOf } from './preferences.js';
 
 /** If more people than this are in a channel, the server warns those who join. */
 const SOFT_CAP = 8;
@@ -20,7 +20,7 @@ export class CallView {
   /**
    * @param {object} state what is drawn: `name relayOnly client monitor voice output channels`
    * @param {object} actions what the drawn elements do: `join(channelId)`, `setVolume(userId,
-   *   volume)`, `resumeOutput()`
+   *   volume)`, `setSilenced(userId, silenced)`, `resumeOutput()`
    */
   constructor(state, actions) {
     this.#state = state;
@@ -45,7 +45,7 @@ export class CallView {
     this.#frame = 0;
     const { channels } = this.#state.channels;
     const people = this.#people();
-    showParticipants(byId('participants'), people, this.#actions.setVolume);
+    showParticipants(byId('participants'), people, this.#actions);
     showChannels(byId('channels'), channels.map((channel) => this.#withPeople(channel, people)), this.#actions.join);
     this.#drawHead(people.length);
     this.#drawInfo(people.length);
@@ -69,7 +69,12 @@ export class CallView {
 
   #withExtras(participant) {
     const { userId } = participant;
-    return { ...participant, quality: this.#state.monitor.qualityOf(userId), volume: volumeOf(userId) };
+    const { monitor } = this.#state;
+    return {
+      ...participant,
+      quality: monitor.qualityOf(userId), details: monitor.detailsOf(userId),
+      volume: volumeOf(userId), silenced: isSilenced(userId),
+    };
   }
 
   /**
@@ -87,11 +92,10 @@ export class CallView {
     const inCall = client.channelId !== null;
     const title = inCall ? channels.nameOf(client.channelId) : '';
     setText(byId('channel-title'), inCall ? title : 'Not in a channel');
-    document.title = inCall ? `${title} · United Voice` : 'United Voice';
+    document.title = inCall ? `${isolated(title)} · United Voice` : 'United Voice';
     byId('app').dataset.inCall = String(inCall);
     byId('participants').hidden = !inCall;
     byId('empty').hidden = count > 1;
-    byId('invite').hidden = !inCall;
     setText(byId('empty-words'), inCall ? 'Nobody else is here yet.' : 'Pick a voice channel to talk.');
     byId('call-status').hidden = count < 2;
     setStatus(byId('call-status'), connectionStatus(...monitor.worst()));
@@ -114,9 +118,10 @@ export class CallView {
   }
 
   #drawControls() {
-    const { client, voice, output } = this.#state;
+    const { client, voice, output, channels } = this.#state;
     const inCall = client.channelId !== null;
-    showControls({ inCall, muted: voice.muted || client.deafened, deafened: client.deafened });
+    const channelName = inCall ? channels.nameOf(client.channelId) : '';
+    showControls({ inCall, channelName, muted: voice.muted || client.deafened, deafened: client.deafened });
     const hear = { label: 'Click to hear', run: this.#actions.resumeOutput };
     if (inCall && output.blocked) showNotice('notice-listen', 'The browser holds the sound back until you click.', hear);
     else hideNotice('notice-listen');

@@ -1,6 +1,6 @@
 /** Draws the list of voice channels with the participants of each. */
 
-import { icon, make, paintAvatar, setText, syncList } from './dom.js';
+import { icon, make, paintAvatar, setFlag, setText, syncList } from './dom.js';
 
 /**
  * @param {HTMLElement} list
@@ -18,7 +18,7 @@ export function showChannels(list, channels, onPick) {
 
 function createChannel({ id }, onPick) {
   const button = make('button', { class: 'channel', type: 'button', dataset: { testid: `channel-${id}` } },
-    icon('speaker'), make('span', { class: 'channel-name' }), make('span', { class: 'count' }));
+    icon('speaker'), make('span', { class: 'channel-name', dir: 'auto' }), make('span', { class: 'count' }));
   button.addEventListener('click', () => onPick(id));
   return make('li', {}, button, make('ul', { class: 'members', dataset: { testid: `members-${id}` } }));
 }
@@ -37,17 +37,13 @@ function updateChannel(item, { name, maxParticipants, participants, current }) {
 }
 
 function createMember() {
-  return make('li', { class: 'member' }, make('span', { class: 'avatar tiny', 'aria-hidden': 'true' }), make('span', { class: 'name' }));
+  return make('li', { class: 'member' }, make('span', { class: 'avatar tiny', 'aria-hidden': 'true' }), make('span', { class: 'name', dir: 'auto' }), make('span', { class: 'flag' }));
 }
 
 function updateMember(item, { displayName, muted, deafened, speaking = false }) {
-  const [avatar, name] = item.children;
+  const [avatar, name, flag] = item.children;
   paintAvatar(avatar, displayName);
   setText(name, displayName);
   item.dataset.speaking = String(speaking);
-  const flag = deafened ? 'sound-off' : muted ? 'mic-off' : '';
-  if ((item.dataset.flag ?? '') === flag) return;
-  item.dataset.flag = flag;
-  item.querySelector('.icon')?.remove();
-  if (flag) item.append(icon(flag));
+  setFlag(flag, deafened ? 'deafened' : muted ? 'muted' : '');
 }

@@ -23,6 +23,13 @@ export function make(tag, props = {}, ...children) {
   return element;
 }
 
+const TYPED_INTO = 'input:not([type=range], [type=radio], [type=checkbox]), select, textarea, [contenteditable]';
+
+/** Whether a key goes into a field, so that it is no command to the page. */
+export function isTyping(event) {
+  return Boolean(event.target.closest?.(TYPED_INTO));
+}
+
 const SVG = 'http://www.w3.org/2000/svg';
 
 export function icon(name) {
@@ -54,16 +61,35 @@ export function paintAvatar(element, displayName) {
   element.style.setProperty('--hue', String(hueOf(displayName)));
 }
 
-function initials(name) {
+/** What a reader sees as one character may be several code points: an emoji, a letter with accents. */
+const graphemes = globalThis.Intl?.Segmenter && new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+function firstCharacter(word) {
+  const [first] = graphemes ? graphemes.segment(word) : word;
+  return first?.segment ?? first ?? '';
+}
+
+/** The first characters of the first and the last word of a name. */
+export function initials(name) {
   const words = name.trim().split(/\s+/);
   const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0] ?? ''];
-  return letters.map((word) => [...word][0] ?? '').join('').toUpperCase() || '?';
+  return letters.map(firstCharacter).join('').toUpperCase() || '?';
 }
 
 function hueOf(name) {
   let hash = 2166136261;
   for (const char of name) hash = Math.imul(hash ^ char.codePointAt(0), 16777619);
   return ((hash >>> 0) >>> 8) % 360;
+}
+
+const FLAGS = { deafened: 'sound-off', muted: 'mic-off', speaking: 'mic' };
+
+/** Shows a state of a person as an icon, and says it: `deafened`, `muted`, `speaking`, or `''`. */
+export function setFlag(element, flag) {
+  if ((element.dataset.flag ?? '') === flag) return;
+  element.dataset.flag = flag;
+  element.replaceChildren();
+  if (flag) element.append(icon(FLAGS[flag]), make('span', { class: 'visually-hidden' }, flag));
 }
 
 /**

@@ -19,12 +19,43 @@ const ERRORS = {
   OFFLINE: 'There is no connection to the server.',
 };
 
-/** A sentence or two for a `VoiceError`. */
-export function errorText({ code, message, channelId }) {
-  const text = ERRORS[code] ?? `The server refused: ${message || code}`;
-  if (code === 'CHANNEL_NOT_FOUND' && channelId) return `There is no channel called “${channelId}”.`;
-  return text;
+/**
+ * Isolates a name within a sentence (Unicode's FIRST STRONG ISOLATE), so that its letters, whatever
+ * their direction, rearrange nothing around it.
+ */
+export function isolated(name) {
+  return `\u2068${name}\u2069`;
 }
+
+/** A sentence or two for a `VoiceError`. `channelName` is what the user knows the channel by. */
+export function errorText({ code, message }, channelName = '') {
+  const name = channelName && `“${isolated(channelName)}”`;
+  if (code === 'CHANNEL_NOT_FOUND' && name) return `There is no channel called ${name}.`;
+  if (code === 'CHANNEL_FULL' && name) return `${name} is full. Try again when somebody has left.`;
+  if (code === 'FORBIDDEN' && name) return `You are not allowed to join ${name}.`;
+  return ERRORS[code] ?? `The server refused: ${message || code}`;
+}
+
+/** What a link invites to; `''` if it names no channel. */
+export function invitationText(channelName) {
+  return channelName ? `You are invited to “${isolated(channelName)}”.` : '';
+}
+
+/**
+ * Who came and went, for screen readers: `''` if nobody did. More than three are only counted.
+ *
+ * @param {{ joined: string[], left: string[] }} names
+ */
+export function comingAndGoing({ joined, left }) {
+  const sentence = (names, what) => {
+    if (names.length === 0) return [];
+    if (names.length > 3) return [`${names.length} people ${what}.`];
+    return [`${LIST.format(names.map(isolated))} ${what}.`];
+  };
+  return [...sentence(joined, 'joined'), ...sentence(left, 'left')].join(' ');
+}
+
+const LIST = new Intl.ListFormat('en', { type: 'conjunction' });
 
 const LEFT = {
   kicked: 'You were removed from the channel.',
@@ -60,7 +91,7 @@ export const MICROPHONE_LOST = 'The microphone was unplugged or taken away.';
  * @param {boolean} call.crowded whether the channel has more people than a full mesh is good for
  */
 export function callText({ offline, lingering, relayMissing, crowded }) {
-  const names = lingering.join(', ');
+  const names = lingering.map(isolated).join(', ');
   if (offline) return 'The server cannot be reached. The call goes on. The list of people is updated when the server is back.';
   if (names) return `${names}: no connection to the server. You may hear each other until they are back or gone.`;
   if (relayMissing) return 'This page was opened for relays only, but the server offers none. Nobody can be heard.';
@@ -88,6 +119,8 @@ const CONNECTION = {
   connecting: { words: 'Connecting…', tone: 'busy' },
   interrupted: { words: 'Interrupted, reconnecting…', tone: 'bad' },
   failed: { words: 'No connection, still trying…', tone: 'bad' },
+  silent: { words: 'No sound, reconnecting…', tone: 'bad' },
+  unavailable: { words: 'No audio in this browser', tone: 'bad' },
 };
 const QUALITY = {
   good: { words: 'Good connection', tone: 'good' },
@@ -102,14 +135,54 @@ export function connectionStatus(connection, quality) {
 }
 
 /**
- * What the refusal of a TURN server means; `''` for harmless errors, such as a STUN server out of
- * reach.
+ * A connection in numbers; `''` before it was measured.
+ *
+ * @param {object | undefined} details
+ * @param {number | null} details.roundTripTimeMs
+ * @param {number} details.loss the share of incoming packets that were lost, from 0 to 1
+ * @param {boolean} details.relayed whether a TURN server passes the packets on
+ * @param {string} details.relayProtocol how this side reaches its relay: `udp`, `tcp` or `tls`
  */
-export function iceErrorText({ code }, { relayOnly = false } = {}) {
+export function detailsText(details) {
+  if (!details) return '';
+  const { roundTripTimeMs, loss, relayed, relayProtocol } = details;
+  const path = relayed ? `by a relay${relayProtocol && ` (${relayProtocol.toUpperCase()})`}` : 'direct';
+  const trip = roundTripTimeMs === null ? [] : [`Round trip ${Math.round(roundTripTimeMs)} ms`];
+  return [...trip, `Loss ${(100 * loss).toFixed(1)} %`, `Path ${path}`].join(' · ');
+}
+
+const RELAY_REFUSALS = new Map([
+  [400, 'did not understand this browser'],
+  [401, 'refused our credentials'],
+  [403, 'does not relay to the others'],
+  [437, 'lost track of this connection'],
+  [441, 'refused our credentials'],
+  [486, 'is at its limit for you'],
+  [508, 'has no capacity left'],
+  [701, 'does not answer'],
+]);
+
+/**
+ * What the error of a TURN server means; `''` for errors without an effect, such as a STUN server
+ * out of reach.
+ */
+export function iceErrorText({ code, url = '' }, { relayOnly = false } = {}) {
+  const refusal = RELAY_REFUSALS.get(code);
+  // STUN servers are out of reach in many networks, and calls come about all the same.
+  if (!refusal || (code === 701 && !url.startsWith('turn'))) return '';
   const effect = relayOnly
     ? 'Nobody can be heard, since this page was opened for relays only.'
     : 'People behind strict firewalls may not hear you.';
-  if (code === 401 || code === 400 || code === 441) return `The relay server refused our credentials. ${effect}`;
-  if (code === 486) return `The relay server is at its limit. ${effect}`;
-  return '';
+  return `The relay server ${refusal}. ${effect}`;
+}
+
+/**
+ * Why there can be no audio.
+ *
+ * @param {{ reason: 'unsupported' | 'failed' }} unavailable
+ * @param {string} name of the participant; `''` for everybody
+ */
+export function audioUnavailableText({ reason }, name) {
+  if (reason === 'unsupported') return 'This browser cannot make audio connections: WebRTC is missing or switched off. You see who is here, but hear nobody.';
+  return `This browser could not make an audio connection to ${name ? isolated(name) : 'anybody'}.`;
 }

@@ -17,6 +17,7 @@ export class OwnVoice extends EventTarget {
   #wantsMute = false;
   /** Whether the user is in a call or about to join one. Only then is the microphone held. */
   #inCall = false;
+  #testing = false;
   #speaking = false;
 
   /**
@@ -56,9 +57,26 @@ export class OwnVoice extends EventTarget {
   /** The call is over: stops the microphone, so that the browser's sign for it goes out. */
   end() {
     this.#inCall = false;
-    this.#microphone.stop();
+    if (!this.#testing) this.#microphone.stop();
     this.#problem('');
   }
+
+  /**
+   * Starts the microphone so that its level shows, also outside a call.
+   * @throws {DOMException} the error of `getUserMedia`
+   */
+  async beginTest() {
+    this.#testing = true;
+    if (!this.#microphone.present) await this.#microphone.start(preferences.microphone);
+    if (!this.#wanted) this.#microphone.stop();
+  }
+
+  endTest() {
+    this.#testing = false;
+    if (!this.#wanted) this.#microphone.stop();
+  }
+
+  get #wanted() { return this.#inCall || this.#testing; }
 
   /** Starts the microphone, or changes to another. */
   async start(deviceId) {
@@ -69,7 +87,7 @@ export class OwnVoice extends EventTarget {
       this.#problem(microphoneText(error), () => this.start(preferences.microphone));
     }
     // The user may leave the call before answering the browser's question.
-    if (!this.#inCall) this.#microphone.stop();
+    if (!this.#wanted) this.#microphone.stop();
     this.#tellMute();
   }
 

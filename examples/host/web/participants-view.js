@@ -1,19 +1,19 @@
 /** Draws a card for each participant of the channel. */
 
-import { icon, make, paintAvatar, setStatus, setText, syncList } from './dom.js';
-import { connectionStatus } from './messages.js';
+import { icon, make, paintAvatar, setFlag, setStatus, setText, syncList } from './dom.js';
+import { connectionStatus, detailsText, isolated } from './messages.js';
 
 /**
  * @param {HTMLElement} list
- * @param {object[]} people participants with `quality` and `volume` (0 to 2); the user's own has
- *   `self`
- * @param {(userId: string, volume: number) => void} onVolume
+ * @param {object[]} people participants with `quality`, `details`, `volume` (0 to 2) and `silenced`;
+ *   the user's own has `self`
+ * @param {object} actions `setVolume(userId, volume)`, `setSilenced(userId, silenced)`
  */
-export function showParticipants(list, people, onVolume) {
+export function showParticipants(list, people, actions) {
   list.dataset.count = String(people.length);
   syncList(list, people, {
     keyOf: ({ userId, self }) => (self ? 'self' : userId),
-    create: (person) => createCard(person, onVolume),
+    create: (person) => (person.self ? createOwnCard() : createCard(person, actions)),
     update: updateCard,
   });
 }
@@ -23,14 +23,33 @@ export function showOwnLevel(list, share) {
   list.querySelector('.level span')?.style.setProperty('--level', share.toFixed(2));
 }
 
-function createCard({ userId, self, volume }, onVolume) {
-  const card = make('li', { class: 'participant' },
+function createOwnCard() {
+  const condition = make('span', { class: 'condition pill plain' });
+  return make('li', { class: 'participant' }, ...head(), condition, make('span', { class: 'level', 'aria-hidden': 'true' }, make('span')));
+}
+
+function createCard({ userId, volume }, { setVolume, setSilenced }) {
+  const details = make('span', { class: 'details', id: `details-${userId}`, hidden: true, dataset: { testid: `details-${userId}` } });
+  const condition = make('button', {
+    class: 'condition pill plain', type: 'button', 'aria-expanded': 'false', 'aria-controls': details.id,
+    title: 'Details of the connection', dataset: { testid: `condition-${userId}` },
+  });
+  condition.addEventListener('click', () => {
+    details.hidden = !details.hidden;
+    condition.setAttribute('aria-expanded', String(!details.hidden));
+  });
+  const silence = make('button', { class: 'icon-button silence', type: 'button', dataset: { testid: `silence-${userId}` } });
+  silence.addEventListener('click', () => setSilenced(userId, silence.getAttribute('aria-pressed') !== 'true'));
+  const volumeRow = make('div', { class: 'volume' }, silence, ...volumeSlider(userId, volume, setVolume));
+  return make('li', { class: 'participant' }, ...head(), condition, details, volumeRow);
+}
+
+function head() {
+  return [
     make('span', { class: 'avatar', 'aria-hidden': 'true' }),
-    make('span', { class: 'name' }),
+    make('span', { class: 'name', dir: 'auto' }),
     make('span', { class: 'flags' }),
-    make('span', { class: 'condition pill plain' }));
-  card.append(self ? make('span', { class: 'level', 'aria-hidden': 'true' }, make('span')) : volumeSlider(userId, volume, onVolume));
-  return card;
+  ];
 }
 
 function volumeSlider(userId, volume, onVolume) {
@@ -39,7 +58,10 @@ function volumeSlider(userId, volume, onVolume) {
     type: 'range', min: '0', max: '200', step: '5', value: String(Math.round(volume * 100)),
     dataset: { testid: `volume-${userId}` },
   });
-  const show = () => setText(value, `${slider.value} %`);
+  const show = () => {
+    setText(value, `${slider.value} %`);
+    slider.setAttribute('aria-valuetext', value.textContent);
+  };
   slider.addEventListener('input', () => {
     show();
     onVolume(userId, Number(slider.value) / 100);
@@ -49,7 +71,7 @@ function volumeSlider(userId, volume, onVolume) {
     slider.dispatchEvent(new Event('input'));
   });
   show();
-  return make('label', { class: 'volume' }, icon('speaker'), slider, value);
+  return [slider, value];
 }
 
 function updateCard(card, person) {
@@ -69,18 +91,18 @@ function updateCard(card, person) {
   paintAvatar(avatar, displayName);
   setText(name, displayName);
   name.title = displayName;
-  setFlags(flags, { muted, deafened, speaking });
+  setFlag(flags, deafened ? 'deafened' : muted ? 'muted' : speaking ? 'speaking' : '');
   setStatus(condition, status);
-  card.querySelector('.volume input')?.setAttribute('aria-label', `Volume of ${displayName}`);
+  if (!self) updateOther(card, person);
 }
 
-function setFlags(flags, { muted, deafened, speaking }) {
-  const wanted = deafened ? 'deafened' : muted ? 'muted' : speaking ? 'speaking' : '';
-  if (flags.dataset.flag === wanted) return;
-  flags.dataset.flag = wanted;
-  const icons = { deafened: ['sound-off', 'deafened'], muted: ['mic-off', 'muted'], speaking: ['mic', 'speaking'] };
-  flags.replaceChildren();
-  if (!wanted) return;
-  const [symbol, words] = icons[wanted];
-  flags.append(icon(symbol), make('span', { class: 'visually-hidden' }, words));
+function updateOther(card, { displayName, details, silenced }) {
+  setText(card.querySelector('.details'), detailsText(details) || 'Not measured yet');
+  const silence = card.querySelector('.silence');
+  card.querySelector('.volume input').setAttribute('aria-label', `Volume of ${isolated(displayName)}`);
+  silence.setAttribute('aria-label', `Mute ${isolated(displayName)} for me`);
+  silence.title = 'Mute for me';
+  if (silence.getAttribute('aria-pressed') === String(silenced)) return;
+  silence.setAttribute('aria-pressed', String(silenced));
+  silence.replaceChildren(icon(silenced ? 'speaker-off' : 'speaker'));
 }

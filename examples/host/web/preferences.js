@@ -2,8 +2,8 @@
 
 import { browserStore } from './storage.js';
 
-/** Each volume is a person whom the user met once. */
-const MAX_VOLUMES = 500;
+/** So many users are remembered at most. */
+const MAX_USERS = 500;
 const KEY = 'united-voice.preferences';
 const DEFAULTS = {
   microphone: '',
@@ -12,12 +12,18 @@ const DEFAULTS = {
   thresholdDb: -50,
   pushKey: 'KeyV',
   pushKeyName: 'V',
+  noiseSuppression: true,
+  /** Whether a sound tells that somebody joined or left. */
+  sounds: true,
 };
 
 const stored = browserStore.get(KEY);
-const { volumes: storedVolumes, ...others } = stored !== null && typeof stored === 'object' ? stored : {};
+const { volumes: storedVolumes, silenced: storedSilenced, ...others } = stored !== null && typeof stored === 'object' ? stored : {};
 /** Volumes from 0 to 2 by user id. A map: users choose ids, and objects know some words themselves. */
 const volumes = new Map(Array.isArray(storedVolumes) ? storedVolumes : []);
+
+/** The users whom this user does not want to hear. */
+const silenced = new Set(Array.isArray(storedSilenced) ? storedSilenced : []);
 
 export const preferences = { ...DEFAULTS, ...others };
 
@@ -35,10 +41,26 @@ export function setVolume(userId, volume) {
   // The newest come last, so that the oldest are forgotten first.
   volumes.delete(userId);
   volumes.set(userId, volume);
-  if (volumes.size > MAX_VOLUMES) volumes.delete(volumes.keys().next().value);
+  forgetOldest(volumes);
   store();
 }
 
+/** Whether this user is not to be heard. */
+export function isSilenced(userId) {
+  return silenced.has(userId);
+}
+
+export function setSilenced(userId, isToBe) {
+  silenced.delete(userId);
+  if (isToBe) silenced.add(userId);
+  forgetOldest(silenced);
+  store();
+}
+
+function forgetOldest(users) {
+  if (users.size > MAX_USERS) users.delete(users.keys().next().value);
+}
+
 function store() {
-  browserStore.set(KEY, { ...preferences, volumes: [...volumes] });
+  browserStore.set(KEY, { ...preferences, volumes: [...volumes], silenced: [...silenced] });
 }

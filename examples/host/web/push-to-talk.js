@@ -1,9 +1,9 @@
 /** Push-to-talk: the user holds a key, or a button on a touch screen, to talk. */
 
+import { isTyping } from './dom.js';
 import { preferences } from './preferences.js';
 
 const PRESSES_BUTTONS = ['Enter', ' '];
-const TYPED_INTO = 'input:not([type=range]):not([type=radio]), select, textarea, [contenteditable]';
 
 /**
  * @param {HTMLElement} button can be held instead of the key
@@ -16,7 +16,7 @@ export function setUpPushToTalk(button, onChange) {
   };
   const concerns = (event) => preferences.mode === 'push' && event.code === preferences.pushKey;
   addEventListener('keydown', (event) => {
-    if (!concerns(event) || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.(TYPED_INTO)) return;
+    if (!concerns(event) || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
     event.preventDefault(); // a held space bar would scroll the page or press the focused button
     if (!event.repeat) set(true);
   });

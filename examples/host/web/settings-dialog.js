@@ -1,6 +1,7 @@
 /** The audio settings: devices, sensitivity, and push-to-talk. */
 
 import { byId, icon, make, setText } from './dom.js';
+import { microphoneText } from './messages.js';
 import { preferences, setPreferences } from './preferences.js';
 
 const METER_MIN_DB = -80;
@@ -14,13 +15,15 @@ export function meterShare(db) {
 /**
  * @param {import('./united-voice-web/index.js').Microphone} microphone
  * @param {import('./united-voice-web/index.js').AudioOutput} output
- * @param {object} actions `pickMicrophone(deviceId)`, `pickSpeaker(deviceId)`, `modeChanged()`
+ * @param {object} actions `pickMicrophone(deviceId)`, `pickSpeaker(deviceId)`, `modeChanged()`,
+ *   `suppressNoise(isOn)`, `beginTest()`, `endTest()`
  */
 export function setUpSettings(microphone, output, actions) {
   const dialog = byId('settings');
   byId('settings-close').append(icon('close'));
   byId('settings-open').addEventListener('click', () => {
     listDevices(microphone, output);
+    byId('microphone-test').hidden = microphone.present;
     dialog.showModal();
   });
   dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
@@ -33,9 +36,38 @@ export function setUpSettings(microphone, output, actions) {
     setPreferences({ speaker: target.value });
     actions.pickSpeaker(target.value);
   });
+  setUpTest(microphone, output, dialog, actions);
+  setUpSwitch('noise-suppression', 'noiseSuppression', actions.suppressNoise);
+  setUpSwitch('sounds', 'sounds');
   setUpModes(microphone, actions);
   setUpThreshold(microphone, dialog);
   setUpPushKey(dialog, actions);
+}
+
+/** The level shows only while the microphone runs. Outside a call it runs on request. */
+function setUpTest(microphone, output, dialog, { beginTest, endTest }) {
+  const problem = byId('microphone-test-problem');
+  byId('microphone-test').addEventListener('click', async () => {
+    const failure = await beginTest().then(() => '', microphoneText);
+    problem.hidden = !failure;
+    setText(problem, failure);
+    byId('microphone-test').hidden = microphone.present;
+    listDevices(microphone, output); // devices have names now
+  });
+  dialog.addEventListener('close', () => {
+    problem.hidden = true;
+    endTest();
+  });
+}
+
+function setUpSwitch(id, preference, changed = () => {}) {
+  const box = byId(id);
+  box.checked = preferences[preference];
+  box.addEventListener('change', () => {
+    setPreferences({ [preference]: box.checked });
+    changed(box.checked);
+  });
+  changed(box.checked);
 }
 
 async function listDevices(microphone, output) {

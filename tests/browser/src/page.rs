@@ -114,6 +114,20 @@ impl Tab<'_> {
         .await;
     }
 
+    /// The user id of a participant that the page shows.
+    ///
+    /// # Panics
+    /// If the page does not show it.
+    pub async fn user_id_of(&self, name: &str) -> String {
+        let people = self.people().await;
+        let found = people
+            .into_iter()
+            .find(|person| person.display_name == name);
+        found
+            .unwrap_or_else(|| panic!("no {name} on the page"))
+            .user_id
+    }
+
     /// The audio connections to the others in the channel.
     pub async fn links(&self) -> Vec<Link> {
         self.evaluate("return window.unitedVoice?.stats() ?? []", Vec::new())

@@ -72,6 +72,16 @@ impl<'a> Tab<'a> {
             .await;
     }
 
+    /// Lets the page believe that the user prefers `light` or `dark` colors.
+    pub async fn prefer_colors(&self, scheme: &str) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.dev_tools(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": features }),
+        )
+        .await;
+    }
+
     /// Lets the page believe that it has the focus, even if another tab has it.
     pub async fn keep_focus(&self) {
         let params = json!({ "enabled": true });

@@ -1,6 +1,8 @@
 //! The page of the example servers in a real browser, with one person or several in a call. Every
 //! server has to pass.
 
+mod accessibility;
+mod comfort;
 mod hygiene;
 mod layout;
 mod mesh;
@@ -31,6 +33,9 @@ macro_rules! on_every_server {
 }
 
 on_every_server! {
+    accessibility: no_state_of_the_page_has_a_barrier;
+    comfort: people_come_and_go_aloud_and_can_be_silenced, the_microphone_is_tested_before_a_call,
+        all_icons_stay_while_the_server_is_down;
     hygiene: the_console_stays_empty_and_requests_stay_at_home, a_foreign_script_is_blocked_and_logged;
     layout: everything_fits_a_desk_and_a_phone;
     mesh: four_people_hear_each_other;

@@ -18,7 +18,6 @@ pub(crate) async fn a_reload_is_no_invitation(kind: ServerKind) {
         reload(&tab).await;
         tab.says("channel-title", "lounge").await;
         tab.sees("Ada", "muted", |ada| ada.muted == "true").await;
-        tab.says("mute", "Unmute").await;
         assert_eq!(tab.people().await[0].user_id, before, "the same user");
         address_is(&tab, "/?channel=lounge").await;
 
