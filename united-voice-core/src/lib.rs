@@ -97,8 +97,8 @@
 //!    - Keep your own socket loop and put a [`ConnectionMachine`] into it. You can also keep your
 //!      own envelope, and your own queue, as a [`SignalSink`].
 //!    - Call the handlers in [`signaling`], and do everything else yourself.
-//! 4. Call [`VoiceRoomRegistry::policy_changed`] after you have stored a new limit or a ban, and
-//!    [`VoiceServer::shutdown`] before you stop.
+//! 4. Call [`VoiceRoomRegistry::policy_changed`] after you have stored a new limit or a ban. Before
+//!    you stop, call [`VoiceServer::shutdown`] and await [`VoiceServer::drained`].
 //!
 //! With axum's own `WebSocket`, step 3 is:
 //!

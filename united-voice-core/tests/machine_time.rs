@@ -72,7 +72,8 @@ fn every_sign_of_life_restarts_the_ping_interval() {
     }
 }
 
-/// A pong makes the next deadline an earlier one if the ping's time-out is longer than the interval.
+/// If the ping's time-out is longer than the interval, a pong makes the next deadline an earlier
+/// one.
 #[test]
 fn a_client_that_answers_is_pinged_again_after_one_interval() {
     let server = server_with(|limits| {

@@ -134,7 +134,8 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
     ///
     /// The host then has two duties. It reads no requests while its queue is over its limit. If the
     /// registry closes the sink ([`SignalSink::close`]), the host ends the machine, or it drops the
-    /// machine and closes the socket itself.
+    /// machine and closes the socket itself. If pings and close frames go into the same queue, the
+    /// machine may always be told that the socket is writable.
     ///
     /// # Locking
     ///
@@ -158,7 +159,7 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         now: Now,
     ) -> Self {
         let limits = server.limits();
-        let drain_guard = server.registry().inner.drain_guard();
+        let drain_guard = server.registry().drain_guard();
         let phase = match server.connect(user, sink) {
             Ok(connection) => {
                 Phase::Open(OpenConnection::new(connection, signals, codec, limits, now))

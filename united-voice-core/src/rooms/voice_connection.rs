@@ -58,7 +58,7 @@ impl VoiceRoomRegistry {
     ) -> Result<VoiceConnection, ConnectError> {
         // Made before the connection is entered. Otherwise the registry could count as drained
         // although a connection has just come in.
-        let drain_guard = self.inner.drain_guard();
+        let drain_guard = self.drain_guard();
         let number = self.inner.next_number();
         let user = self.inner.enter(user, number, sink)?;
         Ok(VoiceConnection {
