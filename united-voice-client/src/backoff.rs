@@ -134,7 +134,7 @@ mod tests {
         let policy = Backoff::default().first(window).seed(7);
         let mut pauses = Pauses::new(policy);
         let drawn: Vec<_> = (0..200)
-            .map(|_| pauses.next(Duration::ZERO).unwrap().1)
+            .map(|_| pauses.next(Duration::ZERO).expect("no limit").1)
             .collect();
         assert!(drawn.iter().all(|pause| *pause < window));
         for quarter in 0..4 {
@@ -160,7 +160,8 @@ mod tests {
     #[test]
     fn a_close_code_sets_the_least_pause() {
         let mut pauses = Pauses::new(Backoff::default());
-        let (_, pause) = pauses.next(Duration::from_secs(10)).unwrap();
+        let next = pauses.next(Duration::from_secs(10));
+        let (_, pause) = next.expect("no limit");
         assert_eq!(pause, Duration::from_secs(10));
     }
 

@@ -220,14 +220,14 @@ mod tests {
 
     #[test]
     fn urls() {
-        let plain = parse("ws://voice.example.org/ws").unwrap();
+        let plain = parse("ws://voice.example.org/ws").expect("a URL");
         assert_eq!(
             (plain.host.as_str(), plain.port, plain.tls),
             ("voice.example.org", 80, false)
         );
-        let six = parse("wss://[::1]:8443/ws").unwrap();
+        let six = parse("wss://[::1]:8443/ws").expect("a URL");
         assert_eq!((six.host.as_str(), six.port, six.tls), ("::1", 8443, true));
-        assert_eq!(parse("wss://host/").unwrap().port, 443);
+        assert_eq!(parse("wss://host/").expect("a URL").port, 443);
         for url in ["", "nonsense", "http://host/ws", "ws:///ws", "/ws"] {
             assert!(matches!(parse(url), Err(ConnectError::InvalidUrl)), "{url}");
         }
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_token_that_is_no_header_is_refused_here() {
-        assert!(bearer("a.b.c").unwrap().is_sensitive());
+        assert!(bearer("a.b.c").expect("a header").is_sensitive());
         assert!(matches!(bearer("a\nb"), Err(ConnectError::InvalidToken)));
     }
 }

@@ -1,8 +1,7 @@
 //! One error type for each operation. Each error says which side is at fault, and what the host
 //! should do about it.
 
-use united_voice_proto::Incoming;
-use united_voice_proto::{voice::VoiceErrorCode, ws::envelope::Payload};
+use united_voice_proto::{Incoming, voice::VoiceErrorCode, ws::envelope::Payload};
 
 use crate::{SinkError, directory::BoxError, id::check_id};
 

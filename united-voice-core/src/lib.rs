@@ -54,16 +54,14 @@
 //! dispatch(&server, &bob, join("b1"), now).await;
 //!
 //! // Alice is in Bob's snapshot, and Alice is told that Bob joined.
-//! let answer = to_bob.pop().unwrap();
+//! let answer = to_bob.pop().expect("an answer");
 //! let Payload::VoiceJoinResponse(snapshot) = answer.payload() else {
 //!     panic!("the answer to the join comes first");
 //! };
 //! assert_eq!(snapshot.participants[0].user_id, "alice");
 //! to_alice.pop(); // her own snapshot
-//! assert!(matches!(
-//!     to_alice.pop().unwrap().payload(),
-//!     Payload::VoiceParticipantJoinedEvent(_)
-//! ));
+//! let told = to_alice.pop().expect("an event");
+//! assert!(matches!(told.payload(), Payload::VoiceParticipantJoinedEvent(_)));
 //!
 //! // The newcomer sends an offer to each member in its snapshot.
 //! let offer = VoiceSdpOffer {
@@ -77,14 +75,15 @@
 //!     payload: Some(Payload::VoiceSdpOffer(offer)),
 //! };
 //! dispatch(&server, &bob, envelope, now).await;
-//! match to_alice.pop().unwrap().payload() {
+//! match to_alice.pop().expect("the offer").payload() {
 //!     Payload::VoiceSdpOffer(offer) => assert_eq!(offer.sender_user_id, "bob"),
 //!     other => panic!("{other:?}"),
 //! }
 //!
 //! // Dropping the connection is the disconnect.
 //! drop(bob);
-//! assert!(matches!(to_alice.pop().unwrap().payload(), Payload::VoiceLeaveEvent(_)));
+//! let told = to_alice.pop().expect("an event");
+//! assert!(matches!(told.payload(), Payload::VoiceLeaveEvent(_)));
 //! # Ok(())
 //! # }
 //! ```
@@ -98,8 +97,8 @@
 //!    - Keep your own socket loop and put a [`ConnectionMachine`] into it. You can also keep your
 //!      own envelope, and your own queue, as a [`SignalSink`].
 //!    - Call the handlers in [`signaling`], and do everything else yourself.
-//! 4. Call [`VoiceRoomRegistry::policy_changed`] after you have stored a new limit or a ban, and
-//!    [`VoiceServer::shutdown`] before you stop.
+//! 4. Call [`VoiceRoomRegistry::policy_changed`] after you have stored a new limit or a ban. Before
+//!    you stop, call [`VoiceServer::shutdown`] and await [`VoiceServer::drained`].
 //!
 //! With axum's own `WebSocket`, step 3 is:
 //!

@@ -11,6 +11,16 @@ use std::time::Duration;
 ///   client reads too slowly ([`outbound_queue`](crate::outbound_queue) says what is counted);
 /// - the buffers of the transport.
 ///
+/// Fields may be added later, so a host begins with the defaults:
+///
+/// ```
+/// use united_voice_core::Limits;
+///
+/// let mut limits = Limits::default();
+/// limits.messages_per_second = 50;
+/// limits.burst = 100;
+/// ```
+///
 /// An idle participant takes about 300 bytes in the registry (measured in 100 000 rooms of 4, see
 /// `docs/benchmarks.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]

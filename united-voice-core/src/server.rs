@@ -93,13 +93,18 @@ impl<D: VoiceDirectory> VoiceServer<D> {
     }
 
     /// Closes every connection with code 1001, and refuses new ones. To wait until all of them are
-    /// gone, await [`drained`](Self::drained).
+    /// gone, await [`drained`](Self::drained). The graceful shutdown of a web framework usually
+    /// does not wait for WebSockets.
     pub fn shutdown(&self) {
         self.registry().shutdown();
     }
 
     /// Waits until no connection is left, and no closing handshake of a
     /// [`ConnectionMachine`](crate::ConnectionMachine) is under way.
+    ///
+    /// After [`shutdown`](Self::shutdown), [`drive`](crate::drive) takes at most
+    /// [`Limits::close_timeout`] and [`Limits::linger`], 7 s by default. If a host runs connections
+    /// in another way, it depends on the host how long this takes.
     ///
     /// # Cancel safety
     ///

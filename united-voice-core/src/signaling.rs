@@ -299,7 +299,7 @@ pub fn handle_voice_ice_servers<D: VoiceDirectory>(
 /// Answers a request with an error.
 pub fn reply_error(connection: &VoiceConnection, request_id: &str, error: &RequestError) {
     tracing::debug!(code = error.code().as_str_name(), "request refused");
-    connection.registry().inner.counters.error();
+    connection.registry().counters().error();
     let channel = error.channel().unwrap_or_default();
     let payload = Payload::VoiceError(VoiceError {
         code: error.code().into(),

@@ -22,7 +22,7 @@ macro_rules! check {
 fn public_types_are_send_sync_and_unpin() {
     check!(owned:
         UserId, ChannelId, SessionId, IdError, SessionIdError,
-        Signal, Urgency, SinkError, CloseReason, Arc<dyn SignalSink>, Box<dyn SignalSink>,
+        Signal, Urgency, SinkError, CloseReason, Arc<dyn SignalSink>,
         QueueSink, QueueStream, RecordingSink,
         VoiceRoomRegistry, VoiceEvent, VoiceEvents, EventsMissed,
         VoiceServer<OpenDirectory>, VoiceServerBuilder<OpenDirectory>, Stats, Limits, LimitsError,

@@ -12,10 +12,7 @@ use support::{
     payloads::{join, state},
     server::turn_server,
 };
-use united_voice_core::{
-    proto::{voice::VoiceJoinRequest, ws::Envelope},
-    signaling,
-};
+use united_voice_core::{proto::voice::VoiceJoinRequest, signaling};
 
 #[test]
 fn a_refusal_of_the_directory_is_reported_and_changes_nothing() {
@@ -64,20 +61,7 @@ fn a_dropped_join_changes_nothing() {
     let alice = Asker::joined(&server, "alice", "a");
     let bob = Asker::joined(&server, "bob", "a");
     alice.lines();
-    let envelope = Envelope {
-        request_id: "7".into(),
-        payload: Some(join("slow")),
-    };
-    let mut dispatched = Box::pin(signaling::dispatch(
-        &server,
-        &alice.connection,
-        envelope,
-        UNIX_EPOCH,
-    ));
-    assert!(
-        dispatched.as_mut().now_or_never().is_none(),
-        "the directory is slow"
-    );
+    let dispatched = alice.begin(join("slow"));
     assert_eq!(server.registry().room_count(), 1);
     drop(dispatched);
     server.directory().gate.add_permits(1);
@@ -95,17 +79,7 @@ fn a_slow_directory_delays_nobody_else() {
     let alice = Asker::joined(&server, "alice", "a");
     let bob = Asker::joined(&server, "bob", "a");
     alice.lines();
-    let envelope = Envelope {
-        request_id: "7".into(),
-        payload: Some(join("slow")),
-    };
-    let mut dispatched = Box::pin(signaling::dispatch(
-        &server,
-        &alice.connection,
-        envelope,
-        UNIX_EPOCH,
-    ));
-    assert!(dispatched.as_mut().now_or_never().is_none());
+    let dispatched = alice.begin(join("slow"));
     assert_eq!(bob.ask(state("a")), ["#7 state a bob"]);
     assert_eq!(
         alice.lines(),
@@ -113,7 +87,7 @@ fn a_slow_directory_delays_nobody_else() {
         "it is still a member and gets every event"
     );
     server.directory().gate.add_permits(1);
-    dispatched.as_mut().now_or_never().expect("through");
+    dispatched.now_or_never().expect("through");
     assert_eq!(alice.lines(), ["#7 response slow []"]);
     assert_eq!(bob.lines(), ["left a alice MOVED"]);
 }
@@ -122,22 +96,12 @@ fn a_slow_directory_delays_nobody_else() {
 fn a_join_asks_again_if_the_policy_changed_meanwhile() {
     let server = turn_server();
     let alice = Asker::new(&server, "alice");
-    let envelope = Envelope {
-        request_id: "7".into(),
-        payload: Some(join("slow")),
-    };
-    let mut dispatched = Box::pin(signaling::dispatch(
-        &server,
-        &alice.connection,
-        envelope,
-        UNIX_EPOCH,
-    ));
-    assert!(dispatched.as_mut().now_or_never().is_none());
+    let mut dispatched = alice.begin(join("slow"));
     server.registry().policy_changed(&channel("slow"));
     server.directory().gate.add_permits(1);
     assert!(dispatched.as_mut().now_or_never().is_none(), "asks again");
     server.directory().gate.add_permits(1);
-    dispatched.as_mut().now_or_never().expect("through");
+    dispatched.now_or_never().expect("through");
     assert_eq!(server.directory().asked.load(Ordering::SeqCst), 2);
     assert_eq!(alice.lines(), ["#7 response slow []"]);
 }
@@ -146,16 +110,7 @@ fn a_join_asks_again_if_the_policy_changed_meanwhile() {
 fn a_join_is_answered_even_if_the_policy_keeps_changing() {
     let server = turn_server();
     let alice = Asker::new(&server, "alice");
-    let envelope = Envelope {
-        request_id: "7".into(),
-        payload: Some(join("slow")),
-    };
-    let mut dispatched = Box::pin(signaling::dispatch(
-        &server,
-        &alice.connection,
-        envelope,
-        UNIX_EPOCH,
-    ));
+    let mut dispatched = alice.begin(join("slow"));
     let mut rounds = 0;
     while dispatched.as_mut().now_or_never().is_none() {
         server.registry().policy_changed(&channel("slow"));

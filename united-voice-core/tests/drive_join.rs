@@ -7,21 +7,13 @@ use std::{sync::atomic::Ordering, time::Duration};
 use support::{
     channel,
     payloads::{ice, join, leave, offer, state},
-    peer::{Peer, seconds_since, settle},
-    server::{Server, server, server_with, turn_server},
+    peer::{Peer, seconds_since, settle, two},
+    server::{server, server_with, turn_server},
 };
 use tokio::time::{Instant, sleep};
 
 const NOTHING: [&str; 0] = [];
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// alice and bob in channel `a`. bob watches.
-async fn two(server: &Server) -> (Peer, Peer) {
-    let mut bob = Peer::joined(server, "bob", "a").await;
-    let alice = Peer::joined(server, "alice", "a").await;
-    assert_eq!(bob.told().await, "joined a alice");
-    (alice, bob)
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_directory_that_does_not_answer_times_out_while_writing_goes_on() {

@@ -7,22 +7,14 @@ use std::time::Duration;
 use support::{
     channel,
     payloads::{offer, speaking, state},
-    peer::{Peer, seconds_since, settle},
-    server::{Server, server, server_with},
+    peer::{Peer, seconds_since, settle, two},
+    server::{server, server_with},
 };
 use tokio::time::{Instant, sleep};
 use united_voice_core::{Disconnect, Frame, Limits, OpenDirectory, VoiceServer};
 
 const NOTHING: [&str; 0] = [];
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// alice and bob in channel `a`. bob watches.
-async fn two(server: &Server) -> (Peer, Peer) {
-    let mut bob = Peer::joined(server, "bob", "a").await;
-    let alice = Peer::joined(server, "alice", "a").await;
-    assert_eq!(bob.told().await, "joined a alice");
-    (alice, bob)
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_client_is_pinged_and_then_removed() {

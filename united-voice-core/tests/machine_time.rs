@@ -3,18 +3,20 @@
 
 mod support;
 
-use std::{cell::Cell, future::pending, time::Duration};
+use std::{cell::Cell, future::pending, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::FutureExt;
 use support::{
-    hosted::{EPOCH, Hosted},
+    hosted::{EPOCH, Hosted, start},
     payloads::{ice, join, leave, state},
     server::{server, server_with, turn_server},
+    user,
 };
 use united_voice_core::{
-    Frame, Step,
+    ConnectionMachine, Frame, Step,
     proto::{voice::IceServer, ws::envelope::Payload},
+    test_util::RecordingSink,
 };
 
 const NOTHING: [&str; 0] = [];
@@ -70,7 +72,8 @@ fn every_sign_of_life_restarts_the_ping_interval() {
     }
 }
 
-/// A pong makes the next deadline an earlier one if the ping's time-out is longer than the interval.
+/// If the ping's time-out is longer than the interval, a pong makes the next deadline an earlier
+/// one.
 #[test]
 fn a_client_that_answers_is_pinged_again_after_one_interval() {
     let server = server_with(|limits| {
@@ -210,6 +213,29 @@ fn a_dropped_step_loses_nothing() {
     let step = alice.machine.step(true, || now, never).now_or_never();
     assert!(matches!(step, Some(Step::Signal(_))), "{step:?}");
     assert_eq!(alice.steps(), NOTHING);
+}
+
+/// A loop does not read while a message is held. If the signals go to a sink of the host's own, no
+/// signal tells the loop that it may read again.
+#[test]
+fn a_step_says_when_a_host_with_its_own_sink_may_read_again() {
+    let server = server();
+    let sink = Arc::new(RecordingSink::default());
+    let now = start();
+    let mut machine = ConnectionMachine::open_with_sink(&server, &user("alice"), sink, now);
+    machine.receive_payload("1".into(), join("slow"), now);
+    machine.receive_payload("2".into(), state("slow"), now);
+    assert!(!machine.wants_input());
+    {
+        let mut step = pin!(machine.step(true, || now, |_| pending::<()>()));
+        assert!(step.as_mut().now_or_never().is_none());
+        server.directory().gate.add_permits(1);
+        let step = step.now_or_never();
+        assert!(matches!(step, Some(Step::Read)), "{step:?}");
+    }
+    assert!(machine.wants_input());
+    let step = machine.step(true, || now, |_| pending::<()>());
+    assert!(step.now_or_never().is_none(), "it says so once");
 }
 
 /// When a join ends, the next deadline may be earlier than the join's deadline was.

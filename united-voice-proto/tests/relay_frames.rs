@@ -8,20 +8,14 @@
 mod support;
 
 use proptest::{collection::vec, prelude::*};
-use support::{SENDER, config, damage, route, sent_by};
+use support::{SENDER, TELLING, config, damage, route, sent_by};
 use united_voice_proto::{
-    Codec, EncodedRelay, Incoming, Relay, decode, encode_protobuf, encode_speaking_event,
-    encode_state_update,
-    voice::{VoiceIceCandidate, VoiceSdpOffer, VoiceSpeakingEvent, VoiceStateUpdate},
+    Codec, EncodedRelay, Incoming, Relay, decode, encode_protobuf,
+    voice::{VoiceIceCandidate, VoiceSdpOffer},
     ws::{Envelope, envelope::Payload},
 };
-#[cfg(feature = "json")]
-use united_voice_proto::{encode_json, event_json};
 
 const LIMIT: usize = 128 * 1024;
-
-/// Tags, lengths, and first bytes of longer varints and characters.
-const TELLING: &[u8] = b"\x00\x01\x0a\x0b\x0c\x12\x1a\x22\x2a\x32\x3a\x7f\x80\xc2\xca\xd2\xff";
 
 /// Compares both ways, and says whether the short one took the frame.
 fn check(frame: &[u8]) -> bool {
@@ -229,74 +223,6 @@ proptest! {
     fn any_bytes(frame in vec(any::<u8>(), 0..40)) {
         check(&frame);
         check(&field(186, &frame));
-    }
-
-    #[test]
-    fn events_are_written_as_prost_writes_them(
-        texts in vec(vec(any::<char>(), 0..200), 3),
-        flags in any::<[bool; 3]>(),
-    ) {
-        let [request_id, channel_id, user_id] =
-            [0, 1, 2].map(|number: usize| String::from_iter(&texts[number]));
-        let [muted, deafened, speaking] = flags;
-        let state = encode_state_update(&request_id, &channel_id, &user_id, muted, deafened);
-        let told = encode_speaking_event(&request_id, &channel_id, &user_id, speaking);
-        let envelope = |payload| Envelope { request_id: request_id.clone(), payload: Some(payload) };
-        let update = VoiceStateUpdate {
-            channel_id: channel_id.clone(),
-            user_id: user_id.clone(),
-            muted,
-            deafened,
-        };
-        prop_assert_eq!(state, encode_protobuf(&envelope(Payload::VoiceStateUpdate(update))));
-        let event = VoiceSpeakingEvent { channel_id, user_id, speaking };
-        prop_assert_eq!(told, encode_protobuf(&envelope(Payload::VoiceSpeakingEvent(event))));
-    }
-
-    /// A frame has one JSON form, whichever way it is made.
-    #[cfg(feature = "json")]
-    #[test]
-    fn events_have_the_json_form_that_decoding_gives(
-        texts in vec(any::<String>(), 3),
-        flags in any::<[bool; 3]>(),
-        damage in vec(damage(TELLING), 0..3),
-    ) {
-        let [muted, deafened, speaking] = flags;
-        let [request_id, channel_id, user_id] = [0, 1, 2].map(|number: usize| &texts[number][..]);
-        for frame in [
-            encode_state_update(request_id, channel_id, user_id, muted, deafened),
-            encode_speaking_event(request_id, channel_id, user_id, speaking),
-        ] {
-            let slow = |frame: &[u8]| decode(Codec::Protobuf, frame, LIMIT).map(|it| encode_json(&it));
-            prop_assert_eq!(event_json(&frame), slow(&frame).ok());
-            let mut frame = frame.to_vec();
-            for damage in &damage {
-                damage.apply(&mut frame);
-            }
-            if let Some(json) = event_json(&frame) {
-                prop_assert_eq!(Ok(json), slow(&frame));
-            }
-        }
-    }
-}
-
-/// Short frames are stored in another way than long ones.
-#[test]
-fn events_of_every_length_are_written_as_prost_writes_them() {
-    for length in 0..=200 {
-        let user_id = "u".repeat(length);
-        let update = VoiceStateUpdate {
-            user_id: user_id.clone(),
-            muted: true,
-            ..VoiceStateUpdate::default()
-        };
-        let expected = encode_protobuf(&Envelope {
-            request_id: String::new(),
-            payload: Some(Payload::VoiceStateUpdate(update)),
-        });
-        let written = encode_state_update("", "", &user_id, true, false);
-        assert_eq!(written, expected, "{length}");
-        assert_eq!(written.clone().as_ptr(), written.as_ptr());
     }
 }
 

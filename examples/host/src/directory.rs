@@ -10,10 +10,9 @@ impl VoiceDirectory for Store {
     /// Takes one query. The ban comes last, because it only matters if the channel exists and is a
     /// voice channel. A user that was deleted while connected is `Forbidden`.
     async fn admit(&self, user: &UserId, channel: &ChannelId) -> Result<Admission, AdmitError> {
-        let admittance = self.admittance(user, channel).await.map_err(|error| {
-            tracing::warn!(%error, "the database could not say who may join");
-            AdmitError::unavailable(error)
-        })?;
+        // The library logs the error.
+        let admittance = self.admittance(user, channel).await;
+        let admittance = admittance.map_err(AdmitError::unavailable)?;
         let admittance = admittance.ok_or(AdmitError::ChannelNotFound)?;
         if admittance.kind != ChannelKind::Voice {
             return Err(AdmitError::NotAVoiceChannel);

@@ -27,7 +27,7 @@ use crate::{
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(8);
 
 /// How long requests that are not yet answered, or not yet received, may delay the end.
-const REQUEST_PATIENCE: Duration = Duration::from_secs(3);
+const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the database may take to merge its write-ahead log. Without that it does so at the next
 /// start.
@@ -286,7 +286,7 @@ async fn until_ended(
     stop.send_replace(true);
     voice.shutdown();
     let ended = async {
-        let (requests, ()) = tokio::join!(timeout(REQUEST_PATIENCE, server), voice.drained());
+        let (requests, ()) = tokio::join!(timeout(ANSWER_PATIENCE, server), voice.drained());
         requests.unwrap_or(Ok(()))
     };
     tokio::select! {

@@ -107,7 +107,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         let may_ask = has_room && voice.wants_input(); // +voice
         tokio::select! {
             code = outbox.closed() => return End::Close(code),
-            end = voice::run(&mut voice, &outbox) => return end, // +voice
+            end = voice::step(&mut voice, &outbox) => if let Some(end) = end { return end }, // +voice
             written = write(&outbox, writer) => match written {
                 // The queue was full, and the client has read something.
                 Ok(()) if !has_room => voice.wrote(voice::now()), // +voice

@@ -117,16 +117,17 @@ pub(crate) fn open(voice: &Voice, user: u64, outbox: &Arc<Outbox>) -> Connection
     Connection::open_with_sink(voice, &user, sink, now())
 }
 
-/// Does what is due, until the connection has to end. Cancel safe.
-pub(crate) async fn run(voice: &mut Connection, outbox: &Outbox) -> End {
-    loop {
-        match voice.step(true, now, |at| sleep_until(at.into())).await {
-            // If the queue has no room, the client can show that it is alive by reading what waits.
-            Step::Ping => drop(outbox.push(Outgoing::Ping, Kind::Hint)),
-            Step::Close(Some(close)) => return End::Close(close.code),
-            _ => return End::Gone,
-        }
+/// Does what is due next. Returns how the connection ends, or `None` if it goes on. Cancel safe.
+pub(crate) async fn step(voice: &mut Connection, outbox: &Outbox) -> Option<End> {
+    match voice.step(true, now, |at| sleep_until(at.into())).await {
+        // If the queue has no room, the client can show that it is alive by reading what waits.
+        Step::Ping => drop(outbox.push(Outgoing::Ping, Kind::Hint)),
+        // The loop around it looks again whether to read.
+        Step::Read => {}
+        Step::Close(Some(close)) => return Some(End::Close(close.code)),
+        _ => return Some(End::Gone),
     }
+    None
 }
 
 /// The present time by Tokio's clock, which the tests set.

@@ -196,15 +196,17 @@ mod tests {
         };
         let start = Instant::now();
         let pacer = Pacer::new(schedule).unwrap();
-        let mut fired = 0;
+        let (mut fired, mut rounds) = (0, 0);
         while fired < 50 {
             fired += pacer.tick().await.unwrap();
+            rounds += 1;
             // A sender that could not run for this long.
             std::thread::sleep(7 * MS);
             let due = u64::try_from(start.elapsed().as_millis()).unwrap();
             assert!(fired <= due, "{fired} by {due} ms");
         }
         assert!(start.elapsed() >= 50 * MS);
-        assert!(start.elapsed() < 1000 * MS, "{:?}", start.elapsed());
+        // Otherwise each round would fire once.
+        assert!(rounds < 25, "{rounds} rounds");
     }
 }

@@ -20,6 +20,11 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 type Answer<T, E> = oneshot::Receiver<Result<T, E>>;
 
+/// The answer, which must be there already.
+fn answered<T, E>(answer: &mut Answer<T, E>) -> Result<T, E> {
+    answer.try_recv().expect("an answer")
+}
+
 struct Party {
     call: Call,
     now: Instant,
@@ -70,7 +75,10 @@ impl Party {
     /// The id and payload of the next envelope that the client sends.
     fn sent(&mut self) -> (String, Payload) {
         let envelope = self.call.pop_outgoing().expect("something was sent");
-        (envelope.request_id, envelope.payload.unwrap())
+        (
+            envelope.request_id,
+            envelope.payload.expect("a client sends payloads"),
+        )
     }
 
     fn hear(&mut self, request_id: &str, payload: Payload) {
@@ -99,7 +107,7 @@ impl Party {
         let mut party = Self::online();
         let mut answer = party.join(channel);
         party.let_in(session);
-        assert!(answer.try_recv().unwrap().is_ok());
+        assert!(answered(&mut answer).is_ok());
         assert!(matches!(
             party.event(),
             Event::Entered {
@@ -153,11 +161,11 @@ fn answers_find_their_requests_in_any_order() {
     assert!(first.try_recv().is_err(), "not answered yet");
     party.hear(&first_id, error(ErrorCode::ChannelFull, "a"));
     assert_eq!(
-        first.try_recv().unwrap().unwrap_err().code(),
+        answered(&mut first).expect_err("refused").code(),
         Some(ErrorCode::ChannelFull)
     );
     assert_eq!(
-        second.try_recv().unwrap().unwrap_err().code(),
+        answered(&mut second).expect_err("refused").code(),
         Some(ErrorCode::Forbidden)
     );
     party.nothing_happened();
@@ -169,7 +177,7 @@ fn a_refused_join_changes_nothing() {
     let mut answer = party.join("b");
     let (id, _) = party.sent();
     party.hear(&id, error(ErrorCode::ChannelFull, "b"));
-    assert!(answer.try_recv().unwrap().is_err());
+    assert!(answered(&mut answer).is_err());
     assert!(party.offer().is_ok(), "still in a");
     party.sent();
     party.reconnect();
@@ -185,10 +193,10 @@ fn the_last_join_is_repeated_on_the_next_connection() {
     let mut party = Party::online();
     let (mut first, mut last) = (party.join("a"), party.join("b"));
     party.reconnect();
-    assert_eq!(first.try_recv().unwrap(), Err(JoinError::Superseded));
+    assert_eq!(answered(&mut first), Err(JoinError::Superseded));
     assert!(last.try_recv().is_err(), "not answered yet");
     party.let_in("s");
-    assert_eq!(last.try_recv().unwrap().unwrap().channel_id, "b");
+    assert_eq!(answered(&mut last).expect("joined").channel_id, "b");
 }
 
 #[test]
@@ -196,7 +204,7 @@ fn after_a_leave_the_client_does_not_rejoin() {
     let mut party = Party::seated("a", "s1");
     let mut answer = party.leave();
     party.call.lost();
-    assert_eq!(answer.try_recv().unwrap(), Ok(()));
+    assert_eq!(answered(&mut answer), Ok(()));
     assert!(matches!(
         party.event(),
         Event::Exited {
@@ -212,10 +220,10 @@ fn after_a_leave_the_client_does_not_rejoin() {
 fn leaving_while_offline_needs_no_server() {
     let mut party = Party::seated("a", "s1");
     party.call.lost();
-    assert_eq!(party.leave().try_recv().unwrap(), Ok(()));
+    assert_eq!(answered(&mut party.leave()), Ok(()));
     assert!(matches!(party.event(), Event::Exited { .. }));
     assert_eq!(
-        party.leave().try_recv().unwrap(),
+        answered(&mut party.leave()),
         Err(RequestError::NotInChannel)
     );
     party.call.opened(party.now);
@@ -228,7 +236,7 @@ fn a_refused_leave_changes_nothing() {
     let mut answer = party.leave();
     let (id, _) = party.sent();
     party.hear(&id, error(ErrorCode::RateLimited, "a"));
-    assert!(answer.try_recv().unwrap().unwrap_err().is_retryable());
+    assert!(answered(&mut answer).expect_err("refused").is_retryable());
     party.reconnect();
     party.let_in("s2");
 }
@@ -308,7 +316,7 @@ fn state_is_told_again_to_a_new_session_only() {
     let mut answer = party.mute();
     let (id, update) = party.sent();
     party.hear(&id, update);
-    assert_eq!(answer.try_recv().unwrap(), Ok(()));
+    assert_eq!(answered(&mut answer), Ok(()));
     party.nothing_happened();
 
     let _again = party.join("a");
@@ -331,7 +339,7 @@ fn state_is_told_again_to_a_new_session_only() {
 #[test]
 fn refusals_of_relayed_messages_name_them() {
     let mut party = Party::seated("a", "s1");
-    let id = party.offer().unwrap();
+    let id = party.offer().expect("sent");
     let (request_id, _) = party.sent();
     party.hear(&request_id, error(ErrorCode::StaleSession, "a"));
     let Event::Refused { relay, refusal } = party.event() else {
@@ -375,8 +383,8 @@ fn requests_expire_and_an_unanswered_join_ends_the_connection() {
     assert!(mute.try_recv().is_err() && join.try_recv().is_err());
     assert!(!party.call.is_unresponsive());
     party.call.tick(party.now + TIMEOUT);
-    assert_eq!(mute.try_recv().unwrap(), Err(RequestError::TimedOut));
-    assert_eq!(join.try_recv().unwrap(), Err(JoinError::TimedOut));
+    assert_eq!(answered(&mut mute), Err(RequestError::TimedOut));
+    assert_eq!(answered(&mut join), Err(JoinError::TimedOut));
     assert!(party.call.is_unresponsive());
     party.reconnect();
     let Event::Entered { .. } = ({
@@ -393,6 +401,6 @@ fn an_answer_of_the_wrong_kind_counts_as_none() {
     let mut join = party.join("a");
     let (id, _) = party.sent();
     party.hear(&id, leave_event("a", "me", "s", LeaveReason::Left));
-    assert_eq!(join.try_recv().unwrap(), Err(JoinError::TimedOut));
+    assert_eq!(answered(&mut join), Err(JoinError::TimedOut));
     assert!(party.call.is_unresponsive());
 }

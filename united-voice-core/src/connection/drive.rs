@@ -232,7 +232,7 @@ where
                 let _ = self.transport.start_send_unpin(Frame::Close(close));
                 return Ok(());
             }
-            Step::End(_) => return Ok(()),
+            Step::Read | Step::End(_) => return Ok(()),
         };
         self.transport.start_send_unpin(frame)
     }

@@ -28,6 +28,10 @@ pub enum Step {
     Signal(Signal),
     /// Send a ping. Any message that the client sends next counts as the answer.
     Ping,
+    /// Read the socket again: the message that had to wait was handled, so
+    /// [`ConnectionMachine::wants_input`] has become true. Only [`ConnectionMachine::step`] gives
+    /// this step, to a loop that has stopped reading and waits for nothing else.
+    Read,
     /// Send this close frame, call [`ConnectionMachine::close_sent`], and go on with the machine
     /// until [`Step::End`].
     ///
@@ -79,6 +83,7 @@ pub enum Step {
 ///                     machine.close_sent(Now::read());
 ///                 }
 ///                 Step::End(disconnect) => return disconnect,
+///                 // `Step::Read`, for which the loop begins again.
 ///                 _ => {}
 ///             },
 ///             read = socket.read(), if wants_input => match read {
@@ -129,7 +134,8 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
     ///
     /// The host then has two duties. It reads no requests while its queue is over its limit. If the
     /// registry closes the sink ([`SignalSink::close`]), the host ends the machine, or it drops the
-    /// machine and closes the socket itself.
+    /// machine and closes the socket itself. If pings and close frames go into the same queue, the
+    /// machine may always be told that the socket is writable.
     ///
     /// # Locking
     ///
@@ -153,7 +159,7 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         now: Now,
     ) -> Self {
         let limits = server.limits();
-        let drain_guard = server.registry().inner.drain_guard();
+        let drain_guard = server.registry().drain_guard();
         let phase = match server.connect(user, sink) {
             Ok(connection) => {
                 Phase::Open(OpenConnection::new(connection, signals, codec, limits, now))
@@ -305,10 +311,14 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
     ) -> Step {
         let mut timer = pin!(None);
         let mut set_to = None;
+        let wanted_input = self.wants_input();
         poll_fn(|cx| {
             loop {
                 if let Poll::Ready(step) = self.poll_step(cx, now(), writable) {
                     return Poll::Ready(step);
+                }
+                if !wanted_input && self.wants_input() {
+                    return Poll::Ready(Step::Read);
                 }
                 let deadline = self.deadline();
                 if set_to.replace(deadline) != Some(deadline) {

@@ -359,8 +359,8 @@ impl OpenConnection {
             server.push_ice_servers(&self.connection, now.wall);
             self.watch_credentials(server, now);
         }
-        // A pong replaces the deadline of the ping by an earlier one, if the ping's time-out is longer
-        // than the interval. It cannot be earlier than one interval from now.
+        // If the ping's time-out is longer than the interval, a pong replaces the deadline of the
+        // ping by an earlier one. That cannot be earlier than one interval from now.
         let limits = server.limits();
         let next_ping = after(now.monotonic, limits.ping_interval);
         self.look_at = self.deadline(limits).min(next_ping);
@@ -385,7 +385,7 @@ impl OpenConnection {
             sent,
             rate_limited,
         } = std::mem::take(&mut self.tally);
-        let counters = &self.connection.registry().inner.counters;
+        let counters = self.connection.registry().counters();
         counters.traffic(received.into(), sent.into(), rate_limited.into());
     }
 

@@ -271,7 +271,9 @@ mod tests {
         let admission =
             Admission::new(Profile::default()).with_max_participants(NonZeroU32::new(limit));
         let new = SessionId::new(9);
-        let number = |session: SessionId| u64::from_str_radix(&session.to_string(), 16).unwrap();
+        let number = |session: SessionId| {
+            u64::from_str_radix(&session.to_string(), 16).expect("hexadecimal digits")
+        };
         decide(room, "alice", present.as_ref(), new, &admission).map(|decision| match decision {
             Decision::Stay(session) => (number(session), None),
             Decision::Sit { session, ends } => (number(session), ends.map(number)),

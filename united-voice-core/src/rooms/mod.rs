@@ -6,6 +6,7 @@
 //! ```text
 //! room                        one room's members: pure
 //! cell, user, index, fanout   a room and a user behind their locks; maps by id; delivery
+//! relayed                     what is read of a message from one member to another
 //! registry                    the maps, the numbers, the order of locks
 //! change                      applies and tells
 //! end                         the one way out of a room, for every reason

@@ -43,7 +43,7 @@ use crate::{
 /// but short locks. None may be called from inside a [`SignalSink`].
 #[derive(Clone)]
 pub struct VoiceRoomRegistry {
-    pub(crate) inner: Arc<RegistryInner>,
+    pub(super) inner: Arc<RegistryInner>,
 }
 
 pub(crate) struct RegistryInner {
@@ -231,12 +231,19 @@ impl VoiceRoomRegistry {
     }
 }
 
-impl RegistryInner {
-    pub(crate) fn drain_guard(self: &Arc<Self>) -> DrainGuard {
-        self.drain_guards.fetch_add(1, Ordering::SeqCst);
-        DrainGuard(Arc::clone(self))
+/// What the rest of the crate asks of the registry.
+impl VoiceRoomRegistry {
+    pub(crate) fn drain_guard(&self) -> DrainGuard {
+        self.inner.drain_guards.fetch_add(1, Ordering::SeqCst);
+        DrainGuard(Arc::clone(&self.inner))
     }
 
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+}
+
+impl RegistryInner {
     pub(crate) fn next_number(&self) -> u64 {
         self.counter.fetch_add(1, Ordering::Relaxed)
     }

@@ -50,8 +50,8 @@ impl VoiceConnection {
                 return Err(RelayError::new(RelayFailure::NotInChannel, channel));
             };
             let refused = |reason| RelayError::new(reason, seat.room.id.as_str());
-            let mut cell = seat.room.state.lock();
-            let members = cell.open_mut();
+            let cell = seat.room.state.lock();
+            let members = cell.open();
             let members = members.ok_or_else(|| refused(RelayFailure::NotInChannel))?;
             let target = decide(members, seat.session, &message).map_err(refused)?;
             let signal = message.into_signal(&self.user.id, seat.session);

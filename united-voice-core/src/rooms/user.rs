@@ -152,7 +152,8 @@ mod tests {
         cell.push(entry(2));
         cell.push(entry(3));
         assert_eq!(numbers(&cell), [1, 2, 3]);
-        assert_eq!(cell.remove(|entry| entry.number == 2).unwrap().number, 2);
+        let removed = cell.remove(|entry| entry.number == 2).expect("it is there");
+        assert_eq!(removed.number, 2);
         assert!(cell.remove(|entry| entry.number == 2).is_none());
         assert_eq!(numbers(&cell), [1, 3]);
         assert!(cell.connection_mut(3).is_some() && cell.connection(2).is_none());

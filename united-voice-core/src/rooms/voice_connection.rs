@@ -30,10 +30,10 @@ use crate::{
 /// A method that answers the client takes a `request_id`. The answer goes through the connection's
 /// own sink, so that it keeps its place among the events.
 pub struct VoiceConnection {
-    pub(crate) registry: VoiceRoomRegistry,
-    pub(crate) user: Arc<User>,
+    pub(super) registry: VoiceRoomRegistry,
+    pub(super) user: Arc<User>,
     /// Names this connection among those of its user.
-    pub(crate) number: u64,
+    pub(super) number: u64,
     ice_grants: AtomicU64,
     /// `VoiceRoomRegistry::drained` waits until it is dropped.
     _drain_guard: DrainGuard,
@@ -56,10 +56,13 @@ impl VoiceRoomRegistry {
         user: &UserId,
         sink: Arc<dyn SignalSink>,
     ) -> Result<VoiceConnection, ConnectError> {
+        // Made before the connection is entered. Otherwise the registry could count as drained
+        // although a connection has just come in.
+        let drain_guard = self.drain_guard();
         let number = self.inner.next_number();
         let user = self.inner.enter(user, number, sink)?;
         Ok(VoiceConnection {
-            _drain_guard: self.inner.drain_guard(),
+            _drain_guard: drain_guard,
             registry: self.clone(),
             user,
             number,

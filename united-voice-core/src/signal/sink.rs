@@ -136,20 +136,6 @@ impl<T: SignalSink + ?Sized> SignalSink for Arc<T> {
     }
 }
 
-impl<T: SignalSink + ?Sized> SignalSink for Box<T> {
-    fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
-        (**self).deliver(signal)
-    }
-
-    fn deliver_owned(&self, signal: Signal) -> Result<(), SinkError> {
-        (**self).deliver_owned(signal)
-    }
-
-    fn close(&self, reason: CloseReason) {
-        (**self).close(reason);
-    }
-}
-
 /// Why a sink did not take a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum SinkError {

@@ -1,6 +1,6 @@
 //! A connection without a transport. It sends whole envelopes.
 
-use std::{sync::Arc, time::UNIX_EPOCH};
+use std::{pin::Pin, sync::Arc, time::UNIX_EPOCH};
 
 use futures::FutureExt;
 use united_voice_core::{
@@ -45,13 +45,24 @@ impl Asker {
     }
 
     pub(crate) fn ask_as(&self, request_id: &str, payload: Option<Payload>) -> Vec<String> {
+        let dispatched = self.dispatch(request_id, payload);
+        dispatched.now_or_never().expect("at once");
+        self.lines()
+    }
+
+    /// Sends a payload that has to wait, under the request id 7.
+    pub(crate) fn begin(&self, payload: Payload) -> Pin<Box<impl Future<Output = ()>>> {
+        let mut dispatched = Box::pin(self.dispatch("7", Some(payload)));
+        assert!(dispatched.as_mut().now_or_never().is_none(), "it waits");
+        dispatched
+    }
+
+    fn dispatch(&self, request_id: &str, payload: Option<Payload>) -> impl Future<Output = ()> {
         let envelope = Envelope {
             request_id: request_id.into(),
             payload,
         };
-        let dispatched = signaling::dispatch(&self.server, &self.connection, envelope, UNIX_EPOCH);
-        dispatched.now_or_never().expect("at once");
-        self.lines()
+        signaling::dispatch(&self.server, &self.connection, envelope, UNIX_EPOCH)
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {

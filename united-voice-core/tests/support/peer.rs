@@ -157,6 +157,14 @@ impl Peer {
     }
 }
 
+/// alice and bob in channel `a`. bob watches.
+pub(crate) async fn two(server: &Server) -> (Peer, Peer) {
+    let mut bob = Peer::joined(server, "bob", "a").await;
+    let alice = Peer::joined(server, "alice", "a").await;
+    assert_eq!(bob.told().await, "joined a alice");
+    (alice, bob)
+}
+
 /// Runs every task until it waits. The clock advances by one millisecond.
 pub(crate) async fn settle() {
     sleep(Duration::from_millis(1)).await;

@@ -17,8 +17,8 @@ pub enum RelayKind {
 /// not need the message itself, and rewriting the frame takes one allocation.
 /// [`Incoming::decode`](crate::Incoming::decode) makes these.
 ///
-/// A relay stands for the envelope that [`decode`](crate::decode) would make of the frame: it has the same texts,
-/// and all of them are checked UTF-8.
+/// A relay stands for the envelope that [`decode`](crate::decode) would make of the frame: it has
+/// the same texts, and all of them are checked UTF-8.
 #[derive(Clone, Copy)]
 pub struct Relay<'a> {
     pub(super) frame: &'a [u8],

@@ -1,10 +1,16 @@
-//! Shared by the tests of relays in protobuf and in JSON.
+//! Shared by the tests of relays and events, in protobuf and in JSON.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use proptest::prelude::*;
 use united_voice_proto::{
     RelayKind,
     ws::{Envelope, envelope::Payload},
 };
+
+/// For [`damage`] of protobuf: tags, lengths, and first bytes of longer varints and characters.
+pub(crate) const TELLING: &[u8] =
+    b"\x00\x01\x0a\x0b\x0c\x12\x1a\x22\x2a\x32\x3a\x7f\x80\xc2\xca\xd2\xff";
 
 pub(crate) const SENDER: (&str, &str) = ("zoë", "0123456789abcdef-2a");
 

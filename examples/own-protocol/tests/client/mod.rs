@@ -1,5 +1,5 @@
-//! A client of Parley over a stream in memory. The clock of its tests stands still while anything can be done, so a
-//! deadline passes only where nothing would ever happen.
+//! A client of Parley over a stream in memory. The clock of its tests stands still while anything
+//! can be done, so a deadline passes only if nothing would ever happen.
 
 #![allow(dead_code, reason = "each test uses its part")]
 
@@ -20,7 +20,8 @@ use united_voice_own_protocol::{
 
 const DEADLINE: Duration = Duration::from_secs(40);
 
-/// Text channel 1, voice channel 2, voice channel 3 for one. Accounts 1 to 3 with their numbers as tokens.
+/// Text channel 1, voice channel 2, voice channel 3 for one. Accounts 1 to 3 with their numbers as
+/// tokens.
 pub(crate) fn server(limits: Limits, ice: IceConfig) -> Arc<Server> {
     let for_one = VoiceSettings {
         max_participants: std::num::NonZeroU32::new(1),
@@ -157,7 +158,8 @@ impl Client {
         }
     }
 
-    /// Checks that nothing was sent to this client unasked: the answer to a request is what comes next.
+    /// Checks that nothing was sent to this client unasked: the answer to a request is what comes
+    /// next.
     pub(crate) async fn heard_nothing(&mut self) {
         let say = Payload::Say(Say {
             channel: 0,

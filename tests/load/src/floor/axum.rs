@@ -12,10 +12,9 @@ use axum::{
     routing::any,
     serve::ListenerExt as _,
 };
-use bytes::Bytes;
 
 use super::{
-    forward::{Message, Rooms, forward},
+    forward::{Rooms, forward, websocket_message},
     listen::config,
 };
 
@@ -43,26 +42,4 @@ async fn upgrade(
         .on_upgrade(|socket: WebSocket| forward(rooms, socket))
 }
 
-impl Message for ws::Message {
-    fn line(&self) -> Option<&str> {
-        match self {
-            Self::Text(line) => Some(line),
-            _ => None,
-        }
-    }
-
-    fn into_bytes(self) -> Option<Bytes> {
-        match self {
-            Self::Binary(bytes) => Some(bytes),
-            _ => None,
-        }
-    }
-
-    fn text(line: String) -> Self {
-        Self::Text(line.into())
-    }
-
-    fn binary(bytes: Bytes) -> Self {
-        Self::Binary(bytes)
-    }
-}
+websocket_message!(ws::Message);

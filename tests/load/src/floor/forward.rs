@@ -26,6 +26,39 @@ pub(super) trait Message: Send + 'static {
     fn binary(bytes: Bytes) -> Self;
 }
 
+/// The messages of all WebSocket libraries here have these two variants.
+macro_rules! websocket_message {
+    ($message:ty) => {
+        impl $crate::floor::forward::Message for $message {
+            fn line(&self) -> Option<&str> {
+                match self {
+                    Self::Text(line) => Some(line),
+                    _ => None,
+                }
+            }
+
+            fn into_bytes(self) -> Option<bytes::Bytes> {
+                match self {
+                    Self::Binary(bytes) => Some(bytes),
+                    _ => None,
+                }
+            }
+
+            fn text(line: String) -> Self {
+                Self::Text(line.into())
+            }
+
+            fn binary(bytes: bytes::Bytes) -> Self {
+                Self::Binary(bytes)
+            }
+        }
+    };
+}
+
+pub(super) use websocket_message;
+
+websocket_message!(tungstenite::Message);
+
 /// All rooms.
 #[derive(Debug, Default)]
 pub(super) struct Rooms(Mutex<HashMap<String, Arc<Room>>>);
@@ -165,29 +198,5 @@ impl Drop for Place {
         self.room
             .members()
             .retain(|member| member.name != self.name);
-    }
-}
-
-impl Message for tungstenite::Message {
-    fn line(&self) -> Option<&str> {
-        match self {
-            Self::Text(line) => Some(line),
-            _ => None,
-        }
-    }
-
-    fn into_bytes(self) -> Option<Bytes> {
-        match self {
-            Self::Binary(bytes) => Some(bytes),
-            _ => None,
-        }
-    }
-
-    fn text(line: String) -> Self {
-        Self::Text(line.into())
-    }
-
-    fn binary(bytes: Bytes) -> Self {
-        Self::Binary(bytes)
     }
 }

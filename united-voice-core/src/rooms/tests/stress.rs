@@ -51,6 +51,17 @@ fn on_threads<T: Send + 'static>(
     results.into_iter().map(|(_, result)| result).collect()
 }
 
+fn assert_empty(registry: &VoiceRoomRegistry) {
+    let stats = registry.stats();
+    let left = [
+        stats.rooms,
+        stats.users,
+        stats.connections,
+        stats.participants,
+    ];
+    assert_eq!(left, [0; 4]);
+}
+
 const USERS: u8 = 6;
 const CHANNELS: u8 = 3;
 const THREADS: usize = 4;
@@ -100,16 +111,7 @@ fn all_replicas_are_right_after_many_threads_acted_at_random() {
         let guests = Mutex::new(guests);
         move |_| guests.lock().expect("no panic").clear()
     });
-    let stats = registry.stats();
-    assert_eq!(
-        (
-            stats.rooms,
-            stats.users,
-            stats.connections,
-            stats.participants
-        ),
-        (0, 0, 0, 0)
-    );
+    assert_empty(&registry);
 }
 
 #[test]
@@ -195,16 +197,7 @@ fn a_connection_that_races_with_the_removal_of_the_user_is_not_lost() {
             assert!(shared.participant_count(&channel("a")) <= 1);
         }
     });
-    let stats = registry.stats();
-    assert_eq!(
-        (
-            stats.rooms,
-            stats.users,
-            stats.connections,
-            stats.participants
-        ),
-        (0, 0, 0, 0)
-    );
+    assert_empty(&registry);
 }
 
 #[test]
