@@ -173,16 +173,13 @@ impl Hall {
         }
     }
 
-    /// Everybody takes the one frame that a broadcast sends.
-    ///
-    /// # Panics
-    ///
-    /// If somebody got none.
-    #[inline]
-    pub fn take_one_each(&mut self) {
-        for seated in &mut self.seated {
-            seated.inbox.take_one();
-        }
+    /// Takes the members out of the hall: their connections and their inboxes, each side by side.
+    /// They stay in their rooms.
+    pub fn take_seated(&mut self) -> (Vec<VoiceConnection>, Vec<Inbox>) {
+        let seated = self.seated.drain(..);
+        seated
+            .map(|seated| (seated.connection, seated.inbox))
+            .unzip()
     }
 
     /// What `operation` sends to each of `seated`, in their order.

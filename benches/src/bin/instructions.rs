@@ -159,12 +159,12 @@ fn bare_queue() -> Operation {
 
 fn state_in(members: usize) -> Operation {
     let mut hall = Hall::new(1, members);
+    let (connections, mut inboxes) = hall.take_seated();
     let room = channel(0);
     Box::new(move || {
-        let sender = &hall.seated[0].connection;
-        let told = sender.update_state(black_box(&room), true, false, "");
+        let told = connections[0].update_state(black_box(&room), true, false, "");
         told.expect("seated");
-        hall.take_one_each();
+        inboxes.iter_mut().for_each(Inbox::take_one);
     })
 }
 

@@ -174,6 +174,8 @@ fn broadcasts(report: &mut Report) {
             .collect();
         let mut updates = Vec::new();
         for (mut hall, (queues, mut inboxes)) in placements {
+            // The inboxes of the room lie side by side, as those of the floor do.
+            let (connections, mut members) = hall.take_seated();
             updates.extend(pairs(
                 PAIRS / PLACEMENTS,
                 || {
@@ -181,10 +183,9 @@ fn broadcasts(report: &mut Report) {
                     inboxes.iter_mut().for_each(Inbox::take_one);
                 },
                 || {
-                    let sender = &hall.seated[0].connection;
-                    let updated = sender.update_state(black_box(&room), true, false, "");
+                    let updated = connections[0].update_state(black_box(&room), true, false, "");
                     updated.expect("seated");
-                    hall.take_one_each();
+                    members.iter_mut().for_each(Inbox::take_one);
                 },
             ));
         }
