@@ -138,3 +138,8 @@ pub fn transport(
         codec: handshake.codec(),
     })
 }
+
+/// The code in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

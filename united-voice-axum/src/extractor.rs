@@ -59,11 +59,11 @@ impl<S: Sync, Io> FromRequestParts<S> for VoiceUpgrade<Io> {
     }
 }
 
-impl<Io> sealed::Upgrade for VoiceUpgrade<Io>
+impl<Io> sealed::Answer for VoiceUpgrade<Io>
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    fn upgrade<D: VoiceDirectory>(self, server: &VoiceServer<D>, user: UserId) -> Response {
+    fn answer<D: VoiceDirectory>(self, server: &VoiceServer<D>, user: UserId) -> Response {
         let handshake = match self.handshake {
             Ok(handshake) => handshake,
             Err(error) => return error.response(),
@@ -133,4 +133,31 @@ where
 fn send_at_once(io: &dyn Any) {
     // It fails only if the connection is gone, and then reading says so.
     let _ = io.downcast_ref().map(|io: &TcpStream| io.set_nodelay(true));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::size_of_val;
+
+    use axum::extract::Request;
+    use united_voice_core::OpenDirectory;
+
+    use super::*;
+
+    /// The memory of an idle connection is mostly its task.
+    #[test]
+    fn the_task_has_room_for_one_connection() {
+        let server = VoiceServer::builder(OpenDirectory).build().unwrap();
+        let user = UserId::new("ada").unwrap();
+        let connection = hyper::upgrade::on(Request::new(()));
+        let task = talk::<_, TcpStream>(server.clone(), user.clone(), None, connection);
+        let io = tokio::io::join(tokio::io::empty(), tokio::io::sink());
+        let socket = Box::new(WebSocket::new(io, [], server.limits()));
+        let one = size_of_val(&drive(&server, socket, user, None));
+        assert!(
+            size_of_val(&task) < one + 256,
+            "{} bytes, of which one connection takes {one}",
+            size_of_val(&task)
+        );
+    }
 }

@@ -95,24 +95,24 @@ pub fn upgrade<D: VoiceDirectory>(
     user: UserId,
     request: impl Upgrade,
 ) -> Response {
-    request.upgrade(server, user)
+    request.answer(server, user)
 }
 
 /// A request that [`upgrade`] takes: [`VoiceUpgrade`] or axum's [`WebSocketUpgrade`].
-pub trait Upgrade: sealed::Upgrade {}
+pub trait Upgrade: sealed::Answer {}
 
-impl<T: sealed::Upgrade> Upgrade for T {}
+impl<T: sealed::Answer> Upgrade for T {}
 
 mod sealed {
     use super::{Response, UserId, VoiceDirectory, VoiceServer};
 
-    pub trait Upgrade {
-        fn upgrade<D: VoiceDirectory>(self, server: &VoiceServer<D>, user: UserId) -> Response;
+    pub trait Answer {
+        fn answer<D: VoiceDirectory>(self, server: &VoiceServer<D>, user: UserId) -> Response;
     }
 }
 
-impl<F: OnFailedUpgrade> sealed::Upgrade for WebSocketUpgrade<F> {
-    fn upgrade<D: VoiceDirectory>(self, server: &VoiceServer<D>, user: UserId) -> Response {
+impl<F: OnFailedUpgrade> sealed::Answer for WebSocketUpgrade<F> {
+    fn answer<D: VoiceDirectory>(self, server: &VoiceServer<D>, user: UserId) -> Response {
         let limit = server.limits().max_message_bytes;
         let upgrade = self
             .max_message_size(limit)
@@ -134,3 +134,8 @@ impl<F: OnFailedUpgrade> sealed::Upgrade for WebSocketUpgrade<F> {
         })
     }
 }
+
+/// The code in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

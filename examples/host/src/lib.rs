@@ -42,8 +42,3 @@ pub use serve::{Serving, run};
 pub use signals::Shutdown;
 pub use store::{Admittance, Channel, ChannelKind, LookupError, Store};
 pub use token::{TOKEN_LIFETIME, TokenError, Tokens};
-
-/// The code in the README compiles.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

@@ -221,8 +221,8 @@ fn good_request(headers: &str) -> String {
 fn header_of(first: u8, length: usize) -> Vec<u8> {
     let mut header = vec![first];
     match length {
-        ..126 => header.push(0x80 | length as u8),
-        ..0x1_0000 => {
+        0..126 => header.push(0x80 | length as u8),
+        126..0x1_0000 => {
             header.push(0x80 | 126);
             header.extend((length as u16).to_be_bytes());
         }

@@ -29,3 +29,8 @@ macro_rules! each_server {
         }
     };
 }
+
+/// The code in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
