@@ -100,66 +100,10 @@
 //! 4. Call [`VoiceRoomRegistry::policy_changed`] after you have stored a new limit or a ban. Before
 //!    you stop, call [`VoiceServer::shutdown`] and await [`VoiceServer::drained`].
 //!
-//! With axum's own `WebSocket`, step 3 is:
-//!
-//! ```
-//! # #[cfg(feature = "connection")] mod page {
-//! use axum::{
-//!     extract::{State, ws::{self, Message, WebSocketUpgrade}},
-//!     response::Response,
-//! };
-//! use futures::{SinkExt, StreamExt, future::ready};
-//! use united_voice_core::{
-//!     CloseFrame, Frame, OpenDirectory, TransportError, UserId, VoiceServer, drive,
-//! };
-//!
-//! /// `user` is the user that your own middleware has authenticated.
-//! async fn voice(
-//!     State(server): State<VoiceServer<OpenDirectory>>,
-//!     user: axum::Extension<UserId>,
-//!     upgrade: WebSocketUpgrade,
-//! ) -> Response {
-//!     // Larger than the library's limit, which closes with 1009. This one cuts the connection.
-//!     let limit = 2 * server.limits().max_message_bytes;
-//!     upgrade.max_message_size(limit).on_upgrade(async move |socket| {
-//!         let transport = socket
-//!             .map(|read| read.map(to_frame).map_err(|error| TransportError::Io(error.into())))
-//!             .with(|frame| ready(Ok::<_, axum::Error>(to_message(frame))));
-//!         drive(&server, transport, user.0, None).await;
-//!     })
-//! }
-//!
-//! fn to_frame(message: Message) -> Frame {
-//!     match message {
-//!         Message::Binary(bytes) => Frame::Binary(bytes),
-//!         Message::Text(text) => Frame::Text(text.as_str().into()),
-//!         Message::Ping(bytes) => Frame::Ping(bytes),
-//!         Message::Pong(bytes) => Frame::Pong(bytes),
-//!         Message::Close(close) => Frame::Close(close.map(|close| CloseFrame {
-//!             code: close.code,
-//!             reason: close.reason.as_str().into(),
-//!         })),
-//!     }
-//! }
-//!
-//! fn to_message(frame: Frame) -> Message {
-//!     match frame {
-//!         Frame::Binary(bytes) => Message::Binary(bytes),
-//!         Frame::Text(text) => Message::Text((&*text).into()),
-//!         Frame::Ping(bytes) => Message::Ping(bytes),
-//!         Frame::Pong(bytes) => Message::Pong(bytes),
-//!         Frame::Close(close) => Message::Close(close.map(|close| ws::CloseFrame {
-//!             code: close.code,
-//!             reason: (&*close.reason).into(),
-//!         })),
-//!     }
-//! }
-//! # pub fn app(server: VoiceServer<OpenDirectory>) -> axum::Router {
-//! #     axum::Router::new().route("/ws", axum::routing::get(voice)).with_state(server)
-//! # }
-//! # }
-//! # fn main() {}
-//! ```
+//! On axum and Actix Web, the crates `united-voice-axum` and `united-voice-actix` do step 3: hand the
+//! framework's own upgrade to their `upgrade`. With them a host needs at most 12 lines; the
+//! documentation of [`drive`] shows them. For other servers, `united-voice-websocket` has a
+//! WebSocket over any stream of bytes.
 //!
 //! # What `drive` does for you
 //!

@@ -10,26 +10,24 @@
 
 mod message;
 
-use std::{future::ready, io, process::ExitCode, sync::Arc};
+use std::{future::ready, process::ExitCode, sync::Arc};
 
-use actix_codec::{Framed, FramedParts};
-use actix_http::{ConnectionType, HttpService, Request, Response, body::BodySize, h1};
+use actix_codec::Framed;
+use actix_http::{HttpService, Request, RequestHead, h1};
 use actix_server::Server;
 use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
     App, HttpRequest, HttpResponse,
     dev::AppConfig,
-    rt::{self, net::TcpStream},
-    web::{self, Bytes, Data, Payload},
+    rt::net::TcpStream,
+    web::{self, Data, Payload},
 };
 use anyhow::Context as _;
-use futures::SinkExt as _;
-use http::StatusCode;
-use tokio::time::timeout;
-use united_voice_core::drive;
+use http::{Method, StatusCode};
+use united_voice_actix::{Handshake, answer_framed, handshake, upgrade_framed};
+use united_voice_core::UserId;
 use united_voice_host::{
-    Host, Lingering, LingeringStream, MAX_BODY_BYTES, REQUEST_PATIENCE, Serving, Upgrade,
-    WebSocket, run,
+    Host, Lingering, LingeringStream, MAX_BODY_BYTES, REQUEST_PATIENCE, Serving, run,
 };
 
 type Socket = Framed<LingeringStream, h1::Codec>;
@@ -99,36 +97,34 @@ async fn rest(host: Data<Host>, request: HttpRequest, body: Payload) -> HttpResp
 
 /// Answers a request to leave HTTP. `socket` also has the bytes that were read behind the request.
 async fn upgrade(host: Arc<Host>, request: Request, mut socket: Socket) -> actix_web::Result<()> {
-    let (answer, upgrade) = match message::request(request.head()) {
-        Ok(request) => host.upgrade(request).await,
-        Err(_) => (Host::refuse(), None),
-    };
-    drop(request);
-    let sent = send(message::response(answer), &mut socket);
-    let sent = timeout(REQUEST_PATIENCE, sent).await;
-    // A client that disconnects before it has its answer is not worth a log line.
-    if let (Some(upgrade), Ok(Ok(()))) = (upgrade, sent) {
-        let FramedParts { io, read_buf, .. } = socket.into_parts();
-        let socket = WebSocket::new(io, read_buf, host.voice().limits());
-        // In a task of its own, because Actix frees the memory of a request when its service
-        // returns. In a box, since the task would otherwise have room for two of them.
-        rt::spawn(talk(host, upgrade, Box::new(socket)));
+    match admit(&host, request.head()).await {
+        Ok((user, handshake)) => {
+            drop(request);
+            upgrade_framed(host.voice(), user, &handshake, socket).await;
+        }
+        Err(answer) => {
+            // A client that disconnects before it has its answer is not worth a log line.
+            let _ = answer_framed(message::response(answer), &mut socket).await;
+        }
     }
     Ok(())
 }
 
-async fn talk(host: Arc<Host>, upgrade: Upgrade, socket: Box<WebSocket<LingeringStream>>) {
-    drive(host.voice(), socket, upgrade.user, upgrade.codec).await;
-}
-
-async fn send(mut answer: Response<Bytes>, socket: &mut Socket) -> io::Result<()> {
-    if answer.status() != actix_http::StatusCode::SWITCHING_PROTOCOLS {
-        // The bytes that the client sends next may be WebSocket frames, so they must not be read as
-        // a request.
-        answer.head_mut().set_connection_type(ConnectionType::Close);
+/// Finds the user, if the request is a good one for `/ws`. If not, returns the answer.
+async fn admit(
+    host: &Host,
+    head: &RequestHead,
+) -> Result<(UserId, Handshake), united_voice_host::Response> {
+    let request = message::request(head).map_err(|_| Host::refuse())?;
+    if request.method() != Method::GET || request.uri().path() != "/ws" {
+        return Err(host.respond(request).await);
     }
-    let (head, body) = answer.into_parts();
-    let size = BodySize::Sized(body.len() as u64);
-    socket.feed(h1::Message::Item((head, size))).await?;
-    socket.send(h1::Message::Chunk(Some(body))).await
+    let handshake = handshake(head);
+    let refusal = handshake.as_ref().err().copied();
+    let user = host
+        .admit(request.headers(), request.uri(), refusal)
+        .await?;
+    handshake
+        .map(|handshake| (user, handshake))
+        .map_err(|_| Host::refuse())
 }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! opens a page on which two browser tabs can talk. `--help` lists the options. This file has what
-//! is particular to Axum: the loop that accepts connections, the upgrade, and how a body is read.
+//! is particular to Axum: the loop that accepts connections, and how a body is read.
 
 use std::{pin::pin, process::ExitCode, sync::Arc};
 
@@ -13,20 +13,20 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{self, DefaultBodyLimit, FromRequest as _, State},
+    http::request::Parts,
     response::Response,
-    routing::any,
+    routing::get,
     serve::Listener,
 };
-use hyper::{server::conn::http1, upgrade::OnUpgrade};
+use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::{net::TcpListener, select, task::JoinSet};
-use united_voice_core::drive;
+use united_voice_axum::{VoiceUpgrade, upgrade};
 use united_voice_host::{
-    Host, Lingering, LingeringStream, MAX_BODY_BYTES, REQUEST_PATIENCE, Serving, Shutdown, Upgrade,
-    WebSocket, run,
+    Host, Lingering, LingeringStream, MAX_BODY_BYTES, REQUEST_PATIENCE, Serving, Shutdown, run,
 };
 
 /// The largest head of a request. The token in it has a few hundred bytes.
@@ -86,35 +86,23 @@ async fn requests(stream: LingeringStream, app: TowerToHyperService<Router>, shu
 
 fn app(host: Arc<Host>) -> Router {
     Router::new()
-        .route("/ws", any(voice))
+        .route("/ws", get(voice).fallback(rest))
         .fallback(rest)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(host)
 }
 
-/// Answers a request for a WebSocket. The WebSocket runs in a task of its own: hyper hands the
-/// connection over only after this function has returned the answer.
-async fn voice(State(host): State<Arc<Host>>, mut request: extract::Request) -> Response {
-    let connection = hyper::upgrade::on(&mut request);
-    let (answer, upgrade) = host.upgrade(request.map(|_| Bytes::new())).await;
-    if let Some(upgrade) = upgrade {
-        tokio::spawn(talk(host, upgrade, connection));
+/// Answers a request for a WebSocket.
+async fn voice(
+    State(host): State<Arc<Host>>,
+    request: VoiceUpgrade<LingeringStream>,
+    head: Parts,
+) -> Response {
+    let refusal = request.refusal();
+    match host.admit(&head.headers, &head.uri, refusal).await {
+        Ok(user) => upgrade(host.voice(), user, request),
+        Err(answer) => answer.map(Body::from),
     }
-    answer.map(Body::from)
-}
-
-async fn talk(host: Arc<Host>, upgrade: Upgrade, connection: OnUpgrade) {
-    // A client that disconnects before it has its answer is not worth a log line.
-    let Ok(connection) = connection.await else {
-        return;
-    };
-    let parts = connection
-        .downcast::<TokioIo<LingeringStream>>()
-        .expect("`requests` serves no other type");
-    let stream = parts.io.into_inner();
-    let socket = WebSocket::new(stream, parts.read_buf, host.voice().limits());
-    // In a box, since the task of each connection would otherwise have room for two of them.
-    drive(host.voice(), Box::new(socket), upgrade.user, upgrade.codec).await;
 }
 
 /// Answers all other requests.

@@ -2,11 +2,12 @@
 
 use http::{
     StatusCode,
-    header::{ALLOW, CONNECTION, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE},
+    header::{ALLOW, WWW_AUTHENTICATE},
 };
 use serde_json::json;
+use united_voice_websocket::HandshakeError;
 
-use crate::{LookupError, Response, response, websocket::handshake};
+use crate::{LookupError, Response, response};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
@@ -32,8 +33,8 @@ pub(crate) enum ApiError {
     TooSlow,
     #[error("{0}")]
     BadRequest(String),
-    #[error("WebSockets have version {} here", handshake::VERSION)]
-    WebSocketVersion,
+    #[error("{0}")]
+    Handshake(HandshakeError),
     #[error("the server can't answer this now")]
     Unavailable(#[from] LookupError),
 }
@@ -56,7 +57,11 @@ impl ApiError {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too_slow"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
-            Self::WebSocketVersion => (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
+            Self::Handshake(error) => match error.status() {
+                StatusCode::METHOD_NOT_ALLOWED => (error.status(), "method_not_allowed"),
+                StatusCode::UPGRADE_REQUIRED => (error.status(), "upgrade_required"),
+                status => (status, "bad_request"),
+            },
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         }
     }
@@ -72,18 +77,9 @@ impl ApiError {
         match self {
             Self::Unauthorized => response::set(&mut response, WWW_AUTHENTICATE, "Bearer"),
             Self::MethodNotAllowed(allowed) => response::set(&mut response, ALLOW, allowed),
-            Self::WebSocketVersion => {
-                response::set(&mut response, SEC_WEBSOCKET_VERSION, handshake::VERSION);
-                response::set(&mut response, UPGRADE, "websocket");
-                response::set(&mut response, CONNECTION, "upgrade");
-            }
+            Self::Handshake(error) => response.headers_mut().extend(error.headers()),
             _ => {}
         }
         response
-    }
-
-    /// An authenticated request for `/ws` that is not a valid request for a WebSocket.
-    pub(crate) fn not_a_websocket() -> Self {
-        Self::BadRequest("this route is for WebSockets, version 13".to_owned())
     }
 }

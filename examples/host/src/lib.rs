@@ -3,9 +3,8 @@
 //! and end of a server.
 //!
 //! A server is [`run`] with a closure that accepts connections. The closure passes plain HTTP
-//! requests to [`Host::respond_to`], and `GET /ws` to [`Host::upgrade`]. Once an upgrade is granted
-//! and answered, it makes the connection a [`WebSocket`] and passes it to
-//! [`drive`](united_voice_core::drive) with [`Host::voice`].
+//! requests to [`Host::respond_to`]. For `GET /ws` it asks [`Host::admit`] which user it is, and
+//! leaves the rest to the adapter of its framework, with [`Host::voice`].
 //!
 //! The servers use no cookies: only the token in a request says which user sent it, and a page of
 //! another origin has no token. So no route, not even `/ws`, needs to check `Origin` to stop such a
@@ -32,7 +31,6 @@ mod signals;
 mod store;
 mod token;
 mod upgrade;
-mod websocket;
 
 pub use cli::{Cli, Command, DevLoginChoice, Options};
 pub use config::{Config, ConfigError, Relay, TEMPLATE};
@@ -44,10 +42,3 @@ pub use serve::{Serving, run};
 pub use signals::Shutdown;
 pub use store::{Admittance, Channel, ChannelKind, LookupError, Store};
 pub use token::{TOKEN_LIFETIME, TokenError, Tokens};
-pub use upgrade::Upgrade;
-pub use websocket::WebSocket;
-
-/// The code in the README compiles.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

@@ -7,6 +7,7 @@ use http::{Method, StatusCode, header::CONTENT_TYPE, request::Parts};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
+use united_voice_websocket::{Handshake, HandshakeError};
 
 use crate::{DevLogin, Host, error::ApiError, metrics, page, response};
 
@@ -23,8 +24,8 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 pub const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Host {
-    /// Answers every request but `GET /ws`, which [`upgrade`](Self::upgrade) answers. The answer to
-    /// `HEAD` is that to `GET`; the framework leaves out its body.
+    /// Answers every request but that for a WebSocket on `/ws`; see [`admit`](Self::admit). The
+    /// answer to `HEAD` is that to `GET`; the framework leaves out its body.
     ///
     /// # Cancel safety
     ///
@@ -82,12 +83,14 @@ impl Host {
             ["assets", page::CLIENT, name] => {
                 only(method, "GET").and_then(|()| page::client_asset(name, &parts.headers))
             }
-            // `upgrade` grants WebSockets. A request that comes here asks for none, or is
-            // malformed.
+            // The framework has passed on a request that it takes for none for a WebSocket.
             ["ws"] => {
                 only(method, "GET")?;
-                self.grant(parts).await?;
-                Err(ApiError::not_a_websocket())
+                self.user(&parts.headers, &parts.uri).await?;
+                let error = Handshake::new(parts).err();
+                Err(ApiError::Handshake(
+                    error.unwrap_or(HandshakeError::Upgrade),
+                ))
             }
             ["healthz"] => only(method, "GET").map(|()| healthy()),
             ["metrics"] => only(method, "GET").map(|()| metrics::render(&self.voice.stats())),

@@ -39,6 +39,63 @@ const BUDGET: usize = 64;
 /// each wake-up. It gives up the seat as soon as it knows that the connection will end, before the
 /// closing handshake.
 ///
+/// # On axum
+///
+/// The crate `united-voice-axum` calls this for you. These are all the lines that voice takes in
+/// its example, `united-voice-axum/examples/voice.rs`:
+///
+/// ```ignore
+/// use united_voice_axum::{VoiceUpgrade, upgrade};
+/// use united_voice_core::{OpenDirectory, VoiceServer};
+///
+/// type Voice = VoiceServer<OpenDirectory>;
+///
+/// async fn ws(voice: State<Voice>, user: User, request: VoiceUpgrade) -> Result<Response> {
+///     let user = user.0.parse().map_err(|_| StatusCode::FORBIDDEN)?;
+///     Ok(upgrade(&voice, user, request))
+/// }
+///
+/// // At the start.
+/// let voice = VoiceServer::builder(OpenDirectory).build()?;
+///
+/// // On the router.
+/// .route("/voice", get(ws))
+/// .with_state(voice.clone());
+///
+/// // In the future of `with_graceful_shutdown`.
+/// voice.shutdown();
+/// voice.drained().await;
+/// ```
+///
+/// # On Actix Web
+///
+/// So does `united-voice-actix`, with its example `united-voice-actix/examples/voice.rs`:
+///
+/// ```ignore
+/// use united_voice_actix::upgrade;
+/// use united_voice_core::{OpenDirectory, VoiceServer};
+///
+/// type Voice = Data<VoiceServer<OpenDirectory>>;
+///
+/// async fn ws(voice: Voice, user: User, req: HttpRequest, body: Payload) -> Result<HttpResponse> {
+///     upgrade(&voice, user.0.parse().map_err(ErrorForbidden)?, &req, body)
+/// }
+///
+/// // At the start.
+/// let voice = VoiceServer::builder(OpenDirectory).build()?;
+/// let data = Data::new(voice.clone());
+///
+/// // On the app.
+/// .app_data(data.clone())
+/// .route("/voice", web::get().to(ws))
+///
+/// // In the future of `shutdown_signal`.
+/// voice.shutdown();
+/// voice.drained().await;
+/// ```
+///
+/// On another framework, `united-voice-websocket` has the WebSocket over any stream of bytes.
+///
 /// # Cancel safety
 ///
 /// Dropping the future ends the connection without a close frame. The seat is given up, and the

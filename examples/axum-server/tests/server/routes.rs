@@ -4,6 +4,11 @@
 use std::time::Instant;
 
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_tungstenite::{
     connect_async,
     tungstenite::{Error, client::IntoClientRequest as _, http::HeaderValue},
@@ -116,6 +121,52 @@ async fn the_header_does_what_the_query_does() {
         "no upgrade was asked for: {}",
         plain.status()
     );
+}
+
+#[tokio::test]
+async fn a_bad_request_for_a_websocket_is_told_what_is_wrong() {
+    let server = Server::start();
+    let token = server.sign_in("Ada").await;
+    let good = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (headers, body, status, reason) in [
+        ("Content-Length: 5\r\n", "hello", 400, "no body"),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            "5\r\nhello\r\n0\r\n\r\n",
+            400,
+            "no body",
+        ),
+        (
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+            "",
+            400,
+            "one Sec-WebSocket-Key",
+        ),
+    ] {
+        let mut stream = TcpStream::connect(&server.address).await.unwrap();
+        let request = format!(
+            "GET /ws HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+             {good}{headers}\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        while !answer.contains("}}") {
+            let mut piece = [0; 1024];
+            let read = timeout(PATIENCE, stream.read(&mut piece)).await.unwrap();
+            let read = read.unwrap();
+            assert!(read > 0, "{answer}");
+            answer.push_str(str::from_utf8(&piece[..read]).unwrap());
+        }
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+        assert!(
+            answer.contains("\"bad_request\"") && answer.contains(reason),
+            "{answer}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,15 +1,9 @@
 //! A WebSocket (RFC 6455) as the stream and sink of frames that the library drives. It runs over
-//! the connection that the framework hands over after an upgrade.
+//! the connection that a server hands over after an upgrade.
 //!
 //! A silent connection has no buffer: reads and writes use buffers that the thread [lends](lent).
 //! tungstenite's own stream keeps both buffers as long as the connection lasts, so this module uses
 //! only its headers, opcodes and close codes.
-
-pub(crate) mod handshake;
-mod incoming;
-mod lent;
-mod outgoing;
-pub(crate) mod subprotocol;
 
 use std::{
     fmt, io,
@@ -20,16 +14,24 @@ use std::{
 use bytes::Bytes;
 use futures::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::frame::coding::CloseCode;
 use united_voice_core::{CloseFrame, Frame, Limits, TransportError};
 
-use self::{incoming::Incoming, outgoing::Outgoing};
+use crate::{incoming::Incoming, lent, outgoing::Outgoing};
+
+/// How many reads in a row drop what comes, before other tasks get a turn.
+const DROPPING_READS: usize = 16;
 
 /// The server's side of a WebSocket over a connection that has left HTTP.
 ///
 /// Reading it also answers pings and the client's close frame. A message that is too large is
 /// refused as soon as its headers say so, before any more of it is collected. There are no
 /// extensions, so nothing is compressed.
+///
+/// After an error the stream gives no more frames. It reads on and drops what comes, until the
+/// client closes the connection: a socket that is closed with unread data resets the connection,
+/// and the close frame may not arrive. [`drive`](united_voice_core::drive) limits the time for
+/// this. Once the close frame is sent, reading also closes the sending half.
 ///
 /// A silent WebSocket has no memory on the heap. At most it holds three things: an incomplete
 /// message of up to `max_message_bytes`, up to 16 KiB that were read and are not handled yet, and
@@ -49,8 +51,7 @@ pub struct WebSocket<S> {
     /// An answer is in `outgoing`, but not flushed.
     answered: bool,
     close: Close,
-    /// Reading has ended, with an error or with the closing handshake.
-    ended: bool,
+    reading: Reading,
 }
 
 /// How far the closing handshake is.
@@ -62,6 +63,19 @@ enum Close {
     Ours,
     /// The client's close frame has come, and ours is in `outgoing`.
     Both,
+}
+
+/// What becomes of the bytes that the client sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// They are frames.
+    Frames,
+    /// The client broke a rule, so they are dropped.
+    Dropping,
+    /// The same, and the sending half is closed.
+    DroppingHalfClosed,
+    /// There are no more: the connection is lost, or the closing handshake is over.
+    Ended,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -78,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             unanswered: None,
             answered: false,
             close: Close::No,
-            ended: false,
+            reading: Reading::Frames,
         }
     }
 
@@ -125,6 +139,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
+    /// Reads and drops what comes. Ready if there is no more.
+    fn poll_drop(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.unread = Vec::new();
+        if self.reading == Reading::Dropping && self.close == Close::Ours {
+            // A client that does not answer the close frame sees by this that the server is done.
+            let closed = self
+                .outgoing
+                .poll_flush(&mut self.stream, cx)
+                .map_err(drop)
+                .is_ready()
+                && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready();
+            if closed {
+                self.reading = Reading::DroppingHalfClosed;
+            }
+        }
+        let mut buffer = lent::borrow();
+        let mut dropped = Poll::Pending;
+        for read in 1..=DROPPING_READS {
+            match pin!(self.stream.read_buf(&mut buffer)).poll(cx) {
+                Poll::Ready(Ok(1..)) => buffer.clear(),
+                Poll::Ready(Ok(0) | Err(_)) => {
+                    dropped = Poll::Ready(());
+                    break;
+                }
+                Poll::Pending => break,
+            }
+            if read == DROPPING_READS {
+                cx.waker().wake_by_ref();
+            }
+        }
+        lent::give_back(&mut buffer);
+        dropped
+    }
+
     /// Notes what must be answered. Returns the frame, because the library counts all of them as
     /// signs of life.
     fn answer(&mut self, frame: Frame) -> Frame {
@@ -156,17 +204,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if this.ended {
-            return Poll::Ready(None);
+        match this.reading {
+            Reading::Frames => {}
+            Reading::Dropping | Reading::DroppingHalfClosed => {
+                ready!(this.poll_drop(cx));
+                this.reading = Reading::Ended;
+                return Poll::Ready(None);
+            }
+            Reading::Ended => return Poll::Ready(None),
         }
         let answered = this.poll_answer(cx)?;
         if this.close == Close::Both {
             ready!(answered);
-            this.ended = true;
+            this.reading = Reading::Ended;
             return Poll::Ready(None);
         }
         let frame = ready!(this.poll_frame(cx));
-        this.ended = frame.is_err();
+        match &frame {
+            Ok(_) => {}
+            Err(TransportError::Io(_)) => this.reading = Reading::Ended,
+            Err(_) => this.reading = Reading::Dropping,
+        }
         Poll::Ready(Some(frame.map(|frame| this.answer(frame))))
     }
 }
@@ -213,7 +271,7 @@ impl<S> fmt::Debug for WebSocket<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket")
             .field("close", &self.close)
-            .field("ended", &self.ended)
+            .field("reading", &self.reading)
             .finish_non_exhaustive()
     }
 }

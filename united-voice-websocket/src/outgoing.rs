@@ -8,13 +8,13 @@ use std::{
 };
 
 use tokio::io::AsyncWrite;
-use tokio_tungstenite::tungstenite::protocol::frame::{
+use tungstenite::protocol::frame::{
     FrameHeader,
     coding::{Control, Data, OpCode},
 };
 use united_voice_core::Frame;
 
-use super::lent;
+use crate::lent;
 
 /// If this much waits, no more messages are taken until the socket has taken everything. It is less
 /// than a lent buffer, so one more message of the usual size fits.
@@ -22,7 +22,7 @@ const ENOUGH_BYTES: usize = lent::BYTES / 2;
 
 /// Frames that wait, in order.
 #[derive(Default)]
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     /// A lent buffer. It is given back when nothing waits.
     buffer: Vec<u8>,
     /// How many bytes of it the socket has taken.
@@ -30,12 +30,12 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.buffer.len() >= ENOUGH_BYTES
     }
 
     /// Adds a message as one frame.
-    pub(super) fn push(&mut self, frame: &Frame) {
+    pub(crate) fn push(&mut self, frame: &Frame) {
         match frame {
             Frame::Binary(bytes) => self.frame(OpCode::Data(Data::Binary), &[bytes]),
             Frame::Text(text) => self.frame(OpCode::Data(Data::Text), &[text.as_bytes()]),
@@ -68,7 +68,7 @@ impl Outgoing {
     }
 
     /// Ready if the socket has taken everything.
-    pub(super) fn poll_write<S: AsyncWrite + Unpin>(
+    pub(crate) fn poll_write<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,
@@ -96,12 +96,12 @@ impl Outgoing {
 
     /// Bytes on the heap.
     #[cfg(test)]
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.buffer.capacity()
     }
 
     /// Does the same, and then flushes the stream.
-    pub(super) fn poll_flush<S: AsyncWrite + Unpin>(
+    pub(crate) fn poll_flush<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,

@@ -3,7 +3,7 @@ mod reference;
 use std::mem::discriminant;
 
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex};
 
 use super::*;
 
@@ -81,6 +81,43 @@ async fn broken_rules_are_told_apart() {
         let error = socket.next().await.unwrap().expect_err("a broken rule");
         assert_eq!(discriminant(&error), discriminant(&expected), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn after_a_broken_rule_the_rest_is_dropped() {
+    let (mut client, mut socket) = pair(b"\x82\x01b");
+    assert!(socket.next().await.unwrap().is_err());
+    socket.send(Frame::Close(None)).await.unwrap();
+    // Far more than the connection holds, and no frames.
+    let sending = async {
+        client.write_all(&vec![7; 1 << 20]).await.unwrap();
+        let mut sent = Vec::new();
+        client.read_to_end(&mut sent).await.unwrap();
+        assert_eq!(sent, b"\x88\x00", "the close frame, and then the end");
+        drop(client);
+    };
+    let ((), read) = tokio::join!(sending, socket.next());
+    assert!(read.is_none(), "{read:?}");
+    assert_eq!(memory(&socket), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_without_end_does_not_keep_the_thread() {
+    struct Endless;
+    impl AsyncRead for Endless {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            buf.put_slice(&vec![7; buf.remaining()]);
+            Poll::Ready(Ok(()))
+        }
+    }
+    let stream = tokio::io::join(Endless, tokio::io::sink());
+    let mut socket = WebSocket::new(stream, [], &Limits::default());
+    assert!(socket.next().await.unwrap().is_err());
+    assert!(socket.next().now_or_never().is_none());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@
 use std::{cell::RefCell, mem};
 
 /// The size of a buffer. Several offers fit into one read.
-pub(super) const BYTES: usize = 16 * 1024;
+pub(crate) const BYTES: usize = 16 * 1024;
 
 /// The most buffers that a thread keeps. A connection uses one to read and one to write, and a
 /// thread runs one connection at a time. The rest replaces buffers that connections hold while they
@@ -21,14 +21,14 @@ thread_local! {
 }
 
 /// Lends an empty buffer with room for [`BYTES`].
-pub(super) fn borrow() -> Vec<u8> {
+pub(crate) fn borrow() -> Vec<u8> {
     let kept = IDLE.with_borrow_mut(Vec::pop);
     kept.unwrap_or_else(|| Vec::with_capacity(BYTES))
 }
 
 /// Takes the buffer back, and leaves one without memory in its place. Another thread may have lent
 /// it.
-pub(super) fn give_back(buffer: &mut Vec<u8>) {
+pub(crate) fn give_back(buffer: &mut Vec<u8>) {
     let mut buffer = mem::take(buffer);
     // Not if it grew for a large message, or was shrunk to the bytes that waited in it.
     if (BYTES..2 * BYTES).contains(&buffer.capacity()) {

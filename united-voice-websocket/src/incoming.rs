@@ -5,7 +5,7 @@ use std::{io::Cursor, mem, str};
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use tokio_tungstenite::tungstenite::protocol::frame::{
+use tungstenite::protocol::frame::{
     FrameHeader,
     coding::{Control, Data, OpCode},
 };
@@ -19,7 +19,7 @@ const MAX_CONTROL_BYTES: u64 = 125;
 
 /// The state of reading. Between two messages it has no memory on the heap.
 #[derive(Default)]
-pub(super) struct Incoming {
+pub(crate) struct Incoming {
     max_message_bytes: usize,
     /// The beginning of a header, if a read ended within one.
     header: [u8; LONGEST_HEADER],
@@ -50,7 +50,7 @@ struct Message {
 }
 
 impl Incoming {
-    pub(super) fn new(max_message_bytes: usize) -> Self {
+    pub(crate) fn new(max_message_bytes: usize) -> Self {
         Self {
             max_message_bytes,
             ..Self::default()
@@ -62,7 +62,7 @@ impl Incoming {
     /// # Errors
     ///
     /// The first rule that the client broke. Nothing may be read after that.
-    pub(super) fn read(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, TransportError> {
+    pub(crate) fn read(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, TransportError> {
         loop {
             let mut frame = match self.frame.take() {
                 Some(frame) => frame,
@@ -180,7 +180,7 @@ impl Incoming {
 
     /// Bytes on the heap.
     #[cfg(test)]
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         let message = self.message.as_ref();
         self.control.capacity() + message.map_or(0, |message| message.bytes.capacity())
     }
