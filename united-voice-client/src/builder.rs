@@ -12,7 +12,7 @@ use crate::{
     backoff::{Backoff, Pauses},
     call::Call,
     client::Client,
-    dial::{Dialer, Endpoint, Tokens, Transport},
+    dial::{Dialer, Endpoint, Network, Tokens, Transport},
     driver::{Driver, Outlet},
     error::{ConnectError, TokenError},
     event::Events,
@@ -54,7 +54,7 @@ impl ClientBuilder {
                 url,
                 codec: Codec::Protobuf,
                 tokens: Tokens::default(),
-                transport: Transport::default(),
+                transport: Transport::Network(Network::default()),
                 open_timeout: Duration::from_secs(10),
                 keepalive,
                 max_message_bytes: 1 << 20,
@@ -105,8 +105,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long an attempt to connect may take. It begins with asking for a token and ends with the
-    /// upgrade. Default 10 s.
+    /// How long an attempt to connect may take: asking for a token, looking the host up, trying all
+    /// of its addresses, TLS, and the WebSocket upgrade together. Default 10 s.
     pub fn open_timeout(mut self, timeout: Duration) -> Self {
         self.dialer.open_timeout = timeout;
         self
@@ -139,13 +139,33 @@ impl ClientBuilder {
 
     /// Makes the byte stream under the WebSocket: through a proxy, over a Unix socket, with your
     /// own TLS, or in memory for tests. For a `wss://` URL, the stream has to be encrypted already.
-    /// Default: TCP, with TLS if the URL begins with `wss://`. TLS needs the feature `rustls`.
+    /// Default: TCP, with TLS if the URL begins with `wss://`. TLS needs the feature `rustls`. If
+    /// the host has several addresses, an address that does not answer within 250 ms is not waited
+    /// for: the next one is tried beside it (RFC 8305), IPv6 and IPv4 in turn, at most 10 of them.
     pub fn dial_with<F, S>(mut self, dial: impl Fn(Endpoint) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = std::io::Result<S>> + Send + 'static,
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         self.dialer.transport = Transport::own(dial);
+        self
+    }
+
+    /// The authorities that are trusted for a `wss://` URL, unless you use
+    /// [`dial_with`](Self::dial_with). Default: [`Roots::mozilla`](crate::Roots::mozilla).
+    #[cfg(feature = "rustls")]
+    pub fn roots(mut self, roots: crate::Roots) -> Self {
+        if let Transport::Network(network) = &mut self.dialer.transport {
+            network.roots = roots;
+        }
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn resolver(mut self, resolver: crate::network::Resolver) -> Self {
+        if let Transport::Network(network) = &mut self.dialer.transport {
+            network.resolver = resolver;
+        }
         self
     }
 

@@ -91,9 +91,10 @@
 //!
 //! # Features
 //!
-//! `rustls`: `wss://` URLs with rustls, the *ring* provider and Mozilla's root certificates. It is
-//! off by default, because it is of no use on loopback or with a
-//! [`dial_with`](ClientBuilder::dial_with) of your own.
+//! - `rustls`: `wss://` URLs with rustls and the *ring* provider. `Roots` says which authorities are
+//!   trusted: those of Mozilla by default, or your own. The feature is off by default, because it is
+//!   of no use on loopback or with a [`dial_with`](ClientBuilder::dial_with) of your own.
+//! - `system-roots`: `rustls`, and `Roots::system`: the authorities that the operating system trusts.
 
 mod backoff;
 mod builder;
@@ -104,6 +105,7 @@ mod dial;
 mod driver;
 mod error;
 mod event;
+mod network;
 mod pending;
 mod roster;
 mod socket;
@@ -115,6 +117,8 @@ pub use backoff::Backoff;
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use dial::Endpoint;
+#[cfg(feature = "rustls")]
+pub use error::RootsError;
 pub use error::{
     ConnectError, JoinError, Refusal, RequestError, SendError, SharedError, TokenError,
 };
@@ -122,6 +126,8 @@ pub use event::{
     Candidate, Description, Disconnect, Event, Events, ExitReason, Peer, RelayId, Snapshot,
 };
 pub use roster::Roster;
+#[cfg(feature = "rustls")]
+pub use tls::Roots;
 pub use united_voice_proto::{self as proto, Codec};
 pub use wire::{ErrorCode, IceServer, LeaveReason, Participant};
 
