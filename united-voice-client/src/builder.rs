@@ -16,6 +16,7 @@ use crate::{
     driver::{Driver, Outlet},
     error::{ConnectError, TokenError},
     event::Events,
+    pace::Rate,
     socket::Keepalive,
 };
 
@@ -40,6 +41,7 @@ pub struct ClientBuilder {
     dialer: Dialer,
     backoff: Option<Backoff>,
     request_timeout: Duration,
+    rate: Rate,
     event_queue: usize,
 }
 
@@ -61,6 +63,7 @@ impl ClientBuilder {
             },
             backoff: Some(Backoff::default()),
             request_timeout: Duration::from_secs(10),
+            rate: Rate::default(),
             event_queue: 256,
         }
     }
@@ -102,6 +105,19 @@ impl ClientBuilder {
     /// How long a request waits for its answer. Default 10 s.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout.min(FAR);
+        self
+    }
+
+    /// How much the client sends: so many messages at once, and so many a second in the long run,
+    /// each at least 1. What exceeds this waits: offers, answers and requests first, candidates
+    /// last. Leaves never wait. A description counts once for each started 16 KiB. Servers drop what
+    /// exceeds their own limit, which is 100 a second and 200 at once by default. Default: 90 and
+    /// 180.
+    pub fn send_rate(mut self, messages_per_second: u32, burst: u32) -> Self {
+        self.rate = Rate {
+            messages_per_second,
+            burst,
+        };
         self
     }
 
@@ -195,7 +211,7 @@ impl ClientBuilder {
         let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
         let (outbox, events) = mpsc::channel(self.event_queue);
         let driver = Driver {
-            call: Call::new(self.request_timeout),
+            call: Call::new(self.request_timeout, self.rate),
             dialer: self.dialer,
             pauses: self.backoff.map(Pauses::new),
             commands: inbox,

@@ -106,6 +106,7 @@ mod driver;
 mod error;
 mod event;
 mod network;
+mod pace;
 mod pending;
 mod roster;
 mod socket;
