@@ -224,14 +224,11 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
     /// Takes a payload that the client sent in an envelope of the host's. Otherwise this is like
     /// [`receive_envelope`](Self::receive_envelope).
     pub fn receive_payload(&mut self, request_id: String, payload: Payload, now: Now) {
-        let payload = Some(payload);
-        self.receive_envelope(
-            Envelope {
-                request_id,
-                payload,
-            },
-            now,
-        );
+        let envelope = Envelope {
+            request_id,
+            payload: Some(payload),
+        };
+        self.receive_envelope(envelope, now);
     }
 
     /// Counts a message that is not voice in the client's rate. Returns whether the host may handle

@@ -170,15 +170,13 @@ fn a_server_that_takes_less_gets_all_and_does_not_close() {
 
 /// Sends candidates to Bob until they have to wait.
 fn until_they_wait(party: &mut Party) {
-    while party.call.send_at().is_none_or(|at| at <= party.now) {
-        candidate(party, "bob", "old");
-        party.sent();
-        assert!(party.call.has_room());
+    for _ in 0..1000 {
         candidate(party, "bob", "waits");
-        if let Some(envelope) = party.call.pop_outgoing(party.now) {
-            assert!(envelope.payload.is_some());
+        if party.call.pop_outgoing(party.now).is_none() {
+            return;
         }
     }
+    panic!("nothing ever waits");
 }
 
 #[test]
