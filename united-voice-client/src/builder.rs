@@ -109,10 +109,9 @@ impl ClientBuilder {
     }
 
     /// How much the client sends: so many messages at once, and so many a second in the long run,
-    /// each at least 1. What exceeds this waits: offers, answers and requests first, candidates
-    /// last. Leaves never wait. A description counts once for each started 16 KiB. Servers drop
-    /// what exceeds their own limit, which is 100 a second and 200 at once by default. Default: 90
-    /// and 180.
+    /// each at least 1. What exceeds this waits, [candidates last](crate#pace). A description
+    /// counts once for each started 16 KiB. Servers drop what exceeds their own limit, which is 100
+    /// a second and 200 at once by default. Default: 90 and 180.
     pub fn send_rate(mut self, messages_per_second: u32, burst: u32) -> Self {
         self.rate = Rate {
             messages_per_second,

@@ -88,9 +88,9 @@
 //! # Pace
 //!
 //! Servers drop what a client sends too fast. So the client sends at most [180 messages at once and
-//! 90 a second](ClientBuilder::send_rate), and the rest waits. Leaves never wait. Requests, offers
-//! and answers go next, and candidates last, but a description never overtakes a candidate for the
-//! same participant.
+//! 90 a second](ClientBuilder::send_rate), and the rest waits. Leaves never wait. Requests go next,
+//! then offers and answers, and candidates last. But a description never overtakes a candidate for
+//! the same participant.
 //!
 //! If the server refuses a message as [`RateLimited`](ErrorCode::RateLimited) all the same, the
 //! client pauses for 1.2 s and sends it again. The server may have lower limits, or the receiver

@@ -22,12 +22,15 @@ const KEEP: Duration = Duration::from_secs(5);
 const MAX_TRIES: u8 = 8;
 
 /// Messages on their way to the socket. Leaves go at once, since servers never drop them for the
-/// rate. Candidates go last. A call begins with its offers and answers, and candidates are many.
+/// rate. Requests follow, since somebody waits for their answers. Candidates go last: a call begins
+/// with its offers and answers, and candidates are many.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pace: Pace,
     leaves: VecDeque<Envelope>,
-    first: VecDeque<Message>,
+    /// Requests and speaking events.
+    requests: VecDeque<Message>,
+    descriptions: VecDeque<Message>,
     candidates: VecDeque<Message>,
     /// Relayed messages that were sent, and when.
     kept: VecDeque<(Instant, Message)>,
@@ -46,21 +49,23 @@ impl Outgoing {
         Self {
             pace: Pace::new(rate),
             leaves: VecDeque::new(),
-            first: VecDeque::new(),
+            requests: VecDeque::new(),
+            descriptions: VecDeque::new(),
             candidates: VecDeque::new(),
             kept: VecDeque::new(),
         }
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.first.len() + self.candidates.len() < MAX_WAITING
+        self.requests.len() + self.descriptions.len() + self.candidates.len() < MAX_WAITING
     }
 
     /// Drops everything, because the connection is gone.
     pub(super) fn clear(&mut self) {
         self.pace.reset();
         self.leaves.clear();
-        self.first.clear();
+        self.requests.clear();
+        self.descriptions.clear();
         self.candidates.clear();
         self.kept.clear();
     }
@@ -68,7 +73,7 @@ impl Outgoing {
     pub(super) fn push(&mut self, id: u64, envelope: Envelope) {
         match &envelope.payload {
             // A leave must not overtake the join that it takes back.
-            Some(Payload::VoiceLeaveRequest(_)) if !self.first.iter().any(is_join) => {
+            Some(Payload::VoiceLeaveRequest(_)) if !self.requests.iter().any(is_join) => {
                 return self.leaves.push_back(envelope);
             }
             Some(Payload::VoiceSdpOffer(offer)) => self.bring_along(&offer.target_user_id),
@@ -86,7 +91,7 @@ impl Outgoing {
     /// Sends a request again that the server refused for the moment. It waits its turn, also if it
     /// is a leave.
     pub(super) fn push_again(&mut self, id: u64, envelope: Envelope) {
-        self.first.push_back(Message {
+        self.requests.push_back(Message {
             id,
             tries: 0,
             envelope,
@@ -100,7 +105,7 @@ impl Outgoing {
         for message in waiting {
             let lane = match &message.envelope.payload {
                 Some(Payload::VoiceIceCandidate(it)) if it.target_user_id == target => {
-                    &mut self.first
+                    &mut self.descriptions
                 }
                 _ => &mut self.candidates,
             };
@@ -111,7 +116,8 @@ impl Outgoing {
     fn lane(&mut self, message: &Message) -> &mut VecDeque<Message> {
         match message.envelope.payload {
             Some(Payload::VoiceIceCandidate(_)) => &mut self.candidates,
-            _ => &mut self.first,
+            Some(Payload::VoiceSdpOffer(_) | Payload::VoiceSdpAnswer(_)) => &mut self.descriptions,
+            _ => &mut self.requests,
         }
     }
 
@@ -124,7 +130,8 @@ impl Outgoing {
         if self.ready_at().is_some_and(|at| at > now) {
             return None;
         }
-        let next = self.first.pop_front();
+        let next = self.requests.pop_front();
+        let next = next.or_else(|| self.descriptions.pop_front());
         let mut message = next.or_else(|| self.candidates.pop_front())?;
         self.pace.count(cost(&message.envelope), now);
         message.tries += 1;
@@ -145,7 +152,9 @@ impl Outgoing {
 
     /// When the next message may be sent. `None` if none waits, or if it may be sent now.
     pub(super) fn ready_at(&self) -> Option<Instant> {
-        let next = self.first.front().or_else(|| self.candidates.front())?;
+        let next = self.requests.front();
+        let next = next.or_else(|| self.descriptions.front());
+        let next = next.or_else(|| self.candidates.front())?;
         self.pace.ready_at(cost(&next.envelope))
     }
 
@@ -180,7 +189,8 @@ impl Outgoing {
             let relayed_in = relay_channel(&message.envelope);
             relayed_in.is_none() || relayed_in == channel
         };
-        self.first.retain(stays);
+        self.requests.retain(stays);
+        self.descriptions.retain(stays);
         self.candidates.retain(stays);
         self.kept.retain(|(_, message)| stays(message));
     }

@@ -199,6 +199,17 @@ fn descriptions_go_before_the_candidates_of_others_and_after_their_own() {
 }
 
 #[test]
+fn requests_go_before_descriptions() {
+    let mut party = Party::seated("a", "s1");
+    until_they_wait(&mut party);
+    send(&mut party, "carol", Content::Offer("offer".into()));
+    let _told = party.mute();
+    party.now += Duration::from_secs(60);
+    assert!(matches!(party.sent().1, Payload::VoiceStateUpdate(_)));
+    assert!(matches!(party.sent().1, Payload::VoiceSdpOffer(_)));
+}
+
+#[test]
 fn a_relay_that_is_refused_for_the_moment_is_sent_again() {
     let mut party = Party::seated("a", "s1");
     let id = party.offer().unwrap();
