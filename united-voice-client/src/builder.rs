@@ -12,10 +12,11 @@ use crate::{
     backoff::{Backoff, Pauses},
     call::Call,
     client::Client,
-    dial::{Dialer, Endpoint, Tokens, Transport},
+    dial::{Dialer, Endpoint, Network, Tokens, Transport},
     driver::{Driver, Outlet},
     error::{ConnectError, TokenError},
     event::Events,
+    pace::Rate,
     socket::Keepalive,
 };
 
@@ -40,6 +41,7 @@ pub struct ClientBuilder {
     dialer: Dialer,
     backoff: Option<Backoff>,
     request_timeout: Duration,
+    rate: Rate,
     event_queue: usize,
 }
 
@@ -54,13 +56,14 @@ impl ClientBuilder {
                 url,
                 codec: Codec::Protobuf,
                 tokens: Tokens::default(),
-                transport: Transport::default(),
+                transport: Transport::Network(Network::default()),
                 open_timeout: Duration::from_secs(10),
                 keepalive,
                 max_message_bytes: 1 << 20,
             },
             backoff: Some(Backoff::default()),
             request_timeout: Duration::from_secs(10),
+            rate: Rate::default(),
             event_queue: 256,
         }
     }
@@ -105,8 +108,20 @@ impl ClientBuilder {
         self
     }
 
-    /// How long an attempt to connect may take. It begins with asking for a token and ends with the
-    /// upgrade. Default 10 s.
+    /// How much the client sends: so many messages at once, and so many a second in the long run,
+    /// each at least 1. What exceeds this waits, [candidates last](crate#pace). A description
+    /// counts once for each started 16 KiB. Servers drop what exceeds their own limit, which is 100
+    /// a second and 200 at once by default. Default: 90 and 180.
+    pub fn send_rate(mut self, messages_per_second: u32, burst: u32) -> Self {
+        self.rate = Rate {
+            messages_per_second,
+            burst,
+        };
+        self
+    }
+
+    /// How long an attempt to connect may take: asking for a token, looking the host up, trying all
+    /// of its addresses, TLS, and the WebSocket upgrade together. Default 10 s.
     pub fn open_timeout(mut self, timeout: Duration) -> Self {
         self.dialer.open_timeout = timeout;
         self
@@ -139,13 +154,33 @@ impl ClientBuilder {
 
     /// Makes the byte stream under the WebSocket: through a proxy, over a Unix socket, with your
     /// own TLS, or in memory for tests. For a `wss://` URL, the stream has to be encrypted already.
-    /// Default: TCP, with TLS if the URL begins with `wss://`. TLS needs the feature `rustls`.
+    /// Default: TCP, with TLS if the URL begins with `wss://`. TLS needs the feature `rustls`. If
+    /// the host has several addresses, an address that does not answer within 250 ms is not waited
+    /// for: the next one is tried beside it (RFC 8305), IPv6 and IPv4 in turn, at most 10 of them.
     pub fn dial_with<F, S>(mut self, dial: impl Fn(Endpoint) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = std::io::Result<S>> + Send + 'static,
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         self.dialer.transport = Transport::own(dial);
+        self
+    }
+
+    /// The authorities that are trusted for a `wss://` URL, unless you use
+    /// [`dial_with`](Self::dial_with). Default: [`Roots::mozilla`](crate::Roots::mozilla).
+    #[cfg(feature = "rustls")]
+    pub fn roots(mut self, roots: crate::Roots) -> Self {
+        if let Transport::Network(network) = &mut self.dialer.transport {
+            network.roots = roots;
+        }
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn resolver(mut self, resolver: crate::network::Resolver) -> Self {
+        if let Transport::Network(network) = &mut self.dialer.transport {
+            network.resolver = resolver;
+        }
         self
     }
 
@@ -175,7 +210,7 @@ impl ClientBuilder {
         let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
         let (outbox, events) = mpsc::channel(self.event_queue);
         let driver = Driver {
-            call: Call::new(self.request_timeout),
+            call: Call::new(self.request_timeout, self.rate),
             dialer: self.dialer,
             pauses: self.backoff.map(Pauses::new),
             commands: inbox,

@@ -12,10 +12,11 @@ use crate::{
 /// A connection to a voice server. It is reopened as long as a handle exists.
 ///
 /// Clones are handles of the same connection. When the last handle is dropped, the client writes
-/// what was sent and closes the connection with code 1000, and this leaves the channel.
+/// what has had its turn and closes the connection with code 1000, and this leaves the channel.
 /// [`close`](Self::close) does the same and waits for it.
 ///
-/// Any number of tasks may call the methods. Messages go out in the order of the calls.
+/// Any number of tasks may call the methods. Messages go out in the order of the calls, except for
+/// those that wait [for their turn](crate#pace).
 ///
 /// # Cancel safety
 ///
@@ -50,12 +51,17 @@ impl Client {
     }
 
     /// Leaves the channel. While the client reconnects, this only means that it will not go back
-    /// into the channel.
+    /// into the channel. Relayed messages that still wait for their turn are dropped.
+    ///
+    /// If the server refuses the leave, the client asks again. If it does not let the client go
+    /// within [`request_timeout`](crate::ClientBuilder::request_timeout), the client gives the
+    /// connection up, and that frees the seat.
     ///
     /// # Errors
     ///
     /// See [`RequestError`]. It is [`NotInChannel`](RequestError::NotInChannel) if the client was
-    /// in no channel.
+    /// in no channel. It is a [`Refusal`](crate::Refusal) if the server refused and you have asked
+    /// for a join meanwhile.
     pub async fn leave(&self) -> Result<(), RequestError> {
         self.ask(|reply| Command::Leave { reply }).await
     }
@@ -132,7 +138,7 @@ impl Client {
     }
 
     /// Tells the others that the user began or stopped speaking. Send only changes, and only a few
-    /// a second: servers limit the rate.
+    /// a second: they count in the [rate](crate#pace).
     ///
     /// # Errors
     ///

@@ -3,7 +3,6 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use tokio::net::TcpStream;
 use tokio_tungstenite::{
     client_async_with_config,
     tungstenite::{
@@ -22,6 +21,7 @@ use united_voice_proto::Codec;
 
 use crate::{
     error::{ConnectError, TokenError},
+    network::Resolver,
     socket::{Io, Keepalive, Socket},
 };
 
@@ -51,11 +51,18 @@ pub(crate) enum Tokens {
 }
 
 /// How the byte stream under the WebSocket is made.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) enum Transport {
-    #[default]
-    Network,
+    Network(Network),
     Own(Arc<Dial>),
+}
+
+/// TCP, with TLS if the URL asks for it.
+#[derive(Clone, Default)]
+pub(crate) struct Network {
+    pub(crate) resolver: Resolver,
+    #[cfg(feature = "rustls")]
+    pub(crate) roots: crate::tls::Roots,
 }
 
 impl Transport {
@@ -72,9 +79,26 @@ impl Transport {
 
     async fn dial(&self, endpoint: Endpoint) -> Result<Box<dyn Io>, ConnectError> {
         match self {
-            Self::Own(dial) => dial(endpoint).await.map_err(unreachable),
-            Self::Network => network(endpoint).await,
+            Self::Own(dial) => {
+                let dialed = dial(endpoint).await;
+                dialed.map_err(|error| ConnectError::Unreachable(Arc::new(error)))
+            }
+            Self::Network(network) => network.dial(&endpoint).await,
         }
+    }
+}
+
+impl Network {
+    async fn dial(&self, endpoint: &Endpoint) -> Result<Box<dyn Io>, ConnectError> {
+        if endpoint.tls && cfg!(not(feature = "rustls")) {
+            return Err(ConnectError::TlsUnavailable);
+        }
+        let stream = self.resolver.connect(&endpoint.host, endpoint.port).await?;
+        #[cfg(feature = "rustls")]
+        if endpoint.tls {
+            return self.roots.wrap(stream, &endpoint.host).await;
+        }
+        Ok(Box::new(stream))
     }
 }
 
@@ -188,26 +212,6 @@ fn refused(error: tungstenite::Error) -> ConnectError {
         }
         error => ConnectError::Handshake(Arc::new(error)),
     }
-}
-
-fn unreachable(error: std::io::Error) -> ConnectError {
-    ConnectError::Unreachable(Arc::new(error))
-}
-
-async fn network(endpoint: Endpoint) -> Result<Box<dyn Io>, ConnectError> {
-    if endpoint.tls && cfg!(not(feature = "rustls")) {
-        return Err(ConnectError::TlsUnavailable);
-    }
-    let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
-        .await
-        .map_err(unreachable)?;
-    // Signaling is small messages that somebody waits for. If this fails, they are merely slower.
-    let _ = stream.set_nodelay(true);
-    #[cfg(feature = "rustls")]
-    if endpoint.tls {
-        return crate::tls::wrap(stream, &endpoint.host).await;
-    }
-    Ok(Box::new(stream))
 }
 
 #[cfg(test)]

@@ -53,6 +53,8 @@ impl Driver {
                     return tell(closed);
                 }
             };
+            // A server that was given up learns it now, and not only after the next connection.
+            drop(socket);
             self.call.lost();
             self.outlet.push_all(&mut self.call);
             self.outlet.push(Event::Disconnected(cause));
@@ -71,7 +73,9 @@ impl Driver {
     async fn online(&mut self, socket: &mut Socket) -> End {
         self.call.opened(Instant::now());
         loop {
-            while let Some(envelope) = self.call.pop_outgoing() {
+            while socket.has_room()
+                && let Some(envelope) = self.call.pop_outgoing(Instant::now())
+            {
                 socket.queue(&envelope);
             }
             self.outlet.push_all(&mut self.call);
@@ -80,10 +84,13 @@ impl Driver {
             }
             let reading = self.outlet.is_empty();
             let accepting = socket.has_room() && self.call.has_room();
-            let deadlines = [self.call.deadline(), socket.deadline(reading)];
+            // If the socket has no room, it says when it has.
+            let send_at = self.call.send_at().filter(|_| socket.has_room());
+            let deadlines = [self.call.deadline(), socket.deadline(reading), send_at];
             tokio::select! {
                 turn = socket.turn(reading) => match turn {
                     Turn::Received(envelope) => self.call.received(envelope, Instant::now()),
+                    Turn::HasRoom => {}
                     Turn::Ended(cause) => return End::Lost(cause),
                 },
                 command = self.commands.recv(), if accepting => match command {

@@ -41,7 +41,17 @@ pub enum ConnectError {
     /// The server does not speak the codec.
     #[error("the server does not speak the subprotocol")]
     Subprotocol,
-    /// The host can't be reached, or it does not listen on the port.
+    /// The host name has no address, or its address can't be looked up at present.
+    #[error("no address was found for the host {host:?}")]
+    UnknownHost {
+        /// The host of the URL.
+        host: String,
+        /// What the system said.
+        #[source]
+        source: SharedError,
+    },
+    /// None of the host's addresses can be reached, or the host does not listen on the port. The
+    /// source is the error of the address that failed last.
     #[error("the server cannot be reached")]
     Unreachable(#[source] SharedError),
     /// The host broke off the upgrade, or it does not speak WebSocket.
@@ -62,10 +72,29 @@ impl ConnectError {
         match self {
             Self::Token(error) => matches!(error, TokenError::Unavailable(_)),
             Self::Rejected { status } => *status != 403,
-            Self::Unreachable(_) | Self::Handshake(_) | Self::TimedOut => true,
+            Self::UnknownHost { .. }
+            | Self::Unreachable(_)
+            | Self::Handshake(_)
+            | Self::TimedOut => true,
             _ => false,
         }
     }
+}
+
+/// Why an authority was not added to the [`Roots`](crate::Roots).
+#[cfg(feature = "rustls")]
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RootsError {
+    /// There is no certificate in the text, or none on this system.
+    #[error("there is no certificate")]
+    NoCertificate,
+    /// The text is not PEM.
+    #[error("the certificates are not PEM")]
+    Pem(#[source] SharedError),
+    /// A certificate can't be read.
+    #[error("not a certificate of an authority")]
+    Certificate(#[source] SharedError),
 }
 
 /// Why a token source gave no token.

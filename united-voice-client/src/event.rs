@@ -119,7 +119,7 @@ pub enum Disconnect {
     TooSlow,
     /// The server closed with another code. The code is 1005 if the close frame had none.
     Closed(u16),
-    /// The server did not answer a ping, or a join, in time.
+    /// The server did not answer a ping, a join or a leave in time, or would not carry a leave out.
     Unresponsive,
     /// The connection broke without a close frame, or the server broke the WebSocket protocol.
     Lost,
@@ -267,6 +267,7 @@ pub enum Event {
         ice_servers: Vec<IceServer>,
     },
     /// The server refused a message. If it had accepted the message, it would have sent no answer.
+    /// A message that was refused for the moment was sent [again](crate#pace) before.
     Refused {
         /// The relayed message, if it was one.
         relay: Option<RelayId>,

@@ -78,11 +78,28 @@
 //! | --- | --- | --- |
 //! | events waiting to be read | [256](ClientBuilder::event_queue) | the client stops reading, see [`Events`] |
 //! | commands waiting, frames waiting to be written | 64 each | the caller waits |
+//! | messages waiting for their turn, see [Pace](#pace) | 256 | the caller waits |
 //! | requests without an answer | 1024 | the caller waits |
 //! | size of a message read | [1 MiB](ClientBuilder::max_message_bytes) | the client gives the connection up |
 //!
-//! The server has limits of its own (100 messages a second, 64 KiB of SDP), and the caller has to
-//! keep them. What exceeds them comes back as a [`Refusal`].
+//! The server limits the size of messages too (64 KiB of SDP, 4 KiB of a candidate), and the caller
+//! has to keep these limits. What exceeds them comes back as a [`Refusal`].
+//!
+//! # Pace
+//!
+//! Servers drop what a client sends too fast. So the client sends at most [180 messages at once and
+//! 90 a second](ClientBuilder::send_rate), and the rest waits. Leaves never wait. Requests go next,
+//! then offers and answers, and candidates last. But a description never overtakes a candidate for
+//! the same participant.
+//!
+//! If the server refuses a message as [`RateLimited`](ErrorCode::RateLimited) all the same, the
+//! client pauses for 1.2 s and sends it again. The server may have lower limits, or the receiver
+//! may read slowly at the moment. Only a relayed message that is refused eight times comes back as
+//! [`Event::Refused`].
+//!
+//! A leave that the server refuses is asked again. If it comes to nothing within the request's
+//! time, the client gives the connection up and opens another, because a connection that ends frees
+//! the seat.
 //!
 //! # Privacy
 //!
@@ -91,9 +108,11 @@
 //!
 //! # Features
 //!
-//! `rustls`: `wss://` URLs with rustls, the *ring* provider and Mozilla's root certificates. It is
-//! off by default, because it is of no use on loopback or with a
-//! [`dial_with`](ClientBuilder::dial_with) of your own.
+//! - `rustls`: `wss://` URLs with rustls and the *ring* provider. `Roots` says which authorities
+//!   are trusted: those of Mozilla by default, or your own. The feature is off by default, because
+//!   it is of no use on loopback or with a [`dial_with`](ClientBuilder::dial_with) of your own.
+//! - `system-roots`: `rustls`, and `Roots::system`: the authorities that the operating system
+//!   trusts.
 
 mod backoff;
 mod builder;
@@ -104,6 +123,8 @@ mod dial;
 mod driver;
 mod error;
 mod event;
+mod network;
+mod pace;
 mod pending;
 mod roster;
 mod socket;
@@ -115,6 +136,8 @@ pub use backoff::Backoff;
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use dial::Endpoint;
+#[cfg(feature = "rustls")]
+pub use error::RootsError;
 pub use error::{
     ConnectError, JoinError, Refusal, RequestError, SendError, SharedError, TokenError,
 };
@@ -122,6 +145,8 @@ pub use event::{
     Candidate, Description, Disconnect, Event, Events, ExitReason, Peer, RelayId, Snapshot,
 };
 pub use roster::Roster;
+#[cfg(feature = "rustls")]
+pub use tls::Roots;
 pub use united_voice_proto::{self as proto, Codec};
 pub use wire::{ErrorCode, IceServer, LeaveReason, Participant};
 

@@ -1,6 +1,6 @@
 //! Requests that wait for their answers.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
@@ -19,6 +19,7 @@ pub(crate) enum Waiter {
         reply: Option<Reply<Snapshot, JoinError>>,
     },
     Leave {
+        channel: String,
         reply: Reply<(), RequestError>,
     },
     State {
@@ -29,18 +30,15 @@ pub(crate) enum Waiter {
     },
 }
 
-/// The requests of one connection. The ids rise and every request has the same time-out, so the
-/// first one expires first.
+/// The requests of one connection, and the instants at which they expire.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    timeout: Duration,
     waiters: BTreeMap<u64, (Instant, Waiter)>,
 }
 
 impl Pending {
-    pub(crate) const fn new(timeout: Duration) -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
-            timeout,
             waiters: BTreeMap::new(),
         }
     }
@@ -49,24 +47,25 @@ impl Pending {
         self.waiters.len()
     }
 
-    pub(crate) fn insert(&mut self, id: u64, waiter: Waiter, now: Instant) {
-        self.waiters.insert(id, (now + self.timeout, waiter));
+    pub(crate) fn insert(&mut self, id: u64, waiter: Waiter, deadline: Instant) {
+        self.waiters.insert(id, (deadline, waiter));
     }
 
-    /// Takes the request with this id.
-    pub(crate) fn take(&mut self, id: u64) -> Option<Waiter> {
-        self.waiters.remove(&id).map(|(_, waiter)| waiter)
+    /// Takes the request with this id, and the instant at which it would have expired.
+    pub(crate) fn take(&mut self, id: u64) -> Option<(Instant, Waiter)> {
+        self.waiters.remove(&id)
     }
 
     /// Takes a request that has waited too long.
     pub(crate) fn take_expired(&mut self, now: Instant) -> Option<Waiter> {
-        let first = self.waiters.first_entry()?;
-        (first.get().0 <= now).then(|| first.remove().1)
+        let mut waiters = self.waiters.iter();
+        let (&id, _) = waiters.find(|(_, (deadline, _))| *deadline <= now)?;
+        self.waiters.remove(&id).map(|(_, waiter)| waiter)
     }
 
-    /// When the first request expires.
+    /// When the next request expires.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.waiters.first_key_value().map(|(_, waiter)| waiter.0)
+        self.waiters.values().map(|(deadline, _)| *deadline).min()
     }
 
     /// Takes all requests, the oldest first.

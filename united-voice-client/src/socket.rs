@@ -49,6 +49,8 @@ pub(crate) struct Keepalive {
 #[derive(Debug)]
 pub(crate) enum Turn {
     Received(Envelope),
+    /// So much was written that there is room for frames again.
+    HasRoom,
     Ended(Disconnect),
 }
 
@@ -119,6 +121,7 @@ impl Socket {
     }
 
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        let was_full = !self.has_room();
         loop {
             if let Poll::Ready(Err(_)) = self.poll_write(cx) {
                 // A close frame that can still be read may say why the connection ended.
@@ -126,6 +129,9 @@ impl Socket {
                     return Poll::Ready(Turn::Ended(Disconnect::Lost));
                 }
                 self.outgoing.clear();
+            }
+            if was_full && self.has_room() {
+                return Poll::Ready(Turn::HasRoom);
             }
             if !self.reading {
                 return Poll::Pending;
@@ -209,7 +215,7 @@ impl Socket {
             code: CloseCode::Normal,
             reason: "".into(),
         })));
-        let closing = async { while let Turn::Received(_) = self.turn(true).await {} };
+        let closing = async { while !matches!(self.turn(true).await, Turn::Ended(_)) {} };
         // A server that does not answer in time is cut off.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
     }

@@ -111,6 +111,12 @@ impl RequestError {
         Self::new(VoiceErrorCode::Malformed, message)
     }
 
+    /// The payload belongs to the host, or to a newer version of this library.
+    pub(crate) fn unknown_payload() -> Self {
+        let message = "a payload this server does not know";
+        Self::new(VoiceErrorCode::Unsupported, message)
+    }
+
     /// The error for a message that was dropped because the client exceeded the rate limit.
     pub fn rate_limited() -> Self {
         Self::new(VoiceErrorCode::RateLimited, "too many messages, slow down")

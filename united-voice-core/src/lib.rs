@@ -97,44 +97,69 @@
 //!    - Keep your own socket loop and put a [`ConnectionMachine`] into it. You can also keep your
 //!      own envelope, and your own queue, as a [`SignalSink`].
 //!    - Call the handlers in [`signaling`], and do everything else yourself.
-//! 4. Call [`VoiceRoomRegistry::policy_changed`] after you have stored a new limit or a ban. Before
-//!    you stop, call [`VoiceServer::shutdown`] and await [`VoiceServer::drained`].
+//! 4. Go through the [duties of a host](#duties-of-a-host).
 //!
 //! On axum and Actix Web, the crates `united-voice-axum` and `united-voice-actix` do step 3: hand the
 //! framework's own upgrade to their `upgrade`. With them a host needs at most 12 lines; the
 //! documentation of [`drive`] shows them. For other servers, `united-voice-websocket` has a
 //! WebSocket over any stream of bytes.
 //!
-//! # What `drive` does for you
+//! # Duties of a host
 //!
-//! [`ConnectionMachine`] does all of this too. A host that calls the handlers itself must do it
-//! itself:
+//! [`drive`] and [`ConnectionMachine`] have all rules of a connection. They limit the rate, ping a
+//! silent client and drop a dead one. They handle one message of a client at a time, and none while
+//! the client does not read its answers. They renew TURN credentials, and do the closing handshake.
+//! The adapter crates `united-voice-axum` and `united-voice-actix` also do what is marked (A). The
+//! rest is the host's:
 //!
-//! - count messages against [`Limits::messages_per_second`], answer `RATE_LIMITED`, and close with
-//!   1008 if the client exceeds the rate for longer than [`Limits::max_excess`];
-//! - refuse messages over [`Limits::max_message_bytes`] with 1009;
-//! - ping a silent client, and drop a client that stays silent;
-//! - handle one message of a client at a time, so let the next one wait while a join asks the
-//!   directory;
-//! - give the directory at most [`Limits::directory_timeout`];
-//! - read no further request while the client's queue is over its limit;
-//! - renew TURN credentials before they expire;
-//! - close with the code that [`SignalSink::close`] asks for;
-//! - answer a client's close frame;
-//! - after the close frame, go on reading for a moment and drop what comes, then close the socket.
+//! - **Size, before buffering** (A). Set the limits of your WebSocket library for messages *and*
+//!   frames, since many libraries collect a whole frame before they look at the limit for messages.
+//!   Take twice [`Limits::max_message_bytes`]: between the two, the client is told 1009. A host
+//!   that decodes messages itself checks the size itself, and calls [`ConnectionMachine::end`] with
+//!   [`Disconnect::MessageTooLarge`].
+//! - **Who is it?** Authenticate before the upgrade, and answer 401 if that fails. Only then make
+//!   the [`UserId`].
+//! - **Origin.** If you authenticate by cookies, compare the `Origin` header with your own origins
+//!   before the upgrade, and answer 403 if it is another. Browsers send cookies with every
+//!   WebSocket, and the same-origin policy does not apply. Otherwise any page that a user visits
+//!   can talk in the user's name (cross-site WebSocket hijacking).
+//! - **Who may join?** [`VoiceDirectory::admit`]. It has [`Limits::directory_timeout`]; give your
+//!   database a shorter limit, so that its query ends too. It may be dropped at any await.
+//! - **Ban, or a new limit.** Store it, call [`VoiceRoomRegistry::policy_changed`], and after a ban
+//!   [`VoiceRoomRegistry::kick_from`] or [`VoiceRoomRegistry::kick`].
+//! - **Sign-out, or a deleted account.** Revoke the token first, so that the client can't come
+//!   back. Then call [`VoiceRoomRegistry::leave_all_channels`]. It leaves the user's connections
+//!   open, so close them: drop the future of [`drive`], or call [`ConnectionMachine::end`] with
+//!   [`Disconnect::PolicyViolation`].
+//! - **One reader and one writer for each socket** (A). One task reads, calls the machine and
+//!   writes, so that messages keep their order. It must not wait for a client that does not read:
+//!   it keeps the message that the socket has not taken, and passes `writable` as false to
+//!   [`ConnectionMachine::step`]. It reads only if [`ConnectionMachine::wants_input`].
+//! - **Sinks of your own.** Check them with `test_util::conformance`, and end the connection with
+//!   the code that [`SignalSink::close`] is given.
+//! - **Shutdown**, in this order: accept no more connections; [`VoiceServer::shutdown`], which
+//!   closes all with 1001; await [`VoiceServer::drained`], for at most [`Limits::close_timeout`]
+//!   and [`Limits::linger`] together (7 s); close the database. Graceful shutdown of an HTTP server
+//!   often does not wait for upgraded connections, so do not rely on it.
+//! - **TURN secret.** Give [`TurnConfig::new`] at least 32 random bytes, the same as coturn's
+//!   `static-auth-secret`. Read them from a file or variable that others cannot read, never from
+//!   the source.
+//! - **Time.** Synchronise the system's clock (NTP): TURN credentials expire by Unix time. Pass
+//!   [`Now::read`], or in tests a time of your own that never goes back.
+//! - **Logs.** Never log session descriptions, candidates, ICE servers, tokens or users' addresses.
+//!   The `Debug` forms of this crate leave them out, but frames that you print yourself and access
+//!   logs do not: a token in the URL of an upgrade is in the access log.
 //!
-//! Three duties stay with every host: authenticate the user before the upgrade, check the `Origin`
-//! header if the authentication uses cookies, and act when a user signs out.
-//! [`VoiceRoomRegistry::leave_all_channels`] takes the user out of voice, but leaves the user's
-//! connections open. Close the sockets too, or make the directory refuse the user.
+//! A host that calls the handlers in [`signaling`] instead of a machine also does everything that
+//! the first paragraph names. See [`Limits`] for the numbers.
 //!
 //! # Where to find what you need
 //!
 //! - **Who is in a channel**, for a sidebar: [`VoiceRoomRegistry::participants`], and
 //!   [`VoiceRoomRegistry::events`] for what changes.
-//! - **Kick and ban**: store the ban, call [`VoiceRoomRegistry::policy_changed`], then
-//!   [`VoiceRoomRegistry::kick`] or [`VoiceRoomRegistry::kick_from`].
-//!   [`VoiceRoomRegistry::close_channel`] empties a channel.
+//! - **Moderation**: [`VoiceRoomRegistry::kick_from`] takes a user out of a channel,
+//!   [`VoiceRoomRegistry::kick`] out of all, and [`VoiceRoomRegistry::close_channel`] empties a
+//!   channel.
 //! - **More than one process**: a registry lives in one process. Send all users of a channel to the
 //!   same process.
 //! - **A sink that refuses a reply**: it may do so only with [`SinkError::Closed`]. If the sink

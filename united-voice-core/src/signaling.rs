@@ -314,9 +314,7 @@ pub fn reply_error(connection: &VoiceConnection, request_id: &str, error: &Reque
 /// `MALFORMED` otherwise.
 pub(crate) fn decode_error(error: &DecodeError) -> RequestError {
     match error {
-        DecodeError::Foreign { .. } => {
-            RequestError::new(Code::Unsupported, "a payload this server does not know")
-        }
+        DecodeError::Foreign { .. } => RequestError::unknown_payload(),
         DecodeError::Empty { .. } => RequestError::malformed("no payload"),
         _ => RequestError::malformed("not a message of this protocol"),
     }

@@ -142,6 +142,12 @@ fn typed_payloads_are_handled_like_frames() {
         "#4 error MALFORMED ",
     ];
     assert_eq!(alice.steps(), expected);
+    let empty = Envelope {
+        request_id: "5".into(),
+        payload: None,
+    };
+    alice.machine.receive_envelope(empty, now);
+    assert_eq!(alice.steps(), ["#5 error UNSUPPORTED "]);
 }
 
 #[test]

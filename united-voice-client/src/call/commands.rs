@@ -48,8 +48,10 @@ impl Call {
             return answer(reply, Err(RequestError::NotInChannel));
         };
         if self.seat.is_some() || self.pending.joins(&channel_id) {
+            self.outgoing.keep_only(None);
+            let channel = channel_id.clone();
             let request = VoiceLeaveRequest { channel_id };
-            let waiter = Waiter::Leave { reply };
+            let waiter = Waiter::Leave { channel, reply };
             self.request(Payload::VoiceLeaveRequest(request), waiter, now);
         } else {
             self.exit(ExitReason::Left);
@@ -68,19 +70,24 @@ impl Call {
 
     /// Tells the server the state, if the client is in a channel.
     pub(super) fn tell_state(&mut self, reply: Option<Reply<(), RequestError>>, now: Instant) {
-        let Some(seat) = &self.seat else { return };
-        let update = VoiceStateUpdate {
+        if let Some(update) = self.state_update() {
+            self.request(update, Waiter::State { reply }, now);
+        }
+    }
+
+    /// What tells the server the state, if the client is in a channel.
+    pub(super) fn state_update(&self) -> Option<Payload> {
+        let seat = self.seat.as_ref()?;
+        Some(Payload::VoiceStateUpdate(VoiceStateUpdate {
             channel_id: seat.channel.clone(),
             user_id: String::new(),
             muted: self.state.muted,
             deafened: self.state.deafened,
-        };
-        let waiter = Waiter::State { reply };
-        self.request(Payload::VoiceStateUpdate(update), waiter, now);
+        }))
     }
 
     fn ice_servers(&mut self, reply: Reply<Vec<IceServer>, RequestError>, now: Instant) {
-        let Some(seat) = &self.seat else {
+        let Some(request) = self.ice_request() else {
             let error = if self.online {
                 RequestError::NotInChannel
             } else {
@@ -88,11 +95,14 @@ impl Call {
             };
             return answer(reply, Err(error));
         };
-        let request = VoiceIceServersRequest {
-            channel_id: seat.channel.clone(),
-        };
-        let waiter = Waiter::IceServers { reply };
-        self.request(Payload::VoiceIceServersRequest(request), waiter, now);
+        self.request(request, Waiter::IceServers { reply }, now);
+    }
+
+    /// What asks for fresh ICE servers, if the client is in a channel.
+    pub(super) fn ice_request(&self) -> Option<Payload> {
+        let channel_id = self.seat.as_ref()?.channel.clone();
+        let request = VoiceIceServersRequest { channel_id };
+        Some(Payload::VoiceIceServersRequest(request))
     }
 
     fn relay(&mut self, to: Peer, content: Content, reply: Reply<RelayId, SendError>) {
@@ -111,10 +121,11 @@ impl Call {
                 speaking,
             };
             // If it had an id, the server would send a copy back.
-            self.outgoing.push_back(Envelope {
+            let envelope = Envelope {
                 request_id: String::new(),
                 payload: Some(Payload::VoiceSpeakingEvent(event)),
-            });
+            };
+            self.outgoing.push(0, envelope);
         });
         answer(reply, sent);
     }

@@ -4,16 +4,16 @@ use tokio::time::Instant;
 use united_voice_proto::{
     voice::{
         VoiceError, VoiceIceCandidate, VoiceIceServersResponse, VoiceJoinResponse, VoiceLeaveEvent,
-        VoiceParticipantJoinedEvent, VoiceSdpAnswer, VoiceSdpOffer, VoiceSpeakingEvent,
-        VoiceStateUpdate,
+        VoiceLeaveRequest, VoiceParticipantJoinedEvent, VoiceSdpAnswer, VoiceSdpOffer,
+        VoiceSpeakingEvent, VoiceStateUpdate,
     },
     ws::{Envelope, envelope::Payload},
 };
 
 use super::machine::{Call, Seat, answer};
 use crate::{
-    command::State,
-    error::Refusal,
+    command::{Reply, State},
+    error::{Refusal, RequestError},
     event::{Candidate, Description, Event, ExitReason, Peer, RelayId, Snapshot},
     pending::Waiter,
     wire::{ErrorCode, LeaveReason},
@@ -28,7 +28,7 @@ impl Call {
         match envelope.payload {
             Some(Payload::VoiceError(error)) => self.error(asked, id, error, now),
             Some(payload) => match asked {
-                Some(waiter) => self.answered(waiter, payload, now),
+                Some((_, waiter)) => self.answered(waiter, payload, now),
                 None => self.happened(payload),
             },
             None => {}
@@ -41,7 +41,7 @@ impl Call {
                 let snapshot = self.entered(response, now);
                 answer(reply, Ok(snapshot));
             }
-            (Waiter::Leave { reply }, Payload::VoiceLeaveEvent(event)) => {
+            (Waiter::Leave { reply, .. }, Payload::VoiceLeaveEvent(event)) => {
                 self.gone(&event, ExitReason::Left);
                 answer(reply, Ok(()));
             }
@@ -69,6 +69,7 @@ impl Call {
             session: snapshot.session_id.clone(),
         });
         self.channel = Some(snapshot.channel_id.clone());
+        self.outgoing.keep_only(Some(&snapshot.channel_id));
         self.events.push_back(Event::Entered {
             snapshot: snapshot.clone(),
             rejoined,
@@ -182,26 +183,94 @@ impl Call {
     }
 
     /// Takes an error, which is the answer to a request or to a relayed message.
-    fn error(&mut self, asked: Option<Waiter>, id: Option<u64>, error: VoiceError, now: Instant) {
+    fn error(
+        &mut self,
+        asked: Option<(Instant, Waiter)>,
+        id: Option<u64>,
+        error: VoiceError,
+        now: Instant,
+    ) {
         let refusal = Refusal::from(error);
-        match asked {
-            Some(Waiter::Join { channel, reply }) => self.refused(&channel, refusal, reply, now),
-            Some(Waiter::Leave { reply }) => {
-                if self.intent.is_none() {
-                    self.intent = self.seat.as_ref().map(|seat| seat.channel.clone());
+        let too_fast = refusal.code == ErrorCode::RateLimited;
+        if too_fast {
+            self.outgoing.pause(now);
+        }
+        let Some((deadline, waiter)) = asked else {
+            return self.refused_relay(id, refusal);
+        };
+        match waiter {
+            Waiter::Join { channel, reply } => self.refused(&channel, refusal, reply, now),
+            Waiter::Leave { channel, reply } => {
+                self.refused_leave(channel, refusal, reply, deadline, now);
+            }
+            Waiter::State { reply } => match self.state_update() {
+                Some(update) if too_fast => {
+                    // Nobody waits for a state that the client told by itself. So it is told until
+                    // the server takes it.
+                    let deadline = if reply.is_some() {
+                        deadline
+                    } else {
+                        now + self.request_timeout
+                    };
+                    self.request_again(update, Waiter::State { reply }, deadline);
                 }
-                answer(reply, Err(refusal.into()));
-            }
-            Some(Waiter::State { reply: Some(reply) }) => answer(reply, Err(refusal.into())),
-            Some(Waiter::IceServers { reply }) => answer(reply, Err(refusal.into())),
-            None if id.is_none() && refusal.code == ErrorCode::SessionReplaced => {
-                self.replaced(&refusal.channel_id);
-            }
-            None | Some(Waiter::State { reply: None }) => {
-                // A refused state that the client told by itself is not a relayed message.
-                let relay = id.filter(|_| asked.is_none()).map(RelayId);
+                _ => match reply {
+                    Some(reply) => answer(reply, Err(refusal.into())),
+                    None => {
+                        let relay = None;
+                        self.events.push_back(Event::Refused { relay, refusal });
+                    }
+                },
+            },
+            Waiter::IceServers { reply } => match self.ice_request() {
+                Some(request) if too_fast => {
+                    self.request_again(request, Waiter::IceServers { reply }, deadline);
+                }
+                _ => answer(reply, Err(refusal.into())),
+            },
+        }
+    }
+
+    /// Handles the refusal of a message that is no request.
+    fn refused_relay(&mut self, id: Option<u64>, refusal: Refusal) {
+        match (id, refusal.code) {
+            (None, ErrorCode::SessionReplaced) => self.replaced(&refusal.channel_id),
+            (Some(id), ErrorCode::RateLimited) if self.outgoing.send_again(id) => {}
+            _ => {
+                let relay = id.map(RelayId);
                 self.events.push_back(Event::Refused { relay, refusal });
             }
+        }
+    }
+
+    /// Handles a leave that the server refused. The seat must not stay behind, so the leave is asked
+    /// again. If that is no use, the connection is given up.
+    fn refused_leave(
+        &mut self,
+        channel_id: String,
+        refusal: Refusal,
+        reply: Reply<(), RequestError>,
+        deadline: Instant,
+        now: Instant,
+    ) {
+        if self.intent.is_some() {
+            // Meanwhile the application has asked for a join.
+            return answer(reply, Err(refusal.into()));
+        }
+        match refusal.code {
+            ErrorCode::NotInChannel => {
+                if self.seat.is_some() {
+                    self.exit(ExitReason::Left);
+                }
+                answer(reply, Ok(()));
+            }
+            _ if refusal.is_retryable() => {
+                self.outgoing.pause(now);
+                let channel = channel_id.clone();
+                let request = Payload::VoiceLeaveRequest(VoiceLeaveRequest { channel_id });
+                self.request_again(request, Waiter::Leave { channel, reply }, deadline);
+            }
+            _ => self.give_up(reply),
         }
     }
 

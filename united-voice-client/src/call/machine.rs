@@ -8,10 +8,12 @@ use united_voice_proto::{
     ws::{Envelope, envelope::Payload},
 };
 
+use super::outgoing::Outgoing;
 use crate::{
     command::{Reply, State},
     error::{JoinError, Refusal, RequestError},
     event::{Event, ExitReason, Snapshot},
+    pace::Rate,
     pending::{Pending, Waiter},
 };
 
@@ -45,18 +47,19 @@ pub(crate) struct Call {
     pub(super) waiter: Option<Reply<Snapshot, JoinError>>,
     /// When to repeat a rejoin that the server could not carry out.
     pub(super) rejoin_at: Option<Instant>,
-    /// The server left a join unanswered.
+    /// The server left a join or a leave unanswered.
     pub(super) unresponsive: bool,
-    pub(super) outgoing: VecDeque<Envelope>,
+    pub(super) request_timeout: Duration,
+    pub(super) outgoing: Outgoing,
     pub(super) events: VecDeque<Event>,
 }
 
 impl Call {
-    pub(crate) const fn new(request_timeout: Duration) -> Self {
+    pub(crate) fn new(request_timeout: Duration, rate: Rate) -> Self {
         Self {
             online: false,
             next_id: 1,
-            pending: Pending::new(request_timeout),
+            pending: Pending::new(),
             seat: None,
             intent: None,
             channel: None,
@@ -67,14 +70,20 @@ impl Call {
             waiter: None,
             rejoin_at: None,
             unresponsive: false,
-            outgoing: VecDeque::new(),
+            request_timeout,
+            outgoing: Outgoing::new(rate),
             events: VecDeque::new(),
         }
     }
 
-    /// The next envelope to send.
-    pub(crate) fn pop_outgoing(&mut self) -> Option<Envelope> {
-        self.outgoing.pop_front()
+    /// The next envelope to send, if it may be sent at `now`.
+    pub(crate) fn pop_outgoing(&mut self, now: Instant) -> Option<Envelope> {
+        self.outgoing.pop(now)
+    }
+
+    /// When to ask for the next envelope again, if one has to wait.
+    pub(crate) fn send_at(&self) -> Option<Instant> {
+        self.outgoing.ready_at()
     }
 
     /// The next event to tell.
@@ -84,10 +93,10 @@ impl Call {
 
     /// Whether another command may be taken.
     pub(crate) fn has_room(&self) -> bool {
-        self.pending.len() < MAX_PENDING
+        self.pending.len() < MAX_PENDING && self.outgoing.has_room()
     }
 
-    /// Whether the server left a join unanswered. The connection should then be given up.
+    /// Whether the server left a join or a leave unanswered. The connection should then be given up.
     pub(crate) const fn is_unresponsive(&self) -> bool {
         self.unresponsive
     }
@@ -119,7 +128,7 @@ impl Call {
             match waiter {
                 Waiter::Join { channel, reply } => self.join_cut(&channel, reply),
                 // The seat went with the connection.
-                Waiter::Leave { reply } => answer(reply, Ok(())),
+                Waiter::Leave { reply, .. } => answer(reply, Ok(())),
                 // The state is told again at the next join.
                 Waiter::State { reply } => answer(reply, Ok(())),
                 Waiter::IceServers { reply } => answer(reply, Err(RequestError::Offline)),
@@ -164,7 +173,7 @@ impl Call {
     pub(super) fn expire(&mut self, waiter: Waiter) {
         match waiter {
             Waiter::Join { channel, reply } => self.join_timed_out(&channel, reply),
-            Waiter::Leave { reply } => answer(reply, Err(RequestError::TimedOut)),
+            Waiter::Leave { reply, .. } => self.give_up(reply),
             Waiter::State { reply } => answer(reply, Err(RequestError::TimedOut)),
             Waiter::IceServers { reply } => answer(reply, Err(RequestError::TimedOut)),
         }
@@ -192,21 +201,40 @@ impl Call {
         self.request(Payload::VoiceJoinRequest(request), waiter, now);
     }
 
+    /// Gives the connection up to make sure of a leave: the seat goes with the connection.
+    pub(super) fn give_up(&mut self, leave: Reply<(), RequestError>) {
+        self.unresponsive = true;
+        answer(leave, Ok(()));
+    }
+
     /// Sends a request and waits for its answer.
     pub(super) fn request(&mut self, payload: Payload, waiter: Waiter, now: Instant) {
         let id = self.send(payload);
-        self.pending.insert(id, waiter, now);
+        self.pending.insert(id, waiter, now + self.request_timeout);
+    }
+
+    /// Sends a request again that the server refused for the moment. Its time goes on.
+    pub(super) fn request_again(&mut self, payload: Payload, waiter: Waiter, deadline: Instant) {
+        let (id, envelope) = self.envelope(payload);
+        self.outgoing.push_again(id, envelope);
+        self.pending.insert(id, waiter, deadline);
     }
 
     /// Sends a message with an id of its own, and returns the id.
     pub(super) fn send(&mut self, payload: Payload) -> u64 {
+        let (id, envelope) = self.envelope(payload);
+        self.outgoing.push(id, envelope);
+        id
+    }
+
+    fn envelope(&mut self, payload: Payload) -> (u64, Envelope) {
         let id = self.next_id;
         self.next_id += 1;
-        self.outgoing.push_back(Envelope {
+        let envelope = Envelope {
             request_id: id.to_string(),
             payload: Some(payload),
-        });
-        id
+        };
+        (id, envelope)
     }
 
     /// Handles a last join that failed: the client stays in its channel, or is in none.
@@ -225,6 +253,7 @@ impl Call {
     /// Tells the application that it is in no channel any more.
     pub(super) fn exit(&mut self, reason: ExitReason) {
         self.seat = None;
+        self.outgoing.keep_only(None);
         if let Some(channel_id) = self.channel.take() {
             self.events.push_back(Event::Exited { channel_id, reason });
         }

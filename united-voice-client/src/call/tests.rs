@@ -1,5 +1,7 @@
 //! The protocol by itself, without a socket or a runtime. The time is an argument.
 
+mod pacing;
+
 use std::time::Duration;
 
 use tokio::{sync::oneshot, time::Instant};
@@ -13,6 +15,7 @@ use crate::{
     command::{Command, Content, State},
     error::{JoinError, RequestError, SendError},
     event::{Event, ExitReason, Peer, RelayId, Snapshot},
+    pace::Rate,
     wire::{ErrorCode, LeaveReason},
 };
 
@@ -33,7 +36,7 @@ struct Party {
 impl Party {
     fn online() -> Self {
         let mut party = Self {
-            call: Call::new(TIMEOUT),
+            call: Call::new(TIMEOUT, Rate::default()),
             now: Instant::now(),
         };
         party.call.opened(party.now);
@@ -74,7 +77,8 @@ impl Party {
 
     /// The id and payload of the next envelope that the client sends.
     fn sent(&mut self) -> (String, Payload) {
-        let envelope = self.call.pop_outgoing().expect("something was sent");
+        let envelope = self.call.pop_outgoing(self.now);
+        let envelope = envelope.expect("something was sent");
         (
             envelope.request_id,
             envelope.payload.expect("a client sends payloads"),
@@ -123,7 +127,7 @@ impl Party {
     }
 
     fn nothing_happened(&mut self) {
-        let (event, sent) = (self.call.pop_event(), self.call.pop_outgoing());
+        let (event, sent) = (self.call.pop_event(), self.call.pop_outgoing(self.now));
         assert!(event.is_none() && sent.is_none(), "{event:?} {sent:?}");
     }
 
@@ -228,17 +232,6 @@ fn leaving_while_offline_needs_no_server() {
     );
     party.call.opened(party.now);
     party.nothing_happened();
-}
-
-#[test]
-fn a_refused_leave_changes_nothing() {
-    let mut party = Party::seated("a", "s1");
-    let mut answer = party.leave();
-    let (id, _) = party.sent();
-    party.hear(&id, error(ErrorCode::RateLimited, "a"));
-    assert!(answered(&mut answer).expect_err("refused").is_retryable());
-    party.reconnect();
-    party.let_in("s2");
 }
 
 #[test]

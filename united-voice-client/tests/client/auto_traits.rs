@@ -32,6 +32,8 @@ fn types() {
         SendError,
         TokenError,
     );
+    #[cfg(feature = "rustls")]
+    check!(Roots, RootsError);
     fn sent<T: Send>() {}
     sent::<ClientBuilder>();
 }

@@ -118,7 +118,7 @@ pub(crate) struct Link<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Debug> Link<S> {
     #[expect(clippy::result_large_err, reason = "tungstenite's callback type")]
-    async fn accept(stream: S) -> Self {
+    pub(crate) async fn accept(stream: S) -> Self {
         let (mut authorization, mut codec) = (None, None);
         let upgrade = |request: &Request, mut response: Response| -> Result<_, ErrorResponse> {
             let header = |name| request.headers().get(name).cloned();

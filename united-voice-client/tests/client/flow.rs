@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use futures::{FutureExt, SinkExt};
+use futures::{FutureExt, SinkExt, StreamExt};
+use tokio::time::Instant;
 use united_voice_client::{
     Client, Event, SendError,
     proto::{voice::VoiceSdpOffer, voice::VoiceSpeakingEvent, ws::envelope::Payload},
 };
 
-use crate::fake::{Link, connect, memory, next};
+use crate::fake::{Link, connect, memory, next, soon};
 
 fn offer(number: usize, bytes: usize) -> Payload {
     Payload::VoiceSdpOffer(VoiceSdpOffer {
@@ -92,6 +93,81 @@ async fn a_server_that_does_not_read_is_still_listened_to() {
     for _ in 0..taken {
         assert!(matches!(link.next().await.1, Payload::VoiceSdpOffer(_)));
     }
+}
+
+/// The server's limits by default.
+const RATE: u128 = 100;
+const BURST: u128 = 200;
+
+#[tokio::test(start_paused = true)]
+async fn more_candidates_than_the_rate_are_all_sent_in_time() {
+    const CANDIDATES: usize = 1000;
+    let (builder, mut server) = memory();
+    let (client, _events, mut link) = connect(builder, &mut server).await;
+    join(&client, &mut link).await;
+    let start = Instant::now();
+    let sending = async {
+        for number in 0..CANDIDATES {
+            client.candidate("bob", number.to_string()).await.unwrap();
+        }
+    };
+    let receiving = async {
+        for number in 0..CANDIDATES {
+            let (_, payload) = link.next().await;
+            let Payload::VoiceIceCandidate(candidate) = payload else {
+                panic!("{payload:?}")
+            };
+            assert_eq!(candidate.candidate_json, number.to_string());
+            let allowed = BURST + start.elapsed().as_millis() * RATE / 1000;
+            assert!((number as u128) < allowed, "{number} within {allowed}");
+        }
+    };
+    tokio::join!(sending, receiving);
+    assert!(start.elapsed() < Duration::from_secs(12));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_goes_on_as_soon_as_the_server_reads() {
+    const OFFERS: usize = 100;
+    let (builder, mut server) = memory();
+    let (client, _events, mut link) = connect(builder.send_rate(1000, 1000), &mut server).await;
+    join(&client, &mut link).await;
+    let sending = async {
+        for _ in 0..OFFERS {
+            client.offer("bob", "x".repeat(8 << 10)).await.unwrap();
+        }
+    };
+    // The pipe and the frames that may wait are full, and nothing else happens.
+    let start = Instant::now();
+    let receiving = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        for _ in 0..OFFERS {
+            assert!(matches!(link.next().await.1, Payload::VoiceSdpOffer(_)));
+        }
+    };
+    tokio::join!(sending, receiving);
+    let took = start.elapsed();
+    assert!(
+        took < Duration::from_secs(6),
+        "it waited for a ping: {took:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_given_up_is_told_at_once() {
+    let (builder, mut server) = memory();
+    let slow = united_voice_client::Backoff::default().first(Duration::from_secs(60));
+    let builder = builder
+        .request_timeout(Duration::from_secs(3))
+        .reconnect(slow.max(Duration::from_secs(60)).seed(1));
+    let (client, _events, mut link) = connect(builder, &mut server).await;
+    join(&client, &mut link).await;
+    let start = Instant::now();
+    assert_eq!(client.leave().await, Ok(()));
+    assert!(matches!(link.next().await.1, Payload::VoiceLeaveRequest(_)));
+    // The end of the stream, without a close frame.
+    soon(async { while let Some(Ok(_)) = link.socket.next().await {} }).await;
+    assert_eq!(start.elapsed().as_secs(), 3);
 }
 
 #[tokio::test(start_paused = true)]

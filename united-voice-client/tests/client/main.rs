@@ -6,3 +6,5 @@ mod fake;
 mod flow;
 mod reconnecting;
 mod requests;
+#[cfg(feature = "rustls")]
+mod tls;

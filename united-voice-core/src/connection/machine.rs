@@ -32,8 +32,10 @@ pub enum Step {
     /// [`ConnectionMachine::wants_input`] has become true. Only [`ConnectionMachine::step`] gives
     /// this step, to a loop that has stopped reading and waits for nothing else.
     Read,
-    /// Send this close frame, call [`ConnectionMachine::close_sent`], and go on with the machine
-    /// until [`Step::End`].
+    /// Send this close frame, and go on with the machine until [`Step::End`]. As soon as the next
+    /// step is asked for with `writable`, the frame counts as sent. Then the host goes on reading
+    /// for [`Limits::linger`](crate::Limits::linger), and the machine drops what comes. So closing
+    /// the socket does not destroy the frame on its way.
     ///
     /// The seat is free already. If the client closed first, a transport that answers close frames
     /// by itself may refuse this one.
@@ -78,10 +80,7 @@ pub enum Step {
 ///                     socket.write(frame).await;
 ///                 }
 ///                 Step::Ping => socket.write(Frame::Ping(bytes::Bytes::new())).await,
-///                 Step::Close(close) => {
-///                     socket.write(Frame::Close(close)).await;
-///                     machine.close_sent(Now::read());
-///                 }
+///                 Step::Close(close) => socket.write(Frame::Close(close)).await,
 ///                 Step::End(disconnect) => return disconnect,
 ///                 // `Step::Read`, for which the loop begins again.
 ///                 _ => {}
@@ -206,19 +205,30 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         self.end_on_error(received, now);
     }
 
-    /// Takes a payload that the client sent in an envelope of the host's. It does what
-    /// [`receive`](Self::receive) does, except that the host checks the size and the encoding.
-    pub fn receive_payload(&mut self, request_id: String, payload: Payload, now: Now) {
+    /// Takes an envelope that the host has decoded, for example as a part of a message of its own.
+    /// It does what [`receive`](Self::receive) does, except that the host checks the size and the
+    /// encoding.
+    ///
+    /// An envelope without a payload is answered `UNSUPPORTED`, since decoders drop payloads that
+    /// this version does not know. If the host cannot decode a message, it gives the frame to
+    /// `receive`, which answers it, with its request id if that can be read.
+    pub fn receive_envelope(&mut self, envelope: Envelope, now: Now) {
         let Phase::Open(open) = &mut self.phase else {
             return;
         };
         open.heard(now);
+        let received = open.receive_typed(&self.server, envelope, now);
+        self.end_on_error(received, now);
+    }
+
+    /// Takes a payload that the client sent in an envelope of the host's. Otherwise this is like
+    /// [`receive_envelope`](Self::receive_envelope).
+    pub fn receive_payload(&mut self, request_id: String, payload: Payload, now: Now) {
         let envelope = Envelope {
             request_id,
             payload: Some(payload),
         };
-        let received = open.receive_typed(&self.server, envelope, now);
-        self.end_on_error(received, now);
+        self.receive_envelope(envelope, now);
     }
 
     /// Counts a message that is not voice in the client's rate. Returns whether the host may handle
@@ -270,10 +280,8 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         }
     }
 
-    /// Notes that the close frame of [`Step::Close`] was sent. For
-    /// [`Limits::linger`](crate::Limits::linger) the host now goes on reading, and the machine
-    /// drops what comes. So closing the socket does not destroy the frame on its way.
-    pub fn close_sent(&mut self, now: Now) {
+    /// Notes that the close frame was sent, if the host has it.
+    pub(crate) fn close_sent(&mut self, now: Now) {
         if let Phase::Ending(ending) = &mut self.phase {
             ending.sent(self.server.limits(), now.monotonic);
         }
@@ -284,9 +292,12 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
     /// by calls of other methods. So call this again at [`deadline`](Self::deadline), and after
     /// each call that told the machine something.
     ///
-    /// `writable` says whether the socket can take something. If it cannot, the only step is
-    /// [`Step::End`]. Requests, joins and time limits go on.
+    /// `writable` says whether the socket has taken all that was written, and can take something
+    /// more. If it cannot, the only step is [`Step::End`]. Requests, joins and time limits go on.
     pub fn poll_step(&mut self, cx: &mut Context<'_>, now: Now, writable: bool) -> Poll<Step> {
+        if writable {
+            self.close_sent(now);
+        }
         self.poll_events(cx, now);
         if let Some(step) = self.next_step(writable) {
             return Poll::Ready(step);

@@ -227,13 +227,17 @@ impl OpenConnection {
         envelope: Envelope,
         now: Now,
     ) -> Result<(), Disconnect> {
-        if self.passes_rate(now)? {
-            self.dispatch(server, Incoming::Envelope(envelope), now);
-        } else if !envelope.request_id.is_empty() {
-            self.refuse(
-                &Ok(Incoming::Envelope(envelope)),
-                RequestError::rate_limited(),
-            );
+        let passes = self.passes_rate(now)?;
+        let unknown = envelope.payload.is_none();
+        let asks = !envelope.request_id.is_empty();
+        let message = Incoming::Envelope(envelope);
+        if passes && !unknown {
+            self.dispatch(server, message, now);
+        } else if passes {
+            // The host's decoder has dropped a payload that this version does not know.
+            self.refuse(&Ok(message), RequestError::unknown_payload());
+        } else if asks {
+            self.refuse(&Ok(message), RequestError::rate_limited());
         }
         Ok(())
     }
