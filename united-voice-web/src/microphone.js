@@ -43,6 +43,9 @@ export class Microphone extends EventTarget {
   /** Whether there is a microphone to speak into. */
   get present() { return this.#sent !== null; }
 
+  /** Whether the system mutes the microphone at the moment, for example during a phone call. */
+  get interrupted() { return this.#captured?.muted === true; }
+
   /** The device in use; `''` if unknown. */
   get deviceId() { return this.#captured?.getSettings?.().deviceId ?? ''; }
 
