@@ -98,7 +98,7 @@ export class VoiceClient extends EventTarget {
       relay: (name, payload, onError) => this.#relay(name, payload, onError),
       online: () => this.#signaling.online && this.#sessionId !== '',
       sessionId: () => this.#sessionId,
-      sessionOf: (id) => this.#roster.get(id)?.sessionId,
+      participant: (id) => this.#roster.get(id),
       emit: (type, detail) => this.#meshEvent(type, detail),
       trouble: () => this.#probe(),
     });
