@@ -14,13 +14,21 @@ export class FakeWebSocket {
     this.protocols = protocols;
     this.sent = [];
     this.closed = false;
+    this.closeCode = undefined;
+    this.readyState = 0;
     FakeWebSocket.made.push(this);
   }
 
   send(text) { this.sent.push(JSON.parse(text)); }
-  close() { this.closed = true; }
+  close(code) {
+    this.closed = true;
+    this.closeCode = code;
+  }
 
-  open() { this.onopen(); }
+  open() {
+    this.readyState = 1;
+    this.onopen();
+  }
   receive(envelope) { this.onmessage({ data: JSON.stringify(envelope) }); }
   lose(code = 1006) { this.onclose({ code }); }
 
