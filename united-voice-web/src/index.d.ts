@@ -132,8 +132,9 @@ export interface WebSocketOptions extends CommonOptions {
   url: string | URL;
   /**
    * A token, or a function that gets one before each attempt to connect. `renew` says that the
-   * server may have refused the last token. An error with a true `fatal` ends the attempts. Without
-   * a token, the browser's cookies have to do.
+   * server may have refused the last token. An error with a true `fatal` ends the attempts. If it
+   * takes longer than 20 s, it is called again for another attempt. Without a token, the browser's
+   * cookies have to do.
    */
   token?: string | ((context: { renew: boolean }) => Promise<Token>);
   /**
@@ -301,6 +302,8 @@ export class Microphone extends EventTarget {
   set pressed(pressed: boolean);
   /** The level at which speech begins, in decibels relative to full scale (-100 to 0). */
   set thresholdDb(thresholdDb: number);
+  /** Whether the browser takes noise out of the sound; by default it does. */
+  set noiseSuppression(suppress: boolean);
 
   addEventListener<Type extends keyof MicrophoneEventMap>(
     type: Type, listener: MicrophoneListener<Type>, options?: boolean | AddEventListenerOptions): void;

@@ -10,7 +10,6 @@ import { resumeAfterInterruptions } from './audio-interruption.js';
 import { LevelMeter } from './level-meter.js';
 import { VoiceActivity } from './voice-activity.js';
 
-const PROCESSING = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 /** A meter without a report for this long does not run. */
 const METER_SILENT_MS = 500;
 /** How often to look whether the meter still runs. */
@@ -39,6 +38,7 @@ export class Microphone extends EventTarget {
   #mode = 'activity';
   #pressed = false;
   #open = false;
+  #noiseSuppression = true;
 
   /**
    * @param {AudioContext | null} context the audio graph of the meter; `null` if there is none
@@ -69,7 +69,7 @@ export class Microphone extends EventTarget {
   async start(deviceId = '') {
     if (!globalThis.navigator?.mediaDevices) throw new DOMException('not a secure context', 'SecurityError');
     const device = deviceId ? { deviceId: { ideal: deviceId } } : {};
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: { ...PROCESSING, ...device } });
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: { ...this.#processing(), ...device } });
     this.stop();
     this.#captured = stream.getAudioTracks()[0];
     this.#captured.onended = () => {
@@ -122,6 +122,26 @@ export class Microphone extends EventTarget {
 
   set thresholdDb(thresholdDb) {
     this.#activity.thresholdDb = thresholdDb;
+  }
+
+  /** Whether the browser takes noise out of the sound; by default it does. */
+  set noiseSuppression(suppress) {
+    if (suppress === this.#noiseSuppression) return;
+    this.#noiseSuppression = suppress;
+    if (this.present) this.#process();
+  }
+
+  #processing() {
+    return { echoCancellation: true, noiseSuppression: this.#noiseSuppression, autoGainControl: true };
+  }
+
+  /** Some browsers can't change a capture that runs, or only say that they did. */
+  async #process() {
+    const captured = this.#captured;
+    const wanted = this.#noiseSuppression;
+    await captured.applyConstraints(this.#processing()).catch(() => {});
+    if (captured !== this.#captured || captured.getSettings().noiseSuppression === wanted) return;
+    await this.start(this.deviceId).catch(() => {}); // the capture that runs goes on
   }
 
   #measured(db) {

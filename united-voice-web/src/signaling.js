@@ -8,6 +8,8 @@
 /** How long a request waits for its reply. If the server takes longer, it counts as gone. */
 export const REQUEST_TIMEOUT_MS = 10_000;
 const OPEN_TIMEOUT_MS = 10_000;
+/** How long the caller may take to prepare an attempt, for example to get a token. */
+const PREPARE_TIMEOUT_MS = 20_000;
 /**
  * If nothing came in for the first time, the server is asked. If it does not answer within the
  * second, it counts as gone. A page sees no pings, so nothing else tells it. Together the two stay
@@ -251,6 +253,10 @@ export class Signaling extends EventTarget {
     clearTimeout(this.#timer);
     const run = ++this.#run;
     this.#setState('connecting');
+    this.#timer = setTimeout(() => {
+      this.#drop();
+      this.#wait('no-address', 0);
+    }, PREPARE_TIMEOUT_MS);
     try {
       const begin = await this.#prepare({ refused: this.#refused });
       if (run !== this.#run) return;
@@ -259,6 +265,7 @@ export class Signaling extends EventTarget {
       else transport.close();
     } catch (error) {
       if (run !== this.#run) return;
+      clearTimeout(this.#timer);
       if (error?.fatal) this.#setState('refused', { cause: error.message });
       else this.#wait('no-address', 0);
     }
@@ -267,6 +274,7 @@ export class Signaling extends EventTarget {
   #adopt(transport) {
     this.#transport = transport;
     this.#refused = true;
+    clearTimeout(this.#timer);
     // Browsers let an attempt hang for minutes, which is too long.
     this.#timer = setTimeout(() => this.#lost(transport, 0), OPEN_TIMEOUT_MS);
     transport.onopen = () => this.#opened(transport);

@@ -119,3 +119,20 @@ test('push-to-talk needs no meter and is told at once', async () => {
   microphone.pressed = false;
   assert.deepEqual(opened(), [true, false]);
 });
+
+test('noise suppression changes a capture that runs, and one that ignores the change is replaced', async () => {
+  for (const obeys of [true, false]) {
+    captured = new FakeAudioTrack();
+    const asked = [];
+    captured.applyConstraints = async ({ noiseSuppression }) => { asked.push(noiseSuppression); };
+    captured.getSettings = () => ({ deviceId: 'mic', noiseSuppression: !obeys });
+    const { microphone, told } = await start(null);
+    const tracks = () => told.filter(([type]) => type === 'track').length;
+    const before = tracks();
+    microphone.noiseSuppression = false;
+    await settle();
+    assert.deepEqual(asked, [false]);
+    assert.equal(tracks() > before, !obeys);
+    microphone.stop();
+  }
+});

@@ -285,3 +285,13 @@ test('a socket that can not be made or used is one that is lost', async () => {
   await assert.rejects(other.request('voiceLeaveRequest', {}), { code: 'OFFLINE' });
   assert.equal(other.state, 'waiting');
 });
+
+test('a token that does not come is asked for again', async () => {
+  let calls = 0;
+  start({ token: () => { calls += 1; return new Promise(() => {}); } });
+  await settle();
+  mock.timers.tick(20_000);
+  mock.timers.tick(10_000);
+  await settle();
+  assert.equal(calls, 2);
+});
