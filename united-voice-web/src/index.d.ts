@@ -133,7 +133,7 @@ export interface WebSocketOptions extends CommonOptions {
   /**
    * A token, or a function that gets one before each attempt to connect. `renew` says that the
    * server may have refused the last token. An error with a true `fatal` ends the attempts. If it
-   * takes longer than 20 s, it is called again for another attempt. Without a token, the browser's
+   * takes longer than 10 s, it is called again for another attempt. Without a token, the browser's
    * cookies have to do.
    */
   token?: string | ((context: { renew: boolean }) => Promise<Token>);

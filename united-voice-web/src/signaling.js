@@ -9,7 +9,7 @@
 export const REQUEST_TIMEOUT_MS = 10_000;
 const OPEN_TIMEOUT_MS = 10_000;
 /** How long the caller may take to prepare an attempt, for example to get a token. */
-const PREPARE_TIMEOUT_MS = 20_000;
+const PREPARE_TIMEOUT_MS = 10_000;
 /**
  * If nothing came in for the first time, the server is asked. If it does not answer within the
  * second, it counts as gone. A page sees no pings, so nothing else tells it. Together the two stay
