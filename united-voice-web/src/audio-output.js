@@ -7,6 +7,12 @@
  * only while an element plays it.
  */
 
+import { resumeAfterInterruptions } from './audio-interruption.js';
+
+/** The pauses before playback that the system paused is started again. */
+const FIRST_RESTART_MS = 250;
+const MAX_RESTART_MS = 2_000;
+
 /** Whether the volume of an element can be changed. On iOS it can't. */
 const ELEMENT_HAS_VOLUME = (() => {
   if (!globalThis.Audio) return false;
@@ -25,10 +31,11 @@ export class AudioOutput extends EventTarget {
   #sinkId = '';
   #refused = new Set();
 
-  /** @param {AudioContext} context */
+  /** @param {AudioContext | null} context without one, the volume of a person ends at 1 */
   constructor(context) {
     super();
     this.#context = context;
+    resumeAfterInterruptions(context);
   }
 
   /** Whether the speaker can be chosen in this browser. */
@@ -37,12 +44,12 @@ export class AudioOutput extends EventTarget {
   /** Whether the browser holds the sound back until the user clicks. */
   get blocked() {
     const inGraph = [...this.#voices.values()].some(({ graph }) => graph);
-    return this.#refused.size > 0 || (inGraph && this.#context.state !== 'running');
+    return this.#refused.size > 0 || (inGraph && this.#context?.state !== 'running');
   }
 
   /** Starts what the browser held back. Call it in the handler of a click. */
   async resume() {
-    await Promise.all([this.#context.resume(), ...[...this.#voices.keys()].map((id) => this.#start(id))]);
+    await Promise.all([this.#context?.resume(), ...[...this.#voices.keys()].map((id) => this.#start(id))]);
   }
 
   play(id, track) {
@@ -51,7 +58,9 @@ export class AudioOutput extends EventTarget {
     const stream = new MediaStream([track]);
     element.srcObject = stream;
     if (this.#sinkId) element.setSinkId(this.#sinkId).catch(() => {});
-    this.#voices.set(id, { element, stream, graph: null });
+    const voice = { element, stream, graph: null };
+    this.#voices.set(id, voice);
+    element.onpause = () => this.#restart(id, voice, FIRST_RESTART_MS);
     this.#apply(id);
     this.#start(id);
   }
@@ -62,6 +71,7 @@ export class AudioOutput extends EventTarget {
     this.#voices.delete(id);
     this.#refused.delete(id);
     this.#leaveGraph(voice);
+    voice.element.onpause = null;
     voice.element.srcObject = null;
     this.#changed();
   }
@@ -82,7 +92,7 @@ export class AudioOutput extends EventTarget {
     this.#sinkId = deviceId;
     if (!ELEMENT_PICKS_SINK) return;
     await Promise.all([
-      this.#context.setSinkId?.(deviceId),
+      this.#context?.setSinkId?.(deviceId),
       ...[...this.#voices.values()].map(({ element }) => element.setSinkId(deviceId)),
     ]);
   }
@@ -99,26 +109,41 @@ export class AudioOutput extends EventTarget {
     this.#changed();
   }
 
+  /** Nothing here pauses an element, so the system did, for example for a phone call. */
+  #restart(id, voice, delayMs) {
+    setTimeout(async () => {
+      if (this.#voices.get(id) !== voice || !voice.element.paused) return;
+      await this.#start(id);
+      if (voice.element.paused) this.#restart(id, voice, Math.min(MAX_RESTART_MS, 2 * delayMs));
+    }, delayMs);
+  }
+
   #apply(id) {
     const voice = this.#voices.get(id);
     if (!voice) return;
     const volume = this.#deafened ? 0 : this.#volumes.get(id) ?? 1;
-    const throughGraph = volume > 1 || (!ELEMENT_HAS_VOLUME && volume > 0 && volume < 1);
-    if (throughGraph) this.#feedGraph(voice, volume);
-    else this.#leaveGraph(voice);
+    const wantsGraph = volume > 1 || (!ELEMENT_HAS_VOLUME && volume > 0 && volume < 1);
+    const throughGraph = wantsGraph && this.#feedGraph(voice, volume);
+    if (!throughGraph) this.#leaveGraph(voice);
     voice.element.volume = Math.min(1, volume);
     voice.element.muted = throughGraph || volume === 0;
   }
 
+  /** Returns whether it worked. If not, the element plays as loud as it can. */
   #feedGraph(voice, volume) {
-    if (!voice.graph) {
-      const source = this.#context.createMediaStreamSource(voice.stream);
-      const gain = this.#context.createGain();
-      source.connect(gain).connect(this.#context.destination);
-      voice.graph = { source, gain };
+    try {
+      if (!voice.graph) {
+        const source = this.#context.createMediaStreamSource(voice.stream);
+        const gain = this.#context.createGain();
+        source.connect(gain).connect(this.#context.destination);
+        voice.graph = { source, gain };
+      }
+      voice.graph.gain.gain.value = volume;
+    } catch {
+      return false; // there is no graph, or it has another sample rate than the stream
     }
-    voice.graph.gain.gain.value = volume;
     this.#changed();
+    return true;
   }
 
   #leaveGraph(voice) {

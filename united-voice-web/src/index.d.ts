@@ -39,8 +39,11 @@ export function quality(now: ConnectionNumbers, before?: ConnectionNumbers): 'go
 /** The signaling connection. */
 export type SignalingState = 'idle' | 'connecting' | 'online' | 'waiting' | 'refused';
 
-/** The audio connection to a participant. */
-export type AudioConnection = 'none' | 'connecting' | 'connected' | 'interrupted' | 'failed';
+/**
+ * The audio connection to a participant. `silent`: it is up, but nothing comes in from somebody that
+ * is not muted. `unavailable`: the browser can't make one, see the event `audiounavailable`.
+ */
+export type AudioConnection = 'none' | 'connecting' | 'connected' | 'silent' | 'interrupted' | 'failed' | 'unavailable';
 
 /** Why a participant left, as on the wire. */
 export type LeaveReason =
@@ -84,25 +87,78 @@ export interface ConnectionStats extends ConnectionNumbers {
   readonly connectionId: number;
 }
 
-export interface VoiceClientOptions {
-  /** The WebSocket's address, without the token. */
-  url: string;
-  /**
-   * A token, or a function that gets one before each attempt to connect. `renew` says that the
-   * server may have refused the last token. An error with a true `fatal` ends the attempts.
-   */
-  token: string | ((context: { renew: boolean }) => Promise<string | { token: string; userId?: string }>);
+/** An envelope in its JSON form: a `requestId`, and one payload under its name. */
+export interface VoiceEnvelope {
+  requestId?: string;
+  [payload: string]: unknown;
+}
+
+/**
+ * A connection that carries envelopes, for hosts that have a connection of their own. The client
+ * sets the three callbacks. If `state` is `open` from the start, `onopen` need not be called.
+ */
+export interface VoiceTransport {
+  readonly state: 'connecting' | 'open' | 'closed';
+  send(envelope: VoiceEnvelope): void;
+  /** The client needs this transport no longer: it was stopped, or the server does not answer. */
+  close(code?: number): void;
+  onopen: (() => void) | null;
+  /** Takes every envelope of the server. The client ignores payloads that are not voice. */
+  onmessage: ((envelope: VoiceEnvelope) => void) | null;
+  /** The connection is gone. `code` is the close code of a WebSocket, if there is one. */
+  onclose: ((code?: number) => void) | null;
+}
+
+/** A token; with it may come the user's id. */
+export type Token = string | { token?: string; userId?: string };
+
+/** Options for every kind of connection to the server. */
+export interface CommonOptions {
   /** The user's own id, if `token` does not give it. */
   userId?: string;
   /** Use TURN relays only, so that no participant learns the user's address. */
   relayOnly?: boolean;
   /** Replaces the platform's own in tests. */
-  WebSocket?: unknown;
-  /** Replaces the platform's own in tests. */
   RTCPeerConnection?: unknown;
   /** Replaces `Math.random` in tests. */
   random?: () => number;
+  /** Replaces the page's document and window in tests. */
+  page?: { document?: EventTarget; window?: EventTarget };
 }
+
+/** The client opens WebSockets. */
+export interface WebSocketOptions extends CommonOptions {
+  /** The WebSocket's address, without the token. */
+  url: string | URL;
+  /**
+   * A token, or a function that gets one before each attempt to connect. `renew` says that the
+   * server may have refused the last token. An error with a true `fatal` ends the attempts. If it
+   * takes longer than 10 s, it is called again for another attempt. Without a token, the browser's
+   * cookies have to do.
+   */
+  token?: string | ((context: { renew: boolean }) => Promise<Token>);
+  /**
+   * How the token reaches the server. Changes `url`, or returns another address, or returns
+   * subprotocols to offer besides the client's own. Without it, the token becomes the parameter
+   * `access_token`. `token` is empty if there is none.
+   */
+  authorize?: (url: URL, token: string) => void | string | URL | { url?: string | URL; protocols?: string[] };
+  transport?: undefined;
+  /** Replaces the platform's own in tests. */
+  WebSocket?: unknown;
+}
+
+/** The host has a connection of its own. */
+export interface TransportOptions extends CommonOptions {
+  /**
+   * Called for each attempt to connect, with `renew` as for `token`. An error with a true `fatal`
+   * ends the attempts.
+   */
+  transport: (context: { renew: boolean }) => VoiceTransport | Promise<VoiceTransport>;
+  url?: undefined;
+}
+
+export type VoiceClientOptions = WebSocketOptions | TransportOptions;
 
 /** The events of a client by name. */
 export interface VoiceClientEventMap {
@@ -124,8 +180,16 @@ export interface VoiceClientEventMap {
   error: CustomEvent<{ error: VoiceError; action: 'rejoin' | 'relay' | 'none' }>;
   /** A step of a negotiation failed. For logs. */
   peererror: CustomEvent<{ userId: string; error: unknown }>;
-  /** A STUN or TURN server refused or did not answer. */
+  /**
+   * A STUN or TURN server refused or did not answer. `code` is its own: 401 and 403 (credentials),
+   * 437, 486 (quota), 508 (no capacity), …, or 701 if it did not answer.
+   */
   iceerror: CustomEvent<{ userId: string; code: number; text: string; url: string }>;
+  /**
+   * There can be no audio with this participant, or with anybody (`null`). `unsupported`: the
+   * browser has no `RTCPeerConnection`. `failed`: it made none.
+   */
+  audiounavailable: CustomEvent<{ userId: string | null; reason: 'unsupported' | 'failed'; error: unknown }>;
 }
 
 export type ChannelDetail =
@@ -160,7 +224,11 @@ export class VoiceClient extends EventTarget {
   connect(): void;
   /** Leaves, and disconnects. */
   close(): void;
-  /** Makes the next attempt to connect now, if the client is waiting for it. */
+  /**
+   * Makes the next attempt to connect now, if the client is waiting for it. If it is connected, it
+   * asks the server whether the connection is alive. The client does so by itself if the page
+   * becomes visible, if the browser is online again, and if a frozen page goes on.
+   */
   retryNow(): void;
   /**
    * Joins a channel and leaves the present one. Rejects with a `VoiceError`. A refused join changes
@@ -178,7 +246,10 @@ export class VoiceClient extends EventTarget {
    * four a second.
    */
   setSpeaking(speaking: boolean): void;
-  /** What the others hear. A change needs no negotiation. */
+  /**
+   * What the others hear. A change needs no negotiation. While there is no track, or while the
+   * system mutes it, the others see the user as muted.
+   */
   setTrack(track: MediaStreamTrack | null): void;
   /** An entry for each connection to another user; `lingering` users are among them. */
   stats(): Promise<ConnectionStats[]>;
@@ -199,6 +270,8 @@ export interface MicrophoneEventMap {
   open: CustomEvent<{ open: boolean }>;
   /** The device is gone. */
   lost: CustomEvent<Record<string, never>>;
+  /** The system mutes the microphone for a while, or gives it back. */
+  interrupted: CustomEvent<{ interrupted: boolean }>;
 }
 
 type MicrophoneListener<Type extends keyof MicrophoneEventMap> =
@@ -208,10 +281,16 @@ type MicrophoneListener<Type extends keyof MicrophoneEventMap> =
 
 /** The microphone: captured once, always metered, and sent only if the user wants to be heard. */
 export class Microphone extends EventTarget {
-  /** The audio graph of the meter. */
-  constructor(context: AudioContext);
+  /**
+   * The audio graph of the meter; `null` if the browser makes none. Then the microphone is open
+   * unless it is muted. `workletUrl` is the address of `voice-activity-worklet.js`, if it is not
+   * beside the module.
+   */
+  constructor(context: AudioContext | null, options?: { workletUrl?: string | URL });
   /** Whether there is a microphone to speak into. */
   get present(): boolean;
+  /** Whether the system mutes the microphone at the moment, for example during a phone call. */
+  get interrupted(): boolean;
   /** The device in use; empty if unknown. */
   get deviceId(): string;
   /** Starts the capture, or changes the device. Rejects with the error of `getUserMedia`. */
@@ -223,6 +302,8 @@ export class Microphone extends EventTarget {
   set pressed(pressed: boolean);
   /** The level at which speech begins, in decibels relative to full scale (-100 to 0). */
   set thresholdDb(thresholdDb: number);
+  /** Whether the browser takes noise out of the sound; by default it does. */
+  set noiseSuppression(suppress: boolean);
 
   addEventListener<Type extends keyof MicrophoneEventMap>(
     type: Type, listener: MicrophoneListener<Type>, options?: boolean | AddEventListenerOptions): void;
@@ -232,7 +313,8 @@ export class Microphone extends EventTarget {
 
 /** Plays the others. Its event `change` says that `blocked` may have changed. */
 export class AudioOutput extends EventTarget {
-  constructor(context: AudioContext);
+  /** Without an audio graph, the volume of a person ends at 1. */
+  constructor(context: AudioContext | null);
   /** Whether the speaker can be chosen in this browser. */
   get canPickSink(): boolean;
   /** Whether the browser holds the sound back until the user clicks. */

@@ -12,12 +12,18 @@
  *   side has lost that one. The new one replaces ours.
  * - A participant that left on purpose is cut off at once. One that lost the server may come back
  *   for a while.
- * - A TURN relay takes no second credentials for what it has granted. So new credentials restart
- *   ICE on connections through a relay of ours. All other connections keep them for their next
- *   restart.
+ * - If a browser refuses a description, or if nothing comes in over a connection that looks good, a
+ *   new connection takes its place, and its offer tells the other side.
+ * - One user can't wear out our browser: that user's offers are taken at a pace, the latest first.
  */
 
+import { Allowances } from './allowance.js';
+import { IceServers } from './ice-servers.js';
+import { OfferGate } from './offer-gate.js';
+import { Outbox } from './outbox.js';
 import { Peer, isPolite, remoteIdentity } from './peer.js';
+import { mayReturn, reconcile } from './reconcile.js';
+import { Watchdog } from './watchdog.js';
 
 /**
  * How long audio with a user that lost the server may go on: longer than an outage of ten seconds
@@ -33,56 +39,19 @@ export const OFFER_WAIT_MS = 5_000;
  */
 const CONNECT_MS = 20_000;
 const INTERRUPTED_MS = 4_000;
+/** How long a restart of ICE may take before a new connection is made. */
+export const RESTART_MS = 15_000;
 /** The longest pause before the next new connection, if new ones fail too. */
 export const MAX_RECOVERY_DELAY_MS = 20_000;
-const MAX_EARLY_CANDIDATES = 64;
-const MAX_RESENDS = 5;
-/** The longest delay that `setTimeout` accepts. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-
-/** After these leave reasons the user is likely to be back in a moment. */
-const MAY_RETURN = new Set(['DISCONNECTED', 'REPLACED', 'EVICTED']);
-
-/** Whether audio may go on for a while with a user that left for this `VoiceLeaveReason`. */
-export function mayReturn(reason) {
-  return MAY_RETURN.has(String(reason ?? '').replace('VOICE_LEAVE_REASON_', ''));
-}
-
 /**
- * When the first of these credentials runs out, in milliseconds since 1970; `NaN` if none of them
- * says.
+ * A connection that is younger than this when the microphone comes may still come up. An older one
+ * has only the addresses that a browser gives to pages without a microphone.
  */
-export function expiryOf(iceServers) {
-  const expiries = iceServers.map(({ username = '' }) => 1000 * Number.parseInt(username, 10)).filter((expiry) => expiry > 0);
-  return expiries.length === 0 ? NaN : Math.min(...expiries);
-}
-
-/**
- * What to do about each user after a snapshot.
- *
- * @param {Map<string, {sessionId: string, healthy: boolean}>} peers the present connections
- * @param {{userId: string, sessionId: string}[]} participants the snapshot
- * @param {boolean} sameSession whether the connections were made in our present session, as after a
- *   second join over one signaling connection. Then a connection that is coming up is as good as a
- *   new one
- * @returns {{ keep: string[], offer: string[], linger: string[], close: string[] }} user ids.
- *   `keep`: keep the connection, under the session of the snapshot. `offer`: make a new one and
- *   offer. `linger`: keep it for a user that is not back yet. `close`: close it
- */
-export function reconcile(peers, participants, sameSession = false) {
-  const plan = { keep: [], offer: [], linger: [], close: [] };
-  const present = new Set();
-  for (const { userId, sessionId } of participants) {
-    present.add(userId);
-    const peer = peers.get(userId);
-    const keep = peer && (peer.healthy || (sameSession && peer.sessionId === sessionId));
-    plan[keep ? 'keep' : 'offer'].push(userId);
-  }
-  for (const [userId, peer] of peers) {
-    if (!present.has(userId)) plan[peer.healthy ? 'linger' : 'close'].push(userId);
-  }
-  return plan;
-}
+export const MICROPHONE_WAIT_MS = 2_000;
+const MAX_EARLY_CANDIDATES = 128;
+/** How many connections we make at once in place of useless ones to one user, and the pause then. */
+const RENEWALS_AT_ONCE = 3;
+const RENEWAL_PAUSE_MS = 5_000;
 
 export class Mesh {
   #peers = new Map();
@@ -90,12 +59,18 @@ export class Mesh {
   #early = new Map();
   #lingering = new Set();
   #failures = new Map();
+  /** Users to which the browser makes no connection. */
+  #unavailable = new Set();
+  #unsupportedTold = false;
   #options;
+  #now;
   #track = null;
-  #iceServers = [];
-  /** The expiry of the oldest credentials that a connection may still use. */
-  #relaysExpireAt = NaN;
-  #renewal = 0;
+  #hadTrack = false;
+  #iceServers;
+  #outbox;
+  #watchdog;
+  #offers;
+  #renewals;
 
   /**
    * @param {object} options
@@ -103,21 +78,38 @@ export class Mesh {
    *   options.relay sends to a participant and adds `channelId`
    * @param {() => boolean} options.online whether signaling works now
    * @param {() => string} options.sessionId our own session
-   * @param {(userId: string) => string|undefined} options.sessionOf the present session of a
-   *   participant
+   * @param {(userId: string) => object|undefined} options.participant a participant as the roster
+   *   has it
    * @param {(type: string, detail: object) => void} options.emit `peer`, `track`, `trackended`,
-   *   `iceerror`, `peererror`
+   *   `iceerror`, `peererror`, `audiounavailable`
    * @param {() => void} options.trouble a connection failed, so signaling may be dead too
+   * @param {() => number} [options.now] the time in milliseconds
    */
   constructor(options) {
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#iceServers = new IceServers({ relayOnly: options.relayOnly, renewRelays: () => this.#renewRelays() });
+    this.#outbox = new Outbox({ relay: options.relay, now: this.#now });
+    this.#offers = new OfferGate({ pass: (userId, sdp) => this.#takeOffer(userId, sdp), now: this.#now });
+    this.#renewals = new Allowances(RENEWALS_AT_ONCE, RENEWAL_PAUSE_MS, this.#now);
+    this.#watchdog = new Watchdog({
+      peers: () => this.#peers.values(),
+      expected: (userId) => this.#expectedFrom(userId),
+      renew: (peer) => this.#renew(peer),
+      changed: (userId) => this.#changed(userId),
+      now: this.#now,
+    });
   }
 
-  /** The connection to a user: `none`, `connecting`, `connected`, `interrupted` or `failed`. */
+  /**
+   * The connection to a user: `none`, `connecting`, `connected`, `silent`, `interrupted`, `failed`
+   * or `unavailable`.
+   */
   stateOf(userId) {
+    if (this.#unavailable.has(userId)) return 'unavailable';
     const peer = this.#peers.get(userId);
     if (!peer) return this.#timers.has(userId) ? 'connecting' : 'none';
-    if (peer.healthy) return 'connected';
+    if (peer.healthy) return this.#watchdog.silent(userId) ? 'silent' : 'connected';
     if (this.#failures.get(userId) > 1) return 'failed';
     return peer.everConnected ? 'interrupted' : 'connecting';
   }
@@ -127,7 +119,7 @@ export class Mesh {
   }
 
   get iceServerUrls() {
-    return this.#iceServers.flatMap(({ urls }) => urls);
+    return this.#iceServers.urls;
   }
 
   stats() {
@@ -135,27 +127,26 @@ export class Mesh {
   }
 
   setTrack(track) {
+    const isFirst = track !== null && !this.#hadTrack;
+    this.#hadTrack ||= track !== null;
     this.#track = track;
-    for (const peer of this.#peers.values()) peer.setTrack(track);
+    for (const peer of this.#peers.values()) {
+      peer.setTrack(track);
+      if (!isFirst || peer.healthy || this.#lingering.has(peer.userId)) continue;
+      // Browsers show their real addresses only to connections made after the microphone was allowed.
+      const waitMs = Math.max(0, peer.madeAt + MICROPHONE_WAIT_MS - this.#now());
+      this.#schedule(peer.userId, waitMs, () => { if (!peer.healthy) this.#offerInstead(peer.userId); });
+    }
   }
 
   /**
-   * Sets the ICE servers for connections and restarts that begin from now on.
-   *
-   * @param {boolean} renew whether connections through a relay use them at once. If not, these use
-   *   them after three quarters of the time that their own credentials have left: the server has
-   *   given new ones, and sees no reason to remind us
+   * Sets the ICE servers for connections and restarts that begin from now on. `renew`: connections
+   * through a relay use them at once, see {@link IceServers.renew}.
    */
   setIceServers(iceServers, { renew = false } = {}) {
-    this.#iceServers = iceServers;
-    for (const peer of this.#peers.values()) peer.setIceServers(this.#configuration());
-    clearTimeout(this.#renewal);
-    if (renew || this.#peers.size === 0) {
-      this.#renewRelays();
-    } else if (!Number.isNaN(this.#relaysExpireAt)) {
-      const delayMs = Math.max(0, (this.#relaysExpireAt - Date.now()) * 0.75);
-      this.#renewal = setTimeout(() => this.#renewRelays(), Math.min(MAX_TIMEOUT_MS, delayMs));
-    }
+    this.#iceServers.set(iceServers);
+    for (const peer of this.#peers.values()) peer.setIceServers(this.#iceServers.configuration);
+    this.#iceServers.renew(renew || this.#peers.size === 0);
   }
 
   /** We joined, or joined again, so we are the newcomer to everyone in the snapshot. */
@@ -165,15 +156,18 @@ export class Mesh {
     for (const userId of plan.close) this.#remove(userId);
     for (const userId of plan.linger) this.#linger(userId);
     for (const userId of plan.keep) this.#rebind(userId, sessions.get(userId));
-    for (const userId of plan.offer) this.#create(userId, sessions.get(userId), true).start();
+    for (const userId of plan.offer) this.#create(userId, sessions.get(userId), true);
+    this.#outbox.flush();
   }
 
   /** Someone joined after us. They offer, unless our connection to them is still good. */
   joined({ userId, sessionId }) {
+    this.#offers.forget(userId);
     const peer = this.#peers.get(userId);
     if (peer && !peer.healthy && !peer.remoteIdentity) this.#remove(userId);
     else if (peer) this.#rebind(userId, sessionId);
-    if (!this.#peers.get(userId)?.healthy) this.#schedule(userId, OFFER_WAIT_MS, () => this.#offerInstead(userId));
+    if (!this.#options.RTCPeerConnection) this.#failedToMake(userId, new Error('there is no RTCPeerConnection'));
+    else if (!this.#peers.get(userId)?.healthy) this.#schedule(userId, OFFER_WAIT_MS, () => this.#offerInstead(userId));
     this.#changed(userId);
   }
 
@@ -183,13 +177,20 @@ export class Mesh {
   }
 
   offer(userId, sdp) {
+    // Candidates that came before an offer that has to wait belong to an earlier one.
+    if (!this.#offers.receive(userId, sdp)) this.#early.delete(userId);
+  }
+
+  #takeOffer(userId, sdp) {
     const identity = remoteIdentity(sdp);
     let peer = this.#peers.get(userId);
     if (peer?.remoteIdentity && peer.remoteIdentity !== identity) peer = undefined;
-    peer ??= this.#create(userId, this.#options.sessionOf(userId), false);
+    peer ??= this.#create(userId, this.#options.participant(userId)?.sessionId, false);
+    if (!peer) return;
     peer.remoteIdentity = identity;
     if (!peer.healthy) this.#superviseConnecting(peer);
     peer.receiveOffer(sdp);
+    this.#deliverEarlyCandidates(peer);
   }
 
   answer(userId, sdp) {
@@ -197,7 +198,7 @@ export class Mesh {
     if (!peer) return;
     const identity = remoteIdentity(sdp);
     if (peer.remoteIdentity && peer.remoteIdentity !== identity) {
-      this.#create(userId, peer.sessionId, true).start(); // the connection that answered knows nothing of ours
+      this.#renew(peer); // the connection that answered knows nothing of ours
       return;
     }
     peer.remoteIdentity = identity;
@@ -206,7 +207,7 @@ export class Mesh {
 
   candidate(userId, json) {
     const peer = this.#peers.get(userId);
-    if (peer) {
+    if (peer && !this.#offers.holds(userId)) {
       peer.receiveCandidate(json);
       return;
     }
@@ -216,44 +217,89 @@ export class Mesh {
   }
 
   closeAll() {
-    clearTimeout(this.#renewal);
-    for (const userId of [...this.#peers.keys(), ...this.#timers.keys()]) this.#remove(userId);
+    this.#iceServers.stop();
+    const users = [this.#peers, this.#timers, this.#unavailable].flatMap((of) => [...of.keys()]);
+    for (const userId of new Set(users)) this.#remove(userId);
     this.#early.clear();
+    this.#offers.clear();
+    this.#unsupportedTold = false;
   }
 
   #renewRelays() {
-    if (!this.#options.online()) return; // the next join brings new ones, and comes here again
-    this.#relaysExpireAt = expiryOf(this.#iceServers);
+    if (!this.#options.online()) return false;
     for (const peer of this.#peers.values()) peer.renewRelay();
+    return true;
   }
 
-  #configuration() {
-    return { iceServers: this.#iceServers, iceTransportPolicy: this.#options.relayOnly ? 'relay' : 'all' };
+  #expectedFrom(userId) {
+    const participant = this.#options.participant(userId);
+    const here = participant !== undefined && !this.#lingering.has(userId) && this.#options.online();
+    const audible = here && !participant.muted && !participant.deafened;
+    return { audible, speaking: audible && participant.speaking };
   }
 
+  /** Makes a new connection to a user, or returns `undefined` if the browser can't. */
   #create(userId, sessionId, initiator) {
     this.#dismiss(userId);
     this.#lingering.delete(userId);
+    let peer;
+    try {
+      peer = this.#makePeer(userId, sessionId, initiator);
+      if (initiator) peer.start();
+    } catch (error) {
+      peer?.close();
+      this.#failedToMake(userId, error);
+      return undefined;
+    }
+    this.#unavailable.delete(userId);
+    this.#peers.set(userId, peer);
+    this.#deliverEarlyCandidates(peer);
+    this.#superviseConnecting(peer);
+    this.#watchdog.start();
+    this.#changed(userId);
+    return peer;
+  }
+
+  #makePeer(userId, sessionId, initiator) {
+    if (!this.#options.RTCPeerConnection) throw new Error('there is no RTCPeerConnection');
     const peer = new Peer({
       userId, sessionId, initiator,
-      configuration: this.#configuration(),
+      configuration: this.#iceServers.configuration,
       track: this.#track,
       RTCPeerConnection: this.#options.RTCPeerConnection,
       hooks: {
-        send: (from, kind, text) => this.#send(from, kind, text),
+        send: (from, kind, text) => this.#outbox.send(from, kind, text),
         polite: (of) => isPolite(this.#options.sessionId(), of.sessionId),
         changed: (of) => this.#peerChanged(of),
         track: (of, track) => this.#options.emit('track', { userId: of.userId, track }),
         stepFailed: (of, error) => this.#options.emit('peererror', { userId: of.userId, error }),
+        stuck: (of, why) => this.#stuck(of, why),
         iceError: (of, detail) => this.#options.emit('iceerror', { userId: of.userId, ...detail }),
       },
     });
-    this.#peers.set(userId, peer);
-    for (const json of this.#early.get(userId) ?? []) peer.receiveCandidate(json);
-    this.#early.delete(userId);
-    this.#superviseConnecting(peer);
-    this.#changed(userId);
+    peer.madeAt = this.#now();
     return peer;
+  }
+
+  /** Tells once why there is no audio. Without the class there never will be any. */
+  #failedToMake(userId, error) {
+    const first = !this.#unavailable.has(userId);
+    this.#unavailable.add(userId);
+    if (this.#options.RTCPeerConnection) {
+      const failures = (this.#failures.get(userId) ?? 0) + 1;
+      this.#failures.set(userId, failures);
+      this.#schedule(userId, Math.min(MAX_RECOVERY_DELAY_MS, 1_000 * 2 ** failures), () => this.#offerInstead(userId));
+      if (first) this.#options.emit('audiounavailable', { userId, reason: 'failed', error });
+    } else if (!this.#unsupportedTold) {
+      this.#unsupportedTold = true;
+      this.#options.emit('audiounavailable', { userId: null, reason: 'unsupported', error });
+    }
+    this.#changed(userId);
+  }
+
+  #deliverEarlyCandidates(peer) {
+    for (const json of this.#early.get(peer.userId) ?? []) peer.receiveCandidate(json);
+    this.#early.delete(peer.userId);
   }
 
   /** Closes the connection to a user and forgets it, but not the user. */
@@ -263,18 +309,23 @@ export class Mesh {
     if (!peer) return;
     this.#peers.delete(userId);
     peer.close();
+    this.#outbox.forget(peer);
     this.#options.emit('trackended', { userId });
   }
 
   #remove(userId) {
     this.#dismiss(userId);
+    this.#offers.forget(userId);
     this.#lingering.delete(userId);
     this.#failures.delete(userId);
+    this.#unavailable.delete(userId);
     this.#early.delete(userId);
+    this.#watchdog.forget(userId);
     this.#changed(userId);
   }
 
   #linger(userId) {
+    this.#offers.forget(userId);
     this.#lingering.add(userId);
     this.#schedule(userId, LINGER_MS, () => this.#remove(userId));
     this.#changed(userId);
@@ -285,7 +336,27 @@ export class Mesh {
     if (this.#lingering.delete(userId)) this.#unschedule(userId);
     peer.sessionId = sessionId;
     peer.resume();
+    this.#outbox.flush();
+    if (peer.replaceable) this.#renew(peer);
     this.#changed(userId);
+  }
+
+  /** A connection that can't be negotiated any further. One that flows may go on until then. */
+  #stuck(peer, why) {
+    if (why === 'unanswered' && !peer.healthy) return; // how long it may take to come up is limited anyway
+    this.#renew(peer);
+  }
+
+  /** Makes a new connection in place of this one, at once unless that happened too often. */
+  #renew(peer) {
+    const { userId } = peer;
+    if (this.#peers.get(userId) !== peer || this.#lingering.has(userId)) return;
+    peer.replaceable = true;
+    if (!this.#options.online()) return; // the next join comes back to it
+    const create = () => this.#create(userId, peer.sessionId, true);
+    const waitMs = this.#renewals.take(userId);
+    if (waitMs === 0) create();
+    else this.#schedule(userId, waitMs, () => { if (this.#options.online()) create(); });
   }
 
   #peerChanged(peer) {
@@ -296,7 +367,7 @@ export class Mesh {
       return;
     }
     if (peer.healthy) {
-      this.#unschedule(userId);
+      if (!peer.replaceable) this.#unschedule(userId);
       this.#failures.delete(userId);
     } else if (peer.connectionState === 'failed') {
       this.#recover(peer);
@@ -320,11 +391,11 @@ export class Mesh {
     this.#changed(peer.userId);
     const turn = () => {
       if (this.#peers.get(peer.userId) !== peer || peer.healthy || !this.#options.online()) return;
-      if (failures === 1 && peer.everConnected) {
+      if (failures === 1 && peer.everConnected && peer.stable) {
         peer.restartIce();
-        this.#superviseConnecting(peer);
+        this.#schedule(peer.userId, RESTART_MS, () => this.#recover(peer));
       } else {
-        this.#create(peer.userId, peer.sessionId, true).start();
+        this.#create(peer.userId, peer.sessionId, true);
       }
     };
     // A device that is too busy to connect to everyone gets no better by more attempts.
@@ -340,24 +411,9 @@ export class Mesh {
   }
 
   #offerInstead(userId) {
-    const sessionId = this.#options.sessionOf(userId);
-    if (!sessionId || this.#peers.get(userId)?.healthy || !this.#options.online()) return;
-    this.#create(userId, sessionId, true).start();
-  }
-
-  #send(peer, kind, text, resends = 0) {
-    const [name, field] = {
-      offer: ['voiceSdpOffer', 'sdp'],
-      answer: ['voiceSdpAnswer', 'sdp'],
-      candidate: ['voiceIceCandidate', 'candidateJson'],
-    }[kind];
-    const payload = { targetUserId: peer.userId, targetSessionId: peer.sessionId, [field]: text };
-    this.#options.relay(name, payload, (error) => {
-      // The other side waits for a lost description, so it is sent again. If the other side is gone
-      // or has a newer session, an event of the channel says so in a moment.
-      if (!error.retryable || peer.closed || resends >= MAX_RESENDS) return;
-      setTimeout(() => { if (!peer.closed) this.#send(peer, kind, text, resends + 1); }, 500 + Math.random() * 1000);
-    });
+    const participant = this.#options.participant(userId);
+    if (!participant || this.#peers.get(userId)?.healthy || !this.#options.online()) return;
+    this.#create(userId, participant.sessionId, true);
   }
 
   /** Sets the only timer of a user: each state of a connection waits for one thing. */

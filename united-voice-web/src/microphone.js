@@ -6,11 +6,14 @@
  * click.
  */
 
+import { resumeAfterInterruptions } from './audio-interruption.js';
+import { LevelMeter } from './level-meter.js';
 import { VoiceActivity } from './voice-activity.js';
 
-const PROCESSING = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 /** A meter without a report for this long does not run. */
 const METER_SILENT_MS = 500;
+/** How often to look whether the meter still runs. */
+const LOOK_MS = 250;
 
 /**
  * Events:
@@ -19,12 +22,15 @@ const METER_SILENT_MS = 500;
  * - `level` `{ db }`: how loud it is, in decibels relative to full scale
  * - `open` `{ open }`: the user begins or ceases to be heard
  * - `lost`: the device is gone
+ * - `interrupted` `{ interrupted }`: the system mutes the microphone for a while, or gives it back
  */
 export class Microphone extends EventTarget {
   #context;
   #captured = null;
   #sent = null;
-  #nodes = [];
+  #meter;
+  #timer = 0;
+  #startedAt = 0;
   #activity = new VoiceActivity(-50);
   #active = false;
   #lastReport = -Infinity;
@@ -32,16 +38,25 @@ export class Microphone extends EventTarget {
   #mode = 'activity';
   #pressed = false;
   #open = false;
-  #worklet = null;
+  #noiseSuppression = true;
 
-  /** @param {AudioContext} context the audio graph of the meter */
-  constructor(context) {
+  /**
+   * @param {AudioContext | null} context the audio graph of the meter; `null` if there is none
+   * @param {{ workletUrl?: string | URL }} options where `voice-activity-worklet.js` is, if it is
+   *   not beside this module
+   */
+  constructor(context, { workletUrl } = {}) {
     super();
     this.#context = context;
+    this.#meter = new LevelMeter(context, workletUrl, (db) => this.#measured(db));
+    resumeAfterInterruptions(context);
   }
 
   /** Whether there is a microphone to speak into. */
   get present() { return this.#sent !== null; }
+
+  /** Whether the system mutes the microphone at the moment, for example during a phone call. */
+  get interrupted() { return this.#captured?.muted === true; }
 
   /** The device in use; `''` if unknown. */
   get deviceId() { return this.#captured?.getSettings?.().deviceId ?? ''; }
@@ -54,22 +69,30 @@ export class Microphone extends EventTarget {
   async start(deviceId = '') {
     if (!globalThis.navigator?.mediaDevices) throw new DOMException('not a secure context', 'SecurityError');
     const device = deviceId ? { deviceId: { ideal: deviceId } } : {};
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: { ...PROCESSING, ...device } });
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: { ...this.#processing(), ...device } });
     this.stop();
     this.#captured = stream.getAudioTracks()[0];
     this.#captured.onended = () => {
       this.stop();
       this.#emit('lost');
     };
+    this.#captured.onmute = this.#captured.onunmute = () => {
+      this.#decide();
+      this.#emit('interrupted', { interrupted: this.interrupted });
+    };
     this.#sent = this.#captured.clone();
-    this.#sent.enabled = this.#open = this.#shouldBeOpen();
+    this.#startedAt = performance.now();
+    this.#decide();
     this.#emit('track', { track: this.#sent });
-    await this.#meter(stream).catch(() => {}); // without a meter the microphone is simply open
+    this.#timer = setInterval(() => this.#decide(), LOOK_MS);
+    await this.#meter.start(stream).catch(() => {}); // without a meter the microphone is simply open
     this.#decide();
   }
 
   stop() {
-    for (const node of this.#nodes.splice(0)) node.disconnect();
+    clearInterval(this.#timer);
+    this.#meter.stop();
+    if (this.#captured) this.#captured.onended = this.#captured.onmute = this.#captured.onunmute = null;
     this.#captured?.stop();
     this.#sent?.stop();
     const had = this.#sent !== null;
@@ -101,16 +124,24 @@ export class Microphone extends EventTarget {
     this.#activity.thresholdDb = thresholdDb;
   }
 
-  async #meter(stream) {
-    this.#worklet ??= this.#context.audioWorklet.addModule(new URL('./voice-activity-worklet.js', import.meta.url));
-    await this.#worklet;
-    const source = this.#context.createMediaStreamSource(stream);
-    const options = { numberOfOutputs: 1, channelCount: 1, channelCountMode: 'explicit' };
-    const meter = new AudioWorkletNode(this.#context, 'level-meter', options);
-    meter.port.onmessage = ({ data }) => this.#measured(data.db);
-    // Its output is silence, but browsers run only nodes that lead to the speakers.
-    source.connect(meter).connect(this.#context.destination);
-    this.#nodes.push(source, meter);
+  /** Whether the browser takes noise out of the sound; by default it does. */
+  set noiseSuppression(suppress) {
+    if (suppress === this.#noiseSuppression) return;
+    this.#noiseSuppression = suppress;
+    if (this.present) this.#process();
+  }
+
+  #processing() {
+    return { echoCancellation: true, noiseSuppression: this.#noiseSuppression, autoGainControl: true };
+  }
+
+  /** Some browsers can't change a capture that runs, or only say that they did. */
+  async #process() {
+    const captured = this.#captured;
+    const wanted = this.#noiseSuppression;
+    await captured.applyConstraints(this.#processing()).catch(() => {});
+    if (captured !== this.#captured || captured.getSettings().noiseSuppression === wanted) return;
+    await this.start(this.deviceId).catch(() => {}); // the capture that runs goes on
   }
 
   #measured(db) {
@@ -121,20 +152,26 @@ export class Microphone extends EventTarget {
     this.#emit('level', { db });
   }
 
+  get #metered() {
+    return this.#context?.state === 'running' && performance.now() - this.#lastReport < METER_SILENT_MS;
+  }
+
   #shouldBeOpen() {
-    if (!this.present || this.#muted) return false;
+    if (!this.present || this.#muted || this.interrupted) return false;
     if (this.#mode === 'push') return this.#pressed;
-    const metered = this.#context.state === 'running' && performance.now() - this.#lastReport < METER_SILENT_MS;
     // Without a meter, send everything rather than nothing.
-    return metered ? this.#active : true;
+    return this.#metered ? this.#active : true;
   }
 
   #decide() {
     const open = this.#shouldBeOpen();
     if (this.#sent) this.#sent.enabled = open;
-    if (open === this.#open) return;
-    this.#open = open;
-    this.#emit('open', { open });
+    // A microphone that has just started is open, but its meter may be about to find it silent.
+    const starting = this.#mode === 'activity' && !this.#metered && performance.now() - this.#startedAt < METER_SILENT_MS;
+    const heard = open && !starting;
+    if (heard === this.#open) return;
+    this.#open = heard;
+    this.#emit('open', { open: heard });
   }
 
   #emit(type, detail = {}) {

@@ -1,9 +1,15 @@
 /**
  * Tells the server whether the user is muted, deafened or speaking: only changes, and few of them.
+ * A user that cannot be heard, without a track or with one that the system mutes, is muted.
  */
 
 const SPEAKING_INTERVAL_MS = 250;
 const RETRY_MS = 1_000;
+/**
+ * How long a user may be without a track before the others see them as muted. At the beginning of a
+ * call the browser takes a moment to start the microphone.
+ */
+export const TRACKLESS_MS = 2_000;
 
 export class OwnState {
   muted = false;
@@ -14,8 +20,14 @@ export class OwnState {
   #stateInFlight = false;
   /** The session and the state that the server knows, as one text. */
   #stateSent = '';
+  /** What the others know; `null` if they do not all know the same. */
   #speakingSent = false;
   #speakingTimer = 0;
+  #track = null;
+  #trackEvents = null;
+  /** Whether there is nothing to hear: no track, or one that the system mutes. */
+  #inaudible = false;
+  #tracklessTimer = 0;
 
   /**
    * @param {import('./signaling.js').Signaling} signaling
@@ -27,10 +39,48 @@ export class OwnState {
     this.#stay = stay;
   }
 
-  /** A new session has begun. The server takes it to be unmuted, undeafened and silent. */
-  began(sessionId) {
+  /**
+   * A new session has begun. The server takes it to be unmuted, undeafened and silent. `again`: the
+   * user was in this channel before the connection was lost.
+   */
+  began(sessionId, again) {
     this.#speakingSent = false;
     this.#stateSent = stateText(sessionId, false, false);
+    // A microphone that is about to start has its time.
+    if (!again && !this.#track) this.#inaudible = false;
+    this.#watchTrack();
+  }
+
+  /** The track that the others hear; `null` for none. */
+  setTrack(track) {
+    if (track === this.#track) return;
+    this.#track = track;
+    this.#trackEvents?.abort();
+    this.#trackEvents = new AbortController();
+    for (const type of ['mute', 'unmute', 'ended']) {
+      track?.addEventListener?.(type, () => this.#watchTrack(), { signal: this.#trackEvents.signal });
+    }
+    this.#watchTrack();
+  }
+
+  #watchTrack() {
+    clearTimeout(this.#tracklessTimer);
+    if (this.#track) this.#setInaudible(this.#track.muted === true || this.#track.readyState === 'ended');
+    else this.#tracklessTimer = setTimeout(() => this.#setInaudible(true), TRACKLESS_MS);
+  }
+
+  #setInaudible(inaudible) {
+    if (inaudible === this.#inaudible) return;
+    this.#inaudible = inaudible;
+    this.tellState();
+    this.tellSpeaking();
+  }
+
+  /** Somebody joined, who does not know yet that the user speaks. */
+  repeatSpeaking() {
+    if (!this.#speakingSent) return;
+    this.#speakingSent = null;
+    this.tellSpeaking();
   }
 
   /**
@@ -39,7 +89,7 @@ export class OwnState {
    */
   async tellState() {
     const { channelId, sessionId } = this.#stay();
-    const muted = this.muted || this.deafened;
+    const muted = this.muted || this.deafened || this.#inaudible;
     const deafened = this.deafened;
     const state = stateText(sessionId, muted, deafened);
     if (!sessionId || this.#stateInFlight || this.#stateSent === state) return;
@@ -60,16 +110,26 @@ export class OwnState {
   /** Tells whether the user speaks, if that changed, at most four times a second. */
   tellSpeaking() {
     const { channelId, sessionId } = this.#stay();
-    if (this.#speakingTimer || this.speaking === this.#speakingSent) return;
+    const speaking = this.speaking && !this.#inaudible;
+    if (this.#speakingTimer || speaking === this.#speakingSent) return;
     if (!sessionId || !this.#signaling.online) return;
     // The reply says nothing new. But if it does not come, the connection is dead, and a request
     // notices.
-    this.#signaling.request('voiceSpeakingEvent', { channelId, speaking: this.speaking }).catch(() => {});
-    this.#speakingSent = this.speaking;
+    this.#signaling.request('voiceSpeakingEvent', { channelId, speaking }).catch((error) => {
+      if (!error.retryable || this.#stay().sessionId !== sessionId) return;
+      if (this.#speakingSent === speaking) this.#speakingSent = null;
+      this.#tellSpeakingIn(RETRY_MS);
+    });
+    this.#speakingSent = speaking;
+    this.#tellSpeakingIn(SPEAKING_INTERVAL_MS);
+  }
+
+  #tellSpeakingIn(delayMs) {
+    clearTimeout(this.#speakingTimer);
     this.#speakingTimer = setTimeout(() => {
       this.#speakingTimer = 0;
       this.tellSpeaking();
-    }, SPEAKING_INTERVAL_MS);
+    }, delayMs);
   }
 }
 

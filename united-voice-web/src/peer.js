@@ -8,6 +8,11 @@
 
 import { summarize } from './peer-stats.js';
 
+/** How long the other side may take to answer an offer. */
+export const ANSWER_WAIT_MS = 15_000;
+/** More candidates than that wait for no step of a negotiation. */
+const MAX_WAITING_CANDIDATES = 128;
+
 let connectionsMade = 0;
 
 /**
@@ -26,6 +31,13 @@ export function remoteIdentity(sdp) {
  */
 export function isPolite(ownSessionId, otherSessionId) {
   return ownSessionId < otherSessionId;
+}
+
+/** Our DTLS role, `active` or `passive`, after an answer with this `a=setup` line; `''` if it has none. */
+export function dtlsRole(answer, answerIsOurs) {
+  const role = /^a=setup:(active|passive)\s*$/m.exec(answer)?.[1] ?? '';
+  if (role === '' || answerIsOurs) return role;
+  return role === 'active' ? 'passive' : 'active';
 }
 
 /** The candidate in a `candidateJson`; `null` for the end of candidates and for anything else. */
@@ -47,9 +59,12 @@ export class Peer {
   #sender = null;
   #track = null;
   #earlyCandidates = [];
+  #waitingCandidates = 0;
   #ignoredOffer = false;
   #queue = Promise.resolve();
   #closed = false;
+  #dtlsRole = '';
+  #answerTimer = 0;
 
   /**
    * @param {object} options
@@ -60,7 +75,8 @@ export class Peer {
    * @param {MediaStreamTrack|null} options.track what they hear; `null` without a microphone
    * @param {object} options.hooks `send(peer, kind, text)` with kind `offer`, `answer` or
    *   `candidate`; `polite(peer)`; `changed(peer)`; `track(peer, track)`; `iceError(peer, { code,
-   *   text, url })`; `stepFailed(peer, error)`
+   *   text, url })`; `stepFailed(peer, error)`; `stuck(peer, why)` if this connection can't be
+   *   negotiated any further: a description was `refused`, or an offer stays `unanswered`
    */
   constructor({ userId, sessionId, initiator, configuration, track, hooks, RTCPeerConnection }) {
     this.userId = userId;
@@ -73,6 +89,8 @@ export class Peer {
     /** Set by the mesh, see {@link remoteIdentity}. */
     this.remoteIdentity = '';
     this.everConnected = false;
+    /** Set by the mesh: another connection has to take its place. */
+    this.replaceable = false;
     this.#hooks = hooks;
     this.#track = track;
     this.#pc = new RTCPeerConnection(configuration);
@@ -82,12 +100,12 @@ export class Peer {
   #listen() {
     const pc = this.#pc;
     pc.onicecandidate = ({ candidate }) => {
-      if (candidate && !this.#closed) this.#hooks.send(this, 'candidate', JSON.stringify(candidate));
+      if (candidate) this.#send('candidate', JSON.stringify(candidate));
     };
     pc.onicecandidateerror = ({ errorCode, errorText, url }) => {
       if (!this.#closed) this.#hooks.iceError(this, { code: errorCode, text: errorText, url });
     };
-    pc.onnegotiationneeded = () => this.#enqueue(() => this.#offer());
+    pc.onnegotiationneeded = () => this.#negotiate(() => this.#offer());
     pc.onconnectionstatechange = () => this.#stateChanged();
     pc.oniceconnectionstatechange = () => this.#stateChanged();
     pc.ontrack = ({ track }) => {
@@ -114,6 +132,11 @@ export class Peer {
     return !this.#closed && this.#pc.connectionState === 'connected';
   }
 
+  /** Whether no offer is open. */
+  get stable() {
+    return this.#pc.signalingState === 'stable';
+  }
+
   get closed() {
     return this.#closed;
   }
@@ -128,7 +151,7 @@ export class Peer {
   }
 
   receiveOffer(sdp) {
-    this.#enqueue(async () => {
+    this.#negotiate(async () => {
       this.#ignoredOffer = this.#pc.signalingState !== 'stable' && !this.#hooks.polite(this);
       if (this.#ignoredOffer) return;
       await this.#pc.setRemoteDescription({ type: 'offer', sdp });
@@ -138,21 +161,23 @@ export class Peer {
   }
 
   receiveAnswer(sdp) {
-    this.#enqueue(async () => {
+    this.#negotiate(async () => {
       if (this.#pc.signalingState !== 'have-local-offer') return;
       await this.#pc.setRemoteDescription({ type: 'answer', sdp });
-      this.#completed();
+      this.#completed(dtlsRole(sdp, false));
       await this.#addEarlyCandidates();
     });
   }
 
   receiveCandidate(json) {
     const candidate = parseCandidate(json);
-    if (!candidate) return;
+    if (!candidate || this.#waitingCandidates >= MAX_WAITING_CANDIDATES) return;
+    this.#waitingCandidates += 1;
     this.#enqueue(async () => {
+      this.#waitingCandidates -= 1;
       if (this.#ignoredOffer) return;
       if (this.#pc.remoteDescription) await this.#pc.addIceCandidate(candidate);
-      else this.#earlyCandidates.push(candidate);
+      else if (this.#earlyCandidates.length < MAX_WAITING_CANDIDATES) this.#earlyCandidates.push(candidate);
     });
   }
 
@@ -190,14 +215,25 @@ export class Peer {
    */
   resume() {
     this.#enqueue(() => {
-      if (this.#pc.signalingState === 'have-local-offer') this.#send('offer', this.#pc.localDescription.sdp);
+      if (this.#pc.signalingState === 'have-local-offer') this.#sendOffer();
     });
   }
 
   close() {
     if (this.#closed) return;
     this.#closed = true;
-    this.#pc.close();
+    clearTimeout(this.#answerTimer);
+    const pc = this.#pc;
+    // The browser keeps a closed connection for a while, but nothing of ours with it.
+    pc.onicecandidate = pc.onicecandidateerror = pc.onnegotiationneeded = null;
+    pc.onconnectionstatechange = pc.oniceconnectionstatechange = pc.ontrack = null;
+    pc.close();
+  }
+
+  /** The number of packets that came in. */
+  async packetsReceived() {
+    const receiver = this.#pc.getTransceivers().find(({ mid }) => mid !== null)?.receiver;
+    return summarize(await (receiver ?? this.#pc).getStats()).packetsReceived;
   }
 
   async stats() {
@@ -217,18 +253,41 @@ export class Peer {
    * Runs one step at a time. Otherwise an offer that comes in while we make ours would see a
    * signaling state that is about to change.
    */
-  #enqueue(step) {
+  #enqueue(step, failed = () => {}) {
     this.#queue = this.#queue
       .then(() => (this.#closed ? undefined : step()))
-      // For example a candidate of an old connection, or a late description. If the connection does
-      // not come up, the mesh notices, whatever the cause.
-      .catch((error) => { if (!this.#closed) this.#hooks.stepFailed(this, error); });
+      // For example a candidate of an old connection. If the connection does not come up, the mesh
+      // notices, whatever the cause.
+      .catch((error) => {
+        if (this.#closed) return;
+        this.#hooks.stepFailed(this, error);
+        failed();
+      });
+  }
+
+  /** A step without which there is no next one: if it fails, the signaling state stays where it is. */
+  #negotiate(step) {
+    this.#enqueue(step, () => this.#hooks.stuck(this, 'refused'));
   }
 
   async #offer() {
     if (this.#pc.signalingState !== 'stable') return; // when it is stable, the browser asks again
     await this.#pc.setLocalDescription();
-    this.#send('offer', this.#pc.localDescription.sdp);
+    this.#sendOffer();
+  }
+
+  /**
+   * Sends the open offer. After the first round it names the DTLS role that we have. It could leave
+   * the choice to the other side, as browsers do. But Firefox then always chooses to be the client,
+   * even if it is the server, and Chromium refuses that (Mozilla bug 1240897).
+   */
+  #sendOffer() {
+    const { sdp } = this.#pc.localDescription;
+    this.#send('offer', this.#dtlsRole ? sdp.replace(/^a=setup:actpass/gm, `a=setup:${this.#dtlsRole}`) : sdp);
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = setTimeout(() => {
+      if (this.#pc.signalingState === 'have-local-offer') this.#hooks.stuck(this, 'unanswered');
+    }, ANSWER_WAIT_MS);
   }
 
   async #answer() {
@@ -243,17 +302,20 @@ export class Peer {
       await this.#sender.replaceTrack(this.#track);
     }
     await this.#pc.setLocalDescription();
-    this.#completed();
-    this.#send('answer', this.#pc.localDescription.sdp);
+    const { sdp } = this.#pc.localDescription;
+    this.#completed(dtlsRole(sdp, true));
+    this.#send('answer', sdp);
   }
 
   async #addEarlyCandidates() {
     for (const candidate of this.#earlyCandidates.splice(0)) await this.#pc.addIceCandidate(candidate).catch(() => {});
   }
 
-  #completed() {
+  #completed(role) {
+    clearTimeout(this.#answerTimer);
     this.negotiations += 1;
     this.#ignoredOffer = false;
+    this.#dtlsRole ||= role; // it lasts as long as the connection
   }
 
   #send(kind, text) {

@@ -23,10 +23,18 @@ export class Roster {
     return this.#names.get(userId) ?? '';
   }
 
-  /** Takes the snapshot of a join: it has all participants but the user itself. */
+  /**
+   * Takes the snapshot of a join: it has all participants but the user itself. It does not say who
+   * speaks, so that stays as it was in sessions that go on.
+   */
   replace(participants) {
+    const before = this.#participants;
     this.#participants = new Map();
-    for (const participant of participants) this.add(participant);
+    for (const wire of participants) {
+      const added = this.add(wire);
+      const known = before.get(added.userId);
+      if (known?.sessionId === added.sessionId) added.speaking = known.speaking;
+    }
   }
 
   /** Puts a participant, in its form on the wire, at the end. Returns the participant. */

@@ -1,15 +1,31 @@
 /**
- * The signaling connection: one WebSocket at a time, opened again until the caller stops it.
+ * The signaling connection: one transport at a time, opened again until the caller stops it.
  *
- * It speaks the JSON form of `united.ws.Envelope` (subprotocol `united.voice.v1.json`) and matches
- * replies to requests by `requestId`. It knows nothing about calls, media or the page.
+ * It sends and receives `united.ws.Envelope` in its JSON form and matches replies to requests by
+ * `requestId`. It knows nothing about calls, media or the page.
  */
-
-export const SUBPROTOCOL = 'united.voice.v1.json';
 
 /** How long a request waits for its reply. If the server takes longer, it counts as gone. */
 export const REQUEST_TIMEOUT_MS = 10_000;
 const OPEN_TIMEOUT_MS = 10_000;
+/** How long the caller may take to prepare an attempt, for example to get a token. */
+const PREPARE_TIMEOUT_MS = 10_000;
+/**
+ * If nothing came in for the first time, the server is asked. If it does not answer within the
+ * second, it counts as gone. A page sees no pings, so nothing else tells it. Together the two stay
+ * below half a minute.
+ */
+export const QUIET_MS = 20_000;
+const QUIET_ANSWER_MS = 8_000;
+/** The time for an answer if there is a reason to doubt the connection. */
+export const CHECK_ANSWER_MS = 5_000;
+/** A connection that has delivered something so recently is not asked. */
+const FRESH_MS = 1_000;
+/**
+ * Names a channel that the user is not in. A speaking event there is the cheapest message that
+ * always has an answer: the server refuses it, and tells nobody.
+ */
+const NOWHERE = '-';
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 10_000;
 /** A connection that lasted this long was good: after it the delays start again at the shortest. */
@@ -65,16 +81,13 @@ export class VoiceError extends Error {
   }
 }
 
-/** Splits a JSON envelope into `{ requestId, name, payload }`. Returns `null` for anything else. */
-export function parseEnvelope(text) {
-  let envelope;
-  try {
-    envelope = JSON.parse(text);
-  } catch {
-    return null;
-  }
+/**
+ * Splits an envelope into `{ requestId, name, payload }`. Returns `null` for anything else, such as
+ * the payloads of a host's own.
+ */
+export function readEnvelope(envelope) {
   if (typeof envelope !== 'object' || envelope === null) return null;
-  const name = Object.keys(envelope).find((key) => key !== 'requestId');
+  const name = Object.keys(envelope).find((key) => key.startsWith('voice'));
   if (!name || typeof envelope[name] !== 'object' || envelope[name] === null) return null;
   return { requestId: envelope.requestId ?? '', name, payload: envelope[name] };
 }
@@ -88,11 +101,11 @@ export function parseEnvelope(text) {
  * roster needs that order.
  */
 export class Signaling extends EventTarget {
-  #address;
+  #prepare;
   #onMessage;
-  #WebSocket;
   #random;
-  #socket = null;
+  #now;
+  #transport = null;
   #state = 'idle';
   #pending = new Map();
   #nextId = 1;
@@ -101,20 +114,24 @@ export class Signaling extends EventTarget {
   #run = 0;
   #timer = 0;
   #stableTimer = 0;
+  #quietTimer = 0;
+  #heardAt = -Infinity;
+  #checking = false;
+  #penalty = false;
 
   /**
    * @param {object} options
-   * @param {(context: { refused: boolean }) => Promise<string>} options.address gives the URL for
-   *   one attempt. `refused` says that the last attempt never opened, which is all that a browser
-   *   tells about a refused token. An error with a true `fatal` ends the attempts
+   * @param {(context: { refused: boolean }) => Promise<() => object | Promise<object>>}
+   *   options.prepare prepares an attempt, see `connector` in `transport.js`. An error with a true
+   *   `fatal` ends the attempts
    * @param {(message: object) => void} options.onMessage
    */
-  constructor({ address, onMessage, WebSocket = globalThis.WebSocket, random = Math.random }) {
+  constructor({ prepare, onMessage, random = Math.random, now = () => performance.now() }) {
     super();
-    this.#address = address;
+    this.#prepare = prepare;
     this.#onMessage = onMessage;
-    this.#WebSocket = WebSocket;
     this.#random = random;
+    this.#now = now;
   }
 
   get state() {
@@ -139,9 +156,37 @@ export class Signaling extends EventTarget {
     this.#setState('idle');
   }
 
-  /** Makes the next attempt now, without the rest of the delay. */
+  /** Makes the next attempt now, without the rest of the delay. If online, asks the server. */
   retryNow() {
     if (this.#state === 'waiting') this.#connect();
+    else this.check();
+  }
+
+  /**
+   * Closes the connection, and opens none until {@link retryNow} or {@link wake}. The code is none
+   * of those with which a client ends its stay for good.
+   */
+  pause(cause) {
+    if (this.#state === 'idle' || this.#state === 'refused') return;
+    this.#drop(4000);
+    this.#setState('waiting', { cause });
+  }
+
+  /**
+   * Something has happened after which a connection may be dead, or may be possible again. Unlike
+   * {@link retryNow}, this does not cut short a delay that the server imposed.
+   */
+  wake() {
+    if (this.#state === 'waiting' && !this.#penalty) this.retryNow();
+    else if (this.#now() - this.#heardAt >= FRESH_MS) this.check();
+  }
+
+  /** Asks the server whether the connection is alive, if it is online. */
+  check(timeoutMs = CHECK_ANSWER_MS) {
+    if (!this.online || this.#checking) return;
+    this.#checking = true;
+    const asked = this.request('voiceSpeakingEvent', { channelId: NOWHERE, speaking: false }, timeoutMs);
+    asked.catch(() => {}).then(() => { this.#checking = false; });
   }
 
   /** Drops a connection that looks dead, and opens another. */
@@ -185,7 +230,13 @@ export class Signaling extends EventTarget {
     if (!this.online) return null;
     const requestId = `${this.#run}-${this.#nextId++}`;
     this.#pending.set(requestId, entry);
-    this.#socket.send(JSON.stringify({ requestId, [name]: payload }));
+    const transport = this.#transport;
+    try {
+      transport.send({ requestId, [name]: payload });
+    } catch {
+      this.#lost(transport, 0);
+      return null;
+    }
     return requestId;
   }
 
@@ -202,69 +253,92 @@ export class Signaling extends EventTarget {
     clearTimeout(this.#timer);
     const run = ++this.#run;
     this.#setState('connecting');
-    let url;
+    this.#timer = setTimeout(() => {
+      this.#drop();
+      this.#wait('no-address', 0);
+    }, PREPARE_TIMEOUT_MS);
     try {
-      url = await this.#address({ refused: this.#refused });
+      const begin = await this.#prepare({ refused: this.#refused });
+      if (run !== this.#run) return;
+      const transport = await begin();
+      if (run === this.#run) this.#adopt(transport);
+      else transport.close();
     } catch (error) {
       if (run !== this.#run) return;
+      clearTimeout(this.#timer);
       if (error?.fatal) this.#setState('refused', { cause: error.message });
       else this.#wait('no-address', 0);
-      return;
     }
-    if (run !== this.#run) return;
-    this.#open(url);
   }
 
-  #open(url) {
-    const socket = new this.#WebSocket(url, [SUBPROTOCOL]);
-    this.#socket = socket;
+  #adopt(transport) {
+    this.#transport = transport;
     this.#refused = true;
+    clearTimeout(this.#timer);
     // Browsers let an attempt hang for minutes, which is too long.
-    this.#timer = setTimeout(() => this.#lost(socket, 0), OPEN_TIMEOUT_MS);
-    socket.onopen = () => this.#opened(socket);
-    socket.onmessage = (event) => this.#received(socket, event.data);
-    socket.onclose = (event) => this.#lost(socket, event.code);
+    this.#timer = setTimeout(() => this.#lost(transport, 0), OPEN_TIMEOUT_MS);
+    transport.onopen = () => this.#opened(transport);
+    transport.onmessage = (envelope) => this.#received(transport, envelope);
+    transport.onclose = (code) => this.#lost(transport, code);
+    if (transport.state === 'open') this.#opened(transport);
+    else if (transport.state === 'closed') this.#lost(transport, 0);
   }
 
-  #opened(socket) {
-    if (socket !== this.#socket) return;
+  #opened(transport) {
+    if (transport !== this.#transport || this.online) return;
     clearTimeout(this.#timer);
     this.#refused = false;
+    this.#penalty = false;
+    this.#checking = false;
     this.#stableTimer = setTimeout(() => { this.#attempt = 0; }, STABLE_AFTER_MS);
+    this.#heard();
     this.#setState('online');
   }
 
-  #received(socket, data) {
-    if (socket !== this.#socket || typeof data !== 'string') return;
-    const message = parseEnvelope(data);
-    if (!message) return;
-    this.#onMessage({ ...message, answersRequest: this.#pending.has(message.requestId) });
-    if (!message.requestId) return;
-    if (message.name === 'voiceError') this.#settle(message.requestId, { error: VoiceError.fromWire(message.payload) });
-    else this.#settle(message.requestId, { payload: message.payload });
+  #heard() {
+    this.#heardAt = this.#now();
+    clearTimeout(this.#quietTimer);
+    this.#quietTimer = setTimeout(() => this.check(QUIET_ANSWER_MS), QUIET_MS);
   }
 
-  #lost(socket, code) {
-    if (socket !== this.#socket) return;
+  #received(transport, envelope) {
+    if (transport !== this.#transport) return;
+    this.#heard();
+    const message = readEnvelope(envelope);
+    if (!message) return;
+    try {
+      this.#onMessage({ ...message, answersRequest: this.#pending.has(message.requestId) });
+    } finally {
+      // Whatever the callback does, the request has its reply.
+      if (message.name === 'voiceError') this.#settle(message.requestId, { error: VoiceError.fromWire(message.payload) });
+      else this.#settle(message.requestId, { payload: message.payload });
+    }
+  }
+
+  #lost(transport, code) {
+    if (transport !== this.#transport) return;
     const reaction = closeReaction(code);
     this.#drop();
     this.#wait(reaction.cause, reaction.minDelayMs);
   }
 
-  /** Closes the socket, if there is one, and fails the pending requests. */
+  /** Closes the transport, if there is one, and fails the pending requests. */
   #drop(code) {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#stableTimer);
+    for (const timer of [this.#timer, this.#stableTimer, this.#quietTimer]) clearTimeout(timer);
     this.#run++;
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close(code);
+    const transport = this.#transport;
+    this.#transport = null;
+    if (transport) {
+      transport.onopen = transport.onmessage = transport.onclose = null;
+      transport.close(code);
+    }
     for (const [requestId, entry] of [...this.#pending]) {
       this.#settle(requestId, entry.silent ? {} : { error: new VoiceError('OFFLINE') });
     }
   }
 
   #wait(cause, minDelayMs) {
+    this.#penalty = minDelayMs > 0;
     const retryInMs = Math.max(minDelayMs, backoffDelay(this.#attempt++, this.#random));
     this.#timer = setTimeout(() => this.#connect(), retryInMs);
     this.#setState('waiting', { cause, retryInMs });

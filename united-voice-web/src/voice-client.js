@@ -14,13 +14,16 @@
  * client.setTrack(microphoneTrack);
  */
 
+import { Membership } from './membership.js';
 import { Mesh } from './mesh.js';
 import { OwnState } from './own-state.js';
+import { PageEvents } from './page-events.js';
 import { Roster } from './roster.js';
-import { Signaling, VoiceError } from './signaling.js';
+import { CHECK_ANSWER_MS, Signaling, VoiceError } from './signaling.js';
+import { connector } from './transport.js';
 
-const PROBE_TIMEOUT_MS = 5_000;
-const REJOIN_DELAY_MS = 2_000;
+/** Why the user is out of the channel, after these leave reasons. */
+const EXIT_REASONS = new Map([['VOICE_LEAVE_REASON_KICKED', 'kicked'], ['VOICE_LEAVE_REASON_EVICTED', 'evicted']]);
 
 /**
  * @typedef {object} Participant
@@ -31,8 +34,8 @@ const REJOIN_DELAY_MS = 2_000;
  * @property {boolean} muted
  * @property {boolean} deafened
  * @property {boolean} speaking
- * @property {'none'|'connecting'|'connected'|'interrupted'|'failed'} connection
- *   the audio connection
+ * @property {'none'|'connecting'|'connected'|'silent'|'interrupted'|'failed'|'unavailable'} connection
+ *   the audio connection. `silent`: it is up, but nothing comes from somebody that is not muted
  */
 
 /**
@@ -51,54 +54,66 @@ const REJOIN_DELAY_MS = 2_000;
  * - `peererror` `{ userId, error }`: a step of a negotiation failed. The connection may come up all
  *   the same, so this is for logs
  * - `iceerror` `{ userId, code, text, url }`: a STUN or TURN server refused or did not answer
+ * - `audiounavailable` `{ userId, reason, error }`: the browser can make no audio connection to this
+ *   user, or to anybody (`userId` is `null`); the reason is `unsupported` or `failed`
  */
 export class VoiceClient extends EventTarget {
   #signaling;
+  #membership;
   #mesh;
-  #token;
-  #url;
   #userId = '';
   #channelId = null;
-  /** The channel to be in once signaling is online; `null` if none. */
-  #wanted = null;
-  /** The promise of a `join` that waits for the connection. */
-  #waiter = null;
   #sessionId = '';
   #roster = new Roster();
   #own;
-  #rejoinTimer = 0;
+  #pageEvents;
   #probing = false;
 
   /**
    * @param {object} options
-   * @param {string} options.url the WebSocket's address, without the token
-   * @param {string | ((context: { renew: boolean }) => Promise<string | { token: string, userId:
-   *   string }>)} options.token a token, or a function that gets one before each attempt to
+   * @param {string | URL} [options.url] the WebSocket's address, without the token
+   * @param {string | ((context: { renew: boolean }) => Promise<string | { token?: string, userId?:
+   *   string }>)} [options.token] a token, or a function that gets one before each attempt to
    *   connect. `renew` says that the server may have refused the last token
+   * @param {(url: URL, token: string) => unknown} [options.authorize] how the token reaches the
+   *   server; by default as the parameter `access_token`
+   * @param {(context: { renew: boolean }) => object} [options.transport] makes a connection of the
+   *   host's own, in place of a WebSocket
    * @param {string} [options.userId] the user's own id, if `token` does not give it
    * @param {boolean} [options.relayOnly] use TURN relays only, so that no participant learns the
    *   user's address
    */
-  constructor({ url, token, userId = '', relayOnly = false, ...platform }) {
+  constructor({ url, token, authorize, transport, userId = '', relayOnly = false, ...platform }) {
     super();
-    this.#url = url;
-    this.#token = token;
     this.#userId = userId;
+    const stay = () => ({ channelId: this.#channelId, sessionId: this.#sessionId });
     this.#signaling = new Signaling({
-      address: (context) => this.#address(context),
+      prepare: connector({
+        url, token, authorize, transport,
+        WebSocket: platform.WebSocket ?? globalThis.WebSocket,
+        onUser: (id) => { this.#userId = id; },
+      }),
       onMessage: (message) => this.#received(message),
-      WebSocket: platform.WebSocket ?? globalThis.WebSocket,
       random: platform.random,
     });
     this.#signaling.addEventListener('state', ({ detail }) => this.#signalingChanged(detail));
-    this.#own = new OwnState(this.#signaling, () => ({ channelId: this.#channelId, sessionId: this.#sessionId }));
+    this.#pageEvents = new PageEvents(platform.page ?? { document: globalThis.document, window: globalThis.window }, {
+      back: () => this.#signaling.wake(),
+      frozen: () => this.#signaling.pause('frozen'),
+    });
+    this.#membership = new Membership(this.#signaling, {
+      stay,
+      exit: (reason) => this.#exit(reason),
+      failed: (error) => this.#emit('error', { error, action: 'rejoin' }),
+    });
+    this.#own = new OwnState(this.#signaling, stay);
     this.#mesh = new Mesh({
       relayOnly,
       RTCPeerConnection: platform.RTCPeerConnection ?? globalThis.RTCPeerConnection,
       relay: (name, payload, onError) => this.#relay(name, payload, onError),
       online: () => this.#signaling.online && this.#sessionId !== '',
       sessionId: () => this.#sessionId,
-      sessionOf: (id) => this.#roster.get(id)?.sessionId,
+      participant: (id) => this.#roster.get(id),
       emit: (type, detail) => this.#meshEvent(type, detail),
       trouble: () => this.#probe(),
     });
@@ -126,15 +141,23 @@ export class VoiceClient extends EventTarget {
   get iceServerUrls() { return this.#mesh.iceServerUrls; }
 
   /** Connects, and stays connected until {@link close}. */
-  connect() { this.#signaling.start(); }
+  connect() {
+    this.#pageEvents.start();
+    this.#signaling.start();
+  }
 
   /** Leaves, and disconnects. */
   close() {
+    this.#pageEvents.stop();
     this.leave();
     this.#signaling.stop();
   }
 
-  /** Makes the next attempt to connect now, if the client is waiting for it. */
+  /**
+   * Makes the next attempt to connect now, if the client is waiting for it. If it is connected, it
+   * asks the server whether the connection is alive. The client does so by itself if the page
+   * becomes visible, if the browser is online again, and if a frozen page goes on.
+   */
   retryNow() { this.#signaling.retryNow(); }
 
   /**
@@ -145,24 +168,10 @@ export class VoiceClient extends EventTarget {
    * @returns {Promise<{ channelId: string, qualityWarning: boolean }>}
    * @throws {VoiceError}
    */
-  async join(channelId) {
-    this.#wanted = channelId;
-    this.#supersede();
-    if (!this.#signaling.online) {
-      return new Promise((resolve, reject) => { this.#waiter = { resolve, reject }; });
-    }
-    return this.#requestJoin(channelId);
-  }
+  async join(channelId) { return this.#membership.join(channelId); }
 
   /** Leaves the channel at once. */
-  leave() {
-    clearTimeout(this.#rejoinTimer);
-    this.#supersede();
-    const channelId = this.#channelId ?? this.#wanted;
-    this.#wanted = null;
-    if (channelId !== null) this.#signaling.request('voiceLeaveRequest', { channelId }).catch(() => {});
-    this.#exit('left');
-  }
+  leave() { this.#membership.leave(); }
 
   /** Tells the others. The caller, which owns the track, has to silence it. */
   setMuted(muted) {
@@ -185,8 +194,14 @@ export class VoiceClient extends EventTarget {
     this.#own.tellSpeaking();
   }
 
-  /** What the others hear: a track, or `null`. A change needs no negotiation. */
-  setTrack(track) { this.#mesh.setTrack(track); }
+  /**
+   * What the others hear: a track, or `null`. A change needs no negotiation. While there is no
+   * track, or while the system mutes it, the others see the user as muted.
+   */
+  setTrack(track) {
+    this.#own.setTrack(track);
+    this.#mesh.setTrack(track);
+  }
 
   /**
    * Each connection to another user: `userId displayName sessionId connectionState iceState
@@ -201,78 +216,19 @@ export class VoiceClient extends EventTarget {
 
   // --- connection --------------------------------------------------------------------------------
 
-  async #address({ refused }) {
-    const got = typeof this.#token === 'function' ? await this.#token({ renew: refused }) : this.#token;
-    const token = typeof got === 'string' ? got : got.token;
-    if (got.userId) this.#userId = got.userId;
-    const url = new URL(this.#url);
-    // A browser can't set headers on a WebSocket.
-    url.searchParams.set('access_token', token);
-    return url.href;
-  }
-
   #signalingChanged(detail) {
     if (detail.state === 'online') {
-      if (this.#wanted !== null) this.#rejoin();
+      this.#membership.restore();
     } else {
       this.#sessionId = '';
-      clearTimeout(this.#rejoinTimer);
+      this.#membership.offline();
     }
     if (detail.state === 'refused') {
-      this.#supersede();
-      this.#wanted = null;
+      this.#membership.end();
       this.#exit('refused');
     }
     this.#emit('state', detail);
     this.#emit('roster');
-  }
-
-  /**
-   * Joins the channel that the user was in before the connection was lost, or wants to be in since.
-   */
-  async #rejoin() {
-    const channelId = this.#wanted;
-    const waiter = this.#waiter;
-    this.#waiter = null;
-    try {
-      const joined = await this.#requestJoin(channelId);
-      waiter?.resolve(joined);
-    } catch (error) {
-      if (error.code === 'OFFLINE' && this.#wanted === channelId) {
-        this.#waiter ??= waiter; // the next connection tries again
-      } else if (!waiter && error.retryable && this.#wanted === channelId) {
-        this.#rejoinTimer = setTimeout(() => { if (this.#signaling.online) this.#rejoin(); }, REJOIN_DELAY_MS);
-      } else if (waiter) {
-        waiter.reject(error);
-      } else if (error.code !== 'SUPERSEDED') {
-        this.#emit('error', { error, action: 'rejoin' });
-      }
-    }
-  }
-
-  async #requestJoin(channelId) {
-    try {
-      const response = await this.#signaling.request('voiceJoinRequest', { channelId });
-      return { channelId: response.channelId || channelId, qualityWarning: Boolean(response.qualityWarning) };
-    } catch (error) {
-      this.#joinFailed(channelId, error);
-      throw error;
-    }
-  }
-
-  #joinFailed(channelId, error) {
-    if (this.#wanted !== channelId || ['TIMEOUT', 'OFFLINE'].includes(error.code)) return;
-    if (this.#sessionId !== '') {
-      this.#wanted = this.#channelId; // the user is still in the present channel
-    } else if (!error.retryable || this.#channelId === null) {
-      this.#wanted = null;
-      this.#exit('refused');
-    }
-  }
-
-  #supersede() {
-    this.#waiter?.reject(new VoiceError('SUPERSEDED'));
-    this.#waiter = null;
   }
 
   /**
@@ -282,7 +238,7 @@ export class VoiceClient extends EventTarget {
   async #probe() {
     if (this.#probing || !this.#signaling.online || this.#channelId === null) return;
     this.#probing = true;
-    await this.#signaling.request('voiceIceServersRequest', { channelId: this.#channelId }, PROBE_TIMEOUT_MS).catch(() => {});
+    await this.#signaling.request('voiceIceServersRequest', { channelId: this.#channelId }, CHECK_ANSWER_MS).catch(() => {});
     this.#probing = false;
   }
 
@@ -305,16 +261,17 @@ export class VoiceClient extends EventTarget {
   }
 
   #joined({ channelId, sessionId, participants = [], iceServers = [], qualityWarning = false }) {
-    if (this.#wanted === null) return; // the user left meanwhile, and the server knows
+    if (this.#membership.wanted === null) return; // the user left meanwhile, and the server knows
     const sameSession = sessionId === this.#sessionId;
     const cameBack = this.#channelId === channelId;
+    this.#membership.joined();
     if (!cameBack) this.#mesh.closeAll();
     this.#channelId = channelId;
     this.#sessionId = sessionId;
     this.#roster.replace(participants);
     this.#mesh.setIceServers(iceServers);
     this.#mesh.snapshot(participants, sameSession);
-    if (!sameSession) this.#own.began(sessionId);
+    if (!sameSession) this.#own.began(sessionId, cameBack);
     this.#emit('channel', { channelId, reason: cameBack ? 'rejoined' : 'joined', qualityWarning });
     this.#emit('roster');
     this.#own.tellState();
@@ -325,6 +282,7 @@ export class VoiceClient extends EventTarget {
     if (!this.#isHere(channelId) || !participant) return;
     const added = this.#roster.add(participant);
     this.#mesh.joined(participant);
+    this.#own.repeatSpeaking();
     this.#emit('participantjoined', { participant: this.#withConnection(added) });
     this.#emit('roster');
   }
@@ -333,8 +291,8 @@ export class VoiceClient extends EventTarget {
     if (!this.#isHere(channelId)) return;
     if (userId === this.#userId || (sessionId && sessionId === this.#sessionId)) {
       if (sessionId && sessionId !== this.#sessionId) return;
-      this.#wanted = null;
-      this.#exit({ VOICE_LEAVE_REASON_KICKED: 'kicked', VOICE_LEAVE_REASON_EVICTED: 'evicted' }[reason] ?? 'left');
+      this.#membership.end();
+      this.#exit(EXIT_REASONS.get(reason) ?? 'left');
       return;
     }
     const participant = this.#roster.get(userId);
@@ -368,7 +326,7 @@ export class VoiceClient extends EventTarget {
   #refused(error) {
     if (error.code === 'SESSION_REPLACED') {
       if (!this.#isHere(error.channelId)) return;
-      this.#wanted = null;
+      this.#membership.end();
       this.#exit('replaced');
     }
     this.#emit('error', { error, action: 'none' });

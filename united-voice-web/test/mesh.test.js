@@ -1,46 +1,16 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { LINGER_MS, MAX_RECOVERY_DELAY_MS, Mesh, OFFER_WAIT_MS, expiryOf, mayReturn, reconcile } from '../src/mesh.js';
+import { expiryOf } from '../src/ice-servers.js';
+import { LINGER_MS, MAX_RECOVERY_DELAY_MS, OFFER_WAIT_MS } from '../src/mesh.js';
+import { mayReturn, reconcile } from '../src/reconcile.js';
 import { FakePeerConnection, sdpOf, settle } from '../testing/fakes.js';
+import { THEIRS, makeMesh } from '../testing/mesh-world.js';
 
 beforeEach(() => {
   FakePeerConnection.made = [];
   mock.timers.enable({ apis: ['setTimeout', 'Date'] });
 });
 afterEach(() => mock.timers.reset());
-
-const THEIRS = 1;
-
-/** A mesh with a roster, and a record of what it sent. */
-function makeMesh() {
-  const world = { sent: [], roster: new Map(), online: true, errors: [] };
-  world.mesh = new Mesh({
-    RTCPeerConnection: FakePeerConnection,
-    relay: (name, payload, onError) => { world.sent.push([name, payload]); world.errors.push(onError); return true; },
-    online: () => world.online,
-    sessionId: () => 'own',
-    sessionOf: (userId) => world.roster.get(userId),
-    emit() {},
-    trouble() {},
-  });
-  world.join = (userId, sessionId) => {
-    world.roster.set(userId, sessionId);
-    world.mesh.joined({ userId, sessionId });
-  };
-  world.snapshot = (...participants) => {
-    world.roster = new Map(participants);
-    world.mesh.snapshot(participants.map(([userId, sessionId]) => ({ userId, sessionId })), false);
-  };
-  world.offers = () => world.sent.filter(([name]) => name === 'voiceSdpOffer').map(([, payload]) => payload);
-  /** Completes a connection that we offered. */
-  world.connect = async (userId) => {
-    await settle();
-    world.mesh.answer(userId, sdpOf(THEIRS));
-    await settle();
-    FakePeerConnection.last.become('connected');
-  };
-  return world;
-}
 
 test('the snapshot decides about every connection', () => {
   const peers = new Map(Object.entries({
@@ -279,6 +249,8 @@ test('credentials that came with a reply take over before those in use run out',
   mock.timers.tick(1_000);
   await settle();
   assert.equal(FakePeerConnection.last.iceRestarts, 1, 'three quarters of the last 30 s');
+  world.mesh.answer('u', sdpOf(THEIRS));
+  await settle();
   mock.timers.tick(600_000);
   await settle();
   assert.equal(FakePeerConnection.last.iceRestarts, 1, 'from then on the server reminds us');
@@ -301,16 +273,4 @@ test('credentials that run out while nothing can be sent are replaced after the 
   await settle();
   assert.equal(FakePeerConnection.last.iceRestarts, 1);
   assert.equal(world.offers().at(-1).targetSessionId, 'su-2');
-});
-
-test('a description is sent again if the server was too busy, and not if it refused for good', async () => {
-  const world = makeMesh();
-  world.snapshot(['u', 'su']);
-  await settle();
-  world.errors[0]({ retryable: false });
-  mock.timers.tick(2_000);
-  assert.equal(world.offers().length, 1);
-  world.errors[0]({ retryable: true });
-  mock.timers.tick(2_000);
-  assert.equal(world.offers().length, 2);
 });

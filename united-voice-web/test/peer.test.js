@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict';
-import { beforeEach, test } from 'node:test';
-import { Peer, isPolite, parseCandidate, remoteIdentity } from '../src/peer.js';
+import { afterEach, beforeEach, mock, test } from 'node:test';
+import { Peer, dtlsRole, isPolite, parseCandidate, remoteIdentity } from '../src/peer.js';
 import { FakePeerConnection, sdpOf, settle } from '../testing/fakes.js';
 
-beforeEach(() => { FakePeerConnection.made = []; });
+beforeEach(() => {
+  FakePeerConnection.made = [];
+  mock.timers.enable({ apis: ['setTimeout'] });
+});
+afterEach(() => mock.timers.reset());
 
 function makePeer({ polite = false, track = null, initiator = true } = {}) {
   const sent = [];
   const peer = new Peer({
     userId: 'u', sessionId: 's', initiator, configuration: {}, track,
     RTCPeerConnection: FakePeerConnection,
-    hooks: { send: (_, kind, text) => sent.push([kind, text]), polite: () => polite, changed() {}, track() {}, iceError() {}, stepFailed() {} },
+    hooks: { send: (_, kind, text) => sent.push([kind, text]), polite: () => polite, changed() {}, track() {}, iceError() {}, stepFailed() {}, stuck() {} },
   });
   return { peer, sent, pc: FakePeerConnection.last };
 }
@@ -109,4 +113,34 @@ test('a closed peer sends and does nothing more', async () => {
   await settle();
   assert.deepEqual(sent, []);
   assert.equal(pc.connectionState, 'closed');
+});
+
+test('a role follows from an answer, on either side', () => {
+  assert.equal(dtlsRole('v=0\r\na=setup:active\r\n', true), 'active');
+  assert.equal(dtlsRole('v=0\r\na=setup:active\r\n', false), 'passive');
+  assert.equal(dtlsRole('v=0\r\na=setup:passive\r\n', false), 'active');
+  assert.equal(dtlsRole('v=0\r\n', true), '');
+});
+
+test('the first offer leaves the role open, and an offer after that names it', async () => {
+  const { peer, sent, pc } = makePeer();
+  pc.setup = 'a=setup:actpass\r\n';
+  peer.start();
+  await settle();
+  peer.receiveAnswer(`${sdpOf(1)}a=setup:passive\r\n`);
+  peer.restartIce();
+  await settle();
+  const roles = sent.map(([, sdp]) => /a=setup:(\w+)/.exec(sdp)[1]);
+  assert.deepEqual(roles, ['actpass', 'active']);
+});
+
+test('the candidates that wait for a description are bounded', async () => {
+  const { peer, pc } = makePeer({ initiator: false });
+  for (let index = 0; index < 1_000; index += 1) {
+    peer.receiveCandidate('{"candidate":"c"}');
+    if (index % 100 === 0) await settle();
+  }
+  peer.receiveOffer(sdpOf(1));
+  await settle();
+  assert.equal(pc.candidates.length, 128);
 });

@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { Signaling, SUBPROTOCOL, VoiceError, backoffDelay, closeReaction, parseEnvelope } from '../src/signaling.js';
+import { CHECK_ANSWER_MS, QUIET_MS, Signaling, VoiceError, backoffDelay, closeReaction, readEnvelope } from '../src/signaling.js';
+import { SUBPROTOCOL, connector } from '../src/transport.js';
 import { FakeWebSocket, settle } from '../testing/fakes.js';
 
 beforeEach(() => {
   FakeWebSocket.made = [];
-  mock.timers.enable({ apis: ['setTimeout'] });
+  mock.timers.enable({ apis: ['setTimeout', 'Date'] });
 });
 afterEach(() => mock.timers.reset());
 
-function start({ address = async () => 'ws://host/ws', onMessage = () => {}, random = () => 1 } = {}) {
-  const signaling = new Signaling({ address, onMessage, random, WebSocket: FakeWebSocket });
+function start({ token = async () => '', onMessage = () => {}, random = () => 1 } = {}) {
+  const prepare = connector({ url: 'ws://host/ws', token, WebSocket: FakeWebSocket, onUser() {} });
+  const signaling = new Signaling({ prepare, onMessage, random, now: () => Date.now() });
   signaling.start();
   return signaling;
 }
@@ -32,10 +34,11 @@ test('a client that was closed for flooding or slowness does not come back at on
   assert.equal(new Set([1001, 1006, 1008, 1009, 1013].map((code) => closeReaction(code).cause)).size, 5);
 });
 
-test('only an object with one payload is an envelope', () => {
-  assert.deepEqual(parseEnvelope('{"requestId":"7","voiceError":{"code":"X"}}'), { requestId: '7', name: 'voiceError', payload: { code: 'X' } });
-  assert.equal(parseEnvelope('{"voiceError":{}}').requestId, '');
-  for (const text of ['', 'null', '[]', '1', '{"requestId":"7"}', '{"voiceError":null}']) assert.equal(parseEnvelope(text), null, text);
+test('only an object with a payload of voice is an envelope', () => {
+  assert.deepEqual(readEnvelope({ requestId: '7', voiceError: { code: 'X' } }), { requestId: '7', name: 'voiceError', payload: { code: 'X' } });
+  assert.equal(readEnvelope({ voiceError: {} }).requestId, '');
+  assert.equal(readEnvelope({ chatId: '1', voiceError: {} }).name, 'voiceError');
+  for (const other of [null, [], 1, {}, { requestId: '7' }, { voiceError: null }, { chat: {} }]) assert.equal(readEnvelope(other), null, JSON.stringify(other));
 });
 
 test('only the reply with its id settles a request', async () => {
@@ -144,9 +147,9 @@ test('after a connection that lasted, delays start again at the shortest', async
   assert.deepEqual(delays, [500, 500]);
 });
 
-test('each attempt gets an address, and says whether the last attempt never opened', async () => {
+test('each attempt gets a token, and says whether the last attempt never opened', async () => {
   const contexts = [];
-  start({ address: async (context) => { contexts.push(context.refused); return 'ws://host/ws'; } });
+  start({ token: async (context) => { contexts.push(context.renew); return ''; } });
   await settle();
   FakeWebSocket.last.lose();
   mock.timers.tick(10_000);
@@ -158,9 +161,9 @@ test('each attempt gets an address, and says whether the last attempt never open
   assert.deepEqual(contexts, [false, true, false]);
 });
 
-test('only a fatal error of the address ends the attempts', async () => {
+test('only a fatal error of the token ends the attempts', async () => {
   const answers = [new Error('down'), Object.assign(new Error('no such user'), { fatal: true })];
-  const signaling = start({ address: async () => { throw answers.shift(); } });
+  const signaling = start({ token: async () => { throw answers.shift(); } });
   await settle();
   assert.equal(signaling.state, 'waiting');
   mock.timers.tick(500);
@@ -178,4 +181,117 @@ test('stopping closes the socket and opens no other', async () => {
   mock.timers.tick(60_000);
   await settle();
   assert.equal(FakeWebSocket.made.length, 1);
+});
+
+/** The messages that ask whether the server is there. */
+const asked = () => FakeWebSocket.last.all('voiceSpeakingEvent');
+const answer = () => FakeWebSocket.last.reply('voiceSpeakingEvent', 'voiceError', { code: 'VOICE_ERROR_CODE_NOT_IN_CHANNEL', channelId: '-' });
+
+test('a connection that says nothing is asked, one that answers stays, one that does not is replaced', async () => {
+  const signaling = start();
+  await settle();
+  FakeWebSocket.last.open();
+  for (let round = 1; round <= 10; round += 1) {
+    mock.timers.tick(QUIET_MS - 1);
+    assert.equal(asked().length, round - 1, 'at most one request in that time');
+    mock.timers.tick(1);
+    assert.equal(asked().length, round);
+    answer();
+    await settle();
+  }
+  const silent = FakeWebSocket.last;
+  mock.timers.tick(QUIET_MS);
+  mock.timers.tick(30_000 - QUIET_MS);
+  assert.equal(silent.closed, true);
+  assert.equal(signaling.state, 'waiting');
+});
+
+test('a connection that delivers something is not asked', async () => {
+  start();
+  await settle();
+  FakeWebSocket.last.open();
+  for (let second = 0; second < 100; second += 1) {
+    mock.timers.tick(1_000);
+    FakeWebSocket.last.receive({ voiceSpeakingEvent: {} });
+  }
+  assert.deepEqual(asked(), []);
+});
+
+test('when the page comes back, the connection is asked at once', async () => {
+  const signaling = start();
+  await settle();
+  FakeWebSocket.last.open();
+  signaling.wake();
+  assert.deepEqual(asked(), [], 'it is new');
+  mock.timers.tick(2_000);
+  signaling.wake();
+  signaling.wake();
+  assert.equal(asked().length, 1);
+  mock.timers.tick(CHECK_ANSWER_MS);
+  assert.equal(FakeWebSocket.last.closed, true);
+  await settle();
+  signaling.wake();
+  await settle();
+  assert.equal(FakeWebSocket.made.length, 2, 'and it does not wait for the next attempt');
+});
+
+test('when the page comes back, a delay that the server imposed goes on', async () => {
+  const signaling = start();
+  await settle();
+  FakeWebSocket.last.open();
+  FakeWebSocket.last.lose(1008);
+  signaling.wake();
+  await settle();
+  assert.equal(FakeWebSocket.made.length, 1);
+  signaling.retryNow();
+  await settle();
+  assert.equal(FakeWebSocket.made.length, 2);
+});
+
+test('a paused connection is closed, and opened no sooner than the page comes back', async () => {
+  const signaling = start();
+  await settle();
+  FakeWebSocket.last.open();
+  signaling.pause('frozen');
+  assert.equal(FakeWebSocket.last.closeCode, 4000);
+  mock.timers.tick(600_000);
+  await settle();
+  assert.equal(FakeWebSocket.made.length, 1);
+  signaling.wake();
+  await settle();
+  assert.equal(FakeWebSocket.made.length, 2);
+});
+
+test('a callback that throws does not keep a reply from its request', async () => {
+  const signaling = start({ onMessage: () => { throw new Error('a listener'); } });
+  await settle();
+  FakeWebSocket.last.open();
+  const asked = signaling.request('voiceLeaveRequest', {});
+  assert.throws(() => FakeWebSocket.last.reply('voiceLeaveRequest', 'voiceLeaveEvent', { channelId: 'x' }), /a listener/);
+  assert.deepEqual(await asked, { channelId: 'x' });
+});
+
+test('a socket that can not be made or used is one that is lost', async () => {
+  const prepare = connector({ url: 'ws://host/ws', WebSocket: class { constructor() { throw new SyntaxError(); } }, onUser() {} });
+  const signaling = new Signaling({ prepare, onMessage() {}, random: () => 1 });
+  signaling.start();
+  await settle();
+  assert.equal(signaling.state, 'waiting');
+
+  const other = start();
+  await settle();
+  FakeWebSocket.last.open();
+  FakeWebSocket.last.send = () => { throw new Error('InvalidStateError'); };
+  await assert.rejects(other.request('voiceLeaveRequest', {}), { code: 'OFFLINE' });
+  assert.equal(other.state, 'waiting');
+});
+
+test('a token that does not come is asked for again', async () => {
+  let calls = 0;
+  start({ token: () => { calls += 1; return new Promise(() => {}); } });
+  await settle();
+  mock.timers.tick(20_000);
+  mock.timers.tick(10_000);
+  await settle();
+  assert.equal(calls, 2);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { VoiceClient } from '../src/voice-client.js';
+import { BOB, admit, inChannel, makeClient, online, reconnect } from '../testing/client-world.js';
 import { FakePeerConnection, FakeWebSocket, sdpOf, settle } from '../testing/fakes.js';
 
 beforeEach(() => {
@@ -9,49 +9,6 @@ beforeEach(() => {
   mock.timers.enable({ apis: ['setTimeout'] });
 });
 afterEach(() => mock.timers.reset());
-
-const BOB = { userId: 'bob', displayName: 'Bob', sessionId: 'bob-1' };
-
-function makeClient() {
-  const client = new VoiceClient({
-    url: 'ws://host/ws',
-    token: async () => ({ token: 'secret', userId: 'me' }),
-    WebSocket: FakeWebSocket, RTCPeerConnection: FakePeerConnection, random: () => 1,
-  });
-  const events = [];
-  for (const type of ['channel', 'error', 'participantjoined', 'participantleft']) {
-    client.addEventListener(type, ({ detail }) => events.push([type, detail]));
-  }
-  client.connect();
-  return { client, events };
-}
-
-async function online() {
-  await settle();
-  FakeWebSocket.last.open();
-  await settle();
-}
-
-function admit(channelId, sessionId, participants = []) {
-  FakeWebSocket.last.reply('voiceJoinRequest', 'voiceJoinResponse', { channelId, sessionId, participants, iceServers: [], qualityWarning: false });
-}
-
-async function inChannel(participants = [BOB]) {
-  const made = makeClient();
-  await online();
-  const joined = made.client.join('general');
-  admit('general', 'me-1', participants);
-  await joined;
-  await settle();
-  return made;
-}
-
-/** Loses the connection, and opens the next one. */
-async function reconnect(code = 1001) {
-  FakeWebSocket.last.lose(code);
-  mock.timers.tick(10_000);
-  await online();
-}
 
 test('the token goes into the address', async () => {
   makeClient();

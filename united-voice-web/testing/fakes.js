@@ -14,13 +14,21 @@ export class FakeWebSocket {
     this.protocols = protocols;
     this.sent = [];
     this.closed = false;
+    this.closeCode = undefined;
+    this.readyState = 0;
     FakeWebSocket.made.push(this);
   }
 
   send(text) { this.sent.push(JSON.parse(text)); }
-  close() { this.closed = true; }
+  close(code) {
+    this.closed = true;
+    this.closeCode = code;
+  }
 
-  open() { this.onopen(); }
+  open() {
+    this.readyState = 1;
+    this.onopen();
+  }
   receive(envelope) { this.onmessage({ data: JSON.stringify(envelope) }); }
   lose(code = 1006) { this.onclose({ code }); }
 
@@ -55,15 +63,20 @@ export class FakePeerConnection {
     this.transceivers = [];
     this.iceRestarts = 0;
     this.report = new Map();
+    this.setup = '';
+    this.packets = 0;
+    this.silent = false;
+    /** Whether it refuses all descriptions from now on. */
+    this.refuse = false;
     FakePeerConnection.made.push(this);
   }
 
-  get sdp() { return sdpOf(this.id); }
+  get sdp() { return `${sdpOf(this.id)}${this.setup}`; }
 
   addTransceiver() {
     const transceiver = newTransceiver(null);
     this.transceivers.push(transceiver);
-    queueMicrotask(() => this.onnegotiationneeded());
+    queueMicrotask(() => this.onnegotiationneeded?.());
     return transceiver;
   }
 
@@ -76,6 +89,7 @@ export class FakePeerConnection {
   }
 
   async setRemoteDescription(description) {
+    if (this.refuse) throw new Error('Failed to set SSL role for the transport.');
     this.remoteDescription = description;
     if (description.type === 'offer') {
       this.signalingState = 'have-remote-offer';
@@ -96,10 +110,14 @@ export class FakePeerConnection {
 
   restartIce() {
     this.iceRestarts += 1;
-    queueMicrotask(() => this.onnegotiationneeded());
+    queueMicrotask(() => this.onnegotiationneeded?.());
   }
 
-  async getStats() { return this.report; }
+  /** By default something has come in since the last time. */
+  async getStats() {
+    if (!this.silent) this.packets += 50;
+    return new Map([...this.report, ['i', { type: 'inbound-rtp', kind: 'audio', packetsReceived: this.packets }]]);
+  }
 
   /** From now on audio uses a pair with this local candidate. */
   useCandidate(candidate) {
@@ -114,7 +132,7 @@ export class FakePeerConnection {
 
   become(connectionState) {
     this.connectionState = connectionState;
-    this.onconnectionstatechange();
+    this.onconnectionstatechange?.();
   }
 }
 

@@ -2,7 +2,7 @@
 // line below `@ts-expect-error`, that is an error.
 import {
   AudioOutput, Microphone, VoiceClient, VoiceError, backoffDelay, quality,
-  type ChannelDetail, type ConnectionStats, type Participant, type VoiceErrorCode,
+  type ChannelDetail, type ConnectionStats, type Participant, type VoiceErrorCode, type VoiceTransport,
 } from '../src/index.js';
 
 const client = new VoiceClient({ url: 'wss://voice.example.org/ws', token: 'token', relayOnly: true });
@@ -11,8 +11,17 @@ new VoiceClient({
   token: async ({ renew }) => ({ token: renew ? 'new' : 'old', userId: 'me' }),
   random: () => 0.5,
 });
-// @ts-expect-error no token
 new VoiceClient({ url: 'ws://127.0.0.1:8080/ws' });
+new VoiceClient({ url: '', token: 'token', authorize: (url, token) => { url.searchParams.set('jwt', token); } });
+new VoiceClient({ url: '', authorize: () => ({ protocols: ['bearer'] }) });
+const transport: VoiceTransport = { state: 'open', send() {}, close() {}, onopen: null, onmessage: null, onclose: null };
+new VoiceClient({ transport: async ({ renew }) => (renew ? transport : transport), relayOnly: true });
+// @ts-expect-error neither an address nor a transport
+new VoiceClient({ token: 'token' });
+// @ts-expect-error both
+new VoiceClient({ url: '', transport: () => transport });
+// @ts-expect-error a transport can send
+new VoiceClient({ transport: () => ({ ...transport, send: undefined }) });
 // @ts-expect-error a promise instead of a function
 new VoiceClient({ url: '', token: Promise.resolve('token') });
 
@@ -69,7 +78,11 @@ export async function use(): Promise<void> {
 new VoiceError('VOICE_ERROR_CODE_FORBIDDEN');
 
 const context = new AudioContext();
-const microphone = new Microphone(context);
+const microphone = new Microphone(context, { workletUrl: '/worklet.js' });
+new Microphone(null);
+new AudioOutput(null);
+client.addEventListener('audiounavailable', ({ detail: { userId, reason } }) => (userId === null ? reason : userId));
+microphone.addEventListener('interrupted', ({ detail }) => detail.interrupted === microphone.interrupted);
 const output = new AudioOutput(context);
 microphone.addEventListener('track', ({ detail }) => client.setTrack(detail.track));
 microphone.addEventListener('level', ({ detail }) => detail.db > -50);

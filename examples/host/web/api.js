@@ -2,6 +2,9 @@
 
 import { identityFor } from './session.js';
 
+/** How long the server may take to say that it is there. */
+const REACH_TIMEOUT_MS = 5_000;
+
 /** A response other than 2xx. `fatal` says that the same request would fail again. */
 export class ApiError extends Error {
   constructor(status, message) {
@@ -35,7 +38,8 @@ export class Api {
 
   /** Rejects if the server does not answer. */
   async reach() {
-    const response = await fetch('healthz');
+    // After a change of network, the browser may use a connection that is dead.
+    const response = await fetch('healthz', { signal: AbortSignal.timeout(REACH_TIMEOUT_MS) });
     if (!response.ok) throw new ApiError(response.status, `healthz: ${response.status}`);
   }
 

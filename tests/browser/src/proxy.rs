@@ -1,6 +1,7 @@
 //! A network between a page and its server that a test can break.
 
 use std::{
+    future::pending,
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{
@@ -23,11 +24,20 @@ enum Weather {
     Cut,
 }
 
+/// What a connection through the proxy looks at.
+#[derive(Clone, Debug)]
+struct Forecast {
+    weather: watch::Receiver<Weather>,
+    /// The number of times that all connections of the moment were swallowed.
+    swallowed: watch::Receiver<u64>,
+}
+
 /// A TCP proxy on a port of its own. Dropping it ends its connections.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
     weather: watch::Sender<Weather>,
+    swallowed: watch::Sender<u64>,
     refused: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
@@ -41,12 +51,18 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.expect("there is a free port");
         let address = listener.local_addr().expect("a listener has an address");
-        let (weather, forecast) = watch::channel(Weather::Fair);
+        let (weather, fair) = watch::channel(Weather::Fair);
+        let (swallowed, count) = watch::channel(0);
+        let forecast = Forecast {
+            weather: fair,
+            swallowed: count,
+        };
         let refused = Arc::default();
         let task = tokio::spawn(accept(listener, server, forecast, Arc::clone(&refused)));
         Self {
             address,
             weather,
+            swallowed,
             refused,
             task,
         }
@@ -73,6 +89,12 @@ impl Proxy {
         self.weather.send_replace(Weather::Fair);
     }
 
+    /// From now on, the present connections carry nothing, and neither side is ever told. New
+    /// connections work.
+    pub fn swallow(&self) {
+        self.swallowed.send_modify(|count| *count += 1);
+    }
+
     /// The number of new connections that were ended at once.
     #[must_use]
     pub fn refused(&self) -> usize {
@@ -89,24 +111,29 @@ impl Drop for Proxy {
 async fn accept(
     listener: TcpListener,
     server: SocketAddr,
-    weather: watch::Receiver<Weather>,
+    forecast: Forecast,
     refused: Arc<AtomicUsize>,
 ) {
     // Dropped with this task, which ends all connections.
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        if *weather.borrow() == Weather::Cut {
+        if *forecast.weather.borrow() == Weather::Cut {
             refused.fetch_add(1, Ordering::Relaxed);
             continue;
         }
-        connections.spawn(pass(client, server, weather.clone()));
+        connections.spawn(pass(client, server, forecast.clone()));
         while connections.try_join_next().is_some() {}
     }
 }
 
 /// Carries a connection until either side or the test ends it.
-async fn pass(client: TcpStream, server: SocketAddr, mut weather: watch::Receiver<Weather>) {
+async fn pass(client: TcpStream, server: SocketAddr, forecast: Forecast) {
+    let Forecast {
+        mut weather,
+        mut swallowed,
+    } = forecast;
     let mut cut = weather.clone();
+    swallowed.mark_unchanged();
     let carry = async {
         // During a stall, no new connection may reach the server, and no refusal the client.
         fair(&mut weather).await?;
@@ -118,10 +145,16 @@ async fn pass(client: TcpStream, server: SocketAddr, mut weather: watch::Receive
             copy(from_server, to_client, weather.clone()),
         )
     };
-    tokio::select! {
+    // It outlives the selection, so the sockets of a swallowed connection stay open.
+    tokio::pin!(carry);
+    let ended = tokio::select! {
         // If one side ends it, the other sees the end too.
-        _ = carry => {}
-        _ = cut.wait_for(|weather| *weather == Weather::Cut) => {}
+        _ = &mut carry => true,
+        _ = cut.wait_for(|weather| *weather == Weather::Cut) => true,
+        _ = swallowed.changed() => false,
+    };
+    if !ended {
+        pending::<()>().await;
     }
 }
 

@@ -89,6 +89,18 @@ impl<'a> Tab<'a> {
             .await;
     }
 
+    /// Freezes the page, as a browser does with tabs that nobody looks at. Its code stops.
+    pub async fn freeze(&self) {
+        self.dev_tools("Page.setWebLifecycleState", json!({ "state": "frozen" }))
+            .await;
+    }
+
+    /// Lets a frozen page go on.
+    pub async fn thaw(&self) {
+        self.dev_tools("Page.setWebLifecycleState", json!({ "state": "active" }))
+            .await;
+    }
+
     async fn dev_tools(&self, method: &'static str, params: Value) {
         self.select().await;
         let answer = self
