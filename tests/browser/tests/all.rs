@@ -3,6 +3,7 @@
 
 mod accessibility;
 mod comfort;
+mod firefox;
 mod hygiene;
 mod layout;
 mod mesh;
