@@ -70,6 +70,8 @@ impl Firefox {
             .env("XDG_RUNTIME_DIR", home.path())
             .env("PULSE_SERVER", sound.address())
             .env("MOZ_CRASHREPORTER_DISABLE", "1")
+            // Without this, Firefox ignores the setting of another server for its own lists.
+            .env("MOZ_REMOTE_SETTINGS_DEVTOOLS", "1")
             .env_remove("DBUS_SESSION_BUS_ADDRESS")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
