@@ -5,12 +5,15 @@ use std::{
     path::PathBuf,
 };
 
-use fantoccini::{Client, ClientBuilder, wd::Capabilities};
+use fantoccini::{
+    Client, ClientBuilder,
+    wd::{Capabilities, WindowHandle},
+};
 use futures::FutureExt;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-use crate::{Tab, capture, commands::TakeLog, driver::Driver};
+use crate::{Tab, capture, chromium_window::ChromiumWindow, commands::TakeLog, driver::Driver};
 
 /// What happens if a page asks for the microphone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +91,7 @@ impl BrowserBuilder {
         let outcome = AssertUnwindSafe(test(&browser)).catch_unwind().await;
         if outcome.is_err() {
             // A failure here must not hide the failure of the test.
-            let _ = AssertUnwindSafe(capture::failure(&browser))
+            let _ = AssertUnwindSafe(browser.show_failure())
                 .catch_unwind()
                 .await;
         }
@@ -174,7 +177,17 @@ impl Browser {
     /// If the browser does not open it.
     pub async fn tab(&self) -> Tab<'_> {
         let opened = self.client.new_window(true).await;
-        Tab::new(self, opened.expect("a tab opens").handle)
+        self.tab_of(opened.expect("a tab opens").handle)
+    }
+
+    fn tab_of(&self, handle: WindowHandle) -> Tab<'_> {
+        Tab::new(ChromiumWindow::new(&self.client, handle))
+    }
+
+    async fn show_failure(&self) {
+        let handles = self.client.windows().await.unwrap_or_default();
+        let tabs = handles.into_iter().map(|handle| self.tab_of(handle));
+        capture::failure("chromium", tabs.collect(), &self.take_console().await).await;
     }
 
     /// What the tabs wrote to their consoles since the last call, as `LEVEL message`. The browser
@@ -199,10 +212,6 @@ impl Browser {
             Value::Array(entries) => entries,
             other => panic!("a log is a list, not {other}"),
         }
-    }
-
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
     }
 }
 

@@ -4,6 +4,7 @@
 mod accessibility;
 mod comfort;
 mod faults;
+mod firefox;
 mod hygiene;
 mod layout;
 mod mesh;

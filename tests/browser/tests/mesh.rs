@@ -5,9 +5,9 @@ use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server};
 const NAMES: [&str; 4] = ["Ada", "Bea", "Cem", "Dot"];
 
 /// Far less energy than a second and a half of speech has.
-const SILENCE: f64 = 1e-5;
+pub(crate) const SILENCE: f64 = 1e-5;
 /// The packets of a second and a half of audio.
-const A_WHILE: u64 = 75;
+pub(crate) const A_WHILE: u64 = 75;
 
 pub(crate) async fn four_people_hear_each_other(kind: ServerKind) {
     let server = server(kind).await;

@@ -11,51 +11,65 @@ const AFTERWARDS: usize = 7;
 const OUTAGE: usize = 10;
 
 pub(crate) async fn a_call_goes_on_while_the_server_restarts(kind: ServerKind) {
-    let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
-        let mut tabs = Vec::new();
-        for name in NAMES {
-            let tab = browser.tab().await;
-            tab.meter().await;
-            tab.join(&server, name, "general").await;
-            tabs.push(tab);
-        }
-        let mut before = Vec::new();
-        for (tab, name) in tabs.iter().zip(NAMES) {
-            let others: Vec<_> = NAMES.into_iter().filter(|other| *other != name).collect();
-            tab.hears(&others).await;
-            before.push(Call::now(tab).await);
-        }
+        let tabs = [
+            browser.tab().await,
+            browser.tab().await,
+            browser.tab().await,
+        ];
+        goes_on_while_the_server_restarts(kind, tabs).await;
+    })
+    .await;
+}
 
-        let server = server.restart().await;
-        let watcher = server.user("Watcher").await;
-        for tab in &tabs {
-            tab.says("status", "Connected").await;
-            tab.shows(&NAMES).await;
-        }
-        tabs[0].seconds_pass(AFTERWARDS).await;
-        assert_eq!(server.roster(&watcher, "general").await.len(), NAMES.len());
-        for (tab, before) in tabs.iter().zip(before) {
-            tab.shows(&NAMES).await;
-            before.went_on(tab, &NAMES).await;
-        }
+pub(crate) async fn goes_on_while_the_server_restarts(kind: ServerKind, tabs: [Tab<'_>; 3]) {
+    let server = server(kind).await;
+    for (tab, name) in tabs.iter().zip(NAMES) {
+        tab.meter().await;
+        tab.join(&server, name, "general").await;
+    }
+    let mut before = Vec::new();
+    for (tab, name) in tabs.iter().zip(NAMES) {
+        let others: Vec<_> = NAMES.into_iter().filter(|other| *other != name).collect();
+        tab.hears(&others).await;
+        before.push(Call::now(tab).await);
+    }
+
+    let server = server.restart().await;
+    let watcher = server.user("Watcher").await;
+    for tab in &tabs {
+        tab.says("status", "Connected").await;
+        tab.shows(&NAMES).await;
+    }
+    tabs[0].seconds_pass(AFTERWARDS).await;
+    assert_eq!(server.roster(&watcher, "general").await.len(), NAMES.len());
+    for (tab, before) in tabs.iter().zip(before) {
+        tab.shows(&NAMES).await;
+        before.went_on(tab, &NAMES).await;
+    }
+}
+
+pub(crate) async fn a_call_goes_on_while_a_socket_is_cut(kind: ServerKind) {
+    Browser::run(Microphones::Beep, async |browser| {
+        let tabs = [browser.tab().await, browser.tab().await];
+        goes_on_while_a_socket_is_cut(kind, tabs).await;
     })
     .await;
 }
 
 /// The server sees at once that Bea's connection is gone, and she can't come back for ten seconds.
-pub(crate) async fn a_call_goes_on_while_a_socket_is_cut(kind: ServerKind) {
+pub(crate) async fn goes_on_while_a_socket_is_cut(kind: ServerKind, tabs: [Tab<'_>; 2]) {
     let server = server(kind).await;
-    Browser::run(Microphones::Beep, async |browser| {
-        let pair = Pair::call(browser, &server).await;
-        pair.proxy.cut();
-        pair.loses_bea(&server).await;
-        pair.ada.seconds_pass(OUTAGE).await;
-        assert!(pair.proxy.refused() > 0, "Bea never tried to come back");
-        pair.proxy.mend();
-        pair.gets_bea_back(&server).await;
-    })
-    .await;
+    let pair = Pair::call(tabs, &server).await;
+    pair.proxy.cut();
+    pair.loses_bea(&server).await;
+    pair.ada.seconds_pass(OUTAGE).await;
+    assert!(pair.proxy.refused() > 0, "Bea never tried to come back");
+    pair.proxy.mend();
+    pair.gets_bea_back(&server).await;
+    for tab in [pair.ada, pair.bea] {
+        tab.close().await;
+    }
 }
 
 /// Neither side sees an end: the server finds the dead connection by ping, the page by a request
@@ -64,7 +78,8 @@ pub(crate) async fn a_call_goes_on_while_a_socket_is_dead(kind: ServerKind) {
     let config = "[ice]\nstun_urls = []\n[limits]\nping_interval_secs = 1\nping_timeout_secs = 2\n";
     let server = Server::with_config(kind, config).await;
     Browser::run(Microphones::Beep, async |browser| {
-        let pair = Pair::call(browser, &server).await;
+        let tabs = [browser.tab().await, browser.tab().await];
+        let pair = Pair::call(tabs, &server).await;
         pair.proxy.stall();
         pair.loses_bea(&server).await;
         pair.ada.seconds_pass(OUTAGE).await;
@@ -79,7 +94,8 @@ pub(crate) async fn a_call_goes_on_while_a_socket_is_dead(kind: ServerKind) {
 pub(crate) async fn a_short_stall_of_a_socket_changes_nothing(kind: ServerKind) {
     let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
-        let pair = Pair::call(browser, &server).await;
+        let tabs = [browser.tab().await, browser.tab().await];
+        let pair = Pair::call(tabs, &server).await;
         let session = pair.bea_session().await;
         pair.proxy.stall();
         pair.bea.click("mute").await;
@@ -104,7 +120,8 @@ pub(crate) async fn a_short_stall_of_a_socket_changes_nothing(kind: ServerKind) 
 pub(crate) async fn a_user_that_vanishes_is_soon_let_go(kind: ServerKind) {
     let server = server(kind).await;
     Browser::run(Microphones::Beep, async |browser| {
-        let pair = Pair::call(browser, &server).await;
+        let tabs = [browser.tab().await, browser.tab().await];
+        let pair = Pair::call(tabs, &server).await;
         pair.bea.crash().await;
         pair.loses_bea(&server).await;
         until("the connection to be closed", async || {
@@ -132,10 +149,9 @@ struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    async fn call(browser: &'a Browser, server: &Server) -> Self {
+    async fn call([ada, bea]: [Tab<'a>; 2], server: &Server) -> Self {
         let watcher = server.user("Watcher").await;
         let proxy = Proxy::before(server.address()).await;
-        let [ada, bea] = [browser.tab().await, browser.tab().await];
         for tab in [&ada, &bea] {
             tab.meter().await;
         }
@@ -156,7 +172,8 @@ impl<'a> Pair<'a> {
     /// Waits until Bea is out of the roster, and Ada's page says that Bea may still be heard.
     async fn loses_bea(&self, server: &Server) {
         self.ada.shows(&["Ada"]).await;
-        self.ada.says("info", "Bea: no connection").await;
+        // The page isolates the name, which may run from right to left.
+        self.ada.says("info", "Bea\u{2069}: no connection").await;
         assert_eq!(server.roster(&self.watcher, "general").await.len(), 1);
     }
 

@@ -1,6 +1,6 @@
 //! A bad path: it is slow and loses packets.
 
-use crate::{Namespace, requirements::Failure};
+use united_voice_browser::{Failure, Namespace};
 
 /// An interface of a machine.
 type End<'a> = (&'a Namespace, &'static str);

@@ -11,13 +11,11 @@
 
 mod call;
 mod impairment;
-mod namespace;
 mod network;
-mod requirements;
 mod topology;
 
 pub use call::{Call, Pair};
 pub use impairment::Impairment;
-pub use namespace::Namespace;
 pub use network::Network;
 pub use topology::{SERVER, Topology};
+pub use united_voice_browser::Namespace;

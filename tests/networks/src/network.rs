@@ -5,12 +5,12 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use united_voice_browser::Failure;
 use united_voice_scenarios::{Server, ServerKind};
 use united_voice_turn_tests::{Coturn, CoturnOptions};
 
 use crate::{
     Impairment, Namespace, SERVER, Topology,
-    requirements::Failure,
     topology::{ADA, BEA, INTERFACE},
 };
 

@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::{Namespace, requirements::Failure};
+use united_voice_browser::{Failure, Namespace};
 
 /// The server's address, the same in every topology.
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 201, 0, 1);

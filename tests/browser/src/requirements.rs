@@ -14,11 +14,11 @@ These tests make network namespaces of their own. They need
 - root, or CAP_NET_ADMIN and CAP_SYS_ADMIN: `sudo ./scripts/test`.
 Without root, if users may make namespaces, and after everything is built (`cargo test --no-run --workspace`):
     unshare --map-root-user --net --mount sh -c 'mount -t tmpfs tmpfs /run && ip link set lo up && \
-cargo test --offline -p united-voice-networks -- --test-threads=2'";
+cargo test --offline -p united-voice-browser -p united-voice-networks -- --test-threads=1'";
 
 /// A system command that could not start, or failed.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     command: String,
     reason: String,
 }

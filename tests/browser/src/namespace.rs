@@ -6,7 +6,9 @@ use std::{
     os::{fd::AsFd, unix::fs::PermissionsExt},
     panic::resume_unwind,
     path::{Path, PathBuf},
-    process, thread,
+    process,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
 };
 
 use rustix::{
@@ -15,14 +17,20 @@ use rustix::{
 };
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
-use united_voice_browser::{Browser, BrowserBuilder, Microphones};
 
-use crate::requirements::{Failure, run, run_with_input};
+use crate::{
+    Browser, BrowserBuilder, Microphones,
+    requirements::{Failure, run, run_with_input},
+};
 
 /// The folder in which `ip netns` keeps the names.
 const NAMES: &str = "/run/netns";
 /// The prefix of all names; the id of the process follows.
 const PREFIX: &str = "voice-test-";
+/// The address of a secluded machine beside 127.0.0.1.
+const SECLUDED: &str = "10.201.90.1";
+/// Counts the secluded machines of this process.
+static MADE: AtomicUsize = AtomicUsize::new(0);
 
 /// A network namespace. Dropping it kills the processes in it, and removes it.
 #[derive(Debug)]
@@ -33,9 +41,34 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    /// A machine that reaches no other machine. Programs that talk with each other run on it, and
+    /// nothing that they do can leave it.
+    ///
+    /// Its loopback interface has a second address and the default route. Firefox needs both for a
+    /// call: it uses the address that the default route begins at, unless that is 127.0.0.1.
+    ///
+    /// # Panics
+    /// If the system lacks a program or a permission. The message says what to do.
+    #[must_use]
+    pub fn secluded() -> Self {
+        Self::remove_stale();
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        Self::try_secluded(number).unwrap_or_else(|failure| panic!("{failure}"))
+    }
+
+    fn try_secluded(number: usize) -> Result<Self, Failure> {
+        let namespace = Self::create(number, "secluded")?;
+        namespace.ip(&format!("address add {SECLUDED}/32 dev lo"))?;
+        namespace.ip("route add default dev lo")?;
+        Ok(namespace)
+    }
+
     /// A new namespace in which only loopback is up. `number` and `role` make its name unique in
     /// this process.
-    pub(crate) fn create(number: usize, role: &str) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// If the system lacks a program or a permission.
+    pub fn create(number: usize, role: &str) -> Result<Self, Failure> {
         let name = format!("{PREFIX}{}-{number}-{role}", process::id());
         let home = TempDir::new().expect("a temporary directory can be made");
         run(&format!("ip netns add {name}"))?;
@@ -45,7 +78,7 @@ impl Namespace {
     }
 
     /// Removes the namespaces of tests that were killed.
-    pub(crate) fn remove_stale() {
+    pub fn remove_stale() {
         let names = fs::read_dir(NAMES).into_iter().flatten().flatten();
         for name in names.filter_map(|entry| entry.file_name().into_string().ok()) {
             let owner = name
@@ -132,22 +165,35 @@ impl Namespace {
             ))
     }
 
-    pub(crate) fn ip(&self, arguments: &str) -> Result<(), Failure> {
+    /// Runs `ip` with these arguments on the interfaces and routes of the namespace.
+    ///
+    /// # Errors
+    /// If `ip` fails.
+    pub fn ip(&self, arguments: &str) -> Result<(), Failure> {
         run(&format!("ip -n {} {arguments}", self.name)).map(drop)
     }
 
     /// Runs a command in the namespace. Returns its output.
-    pub(crate) fn exec(&self, command: &str) -> Result<String, Failure> {
+    ///
+    /// # Errors
+    /// If the command fails.
+    pub fn exec(&self, command: &str) -> Result<String, Failure> {
         run(&format!("ip netns exec {} {command}", self.name))
     }
 
     /// Adds rules to nftables.
-    pub(crate) fn nft(&self, rules: &str) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// If nftables refuses them.
+    pub fn nft(&self, rules: &str) -> Result<(), Failure> {
         run_with_input(&format!("ip netns exec {} nft -f -", self.name), rules).map(drop)
     }
 
     /// Turns the machine into a router: it passes on packets for other machines.
-    pub(crate) fn forward(&self) {
+    ///
+    /// # Panics
+    /// If the system refuses.
+    pub fn forward(&self) {
         self.enter(|| fs::write("/proc/sys/net/ipv4/ip_forward", "1"))
             .expect("a process may change the settings of a namespace that it made");
     }
