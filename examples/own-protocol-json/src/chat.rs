@@ -94,7 +94,7 @@ impl Presence {
     /// long, only the author is told.
     pub(crate) fn say(&self, line: &Line) {
         let Line {
-            request_id,
+            id: request_id,
             channel,
             text,
         } = line;

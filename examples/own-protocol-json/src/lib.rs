@@ -27,5 +27,5 @@ use axum::extract::ws::Message;
 use crate::{
     chat::Presence,
     messages::{Request, Told},
-    socket::Turn,
+    socket::{Closed, Turn},
 };

@@ -21,11 +21,10 @@ pub(crate) enum Request {
 
 /// A line of text for a channel.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Line {
     /// What the client calls this request. If the line is refused, the answer has it too.
-    #[serde(default)]
-    pub(crate) request_id: String,
+    #[serde(default, rename = "requestId")]
+    pub(crate) id: String,
     pub(crate) channel: String,
     pub(crate) text: String,
 }

@@ -76,6 +76,7 @@ async fn upgrade(
         .max_message_size(limit)
         .max_frame_size(limit)
         .on_upgrade(async move |socket| {
-            socket::run(&server, &name, socket).await;
+            // Why it ended is of no use here.
+            let _ = socket::run(&server, &name, socket).await;
         })
 }

@@ -15,8 +15,8 @@ use united_voice_core::{Codec, Disconnect, Now, UserId}; // +voice
 use crate::voice::{self, Connection};
 use crate::{Message, Server}; // +voice
 
-/// Returns as soon as the connection is over.
-pub(crate) async fn run(server: &Server, name: &str, socket: WebSocket) -> Option<()> {
+/// Serves a client until the connection is over.
+pub(crate) async fn run(server: &Server, name: &str, socket: WebSocket) -> Result<(), Closed> {
     let mut socket = Socket::new(socket);
     let mut me = server.chat.connect(name);
     let user = UserId::new(name).expect("the names of accounts are short"); // +voice
@@ -27,12 +27,15 @@ pub(crate) async fn run(server: &Server, name: &str, socket: WebSocket) -> Optio
             turn = socket.turn(voice.wants_input()) => voice::receive(&mut voice, &me, turn), // +voice
             message = voice::step(&mut voice, writable) => socket.write(message?), // +voice
             line = me.next(writable) => match line {
-                Some(line) => socket.write(line),
+                Some(line) => socket.write(Some(line)),
                 None => voice.end(Disconnect::SlowConsumer, Now::read()), // +voice
             },
         }
     }
 }
+
+/// The connection is over.
+pub(crate) struct Closed;
 
 /// A close frame, perhaps with a code.
 pub(crate) fn close(code: Option<u16>) -> Message {
@@ -73,10 +76,10 @@ impl Socket {
         !self.writing
     }
 
-    /// Writes a message, at once if the socket takes it. If not, the socket is not writable until
-    /// [`turn`](Self::turn) has written it.
-    fn write(&mut self, message: Message) {
-        self.unsent = Some(message);
+    /// Writes a message, if there is one, at once if the socket takes it. If not, the socket is not
+    /// writable until [`turn`](Self::turn) has written it.
+    fn write(&mut self, message: Option<Message>) {
+        self.unsent = message;
         let sent = poll_fn(|cx| self.poll_send(cx)).now_or_never();
         // If the connection is gone, the next turn says so too.
         self.writing = !matches!(sent, Some(Ok(())));

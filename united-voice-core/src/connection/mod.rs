@@ -1,6 +1,7 @@
 //! One connection of one client, from its first frame to its last.
 //!
-//! `machine.rs` has the type that makes all decisions. It has no socket, no clock and no task.
+//! `machine.rs` has the type that makes all decisions. It has no socket, no clock and no task;
+//! `step.rs` says what it wants done.
 //! `open.rs` is its state while the connection is open, and `close.rs` its state while the
 //! connection closes. `rate.rs` limits the rate of messages, `clock.rs` has the timers, and
 //! `frame.rs` says what travels over a connection. `drive.rs` runs a machine over a transport. It
@@ -19,3 +20,4 @@ pub(crate) mod frame;
 pub(crate) mod machine;
 mod open;
 mod rate;
+pub(crate) mod step;
