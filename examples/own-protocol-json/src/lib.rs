@@ -9,8 +9,8 @@
 //! directions.
 //!
 //! What Tavern had before is in `chat` (accounts, channels, lines of text), `messages` (its
-//! protocol), `socket` (one WebSocket) and `server` (routes). What voice added is in `voice`, and in
-//! the lines of the other files that end in `+voice`.
+//! protocol), `socket` (one WebSocket) and `server` (routes). What voice added is in `voice`, and
+//! in the lines of the other files that end in `+voice`.
 //!
 //! This example leaves out what has nothing to do with voice: TLS, storage and real sign-in.
 

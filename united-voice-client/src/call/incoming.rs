@@ -243,8 +243,8 @@ impl Call {
         }
     }
 
-    /// Handles a leave that the server refused. The seat must not stay behind, so the leave is asked
-    /// again. If that is no use, the connection is given up.
+    /// Handles a leave that the server refused. The seat must not stay behind, so the client asks
+    /// again. If that is no use, it gives the connection up.
     fn refused_leave(
         &mut self,
         channel_id: String,

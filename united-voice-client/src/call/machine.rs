@@ -96,7 +96,8 @@ impl Call {
         self.pending.len() < MAX_PENDING && self.outgoing.has_room()
     }
 
-    /// Whether the server left a join or a leave unanswered. The connection should then be given up.
+    /// Whether the server left a join or a leave unanswered, so that the connection should be given
+    /// up.
     pub(crate) const fn is_unresponsive(&self) -> bool {
         self.unresponsive
     }

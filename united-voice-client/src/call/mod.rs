@@ -3,9 +3,8 @@
 //! connects it to a socket.
 //!
 //! `machine.rs` has the state and what happens to it as connections and time pass. `commands.rs`
-//! takes what the application asks, `incoming.rs` what the server sends. `outgoing.rs` decides what is
-//! sent next. This folder knows no
-//! socket, no timer and no task.
+//! takes what the application asks, `incoming.rs` what the server sends. `outgoing.rs` decides what
+//! is sent next. This folder knows no socket, no timer and no task.
 
 mod commands;
 mod incoming;

@@ -4,6 +4,7 @@ mod auto_traits;
 mod connecting;
 mod fake;
 mod flow;
+mod library;
 mod reconnecting;
 mod requests;
 #[cfg(feature = "rustls")]
