@@ -125,7 +125,7 @@ pub mod voice {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Three things differ from [`decode`](crate::decode) and `encode_json`. The envelope has no payload
+/// Three things differ from [`decode`] and `encode_json`. The envelope has no payload
 /// if it came without one, or with one that this crate does not know. A `null` in place of a text,
 /// a number or an enum is an error. And an enum value without a name cannot be written.
 #[cfg_attr(
