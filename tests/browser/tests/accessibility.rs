@@ -1,12 +1,14 @@
 //! axe finds no barrier in any state of the page, on a desk and on a phone, light and dark.
+//! The page is the same on every server, so one server is enough here.
 
 use std::{env, fs, path::PathBuf};
 
 use serde_json::json;
 use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server};
 
-pub(crate) async fn no_state_of_the_page_has_a_barrier(kind: ServerKind) {
-    let server = server(kind).await;
+#[tokio::test]
+async fn no_state_of_the_page_has_a_barrier() {
+    let server = server(ServerKind::Axum).await;
     Browser::run(Microphones::Beep, async |browser| {
         let host = browser.tab().await;
         host.join(&server, "Host", "general").await;

@@ -35,9 +35,6 @@ macro_rules! on_every_server {
 }
 
 on_every_server! {
-    accessibility: no_state_of_the_page_has_a_barrier;
-    comfort: people_come_and_go_aloud_and_can_be_silenced, the_microphone_is_tested_before_a_call,
-        all_icons_stay_while_the_server_is_down;
     hygiene: the_console_stays_empty_and_requests_stay_at_home, a_foreign_script_is_blocked_and_logged;
     layout: everything_fits_a_desk_and_a_phone;
     mesh: four_people_hear_each_other;
@@ -47,7 +44,6 @@ on_every_server! {
     relay: a_link_for_relays_only_says_that_the_server_has_none;
     relayed: two_talk_through_coturn_by_udp, two_talk_through_coturn_by_tcp, two_talk_through_the_embedded_relay,
         a_text_explains_that_the_relay_refuses_the_credentials;
-    reload: a_reload_is_no_invitation;
     sign_in: by_name_and_from_channel_to_channel, a_text_explains_a_refusal;
     speaking: a_speaker_has_a_ring_and_push_to_talk_gates_it, a_deafened_user_hears_nothing;
     timing: join_to_audio;

@@ -1,4 +1,5 @@
 //! What people expect of such a page besides that they hear each other.
+//! The page is the same on every server, so one server is enough here.
 
 use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server, until};
 
@@ -7,8 +8,9 @@ const PREPARE: &str = "window.elements = [];
     const Real = window.Audio;
     window.Audio = function (...args) { const made = new Real(...args); window.elements.push(made); return made; };";
 
-pub(crate) async fn people_come_and_go_aloud_and_can_be_silenced(kind: ServerKind) {
-    let server = server(kind).await;
+#[tokio::test]
+async fn people_come_and_go_aloud_and_can_be_silenced() {
+    let server = server(ServerKind::Axum).await;
     Browser::run(Microphones::Beep, async |browser| {
         let (ada, bea) = (browser.tab().await, browser.tab().await);
         ada.prepare(PREPARE).await;
@@ -37,8 +39,9 @@ pub(crate) async fn people_come_and_go_aloud_and_can_be_silenced(kind: ServerKin
     .await;
 }
 
-pub(crate) async fn the_microphone_is_tested_before_a_call(kind: ServerKind) {
-    let server = server(kind).await;
+#[tokio::test]
+async fn the_microphone_is_tested_before_a_call() {
+    let server = server(ServerKind::Axum).await;
     Browser::run(Microphones::Beep, async |browser| {
         let tab = browser.tab().await;
         tab.open(&server.url("/?name=Ada")).await;
@@ -61,8 +64,9 @@ pub(crate) async fn the_microphone_is_tested_before_a_call(kind: ServerKind) {
     .await;
 }
 
-pub(crate) async fn all_icons_stay_while_the_server_is_down(kind: ServerKind) {
-    let server = server(kind).await;
+#[tokio::test]
+async fn all_icons_stay_while_the_server_is_down() {
+    let server = server(ServerKind::Axum).await;
     Browser::run(Microphones::Beep, async |browser| {
         let tab = browser.tab().await;
         tab.join(&server, "Ada", "general").await;

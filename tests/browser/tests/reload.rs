@@ -1,9 +1,11 @@
 //! A reload goes on where the user was, whatever the link says.
+//! The page is the same on every server, so one server is enough here.
 
 use united_voice_browser::{Browser, Microphones, ServerKind, Tab, server, until};
 
-pub(crate) async fn a_reload_is_no_invitation(kind: ServerKind) {
-    let server = server(kind).await;
+#[tokio::test]
+async fn a_reload_is_no_invitation() {
+    let server = server(ServerKind::Axum).await;
     Browser::run(Microphones::Beep, async |browser| {
         let tab = browser.tab().await;
         tab.join(&server, "Ada", "general").await;
