@@ -3,7 +3,7 @@
 //! Authenticate the user as on every other route, and answer with [`upgrade`]:
 //!
 //! ```no_run
-#![doc = include_str!("../examples/voice.rs")]
+#![doc = include_str!("../examples/voice_on_actix.rs")]
 //! ```
 //!
 //! Nothing else is to be set. The limits, the subprotocols, small buffers, pings, the close codes

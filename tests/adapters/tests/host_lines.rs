@@ -48,8 +48,8 @@ fn documented<'a>(drive: &'a str, title: &str) -> Vec<&'a str> {
 fn a_host_needs_at_most_twelve_lines() {
     let drive = read("united-voice-core/src/connection/drive.rs");
     for (title, example) in [
-        ("# On axum", "united-voice-axum/examples/voice.rs"),
-        ("# On Actix Web", "united-voice-actix/examples/voice.rs"),
+        ("# On axum", "united-voice-axum/examples/voice_on_axum.rs"),
+        ("# On Actix Web", "united-voice-actix/examples/voice_on_actix.rs"),
     ] {
         let example = read(example);
         let lines = marked(&example);

@@ -42,7 +42,7 @@ const BUDGET: usize = 64;
 /// # On axum
 ///
 /// The crate `united-voice-axum` calls this for you. These are all the lines that voice takes in
-/// its example, `united-voice-axum/examples/voice.rs`:
+/// its example, `united-voice-axum/examples/voice_on_axum.rs`:
 ///
 /// ```ignore
 /// use united_voice_axum::{VoiceUpgrade, upgrade};
@@ -69,7 +69,7 @@ const BUDGET: usize = 64;
 ///
 /// # On Actix Web
 ///
-/// So does `united-voice-actix`, with its example `united-voice-actix/examples/voice.rs`:
+/// So does `united-voice-actix`, with its example `united-voice-actix/examples/voice_on_actix.rs`:
 ///
 /// ```ignore
 /// use united_voice_actix::upgrade;

@@ -2,7 +2,7 @@
 //! `-voice` are all that voice takes.
 //!
 //! ```text
-//! cargo run -p united-voice-axum --example voice
+//! cargo run -p united-voice-axum --example voice_on_axum
 //! ```
 
 use std::error::Error;

@@ -2,7 +2,7 @@
 //! `-voice` are all that voice takes.
 //!
 //! ```text
-//! cargo run -p united-voice-actix --example voice
+//! cargo run -p united-voice-actix --example voice_on_actix
 //! ```
 
 use std::{
