@@ -25,8 +25,8 @@
 //! 64 KiB, and it sets no time limit for that. So the connection stays until the client reads or
 //! goes.
 //!
-//! Actix Web leaves Nagle's algorithm on, which holds signals back for up to 40 ms. Turn it off with
-//! [`HttpServer::tcp_nodelay`](actix_web::HttpServer::tcp_nodelay).
+//! Actix Web leaves Nagle's algorithm on, which holds signals back for up to 40 ms. Turn it off
+//! with [`HttpServer::tcp_nodelay`](actix_web::HttpServer::tcp_nodelay).
 //!
 //! # The end
 //!
@@ -49,8 +49,8 @@
 //! # }
 //! ```
 //!
-//! [`VoiceServer::shutdown`] sends each client the close code 1001, and refuses new connections with
-//! the same code. [`VoiceServer::drained`] waits until the connections are closed, at most
+//! [`VoiceServer::shutdown`] sends each client the close code 1001, and refuses new connections
+//! with the same code. [`VoiceServer::drained`] waits until the connections are closed, at most
 //! [`close_timeout`](united_voice_core::Limits::close_timeout) and
 //! [`linger`](united_voice_core::Limits::linger) together. In the other order Actix would wait for
 //! the connections until its own time limit, and then cut them without a close frame.

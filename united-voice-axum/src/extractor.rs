@@ -24,7 +24,7 @@ use crate::sealed;
 /// It never rejects a request: [`upgrade`](crate::upgrade) gives the answer to a bad one. So the
 /// host's authentication is asked first, even if its extractor comes after this one.
 ///
-/// `Io` is the type of the server's connections: [`TcpStream`] with [`axum::serve`] and a
+/// `Io` is the type of the server's connections: [`TcpStream`] with [`axum::serve()`] and a
 /// `TcpListener`, or else the `Io` of your [`Listener`](axum::serve::Listener), such as a TLS
 /// stream. If a connection has this type, it is used without hyper's buffers. If it has another
 /// type, everything works, and costs more memory.

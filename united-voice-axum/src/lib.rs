@@ -20,8 +20,8 @@
 //!   a client sends a message that is too large, its rest is not read. So the close code may not
 //!   reach a client that is still sending.
 //!
-//! If you want the socket itself, [`transport`] makes axum's [`WebSocket`](axum::extract::ws::WebSocket)
-//! the `Stream` and `Sink` of frames that [`drive`](united_voice_core::drive) and
+//! If you want the socket itself, [`transport`] makes axum's
+//! [`WebSocket`](axum::extract::ws::WebSocket) the `Stream` and `Sink` of frames that [`drive`] and
 //! [`ConnectionMachine`](united_voice_core::ConnectionMachine) work with.
 //!
 //! # The end
@@ -43,8 +43,8 @@
 //! # }
 //! ```
 //!
-//! [`VoiceServer::shutdown`] sends each client the close code 1001, and refuses new connections with
-//! the same code. axum does not wait for connections that have left HTTP. So wait for
+//! [`VoiceServer::shutdown`] sends each client the close code 1001, and refuses new connections
+//! with the same code. axum does not wait for connections that have left HTTP. So wait for
 //! [`VoiceServer::drained`], or the program may end before the close frames have left. It takes at
 //! most [`close_timeout`](united_voice_core::Limits::close_timeout) and
 //! [`linger`](united_voice_core::Limits::linger) together.

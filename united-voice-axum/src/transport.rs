@@ -15,10 +15,10 @@ use united_voice_core::{CloseFrame, Frame, TransportError};
 /// Makes axum's [`WebSocket`] a transport for [`drive`](united_voice_core::drive).
 ///
 /// [`upgrade`](crate::upgrade) does this and sets the limits. A host that calls this itself sets
-/// them before the upgrade:
+/// them before the upgrade: the subprotocol, and
 /// [`max_message_size`](axum::extract::ws::WebSocketUpgrade::max_message_size) and
 /// [`max_frame_size`](axum::extract::ws::WebSocketUpgrade::max_frame_size) to
-/// [`Limits::max_message_bytes`](united_voice_core::Limits::max_message_bytes), and the subprotocol.
+/// [`Limits::max_message_bytes`](united_voice_core::Limits::max_message_bytes).
 pub fn transport(socket: WebSocket) -> Transport {
     Transport {
         socket,

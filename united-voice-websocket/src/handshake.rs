@@ -98,7 +98,8 @@ impl Handshake {
         self.codec
     }
 
-    /// The answer 101, without a body. After it the connection is a [`WebSocket`](crate::WebSocket).
+    /// The answer 101, without a body. After it the connection is a
+    /// [`WebSocket`](crate::WebSocket).
     pub fn response<B: Default>(&self) -> Response<B> {
         let mut response = Response::default();
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

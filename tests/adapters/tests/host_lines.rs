@@ -49,7 +49,10 @@ fn a_host_needs_at_most_twelve_lines() {
     let drive = read("united-voice-core/src/connection/drive.rs");
     for (title, example) in [
         ("# On axum", "united-voice-axum/examples/voice_on_axum.rs"),
-        ("# On Actix Web", "united-voice-actix/examples/voice_on_actix.rs"),
+        (
+            "# On Actix Web",
+            "united-voice-actix/examples/voice_on_actix.rs",
+        ),
     ] {
         let example = read(example);
         let lines = marked(&example);
