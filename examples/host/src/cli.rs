@@ -15,7 +15,11 @@ use clap::{
 };
 use united_voice_core::UserId;
 
-use crate::Relay;
+use crate::{
+    Relay,
+    config::shown,
+    names::{self, NameError},
+};
 
 /// The command line of a server.
 #[derive(Clone, Debug, Parser)]
@@ -85,8 +89,8 @@ pub enum Command {
         /// The user's id, 1 to 128 bytes
         #[arg(long, value_name = "ID")]
         user: UserId,
-        /// The name that others see; for a new user the default is the id
-        #[arg(long)]
+        /// The name that others see; for a new user the default is made from the id
+        #[arg(long, value_parser = name)]
         name: Option<String>,
     },
 }
@@ -185,7 +189,7 @@ fn with_source(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     let (true, Some(argument), Some(value)) = (
         is_value,
         context(ContextKind::InvalidArg),
-        context(ContextKind::InvalidValue),
+        context(ContextKind::InvalidValue).map(shown),
     ) else {
         return error;
     };
@@ -220,6 +224,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     addresses
         .next()
         .ok_or_else(|| format!("{ALLOWED} (the name has no address)"))
+}
+
+/// Reads a name for others to see.
+fn name(text: &str) -> Result<String, NameError> {
+    names::checked(text, names::MAX_ADMINISTERED_NAME).map(ToOwned::to_owned)
 }
 
 /// Reads a switch from the environment. A variable that is set to the empty text counts as absent.
@@ -328,6 +337,14 @@ mod tests {
             (
                 "server token --user ",
                 "--user: an id must not be empty".to_owned(),
+            ),
+            (
+                "server token --user u --name a\nb",
+                "--name a…: a name has no control characters, and this one has U+000A".to_owned(),
+            ),
+            (
+                "server token --user u --name=\u{200b}",
+                "--name \u{200b}: a name has at least one visible character".to_owned(),
             ),
         ] {
             let error = parse(line).unwrap_err();

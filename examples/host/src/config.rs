@@ -13,6 +13,7 @@ use united_voice_core::{IceConfig, Limits, TurnConfig, TurnConfigError};
 pub use self::error::ConfigError;
 pub(crate) use self::{
     document::Document,
+    error::shown,
     keys::{JWT_SECRET, Key, SECRETS, SHARED_SECRET},
 };
 use crate::{

@@ -69,7 +69,7 @@ impl ApiError {
     /// `{"error": {"code", "message"}}`: the code is for programs, the message for people.
     pub(crate) fn into_response(self) -> Response {
         if let Self::Unavailable(error) = &self {
-            tracing::warn!(%error, "the database failed a request");
+            error.log();
         }
         let (status, code) = self.status();
         let body = json!({ "error": { "code": code, "message": self.to_string() } });

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use united_voice_websocket::{Handshake, HandshakeError};
 
-use crate::{DevLogin, Host, error::ApiError, metrics, page, response};
+use crate::{DevLogin, Host, error::ApiError, metrics, names, page, response};
 
 /// A request with its whole body, of at most [`MAX_BODY_BYTES`].
 pub type Request = http::Request<Bytes>;
@@ -145,15 +145,9 @@ pub(crate) fn read<T: DeserializeOwned>(parts: &Parts, body: &[u8]) -> Result<T,
         .map_err(|error| ApiError::BadRequest(format!("not the body expected: {error}")))
 }
 
-/// The name without the space around it: 1 to 64 characters.
+/// The name without the space around it.
 pub(crate) fn name(text: &str) -> Result<&str, ApiError> {
-    let name = text.trim();
-    match name.chars().take(65).count() {
-        1..=64 => Ok(name),
-        _ => Err(ApiError::BadRequest(
-            "a name has 1 to 64 characters".to_owned(),
-        )),
-    }
+    names::checked(text, names::MAX_NAME).map_err(|error| ApiError::BadRequest(error.to_string()))
 }
 
 fn only(method: &Method, allowed: &'static str) -> Result<(), ApiError> {
