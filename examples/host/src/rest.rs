@@ -3,13 +3,17 @@
 use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{
+    Method, StatusCode,
+    header::{CONNECTION, CONTENT_TYPE},
+    request::Parts,
+};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use united_voice_websocket::{Handshake, HandshakeError};
 
-use crate::{DevLogin, Host, error::ApiError, metrics, names, page, response};
+use crate::{DevLogin, Host, descriptors, error::ApiError, metrics, names, page, response};
 
 /// A request with its whole body, of at most [`MAX_BODY_BYTES`].
 pub type Request = http::Request<Bytes>;
@@ -32,10 +36,13 @@ impl Host {
     /// If the future is dropped during a write, the write happens completely or not at all.
     pub async fn respond(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
-        let response = self
+        let mut response = self
             .route(&parts, &body)
             .await
             .unwrap_or_else(ApiError::into_response);
+        if !descriptors::have_room() {
+            response::set(&mut response, CONNECTION, "close");
+        }
         // Neither path nor query is logged: they contain tokens, and names that users chose.
         tracing::debug!(method = %parts.method, status = response.status().as_u16(), "answered");
         response
