@@ -1,15 +1,19 @@
-//! A database that another program has locked.
+//! A database that another program has locked or taken away.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use reqwest::Method;
 use serde_json::json;
-use united_voice_scenarios::{Client, Codec, Server, ServerKind};
+use united_voice_scenarios::{Client, Codec, Server, ServerKind, request, voice::VoiceErrorCode};
 
 scenarios! {
     each codec:;
     once:
         writes_to_a_locked_database_are_503_and_the_rest_goes_on,
+        joins_are_unavailable_until_a_database_that_is_gone_is_back,
 }
 
 /// Longer than the server waits for the lock, and more than a busy machine adds.
@@ -54,4 +58,26 @@ async fn writes_to_a_locked_database_are_503_and_the_rest_goes_on(kind: ServerKi
         .lines()
         .filter(|line| line.contains("the database failed"));
     assert_eq!(lines.count(), 1, "{}", server.log());
+}
+
+async fn joins_are_unavailable_until_a_database_that_is_gone_is_back(kind: ServerKind) {
+    let server = Server::start(kind).await;
+    let mut ann = Client::new(&server, "Ann", Codec::Json).await;
+    let path = server.data_dir().join("united.db");
+    let aside = server.data_dir().join("aside.db");
+    fs::rename(&path, &aside).expect("the directory is writable");
+    for _ in 0..20 {
+        ann.refused_as(
+            request::join("general"),
+            VoiceErrorCode::Unavailable,
+            "general",
+        )
+        .await;
+    }
+    assert!(!path.exists(), "no empty database takes its place");
+    fs::rename(&aside, &path).expect("the directory is writable");
+    ann.join("general").await;
+    let log = server.log();
+    let lines = log.lines().filter(|line| line.contains("WARN"));
+    assert_eq!(lines.count(), 1, "{log}");
 }
