@@ -193,6 +193,7 @@ mod connection;
 mod directory;
 mod error;
 mod events;
+mod ice_url;
 mod id;
 mod limits;
 mod rooms;
@@ -219,6 +220,7 @@ pub use crate::{
     directory::{Admission, AdmitError, OpenDirectory, Profile, VoiceDirectory},
     error::{ConnectError, NotInChannel, RequestError},
     events::{EventsMissed, VoiceEvent, VoiceEvents},
+    ice_url::StunUrlError,
     id::{ChannelId, IdError, MAX_ID_BYTES, SessionId, SessionIdError, UserId},
     limits::{Limits, LimitsError},
     rooms::{registry::VoiceRoomRegistry, room::SOFT_CAP, voice_connection::VoiceConnection},

@@ -11,7 +11,6 @@
 
 use std::{
     fmt,
-    net::Ipv6Addr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -22,7 +21,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::Sha1;
 use united_voice_proto::voice::IceServer;
 
-use crate::UserId;
+use crate::{
+    UserId,
+    ice_url::{self, StunUrlError},
+};
 
 /// The characters that are encoded, since coturn refuses some of them in user names: all but
 /// `A-Z a-z 0-9 . _ ~ @ : -`.
@@ -131,12 +133,17 @@ pub struct TurnConfig {
 }
 
 /// Why a TURN configuration is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TurnConfigError {
-    /// The host is empty, or has a character that no host name or IP address has.
-    #[error("the TURN host must be a host name or an IP address")]
-    Host,
+    /// Clients would refuse URLs with this host.
+    #[error("the TURN host {host:?} {reason}")]
+    Host {
+        /// The host.
+        host: String,
+        /// What is wrong with it, as the end of a sentence: `has no host`.
+        reason: &'static str,
+    },
     /// A port is 0.
     #[error("a TURN port must be 1 to 65535")]
     Port,
@@ -167,7 +174,10 @@ impl TurnConfig {
         shared_secret: impl Into<SharedSecret>,
         credential_ttl_secs: u64,
     ) -> Result<Self, TurnConfigError> {
-        let host = url_host(host).ok_or(TurnConfigError::Host)?;
+        let host = ice_url::turn_host(host).map_err(|reason| TurnConfigError::Host {
+            host: host.to_owned(),
+            reason,
+        })?;
         let secret = shared_secret.into();
         if port == 0 {
             return Err(TurnConfigError::Port);
@@ -209,18 +219,6 @@ impl TurnConfig {
     }
 }
 
-/// `host` in the form that a URL needs. `None` if it is neither a host name nor an IP address.
-fn url_host(host: &str) -> Option<String> {
-    let unbracketed = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    if let Ok(address) = unbracketed.unwrap_or(host).parse::<Ipv6Addr>() {
-        return Some(format!("[{address}]"));
-    }
-    let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    (!host.is_empty() && host.len() <= 253 && host.bytes().all(is_name_byte)).then(|| host.into())
-}
-
 /// The STUN and TURN servers that clients use as `RTCConfiguration.iceServers`.
 #[derive(Debug, Clone)]
 pub struct IceConfig {
@@ -243,10 +241,18 @@ impl IceConfig {
     pub const DEFAULT_STUN_URL: &str = "stun:stun.l.google.com:19302";
 
     /// Replaces the STUN servers. With an empty list, clients are told no STUN server.
-    #[must_use]
-    pub fn with_stun_urls(mut self, urls: Vec<String>) -> Self {
+    ///
+    /// A URL is `stun:` or `stuns:`, a host, and perhaps `:` and a port (RFC 7064). An IPv6 address
+    /// is in brackets.
+    ///
+    /// # Errors
+    ///
+    /// [`StunUrlError`] names the first URL that clients would refuse. One such URL in the list
+    /// keeps a browser from making any connection.
+    pub fn with_stun_urls(mut self, urls: Vec<String>) -> Result<Self, StunUrlError> {
+        urls.iter().try_for_each(|url| ice_url::check_stun(url))?;
         self.stun_urls = urls;
-        self
+        Ok(self)
     }
 
     /// Adds a TURN server.

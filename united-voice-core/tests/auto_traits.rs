@@ -29,7 +29,7 @@ fn public_types_are_send_sync_and_unpin() {
         VoiceConnection, Arc<dyn VoiceDirectory>,
         Admission, AdmitError, Profile, OpenDirectory,
         ConnectError, NotInChannel, RequestError,
-        IceConfig, TurnConfig, TurnConfigError, TurnCredentials, SharedSecret,
+        IceConfig, StunUrlError, TurnConfig, TurnConfigError, TurnCredentials, SharedSecret,
         Frame, CloseFrame, TransportError, Disconnect, Codec, DecodeError, Now,
     );
     // The machine holds the directory's future during a join. That future is `Send` but not `Sync`.
@@ -58,7 +58,7 @@ fn errors_implement_error() {
     fn error<T: std::error::Error + Send + Sync + 'static>() {}
     check!(error:
         IdError, SessionIdError, SinkError, EventsMissed, LimitsError, AdmitError, ConnectError,
-        NotInChannel, RequestError, TurnConfigError, TransportError, DecodeError,
+        NotInChannel, RequestError, StunUrlError, TurnConfigError, TransportError, DecodeError,
     );
 }
 

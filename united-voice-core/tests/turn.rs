@@ -183,7 +183,10 @@ fn hosts_are_valid_in_urls_or_refused() {
     ];
     for host in refused {
         let error = TurnConfig::new(host, 3478, "s", 60).err();
-        assert_eq!(error, Some(TurnConfigError::Host), "{host:?}");
+        match error {
+            Some(TurnConfigError::Host { host: named, .. }) => assert_eq!(named, host),
+            other => panic!("{host:?}: {other:?}"),
+        }
     }
 }
 
@@ -214,12 +217,24 @@ fn the_list_begins_with_stun() {
     assert_eq!(both[1].urls.len(), 2, "no turns: without a TLS port");
     assert_eq!(both[1].username, "1700003600:alice");
     assert_eq!(both[1].credential, "wjwSXO2ch1B6VaLTLMy2Avn5O9o=");
-    let own = IceConfig::default().with_stun_urls(vec!["stun:a".into(), "stun:b".into()]);
+    let own = IceConfig::default()
+        .with_stun_urls(vec!["stun:a".into(), "stun:b".into()])
+        .expect("valid");
     assert_eq!(own.ice_servers(&alice, at(0))[0].urls, ["stun:a", "stun:b"]);
     let none = IceConfig::default()
         .with_stun_urls(Vec::new())
+        .expect("valid")
         .with_turn(turn);
     assert_eq!(none.ice_servers(&alice, at(0)).len(), 1);
+}
+
+#[test]
+fn stun_urls_that_clients_refuse_are_refused() {
+    for url in ["stun:127.0.0.1:3478?transport=udp", "stun:", "turn:a", "a"] {
+        let urls = vec!["stun:a".to_owned(), url.to_owned()];
+        let error = IceConfig::default().with_stun_urls(urls).expect_err(url);
+        assert_eq!(error.url(), url);
+    }
 }
 
 #[test]

@@ -10,10 +10,10 @@
 
 mod message;
 
-use std::{future::ready, process::ExitCode, sync::Arc};
+use std::{future::ready, io, process::ExitCode, sync::Arc, time::Duration};
 
 use actix_codec::Framed;
-use actix_http::{HttpService, Request, RequestHead, h1};
+use actix_http::{HttpService, KeepAlive, Request, RequestHead, error::DispatchError, h1};
 use actix_server::Server;
 use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
@@ -26,9 +26,7 @@ use anyhow::Context as _;
 use http::{Method, StatusCode};
 use united_voice_actix::{Handshake, answer_framed, handshake, upgrade_framed};
 use united_voice_core::UserId;
-use united_voice_host::{
-    Host, Lingering, LingeringStream, MAX_BODY_BYTES, REQUEST_PATIENCE, Serving, run,
-};
+use united_voice_host::{Host, Lingering, LingeringStream, MAX_BODY_BYTES, Serving, run};
 
 type Socket = Framed<LingeringStream, h1::Codec>;
 
@@ -38,13 +36,15 @@ fn main() -> ExitCode {
 
 async fn serve(serving: Serving) -> anyhow::Result<()> {
     let (host, lingering) = (Arc::clone(&serving.host), Lingering::default());
-    let server = Server::build()
-        // `united_voice_host::run` handles them.
-        .disable_signals()
-        .listen("united-voice", serving.listener, move || {
+    // `united_voice_host::run` handles the signals.
+    let mut server = Server::build().disable_signals();
+    for listener in serving.listeners {
+        let (host, lingering) = (Arc::clone(&host), lingering.clone());
+        server = server.listen("united-voice", listener, move || {
             connections(Arc::clone(&host), lingering.clone())
-        })?
-        .run();
+        })?;
+    }
+    let server = server.run();
     let handle = server.handle();
     // In a task of its own: if this future is dropped, the server goes on until its connections
     // have closed.
@@ -72,12 +72,17 @@ fn connections(
         .app_data(Data::from(Arc::clone(&host)))
         .default_service(web::to(rest));
     let http = HttpService::build()
-        .client_request_timeout(REQUEST_PATIENCE)
+        // `Lingering` ends connections that take too long or wait for too long, in every request.
+        .client_request_timeout(Duration::ZERO)
+        .keep_alive(KeepAlive::Os)
         .upgrade(fn_service(move |(request, socket)| {
             upgrade(Arc::clone(&host), request, socket)
         }))
         .h1(map_config(app, |()| AppConfig::default()));
-    let accept = fn_service(move |stream| ready(Ok((lingering.stream(stream), None))));
+    let accept = fn_service(move |stream| {
+        let stream = lingering.stream(stream).map(|stream| (stream, None));
+        ready(stream.ok_or_else(|| DispatchError::Io(io::ErrorKind::ConnectionAborted.into())))
+    });
     accept.and_then(http)
 }
 

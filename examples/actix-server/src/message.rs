@@ -3,6 +3,7 @@
 
 use actix_http::{RequestHead, Response, StatusCode, Version};
 use actix_web::web::Bytes;
+use http::header::CONNECTION;
 use united_voice_host::Request;
 
 /// Converts a request, without its body, to the host's type.
@@ -29,6 +30,14 @@ pub(crate) fn response(answer: united_voice_host::Response) -> Response<Bytes> {
     let status = StatusCode::from_u16(head.status.as_u16())
         .expect("a valid status is valid in both versions");
     let mut response = Response::build(status);
+    if head
+        .headers
+        .get(CONNECTION)
+        .is_some_and(|value| value == "close")
+    {
+        // Actix writes this header itself.
+        response.force_close();
+    }
     for (name, value) in &head.headers {
         response.append_header((name.as_str(), value.as_bytes()));
     }

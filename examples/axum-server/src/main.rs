@@ -16,17 +16,13 @@ use axum::{
     http::request::Parts,
     response::Response,
     routing::get,
-    serve::Listener,
 };
 use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
-use tokio::{net::TcpListener, select, task::JoinSet};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use tokio::{select, task::JoinSet};
 use united_voice_axum::{VoiceUpgrade, upgrade};
 use united_voice_host::{
-    Host, Lingering, LingeringStream, MAX_BODY_BYTES, REQUEST_PATIENCE, Serving, Shutdown, run,
+    Acceptor, Host, Lingering, LingeringStream, MAX_BODY_BYTES, Serving, Shutdown, run,
 };
 
 /// The largest head of a request. The token in it has a few hundred bytes.
@@ -36,26 +32,27 @@ fn main() -> ExitCode {
     run(env!("CARGO_PKG_NAME"), serve)
 }
 
-/// Does what `axum::serve` does, and limits how long a client may take to send a request. Without
-/// that limit the server would hold silent sockets for ever.
+/// Does what `axum::serve` does, with several listeners, and with [`Lingering`] streams. Those limit
+/// how long a client may take to send a request. Without that limit the server would hold silent
+/// sockets for ever.
 async fn serve(serving: Serving) -> anyhow::Result<()> {
-    let mut listener = TcpListener::from_std(serving.listener)?;
+    let mut acceptor = Acceptor::new(serving.listeners)?;
     let lingering = Lingering::default();
     let app = TowerToHyperService::new(app(serving.host));
     let mut stop = pin!(serving.shutdown.clone().requested());
     let mut connections = JoinSet::new();
     loop {
         select! {
-            // Axum's `accept` retries after an error, such as too many open files.
-            (stream, _) = Listener::accept(&mut listener) => {
-                let stream = lingering.stream(stream);
-                connections.spawn(requests(stream, app.clone(), serving.shutdown.clone()));
+            stream = acceptor.accept() => {
+                if let Some(stream) = lingering.stream(stream) {
+                    connections.spawn(requests(stream, app.clone(), serving.shutdown.clone()));
+                }
             }
             Some(_) = connections.join_next() => {}
             () = &mut stop => break,
         }
     }
-    drop(listener);
+    drop(acceptor);
     while connections.join_next().await.is_some() {}
     Ok(())
 }
@@ -63,8 +60,8 @@ async fn serve(serving: Serving) -> anyhow::Result<()> {
 /// Answers the requests of a connection until the connection ends or is upgraded.
 async fn requests(stream: LingeringStream, app: TowerToHyperService<Router>, shutdown: Shutdown) {
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_PATIENCE)
+        // The stream limits the time.
+        .header_read_timeout(None)
         .max_buf_size(MAX_HEAD_BYTES)
         // Otherwise hyper reads on while a request is answered, to learn early of a client that has
         // gone. That takes a second buffer of 8 KiB for each request, and answers take no time.

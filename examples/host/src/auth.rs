@@ -31,13 +31,14 @@ impl Host {
             .map(Cow::Borrowed)
             .or_else(|| access_token(uri.query()?))
             .ok_or(ApiError::Unauthorized)?;
-        let user = self
-            .tokens
-            .verify(&token)
-            .map_err(|_| ApiError::Unauthorized)?;
+        let user = self.tokens.verify(&token).map_err(|error| {
+            tracing::debug!(%error, "a token was refused");
+            ApiError::Unauthorized
+        })?;
         if self.store().has_user(&user).await? {
             Ok(user)
         } else {
+            tracing::debug!("a token was refused: no such user");
             Err(ApiError::Unauthorized)
         }
     }

@@ -9,13 +9,17 @@ use std::{
 };
 
 use clap::{
-    ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    Arg, ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
     parser::ValueSource,
 };
 use united_voice_core::UserId;
 
-use crate::Relay;
+use crate::{
+    Relay,
+    config::shown,
+    names::{self, NameError},
+};
 
 /// The command line of a server.
 #[derive(Clone, Debug, Parser)]
@@ -31,6 +35,8 @@ pub struct Cli {
     pub command: Option<Command>,
     #[arg(skip)]
     dev_login_choice: DevLoginChoice,
+    #[arg(skip)]
+    data_dir_is_named: bool,
 }
 
 /// Flags that stand before or after a subcommand.
@@ -43,9 +49,9 @@ struct Flags {
         env = "UNITED_BIND",
         value_name = "ADDR",
         default_value = "127.0.0.1:8080",
-        value_parser = address
+        value_parser = addresses
     )]
-    bind: SocketAddr,
+    bind: Addresses,
 
     /// Folder of united.toml, united.db and secrets.toml; created if it does not exist
     #[arg(
@@ -85,8 +91,8 @@ pub enum Command {
         /// The user's id, 1 to 128 bytes
         #[arg(long, value_name = "ID")]
         user: UserId,
-        /// The name that others see; for a new user the default is the id
-        #[arg(long)]
+        /// The name that others see; for a new user the default is made from the id
+        #[arg(long, value_parser = name)]
         name: Option<String>,
     },
 }
@@ -106,10 +112,12 @@ pub enum DevLoginChoice {
 /// Where to listen and what to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The address to listen on.
-    pub bind: SocketAddr,
+    /// The addresses to listen on: all that the name in `--bind` stands for.
+    pub bind: Vec<SocketAddr>,
     /// The folder of all files that the server keeps.
     pub data_dir: PathBuf,
+    /// Whether a flag or the environment names that folder.
+    pub data_dir_is_named: bool,
     /// The configuration, if it is not the data folder's.
     pub config: Option<PathBuf>,
     /// Whether users may sign in by name alone.
@@ -132,18 +140,21 @@ impl Cli {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
         let matches = Self::command()
             .name(program)
+            .mut_args(without_empty_variable)
             .try_get_matches_from(&arguments)
             .map_err(|error| with_source(error, &arguments))?;
         let mut cli = Self::from_arg_matches(&matches)?;
         cli.dev_login_choice = cli.choose_dev_login(&matches);
+        cli.data_dir_is_named = matches.value_source("data_dir") != Some(ValueSource::DefaultValue);
         Ok(cli)
     }
 
     /// The flags, and the environment's values for flags that were not given.
     pub fn options(&self) -> Options {
         Options {
-            bind: self.flags.bind,
+            bind: self.flags.bind.0.clone(),
             data_dir: self.flags.data_dir.clone(),
+            data_dir_is_named: self.data_dir_is_named,
             config: self.flags.config.clone(),
             dev_login: self.dev_login_choice,
             relay: if self.flags.embedded_turn {
@@ -185,7 +196,7 @@ fn with_source(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     let (true, Some(argument), Some(value)) = (
         is_value,
         context(ContextKind::InvalidArg),
-        context(ContextKind::InvalidValue),
+        context(ContextKind::InvalidValue).map(shown),
     ) else {
         return error;
     };
@@ -207,26 +218,53 @@ fn with_source(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     clap::Error::raw(error.kind(), format!("{}: {reason}\n", source.trim_end()))
 }
 
-/// Reads an address. A name may stand for the host: `localhost:8080`.
-fn address(text: &str) -> Result<SocketAddr, String> {
+/// A variable that is set to the empty text counts as absent: compose sets those so that have no
+/// value.
+fn without_empty_variable(flag: Arg) -> Arg {
+    let value = flag.get_env().and_then(env::var_os);
+    if value.is_some_and(|value| value.is_empty()) {
+        flag.env(None::<&'static str>)
+    } else {
+        flag
+    }
+}
+
+/// One or more addresses, which differ.
+#[derive(Clone, Debug)]
+struct Addresses(Vec<SocketAddr>);
+
+/// Reads an address. A name may stand for the host, and for all its addresses: `localhost:8080`.
+fn addresses(text: &str) -> Result<Addresses, String> {
     const ALLOWED: &str = "must be an IP address or a name, and a port, such as 127.0.0.1:8080";
     let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
     if !matches!(port, Some(Ok(_))) {
         return Err(ALLOWED.to_owned());
     }
-    let mut addresses = text
+    let found = text
         .to_socket_addrs()
         .map_err(|error| format!("{ALLOWED} ({error})"))?;
-    addresses
-        .next()
-        .ok_or_else(|| format!("{ALLOWED} (the name has no address)"))
+    let mut addresses = Vec::new();
+    for address in found {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        return Err(format!("{ALLOWED} (the name has no address)"));
+    }
+    Ok(Addresses(addresses))
 }
 
-/// Reads a switch from the environment. A variable that is set to the empty text counts as absent.
+/// Reads a name for others to see.
+fn name(text: &str) -> Result<String, NameError> {
+    names::checked(text, names::MAX_ADMINISTERED_NAME).map(ToOwned::to_owned)
+}
+
+/// Reads a switch from the environment.
 fn boolish(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),
-        "" | "0" | "false" | "no" | "off" => Ok(false),
+        "0" | "false" | "no" | "off" => Ok(false),
         _ => Err("must be 1, true, yes, on, 0, false, no or off".to_owned()),
     }
 }
@@ -248,8 +286,9 @@ mod tests {
     fn without_arguments_it_serves_this_machine() {
         let cli = parse("server").unwrap();
         let expected = Options {
-            bind: "127.0.0.1:8080".parse().unwrap(),
+            bind: vec!["127.0.0.1:8080".parse().unwrap()],
             data_dir: "united-data".into(),
+            data_dir_is_named: false,
             config: None,
             dev_login: DevLoginChoice::Unsaid,
             relay: Relay::External,
@@ -265,8 +304,9 @@ mod tests {
         ] {
             let cli = parse(line).unwrap();
             let expected = Options {
-                bind: "[::1]:0".parse().unwrap(),
+                bind: vec!["[::1]:0".parse().unwrap()],
                 data_dir: "d".into(),
+                data_dir_is_named: true,
                 config: Some("c".into()),
                 dev_login: DevLoginChoice::Refuse,
                 relay: Relay::Embedded,
@@ -308,7 +348,15 @@ mod tests {
             .unwrap()
             .options()
             .bind;
-        assert!(bind.ip().is_loopback() && bind.port() == 8081, "{bind}");
+        let expected: Vec<_> = "localhost:8081".to_socket_addrs().unwrap().collect();
+        assert!(
+            expected.iter().all(|address| bind.contains(address)),
+            "{bind:?}"
+        );
+        assert!(
+            bind.iter()
+                .all(|bind| bind.ip().is_loopback() && bind.port() == 8081)
+        );
     }
 
     #[test]
@@ -328,6 +376,14 @@ mod tests {
             (
                 "server token --user ",
                 "--user: an id must not be empty".to_owned(),
+            ),
+            (
+                "server token --user u --name a\nb",
+                "--name a…: a name has no control characters, and this one has U+000A".to_owned(),
+            ),
+            (
+                "server token --user u --name=\u{200b}",
+                "--name \u{200b}: a name has at least one visible character".to_owned(),
             ),
         ] {
             let error = parse(line).unwrap_err();
@@ -354,8 +410,8 @@ mod tests {
     #[test]
     fn switches_in_the_environment() {
         assert_eq!(
-            ["1", "TRUE", "yes", "", "0", "off"].map(|text| boolish(text).unwrap()),
-            [true, true, true, false, false, false]
+            ["1", "TRUE", "yes", "0", "off"].map(|text| boolish(text).unwrap()),
+            [true, true, true, false, false]
         );
         assert!(boolish("disabled").is_err());
     }

@@ -13,10 +13,11 @@ use united_voice_core::{IceConfig, Limits, TurnConfig, TurnConfigError};
 pub use self::error::ConfigError;
 pub(crate) use self::{
     document::Document,
+    error::shown,
     keys::{JWT_SECRET, Key, SECRETS, SHARED_SECRET},
 };
 use crate::{
-    files,
+    Tokens, files,
     secrets::{Secret, Secrets},
 };
 
@@ -32,6 +33,8 @@ const RECOMMENDED_SECRET_BYTES: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     jwt_secret: Secret,
+    audience: String,
+    issuer: String,
     stun_urls: Vec<String>,
     turn: TurnSection,
     limits: Limits,
@@ -69,6 +72,8 @@ impl Config {
         let document = Document::parse(text, &keys::ALL)?;
         let mut config = Self::default();
         document.secret(&keys::JWT_SECRET, &mut config.jwt_secret)?;
+        document.text(&keys::AUDIENCE, &mut config.audience)?;
+        document.text(&keys::ISSUER, &mut config.issuer)?;
         document.stun_urls(&keys::STUN_URLS, &mut config.stun_urls)?;
         config.turn.read(&document, relay)?;
         read_limits(&document, &mut config.limits)?;
@@ -107,6 +112,13 @@ impl Config {
         self.jwt_secret.or(generated.jwt_secret())
     }
 
+    /// What signs and checks tokens, with the configured secret or else the generated one.
+    pub fn tokens(&self, generated: &Secrets) -> Tokens {
+        Tokens::new(&self.jwt_secret(generated))
+            .with_audience(&self.audience)
+            .with_issuer(&self.issuer)
+    }
+
     /// The limits of connections.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -119,12 +131,19 @@ impl Config {
     /// [`TurnConfigError::EmptySecret`] if the relay is enabled and there is neither a configured
     /// nor a generated secret. [`parse`](Self::parse) has refused all other mistakes.
     pub fn ice(&self, generated: &Secrets) -> Result<IceConfig, TurnConfigError> {
-        let ice = IceConfig::default().with_stun_urls(self.stun_urls.clone());
+        let ice = self.stun(self.stun_urls.clone());
         if !self.turn.enabled {
             return Ok(ice);
         }
         let secret = self.turn.shared_secret.or(generated.turn_shared_secret());
         Ok(ice.with_turn(self.turn.external(&secret)?))
+    }
+
+    /// STUN servers without a relay.
+    fn stun(&self, urls: Vec<String>) -> IceConfig {
+        IceConfig::default()
+            .with_stun_urls(urls)
+            .expect("`parse` has checked the URLs and the host")
     }
 
     /// A warning, not an error: a site that shares its secret with another program may be unable to
@@ -145,6 +164,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             jwt_secret: Secret::default(),
+            audience: String::new(),
+            issuer: String::new(),
             stun_urls: vec![IceConfig::DEFAULT_STUN_URL.to_owned()],
             turn: TurnSection::default(),
             limits: Limits::default(),

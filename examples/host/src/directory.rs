@@ -10,9 +10,10 @@ impl VoiceDirectory for Store {
     /// Takes one query. The ban comes last, because it only matters if the channel exists and is a
     /// voice channel. A user that was deleted while connected is `Forbidden`.
     async fn admit(&self, user: &UserId, channel: &ChannelId) -> Result<Admission, AdmitError> {
-        // The library logs the error.
-        let admittance = self.admittance(user, channel).await;
-        let admittance = admittance.map_err(AdmitError::unavailable)?;
+        let admittance = self.admittance(user, channel).await.map_err(|error| {
+            error.log();
+            AdmitError::unavailable(error)
+        })?;
         let admittance = admittance.ok_or(AdmitError::ChannelNotFound)?;
         if admittance.kind != ChannelKind::Voice {
             return Err(AdmitError::NotAVoiceChannel);

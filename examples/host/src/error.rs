@@ -2,7 +2,7 @@
 
 use http::{
     StatusCode,
-    header::{ALLOW, WWW_AUTHENTICATE},
+    header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::json;
 use united_voice_websocket::HandshakeError;
@@ -35,6 +35,8 @@ pub(crate) enum ApiError {
     BadRequest(String),
     #[error("{0}")]
     Handshake(HandshakeError),
+    #[error("the server has no room for another connection")]
+    Crowded,
     #[error("the server can't answer this now")]
     Unavailable(#[from] LookupError),
 }
@@ -62,20 +64,26 @@ impl ApiError {
                 StatusCode::UPGRADE_REQUIRED => (error.status(), "upgrade_required"),
                 status => (status, "bad_request"),
             },
-            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Crowded | Self::Unavailable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
         }
     }
 
     /// `{"error": {"code", "message"}}`: the code is for programs, the message for people.
     pub(crate) fn into_response(self) -> Response {
         if let Self::Unavailable(error) = &self {
-            tracing::warn!(%error, "the database failed a request");
+            error.log();
         }
         let (status, code) = self.status();
         let body = json!({ "error": { "code": code, "message": self.to_string() } });
         let mut response = response::json(status, &body);
         match self {
             Self::Unauthorized => response::set(&mut response, WWW_AUTHENTICATE, "Bearer"),
+            Self::Crowded => {
+                response::set(&mut response, RETRY_AFTER, "5");
+                response::set(&mut response, CONNECTION, "close");
+            }
             Self::MethodNotAllowed(allowed) => response::set(&mut response, ALLOW, allowed),
             Self::Handshake(error) => response.headers_mut().extend(error.headers()),
             _ => {}

@@ -32,21 +32,68 @@ pub(crate) fn replace_private(path: &Path, text: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Allows only the owner to read and write a file.
+/// Opens a file that only serves as a lock, and makes it if it is missing.
+pub(crate) fn open_lock(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Allows only the owner to read and write a file of ours that has secrets. The mode of a file of
+/// another owner stays as it is: whoever made it has decided who may read it, such as an
+/// orchestrator that gives it to our group.
 #[cfg(unix)]
 pub(crate) fn make_private(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    if fs::metadata(path)?.permissions().mode() & 0o077 == 0 {
-        return Ok(());
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let file = fs::metadata(path)?;
+    let ours = file.uid() == rustix::process::geteuid().as_raw();
+    match privacy(file.mode(), ours) {
+        Privacy::Enough => {}
+        Privacy::Mend => match fs::set_permissions(path, fs::Permissions::from_mode(0o600)) {
+            Ok(()) => tracing::warn!(
+                path = %path.display(),
+                "a file with secrets was open to others; its mode is now 0600"
+            ),
+            Err(error) => tracing::warn!(
+                path = %path.display(), %error,
+                "a file with secrets is open to others, and its mode can't be changed"
+            ),
+        },
+        Privacy::Missing => tracing::warn!(
+            path = %path.display(),
+            "a file with secrets can be read by everybody on this machine"
+        ),
     }
-    tracing::warn!(path = %path.display(), "a file with secrets was open to others; its mode is now 0600");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+    Ok(())
 }
 
 /// Does nothing: on this system the access rules of the folder apply.
 #[cfg(not(unix))]
 pub(crate) fn make_private(_path: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Who may read a file with secrets.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Privacy {
+    /// Only those who should.
+    Enough,
+    /// More than the owner, which is us.
+    Mend,
+    /// More than owner and group, and the owner is somebody else.
+    Missing,
+}
+
+#[cfg(unix)]
+fn privacy(mode: u32, ours: bool) -> Privacy {
+    match (mode & 0o070 != 0, mode & 0o007 != 0) {
+        (_, true) if !ours => Privacy::Missing,
+        (true, _) | (_, true) if ours => Privacy::Mend,
+        _ => Privacy::Enough,
+    }
 }
 
 /// Writes the text to a temporary file in the folder of `path`, and to the disk. Temporary files
@@ -60,4 +107,26 @@ fn staged(path: &Path, text: &str) -> io::Result<NamedTempFile> {
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     Ok(file)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mode_of_a_file_is_the_owners_to_choose() {
+        for (mode, ours, expected) in [
+            (0o100_600, true, Privacy::Enough),
+            (0o100_400, true, Privacy::Enough),
+            (0o100_640, true, Privacy::Mend),
+            (0o100_604, true, Privacy::Mend),
+            (0o100_600, false, Privacy::Enough),
+            (0o100_640, false, Privacy::Enough),
+            (0o100_660, false, Privacy::Enough),
+            (0o100_644, false, Privacy::Missing),
+            (0o100_602, false, Privacy::Missing),
+        ] {
+            assert_eq!(privacy(mode, ours), expected, "{mode:o} {ours}");
+        }
+    }
 }

@@ -31,11 +31,12 @@ pub enum DevLogin {
 }
 
 impl DevLogin {
-    /// The choice of the flags, or else the default for the address.
-    pub fn new(choice: DevLoginChoice, bound: SocketAddr) -> Self {
+    /// The choice of the flags, or else the default for the addresses.
+    pub fn new(choice: DevLoginChoice, bound: &[SocketAddr]) -> Self {
+        let is_local = |address: &SocketAddr| address.ip().to_canonical().is_loopback();
         match choice {
             DevLoginChoice::Allow => Self::Anybody,
-            DevLoginChoice::Unsaid if bound.ip().to_canonical().is_loopback() => Self::Local,
+            DevLoginChoice::Unsaid if bound.iter().all(is_local) => Self::Local,
             DevLoginChoice::Unsaid | DevLoginChoice::Refuse => Self::Off,
         }
     }
@@ -82,10 +83,12 @@ mod tests {
         ];
         for (choice, bound, expected) in cases {
             assert_eq!(
-                DevLogin::new(choice, bound.parse().unwrap()),
+                DevLogin::new(choice, &[bound.parse().unwrap()]),
                 expected,
                 "{choice:?} on {bound}"
             );
         }
+        let both = ["127.0.0.1:1", "192.0.2.1:1"].map(|text| text.parse().unwrap());
+        assert_eq!(DevLogin::new(Unsaid, &both), DevLogin::Off);
     }
 }

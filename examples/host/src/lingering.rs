@@ -18,7 +18,12 @@ use tokio::{
     net::TcpStream,
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout},
+};
+
+use crate::{
+    descriptors,
+    request_clock::{RequestClock, Sent},
 };
 
 /// How long a client may keep sending.
@@ -47,18 +52,24 @@ impl Default for Lingering {
 }
 
 impl Lingering {
-    /// Wraps a connection that was just accepted, and makes it send without delay.
-    pub fn stream(&self, stream: TcpStream) -> LingeringStream {
+    /// Wraps a connection that was just accepted, makes it send without delay, and limits how long
+    /// the client may take for each request. `None` if the process has too few descriptors left for
+    /// it. The connection is closed then.
+    pub fn stream(&self, stream: TcpStream) -> Option<LingeringStream> {
+        if descriptors::are_gone(descriptors::of(&stream)) {
+            return None;
+        }
         // Signals are small and somebody waits for each. Nagle's algorithm would hold them back for
         // up to 40 ms.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot turn Nagle's algorithm off");
         }
-        LingeringStream {
+        Some(LingeringStream {
             stream: Some(stream),
             client_is_done: false,
+            clock: Some(RequestClock::new(Instant::now())),
             slots: Arc::clone(&self.slots),
-        }
+        })
     }
 }
 
@@ -68,12 +79,22 @@ pub struct LingeringStream {
     /// `None` only while the connection is dropped.
     stream: Option<TcpStream>,
     client_is_done: bool,
+    /// `None` for a WebSocket.
+    clock: Option<RequestClock>,
     slots: Arc<Semaphore>,
 }
 
 impl LingeringStream {
     fn stream(&mut self) -> Pin<&mut TcpStream> {
         Pin::new(self.stream.as_mut().expect("only `drop` takes it"))
+    }
+
+    fn note_sent(&mut self, sent: &Poll<io::Result<usize>>, bytes: &[u8]) {
+        if let (Some(clock), Poll::Ready(Ok(1..))) = (&mut self.clock, sent)
+            && clock.sent(bytes, Instant::now()) == Sent::Switched
+        {
+            self.clock = None;
+        }
     }
 }
 
@@ -82,6 +103,10 @@ impl Drop for LingeringStream {
         let (Some(stream), false) = (self.stream.take(), self.client_is_done) else {
             return;
         };
+        if descriptors::are_scarce(descriptors::of(&stream)) {
+            // Others need the descriptor more than this client needs a clean end.
+            return;
+        }
         if let (Ok(runtime), Ok(slot)) = (
             Handle::try_current(),
             Arc::clone(&self.slots).try_acquire_owned(),
@@ -119,9 +144,22 @@ impl AsyncRead for LingeringStream {
         let poll = self.stream().poll_read(cx, buf);
         let nothing_came = buf.filled().len() == filled && room > 0;
         match &poll {
-            Poll::Ready(Ok(())) => self.client_is_done |= nothing_came,
+            Poll::Ready(Ok(())) => {
+                self.client_is_done |= nothing_came;
+                if let (Some(clock), false) = (&mut self.clock, nothing_came) {
+                    clock.received(&buf.filled()[filled..], Instant::now());
+                }
+            }
             Poll::Ready(Err(_)) => self.client_is_done = true,
-            Poll::Pending => {}
+            Poll::Pending => {
+                if let Some(clock) = &mut self.clock
+                    && clock.poll_expired(cx).is_ready()
+                {
+                    // The end of the stream, as if the client had gone: frameworks take that for
+                    // what it is, and some log an error as their own.
+                    return Poll::Ready(Ok(()));
+                }
+            }
         }
         poll
     }
@@ -133,7 +171,9 @@ impl AsyncWrite for LingeringStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream().poll_write(cx, buf)
+        let sent = self.stream().poll_write(cx, buf);
+        self.note_sent(&sent, buf);
+        sent
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -149,7 +189,9 @@ impl AsyncWrite for LingeringStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream().poll_write_vectored(cx, bufs)
+        let sent = self.stream().poll_write_vectored(cx, bufs);
+        self.note_sent(&sent, bufs.first().map_or(&[], |buf| buf));
+        sent
     }
 
     fn is_write_vectored(&self) -> bool {

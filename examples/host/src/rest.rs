@@ -3,13 +3,17 @@
 use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{
+    Method, StatusCode,
+    header::{CONNECTION, CONTENT_TYPE},
+    request::Parts,
+};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use united_voice_websocket::{Handshake, HandshakeError};
 
-use crate::{DevLogin, Host, error::ApiError, metrics, page, response};
+use crate::{DevLogin, Host, descriptors, error::ApiError, metrics, names, page, response};
 
 /// A request with its whole body, of at most [`MAX_BODY_BYTES`].
 pub type Request = http::Request<Bytes>;
@@ -32,10 +36,13 @@ impl Host {
     /// If the future is dropped during a write, the write happens completely or not at all.
     pub async fn respond(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
-        let response = self
+        let mut response = self
             .route(&parts, &body)
             .await
             .unwrap_or_else(ApiError::into_response);
+        if !descriptors::have_room() {
+            response::set(&mut response, CONNECTION, "close");
+        }
         // Neither path nor query is logged: they contain tokens, and names that users chose.
         tracing::debug!(method = %parts.method, status = response.status().as_u16(), "answered");
         response
@@ -145,15 +152,9 @@ pub(crate) fn read<T: DeserializeOwned>(parts: &Parts, body: &[u8]) -> Result<T,
         .map_err(|error| ApiError::BadRequest(format!("not the body expected: {error}")))
 }
 
-/// The name without the space around it: 1 to 64 characters.
+/// The name without the space around it.
 pub(crate) fn name(text: &str) -> Result<&str, ApiError> {
-    let name = text.trim();
-    match name.chars().take(65).count() {
-        1..=64 => Ok(name),
-        _ => Err(ApiError::BadRequest(
-            "a name has 1 to 64 characters".to_owned(),
-        )),
-    }
+    names::checked(text, names::MAX_NAME).map_err(|error| ApiError::BadRequest(error.to_string()))
 }
 
 fn only(method: &Method, allowed: &'static str) -> Result<(), ApiError> {

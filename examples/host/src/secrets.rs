@@ -83,8 +83,8 @@ impl Secrets {
         &self.turn_shared_secret
     }
 
-    /// Reads the file, and generates each secret that it lacks. Afterwards only the owner can read
-    /// the file (mode 0600).
+    /// Reads the file, and generates each secret that it lacks. If this process owns the file, only
+    /// the owner can read it afterwards (mode 0600).
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl Secrets {
         if completed != kept {
             files::replace_private(path, &completed.render()).with_context(unwritable)?;
         }
-        files::make_private(path).with_context(unwritable)?;
+        files::make_private(path).with_context(unreadable)?;
         Ok(completed)
     }
 

@@ -2,23 +2,25 @@
 
 use std::{
     future::Future,
-    io::{self, IsTerminal as _, Write as _},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    io::{self, Write as _},
+    net::{IpAddr, SocketAddr, TcpListener},
     process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use anyhow::Context as _;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{runtime::Runtime, sync::watch, time::timeout};
-use tracing_subscriber::EnvFilter;
 use united_voice_core::{UserId, VoiceServer};
 use united_voice_embedded_turn::EmbeddedTurn;
 
 use crate::{
     Cli, Command, Config, DevLogin, Host, Options, Relay, Secrets, Shutdown, Store, TEMPLATE,
-    Tokens, files, signals::Signals,
+    Tokens, descriptors,
+    folder::Folder,
+    listening::{listen, local_addresses, reachable},
+    log,
+    signals::Signals,
 };
 
 /// How long the server waits until clients have taken their close frames. Then it ends in any case.
@@ -36,17 +38,13 @@ const DATABASE_PATIENCE: Duration = Duration::from_millis(500);
 /// How long the embedded relay may take to end.
 const RELAY_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Connections that may wait to be accepted. With the usual 128, many clients that come at once
-/// have to try again, and lose a second.
-const BACKLOG: i32 = 4096;
-
 /// The parts that a framework needs to serve.
 #[derive(Debug)]
 pub struct Serving {
     /// The state that the connections share.
     pub host: Arc<Host>,
-    /// The listener, which is bound, listens, and does not block.
-    pub listener: TcpListener,
+    /// The listeners, which are bound, listen, and do not block.
+    pub listeners: Vec<TcpListener>,
     /// Resolves when the server should stop accepting connections.
     pub shutdown: Shutdown,
 }
@@ -67,7 +65,7 @@ where
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    start_log();
+    log::start();
     match execute(&cli, serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -100,16 +98,6 @@ where
     }
 }
 
-/// Logs go to standard error. `RUST_LOG` filters them; without it they are `info` and above.
-fn start_log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
-}
-
 fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -136,17 +124,14 @@ struct Opened {
 
 impl Opened {
     /// Opens all files of the data folder, and makes those that are missing.
-    async fn open(options: &Options) -> anyhow::Result<Self> {
-        let dir = &options.data_dir;
-        files::create_dir(dir)
-            .with_context(|| format!("cannot create the folder {}", dir.display()))?;
+    async fn open(options: &Options, folder: &Folder) -> anyhow::Result<Self> {
         let relay = options.relay;
         let config = match &options.config {
             Some(path) => Config::load(path, relay)?,
-            None => Config::load_or_create(&dir.join("united.toml"), relay)?,
+            None => Config::load_or_create(&folder.file("united.toml"), relay)?,
         };
-        let secrets = Secrets::load_or_create(&dir.join("secrets.toml"))?;
-        let database = dir.join("united.db");
+        let secrets = Secrets::load_or_create(&folder.file("secrets.toml"))?;
+        let database = folder.file("united.db");
         let store = Store::open(&database)
             .await
             .with_context(|| format!("cannot open the database {}", database.display()))?;
@@ -158,7 +143,7 @@ impl Opened {
     }
 
     fn tokens(&self) -> Tokens {
-        Tokens::new(&self.config.jwt_secret(&self.secrets))
+        self.config.tokens(&self.secrets)
     }
 
     /// Starts the embedded relay beside the server.
@@ -180,7 +165,9 @@ async fn make_token(
     user: &UserId,
     name: Option<&str>,
 ) -> anyhow::Result<String> {
-    let opened = Opened::open(options).await?;
+    let folder = Folder::open_beside_server(options).await?;
+    let opened = Opened::open(options, &folder).await?;
+    drop(folder);
     opened
         .store
         .put_user(user, name)
@@ -196,14 +183,15 @@ where
     F: Future<Output = anyhow::Result<()>>,
 {
     let mut signals = Signals::catch().context("cannot catch signals")?;
-    let opened = Opened::open(options).await?;
-    let listener =
-        listen(options.bind).with_context(|| format!("cannot listen on {}", options.bind))?;
-    let address = listener
-        .local_addr()
-        .context("the listener has no address")?;
+    let folder = Folder::open(options).await?;
+    let _sole_server = folder.serve()?;
+    let opened = Opened::open(options, &folder).await?;
+    drop(folder);
+    descriptors::raise_limit();
+    let listeners = listen(&options.bind)?;
+    let addresses = local_addresses(&listeners)?;
     let relay = match options.relay {
-        Relay::Embedded => Some(opened.start_relay(address.ip()).await?),
+        Relay::Embedded => Some(opened.start_relay(addresses[0].ip()).await?),
         Relay::External => None,
     };
     let ice = match &relay {
@@ -217,15 +205,15 @@ where
         .limits(opened.config.limits().clone())
         .build()
         .context("cannot start the voice channels")?;
-    let dev_login = DevLogin::new(options.dev_login, address);
+    let dev_login = DevLogin::new(options.dev_login, &addresses);
     let host = Arc::new(Host::new(voice, opened.tokens(), dev_login));
     let (stop, shutdown) = Shutdown::new();
     let server = serve(Serving {
         host: Arc::clone(&host),
-        listener,
+        listeners,
         shutdown,
     });
-    announce(address, dev_login)?;
+    announce(&addresses, dev_login)?;
     until_ended(server, host.voice(), &stop, &mut signals).await?;
     if let Some(relay) = relay {
         let _ = timeout(RELAY_PATIENCE, relay.close()).await;
@@ -234,41 +222,15 @@ where
     Ok(())
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    // Without this option a restart has to wait until the system forgets the connections of the
-    // last run.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-fn announce(address: SocketAddr, dev_login: DevLogin) -> anyhow::Result<()> {
-    say(&format!("listening on http://{address}"))?;
-    let page = reachable(address);
+fn announce(addresses: &[SocketAddr], dev_login: DevLogin) -> anyhow::Result<()> {
+    for address in addresses {
+        say(&format!("listening on http://{address}"))?;
+    }
+    let page = reachable(addresses[0]);
     say(&match dev_login {
         DevLogin::Off => format!("the page is http://{page}/ (signing in by name is off)"),
         DevLogin::Local | DevLogin::Anybody => format!("open http://{page}/ in two tabs and talk"),
     })
-}
-
-/// An address that a browser on this machine can open.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() {
-            Ipv4Addr::LOCALHOST.into()
-        } else {
-            Ipv6Addr::LOCALHOST.into()
-        });
-    }
-    address
 }
 
 async fn until_ended(
@@ -297,22 +259,6 @@ async fn until_ended(
         () = signals.next() => {
             tracing::warn!("ending at once");
             Ok(())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_page_has_an_address_that_a_browser_can_open() {
-        for (bound, expected) in [
-            ("0.0.0.0:80", "127.0.0.1:80"),
-            ("[::]:80", "[::1]:80"),
-            ("192.0.2.1:80", "192.0.2.1:80"),
-        ] {
-            assert_eq!(reachable(bound.parse().unwrap()).to_string(), expected);
         }
     }
 }

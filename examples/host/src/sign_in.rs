@@ -4,10 +4,10 @@ use std::{net::IpAddr, time::SystemTime};
 
 use http::{HeaderMap, StatusCode, Uri, header::ORIGIN, request::Parts};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use united_voice_core::UserId;
 
-use crate::{DevLogin, Host, Response, error::ApiError, response, rest};
+use crate::{DevLogin, Host, LoginKey, LoginKeyError, Response, error::ApiError, response, rest};
 
 /// A limit, since every participant gets the key together with the name.
 const MAX_PUBKEY_BYTES: usize = 4096;
@@ -18,6 +18,9 @@ struct SignIn {
     display_name: String,
     #[serde(default)]
     pubkey: Option<String>,
+    /// Any value, since serde's errors show the value that they refuse.
+    #[serde(default)]
+    login_key: Value,
 }
 
 impl Host {
@@ -33,7 +36,13 @@ impl Host {
                 "a pubkey has at most {MAX_PUBKEY_BYTES} bytes"
             )));
         }
-        let id = self.store().sign_in(name, &pubkey).await?;
+        let key = match &request.login_key {
+            Value::Null => Ok(None),
+            Value::String(secret) => LoginKey::new(secret).map(Some),
+            _ => Err(LoginKeyError),
+        };
+        let key = key.map_err(|error| ApiError::BadRequest(error.to_string()))?;
+        let id = self.store().sign_in(name, &pubkey, key.as_ref()).await?;
         // Only another program can have stored an id that no token may contain.
         let user = UserId::new(&id).map_err(|_| ApiError::Unauthorized)?;
         let token = self.tokens.issue(&user, SystemTime::now());

@@ -1,30 +1,25 @@
 //! Users, channels and bans, in SQLite.
 
+mod database;
 mod lookups;
 
-use std::{io, num::NonZeroU32, path::Path, time::Duration};
+use std::{io, num::NonZeroU32, path::Path};
 
 use serde::{Deserialize, Serialize};
 use sqlx::{
-    ConnectOptions as _, Row as _, SqlitePool,
+    Row as _, SqlitePool,
     migrate::{MigrateError, Migrator},
-    sqlite::{
-        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-    },
+    sqlite::SqliteRow,
 };
 use united_voice_core::{ChannelId, UserId};
 
 pub use self::lookups::LookupError;
-use self::lookups::Lookups;
+use self::{database::soon, lookups::Lookups};
+use crate::{LoginKey, names};
 
+/// Those that a database lacks are run in their order, whatever later ones it has. So numbers may
+/// be left free for a later version of the server.
 static MIGRATIONS: Migrator = sqlx::migrate!();
-
-/// The number of connections. Each has a thread and a page cache of its own, and more would not
-/// make SQLite faster.
-const CONNECTIONS: u32 = 4;
-
-/// How long a request waits for a connection, and a write for another process's write.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The database. Clones share it.
 #[derive(Clone, Debug)]
@@ -82,27 +77,12 @@ impl Store {
     }
 
     async fn connect(path: &Path) -> Result<Self, sqlx::Error> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // With a write-ahead log, a power failure can cost the last commits, but can't corrupt
-            // the file.
-            .synchronous(SqliteSynchronous::Normal)
-            .foreign_keys(true)
-            .busy_timeout(PATIENCE)
-            .disable_statement_logging();
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(PATIENCE)
-            // A connection to a file can't break, so it needs no test before use.
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options)
-            .await?;
+        Ok(Self::over(database::open(path).await?))
+    }
+
+    fn over(pool: SqlitePool) -> Self {
         let lookups = Lookups::new(pool.clone());
-        Ok(Self { pool, lookups })
+        Self { pool, lookups }
     }
 
     /// Waits for the queries that are running, and closes the database.
@@ -121,40 +101,49 @@ impl Store {
     }
 
     /// Makes a user if the id is new. A name that is given becomes the user's name in any case. The
-    /// name of a new user without one is the id.
+    /// name of a new user without one is made from the id.
     ///
     /// # Errors
     ///
     /// If the database fails.
     pub async fn put_user(&self, user: &UserId, name: Option<&str>) -> Result<(), sqlx::Error> {
-        sqlx::query(
-            "INSERT INTO users (id, display_name) VALUES (?1, coalesce(?2, ?1))
+        let query = sqlx::query(
+            "INSERT INTO users (id, display_name) VALUES (?1, coalesce(?2, ?3))
              ON CONFLICT (id) DO UPDATE SET display_name = coalesce(?2, display_name)",
-        )
-        .bind(user.as_str())
-        .bind(name)
-        .execute(&self.pool)
-        .await?;
+        );
+        let query = query
+            .bind(user.as_str())
+            .bind(name)
+            .bind(names::of_id(user));
+        soon(query.execute(&self.pool)).await?;
         Ok(())
     }
 
-    /// The user with that public key, after a change of the name. If there is none, or if the key
-    /// is empty, a new user.
+    /// The id of the user with that login key, who gets this name and public key. If there is none,
+    /// or no key is given, of a new user.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub async fn sign_in(&self, name: &str, pubkey: &str) -> Result<String, sqlx::Error> {
-        sqlx::query_scalar(
-            "INSERT INTO users (id, display_name, pubkey) VALUES (?, ?, ?)
-             ON CONFLICT (pubkey) WHERE pubkey <> '' DO UPDATE SET display_name = excluded.display_name
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        pubkey: &str,
+        key: Option<&LoginKey>,
+    ) -> Result<String, sqlx::Error> {
+        let query = sqlx::query_scalar(
+            "INSERT INTO users (id, display_name, pubkey, login_key) VALUES (?, ?, ?, ?)
+             ON CONFLICT (login_key) WHERE login_key IS NOT NULL
+             DO UPDATE SET display_name = excluded.display_name, pubkey = excluded.pubkey
              RETURNING id",
-        )
-        .bind(random_id()?)
-        .bind(name)
-        .bind(pubkey)
-        .fetch_one(&self.pool)
-        .await
+        );
+        let query = query
+            .bind(random_id()?)
+            .bind(name)
+            .bind(pubkey)
+            .bind(key.map(LoginKey::hash));
+        let ids = soon(query.fetch_all(&self.pool)).await?;
+        committed(ids).ok_or(sqlx::Error::RowNotFound)
     }
 
     /// All channels, oldest first.
@@ -163,10 +152,9 @@ impl Store {
     ///
     /// If the database fails.
     pub async fn channels(&self) -> Result<Vec<Channel>, sqlx::Error> {
-        sqlx::query("SELECT id, name, kind, CAST(max_participants AS INTEGER) AS max_participants FROM channels ORDER BY rowid")
-            .try_map(|row| channel(&row))
-            .fetch_all(&self.pool)
-            .await
+        let query = sqlx::query("SELECT id, name, kind, CAST(max_participants AS INTEGER) AS max_participants FROM channels ORDER BY rowid")
+            .try_map(|row| channel(&row));
+        soon(query.fetch_all(&self.pool)).await
     }
 
     /// Makes a channel. Its id is the name, in letters that can stand in a URL. If that id is
@@ -182,7 +170,7 @@ impl Store {
         max_participants: Option<NonZeroU32>,
     ) -> Result<Channel, sqlx::Error> {
         for id in [slug(name), random_id()?] {
-            let created = sqlx::query(
+            let query = sqlx::query(
                 "INSERT INTO channels (id, name, kind, max_participants) SELECT ?1, ?2, ?3, ?4 WHERE ?1 <> ''
                  ON CONFLICT (id) DO NOTHING
                  RETURNING id, name, kind, max_participants",
@@ -191,10 +179,9 @@ impl Store {
             .bind(name)
             .bind(kind.as_str())
             .bind(max_participants.map(|limit| i64::from(limit.get())))
-            .try_map(|row| channel(&row))
-            .fetch_optional(&self.pool)
-            .await?;
-            if let Some(created) = created {
+            .try_map(|row| channel(&row));
+            let created = soon(query.fetch_all(&self.pool)).await?;
+            if let Some(created) = committed(created) {
                 return Ok(created);
             }
         }
@@ -213,12 +200,11 @@ impl Store {
         id: &str,
         max_participants: Option<NonZeroU32>,
     ) -> Result<Option<Channel>, sqlx::Error> {
-        sqlx::query("UPDATE channels SET max_participants = ? WHERE id = ? RETURNING id, name, kind, max_participants")
+        let query = sqlx::query("UPDATE channels SET max_participants = ? WHERE id = ? RETURNING id, name, kind, max_participants")
             .bind(max_participants.map(|limit| i64::from(limit.get())))
             .bind(id)
-            .try_map(|row| channel(&row))
-            .fetch_optional(&self.pool)
-            .await
+            .try_map(|row| channel(&row));
+        Ok(committed(soon(query.fetch_all(&self.pool)).await?))
     }
 
     /// The facts that decide whether a user may join a channel, in one query. `None` if there is no
@@ -251,6 +237,14 @@ impl ChannelKind {
             _ => Self::Text,
         }
     }
+}
+
+/// The row that a write has returned.
+///
+/// SQLite returns the rows first, and commits when it is asked for one more. So whoever takes the
+/// first row alone never learns that the disk was full. All rows of a write must be fetched.
+fn committed<T>(rows: Vec<T>) -> Option<T> {
+    rows.into_iter().next()
 }
 
 fn channel(row: &SqliteRow) -> Result<Channel, sqlx::Error> {

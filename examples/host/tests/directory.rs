@@ -66,7 +66,7 @@ async fn who_may_join_what() {
 #[tokio::test]
 async fn an_admission_has_profile_and_limit() {
     let Fixture { store, _dir } = fixture().await;
-    let user = UserId::new(store.sign_in("Cleo", "a key").await.unwrap()).unwrap();
+    let user = UserId::new(store.sign_in("Cleo", "a key", None).await.unwrap()).unwrap();
     let limit = std::num::NonZeroU32::new(2);
     let channel = store
         .create_channel("den", ChannelKind::Voice, limit)

@@ -26,11 +26,29 @@ impl Server {
             .await;
     }
 
-    async fn execute(&self, statement: &'static str, values: &[Option<&str>]) {
-        let file = SqliteConnectOptions::new().filename(self.data_dir().join("united.db"));
-        let mut database = SqliteConnection::connect_with(&file)
+    /// Locks the database against writes of others, as another program may, until the returned
+    /// connection is dropped.
+    ///
+    /// # Panics
+    /// If the database refuses.
+    pub async fn lock_database(&self) -> SqliteConnection {
+        let mut database = self.connect().await;
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut database)
             .await
-            .expect("the database is there");
+            .expect("nobody else writes");
+        database
+    }
+
+    async fn connect(&self) -> SqliteConnection {
+        let file = SqliteConnectOptions::new().filename(self.data_dir().join("united.db"));
+        SqliteConnection::connect_with(&file)
+            .await
+            .expect("the database is there")
+    }
+
+    async fn execute(&self, statement: &'static str, values: &[Option<&str>]) {
+        let mut database = self.connect().await;
         let mut query = sqlx::query(statement);
         for value in values {
             query = query.bind(value.map(str::to_owned));

@@ -60,21 +60,22 @@ impl Server {
         send(client().get(self.url(path))).await
     }
 
-    /// Creates a user by dev login, with a new public key.
+    /// Creates a user by dev login, with a new login key and a public key.
     ///
     /// # Panics
     /// If the login is refused.
     pub async fn user(&self, name: &str) -> User {
-        let pubkey = format!("key of {name} {:016x}", fastrand::u64(..));
-        self.sign_in(name, &pubkey).await
+        self.sign_in(name, &format!("login key {:016x}", fastrand::u64(..)))
+            .await
     }
 
-    /// Signs in by dev login with a name and a public key.
+    /// Signs in by dev login with a name and a login key.
     ///
     /// # Panics
     /// If the login is refused.
-    pub async fn sign_in(&self, name: &str, pubkey: &str) -> User {
-        let body = json!({ "displayName": name, "pubkey": pubkey });
+    pub async fn sign_in(&self, name: &str, login_key: &str) -> User {
+        let pubkey = format!("key of {name} {:016x}", fastrand::u64(..));
+        let body = json!({ "displayName": name, "pubkey": pubkey, "loginKey": login_key });
         let (status, answer) = self
             .http(Method::POST, "/api/dev/login", None, Some(body))
             .await;
@@ -82,21 +83,24 @@ impl Server {
         User {
             id: text(&answer, "userId"),
             name: name.to_owned(),
-            pubkey: pubkey.to_owned(),
+            pubkey,
             token: text(&answer, "token"),
         }
     }
 
-    /// Creates a user with this id. The `token` subcommand does it while the server runs.
+    /// Creates a user with this id and a name like it. The `token` subcommand does it while the
+    /// server runs.
     ///
     /// # Panics
     /// If the subcommand fails.
     pub async fn user_with_id(&self, id: &str) -> User {
+        // A name has no control characters, but an id may have them.
+        let name = id.replace(char::is_control, "_");
         let data_dir = self.data_dir().to_str().expect("a temporary path is UTF-8");
         let output = Self::builder(self.kind())
             .flag("token")
             .flag(format!("--user={id}"))
-            .flag(format!("--name={id}"))
+            .flag(format!("--name={name}"))
             .flag("--data-dir")
             .flag(data_dir)
             .run_to_end()
@@ -112,7 +116,7 @@ impl Server {
             .to_owned();
         User {
             id: id.to_owned(),
-            name: id.to_owned(),
+            name,
             pubkey: String::new(),
             token,
         }

@@ -56,5 +56,6 @@ mod shutdown;
 mod sign_in;
 mod slow_consumer;
 mod state;
+mod storage;
 mod takeover;
 mod turn;

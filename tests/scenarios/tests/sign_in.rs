@@ -15,8 +15,10 @@ use united_voice_scenarios::{Client, Codec, Handshake, Refusal, Server, ServerKi
 scenarios! {
     each codec:;
     once:
-        pubkey_is_the_identity,
+        login_key_is_the_identity,
+        login_keys_have_16_to_128_bytes,
         names_have_1_to_64_characters,
+        names_show_something_and_control_nothing,
         new_name_is_used_at_the_next_join,
         dev_login_can_be_disabled,
         dev_login_is_disabled_beyond_loopback,
@@ -32,17 +34,22 @@ async fn login(server: &Server, body: Value) -> (u16, Value) {
         .await
 }
 
-async fn pubkey_is_the_identity(kind: ServerKind) {
+async fn login_key_is_the_identity(kind: ServerKind) {
     let server = Server::start(kind).await;
-    let ann = server.sign_in("Ann", "key one").await;
-    let again = server.sign_in("Anna", "key one").await;
+    let ann = server.sign_in("Ann", "a key of the tests: one").await;
+    let again = server.sign_in("Anna", "a key of the tests: one").await;
     assert_eq!(again.id, ann.id);
-    assert_ne!(server.sign_in("Ann", "key two").await.id, ann.id);
-    // A login without a key always makes a new user, even if the name is the same.
-    let (_, one) = login(&server, json!({ "displayName": "Nobody" })).await;
-    let (_, two) = login(&server, json!({ "displayName": "Nobody" })).await;
-    let (_, three) = login(&server, json!({ "displayName": "Nobody", "pubkey": "" })).await;
-    let (_, four) = login(&server, json!({ "displayName": "Nobody", "pubkey": "" })).await;
+    let other = server.sign_in("Ann", "a key of the tests: two").await;
+    assert_ne!(other.id, ann.id);
+    // A login without a login key always makes a new user, even if name and public key are those of
+    // another.
+    let same = json!({ "displayName": "Anna", "pubkey": again.pubkey });
+    let (_, one) = login(&server, same.clone()).await;
+    let (_, two) = login(&server, same).await;
+    let (_, three) = login(&server, json!({ "displayName": "Anna" })).await;
+    let (_, four) = login(&server, json!({ "displayName": "Anna", "loginKey": null })).await;
+    let taken = json!({ "displayName": "Anna", "loginKey": again.pubkey });
+    assert_ne!(login(&server, taken).await.1["userId"], ann.id);
     let mut ids: Vec<_> = [one, two, three, four]
         .iter()
         .map(|answer| answer["userId"].to_string())
@@ -50,8 +57,73 @@ async fn pubkey_is_the_identity(kind: ServerKind) {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 4);
+    assert!(!ids.contains(&json!(ann.id).to_string()));
     // The older token belongs to the same user and stays valid.
     assert_eq!(server.get("/api/channels", Some(&ann)).await.0, 200);
+}
+
+async fn login_keys_have_16_to_128_bytes(kind: ServerKind) {
+    let server = Server::start(kind).await;
+    for key in ["k".repeat(16), "é".repeat(8), "k".repeat(128)] {
+        let (status, answer) = login(&server, json!({ "displayName": "A", "loginKey": key })).await;
+        assert_eq!(status, 200, "{key}: {answer}");
+        assert!(!answer.to_string().contains(&key), "{answer}");
+        assert!(!server.log().contains(&key), "a login key is in the log");
+    }
+    for key in [
+        json!(""),
+        json!("k".repeat(15)),
+        json!("k".repeat(129)),
+        json!("é".repeat(65)),
+        json!(1_234_567_890_123_456_u64),
+        json!(["k".repeat(16)]),
+    ] {
+        let (status, answer) = login(&server, json!({ "displayName": "A", "loginKey": key })).await;
+        assert_eq!(status, 400, "{key}");
+        assert!(!answer.to_string().contains("123456789"), "{answer}");
+    }
+}
+
+async fn names_show_something_and_control_nothing(kind: ServerKind) {
+    let server = Server::start(kind).await;
+    let user = server.user("Ann").await;
+    for (name, allowed) in [
+        ("\u{200b}", false),
+        ("\u{202e}nimda", false),
+        ("\u{2067}a", false),
+        ("a\0b", false),
+        ("a\nb", false),
+        ("\u{2800}", false),
+        ("👩\u{200d}👩\u{200d}👧", true),
+        ("می\u{200c}خواهم", true),
+    ] {
+        let (signed_in, made) = if allowed { (200, 201) } else { (400, 400) };
+        let body = json!({ "displayName": name });
+        assert_eq!(login(&server, body).await.0, signed_in, "{name:?}");
+        let body = json!({ "name": name, "kind": "voice" });
+        let answer = server
+            .http(Method::POST, "/api/channels", Some(&user), Some(body))
+            .await;
+        assert_eq!(answer.0, made, "{name:?}");
+        if !name.contains('\0') {
+            let output = Server::builder(kind)
+                .flag("token")
+                .flag("--user=ann")
+                .flag(format!("--name={name}"))
+                .environment(
+                    "UNITED_DATA_DIR",
+                    server.data_dir().to_str().expect("UTF-8"),
+                )
+                .run_to_end()
+                .await;
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.success(), allowed, "{name:?}: {said}");
+            if !allowed {
+                assert_eq!(said.lines().count(), 1, "{said:?}");
+                assert!(said.starts_with("error: --name"), "{said:?}");
+            }
+        }
+    }
 }
 
 async fn names_have_1_to_64_characters(kind: ServerKind) {
@@ -77,14 +149,16 @@ async fn new_name_is_used_at_the_next_join(kind: ServerKind) {
     let server = Server::start(kind).await;
     let mut bob = Client::new(&server, "Bob", Codec::Json).await;
     bob.join("general").await;
-    let old = server.sign_in("Ann", "key").await;
-    let new = server.sign_in("Ann of Green Gables", "key").await;
+    let old = server.sign_in("Ann", "a key of the tests").await;
+    let new = server
+        .sign_in("Ann of Green Gables", "a key of the tests")
+        .await;
     let mut ann = Client::connect(&server, &old, Codec::Json).await;
     ann.join("general").await;
     let seen = bob.joined_event("general").await;
     assert_eq!(
         (seen.user_id, seen.display_name, seen.pubkey),
-        (new.id, new.name, "key".to_owned())
+        (new.id, new.name, new.pubkey)
     );
 }
 

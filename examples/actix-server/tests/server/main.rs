@@ -10,6 +10,10 @@ mod logs;
 mod process;
 #[path = "../../../axum-server/tests/server/routes.rs"]
 mod routes;
+#[path = "../../../axum-server/tests/server/sharing.rs"]
+mod sharing;
+#[path = "../../../axum-server/tests/server/shortage.rs"]
+mod shortage;
 #[path = "../../../axum-server/tests/server/shutdown.rs"]
 mod shutdown;
 

@@ -1,10 +1,12 @@
 //! The last messages of the server arrive, even if the client is still sending.
 
+use std::time::Duration;
+
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_tungstenite::tungstenite::Message;
 
@@ -78,29 +80,60 @@ async fn a_client_that_never_stops_sending_is_cut_off() {
         .expect("the server closes the socket");
 }
 
+const HEALTHZ: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Sends a request over a connection, and reads its answer.
+async fn ask(socket: &mut TcpStream) {
+    socket.write_all(HEALTHZ).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"ok\n") {
+        let read = timeout(PATIENCE, socket.read_buf(&mut answer))
+            .await
+            .unwrap();
+        assert_ne!(read.unwrap(), 0, "closed after {answer:?}");
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200 "), "{answer:?}");
+}
+
 #[tokio::test]
 async fn sockets_that_ask_for_nothing_are_not_held() {
     let server = Server::start();
-    let mut silent = TcpStream::connect(&server.address).await.unwrap();
-    let mut half = TcpStream::connect(&server.address).await.unwrap();
+    let connect = async || TcpStream::connect(&server.address).await.unwrap();
+    let mut used = connect().await;
+    ask(&mut used).await;
+    let (mut silent, mut half, mut second) = (connect().await, connect().await, connect().await);
     half.write_all(b"GET / HTTP/1.1\r\nHost: loc")
         .await
         .unwrap();
-    let mut used = TcpStream::connect(&server.address).await.unwrap();
-    used.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        .await
-        .unwrap();
-    let mut read = Vec::new();
-    let all = async {
-        for socket in [&mut silent, &mut half, &mut used] {
-            socket.read_to_end(&mut read).await.unwrap();
+    ask(&mut second).await;
+    // The head of the second request drips.
+    let (mut dripping, mut drips) = second.into_split();
+    let drip = async {
+        while drips.write_all(b"G").await.is_ok() {
+            sleep(Duration::from_secs(1)).await;
         }
     };
-    timeout(PATIENCE, all)
+    let mut read = Vec::new();
+    let all = async {
+        silent.read_to_end(&mut read).await.unwrap();
+        half.read_to_end(&mut read).await.unwrap();
+        // A client that still writes may see a reset.
+        let _ = dripping.read_to_end(&mut read).await;
+    };
+    let all = async {
+        tokio::select! {
+            () = all => {}
+            () = drip => {}
+        }
+    };
+    timeout(2 * PATIENCE, all)
         .await
         .expect("the server closes them all");
     assert!(
-        read.starts_with(b"HTTP/1.1 ") && read.ends_with(b"ok\n"),
+        read.is_empty() || read.starts_with(b"HTTP/1.1 408"),
         "{read:?}"
     );
+    // They were closed 10 s after their last byte. A connection that was used is kept for longer
+    // than proxies keep it.
+    ask(&mut used).await;
 }

@@ -1,7 +1,7 @@
 //! Flags, environment, subcommands, and the files of the data folder.
 
 use std::{
-    net::UdpSocket,
+    net::{TcpListener, ToSocketAddrs as _, UdpSocket},
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -132,7 +132,7 @@ fn a_mistake_in_the_configuration_is_one_line() {
         ),
         (
             "[auth]\njwt_secrte = \"x\"",
-            "[auth] jwt_secrte: unknown key; known are jwt_secret",
+            "[auth] jwt_secrte: unknown key; known are jwt_secret, audience, issuer",
         ),
     ] {
         std::fs::write(&config, text).unwrap();
@@ -155,17 +155,6 @@ fn a_mistake_in_the_environment_names_the_variable() {
             "UNITED_BIND",
             "nowhere",
             format!("UNITED_BIND=nowhere: {address}"),
-        ),
-        ("UNITED_BIND", "", format!("UNITED_BIND=: {address}")),
-        (
-            "UNITED_DATA_DIR",
-            "",
-            "UNITED_DATA_DIR=: must not be empty".into(),
-        ),
-        (
-            "UNITED_CONFIG",
-            "",
-            "UNITED_CONFIG=: must not be empty".into(),
         ),
         (
             "UNITED_DEV_LOGIN",
@@ -193,6 +182,60 @@ fn a_mistake_in_the_environment_names_the_variable() {
         .args(["--bind", "nowhere"]);
     let expected = format!("error: --bind nowhere: {address}");
     assert_eq!(refusal(command, 2), expected, "the flag is what counts");
+}
+
+/// Compose sets variables without a value so.
+#[test]
+fn a_variable_that_is_empty_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let variables = [
+        "UNITED_BIND",
+        "UNITED_DATA_DIR",
+        "UNITED_CONFIG",
+        "UNITED_DEV_LOGIN",
+        "UNITED_NO_DEV_LOGIN",
+        "UNITED_EMBEDDED_TURN",
+        "RUST_LOG",
+    ];
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(crate::PROGRAM);
+        command.current_dir(&dir).env_clear();
+        command.envs(variables.map(|variable| (variable, "")));
+        command.args(arguments).output().unwrap()
+    };
+    let printed = run(&["print-config"]);
+    assert!(printed.status.success(), "{printed:?}");
+    let made = run(&["token", "--user", "ada", "--data-dir", "named"]);
+    assert!(made.status.success(), "{made:?}");
+    assert!(dir.path().join("named/united.toml").exists());
+    let log = String::from_utf8(made.stderr).unwrap();
+    assert!(log.contains("the data folder named is new"), "{log}");
+    // The default is no named folder.
+    assert_eq!(run(&["token", "--user", "ada"]).status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_name_stands_for_all_its_addresses() {
+    let server = Server::start_with(|command| {
+        command.args(["--bind", "localhost:0"]);
+    });
+    let port = server.address.rsplit_once(':').unwrap().1.to_owned();
+    let addresses = format!("localhost:{port}").to_socket_addrs().unwrap();
+    let here = addresses.filter(|address| TcpListener::bind((address.ip(), 0)).is_ok());
+    let here: Vec<_> = here.collect();
+    assert!(!here.is_empty());
+    let mut said = vec![format!("listening on http://{}", server.address)];
+    while let Some(line) = server.line()
+        && line.starts_with("listening on ")
+    {
+        said.push(line);
+    }
+    for address in here {
+        let answer = reqwest::get(format!("http://{address}/healthz")).await;
+        assert_eq!(answer.unwrap().status(), 200, "{address}");
+        assert!(said.contains(&format!("listening on http://{address}")));
+    }
+    assert_eq!(server.try_sign_in("Ada").await.status(), 200, "loopback");
 }
 
 /// Arguments, environment, and the status of signing in.

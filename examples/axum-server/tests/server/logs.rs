@@ -12,6 +12,11 @@ async fn no_token_name_or_payload_is_logged() {
     let mut server = Server::start_with(|command| {
         command.env("RUST_LOG", "trace");
     });
+    let keyed = reqwest::Client::new()
+        .post(server.url("/api/dev/login"))
+        .json(&serde_json::json!({ "displayName": "C", "loginKey": "login-key-the-payload" }));
+    assert_eq!(keyed.send().await.unwrap().status(), 200);
+    assert_eq!(server.channels_status("a.token-the-payload.b").await, 401);
     let (ada, bob) = (
         server.sign_in("Ada-the-name").await,
         server.sign_in("Bob-the-name").await,
@@ -62,6 +67,10 @@ async fn no_token_name_or_payload_is_logged() {
     assert!(
         log.contains("DEBUG") && log.contains("refused"),
         "the log is not at the level trace: {log}"
+    );
+    assert!(
+        log.contains("a token was refused") && log.contains("is no JSON Web Token"),
+        "the reason is there"
     );
     let generated = secrets
         .split('"')

@@ -6,6 +6,8 @@ mod flags;
 mod logs;
 mod process;
 mod routes;
+mod sharing;
+mod shortage;
 mod shutdown;
 
 /// The server under test. The other example server includes the files of these tests.

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -22,7 +22,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A command that finds no configuration and no data except those of the test.
 pub(crate) fn command(data_dir: &Path) -> Command {
-    let mut command = Command::new(crate::PROGRAM);
+    prepared(Command::new(crate::PROGRAM), data_dir)
+}
+
+/// As [`command`], for a server that gets an error and not a signal if a file grows beyond the limit
+/// of its size.
+fn command_without_signal(data_dir: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", crate::PROGRAM]);
+    prepared(command, data_dir)
+}
+
+fn prepared(mut command: Command, data_dir: &Path) -> Command {
     for name in [
         "BIND",
         "DATA_DIR",
@@ -67,6 +78,18 @@ impl Server {
         let mut command = command(&data_dir(&dir));
         command.env("UNITED_BIND", "127.0.0.1:0");
         configure(&mut command);
+        Self::spawn(dir, &mut command)
+    }
+
+    /// Starts a server whose files may be limited, by [`limit`](Self::limit).
+    pub(crate) fn start_with_limits() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = command_without_signal(&data_dir(&dir));
+        command.env("UNITED_BIND", "127.0.0.1:0");
+        Self::spawn(dir, &mut command)
+    }
+
+    fn spawn(dir: TempDir, command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let lines = read_lines(child.stdout.take().unwrap());
         let mut stderr = child.stderr.take().unwrap();
@@ -111,9 +134,28 @@ impl Server {
         data_dir(&self.dir)
     }
 
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Changes a limit of the running process.
+    pub(crate) fn limit(&self, resource: Resource, current: Option<u64>) {
+        let maximum = prlimit(Some(self.pid()), resource, getrlimit(resource)).unwrap();
+        let limit = Rlimit {
+            current,
+            maximum: maximum.maximum,
+        };
+        prlimit(Some(self.pid()), resource, limit).unwrap();
+    }
+
+    /// How many files and sockets the process has open.
+    pub(crate) fn open_files(&self) -> u64 {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        files.count().try_into().unwrap()
     }
 
     /// Waits for the end. Returns the status and all of standard error.

@@ -5,11 +5,11 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
-use united_voice_core::TurnConfig;
+use united_voice_core::{IceConfig, TurnConfig, TurnConfigError};
 
 use super::{
     error::{ConfigError, shown},
-    keys::{Key, MAX_SECRET_BYTES, MAX_STUN_URL_BYTES, MAX_STUN_URLS},
+    keys::{Key, MAX_SECRET_BYTES, MAX_STUN_URLS, MAX_TEXT_BYTES},
 };
 use crate::Secret;
 
@@ -73,12 +73,18 @@ impl<'a> Document<'a> {
 
     /// A host name or an IP address; the empty text means none.
     pub(crate) fn host(&self, key: &Key, target: &mut String) -> Result<(), ConfigError> {
-        if let Some(value) = self.value(key) {
-            let host = value.get_ref().as_str();
-            let host = host.filter(|host| host.is_empty() || is_host(host));
-            host.ok_or_else(|| self.refused(key, value))?
-                .clone_into(target);
+        let Some(value) = self.value(key) else {
+            return Ok(());
+        };
+        let host = value.get_ref().as_str();
+        let host = host.ok_or_else(|| self.refused(key, value))?;
+        // Nothing but the host can be wrong.
+        if let (false, Err(TurnConfigError::Host { reason, .. })) =
+            (host.is_empty(), TurnConfig::new(host, 1, "some secret", 1))
+        {
+            return Err(self.refused_because(key, value, reason));
         }
+        host.clone_into(target);
         Ok(())
     }
 
@@ -91,12 +97,27 @@ impl<'a> Document<'a> {
         let urls = urls.ok_or_else(|| self.refused(key, value))?;
         *target = urls
             .iter()
-            .map(|entry| {
-                let url = entry.get_ref().as_str().filter(|url| is_stun_url(url));
-                url.map(ToOwned::to_owned)
-                    .ok_or_else(|| self.refused(key, entry))
-            })
+            .map(|entry| self.stun_url(key, entry))
             .collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn stun_url(&self, key: &Key, entry: &Spanned<DeValue<'a>>) -> Result<String, ConfigError> {
+        let url = entry.get_ref().as_str();
+        let url = url.ok_or_else(|| self.refused(key, entry))?.to_owned();
+        let checked = IceConfig::default().with_stun_urls(vec![url.clone()]);
+        checked.map_err(|error| self.refused_because(key, entry, error.reason()))?;
+        Ok(url)
+    }
+
+    /// A text that may be empty.
+    pub(crate) fn text(&self, key: &Key, target: &mut String) -> Result<(), ConfigError> {
+        if let Some(value) = self.value(key) {
+            let text = value.get_ref().as_str();
+            let text = text.filter(|text| text.len() <= MAX_TEXT_BYTES);
+            text.ok_or_else(|| self.refused(key, value))?
+                .clone_into(target);
+        }
         Ok(())
     }
 
@@ -128,6 +149,16 @@ impl<'a> Document<'a> {
             .filter(|number| key.takes.number(*number))
             .and_then(|number| N::try_from(number).ok())
             .ok_or_else(|| self.refused(key, value))
+    }
+
+    fn refused_because(
+        &self,
+        key: &Key,
+        value: &Spanned<DeValue<'a>>,
+        reason: &str,
+    ) -> ConfigError {
+        let allowed = format!("{}, and this one {reason}", key.takes);
+        ConfigError::value_because(key, &self.written(value), allowed)
     }
 
     fn refused(&self, key: &Key, value: &Spanned<DeValue<'a>>) -> ConfigError {
@@ -178,18 +209,4 @@ fn check_section(
             })
         }
     }
-}
-
-/// Whether the library takes this host; nothing else here is wrong.
-fn is_host(text: &str) -> bool {
-    TurnConfig::new(text, 1, "some secret", 1).is_ok()
-}
-
-fn is_stun_url(text: &str) -> bool {
-    let host = text
-        .strip_prefix("stun:")
-        .or_else(|| text.strip_prefix("stuns:"));
-    let is_plain = |byte: u8| byte.is_ascii_graphic();
-    host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_plain))
-        && text.len() <= MAX_STUN_URL_BYTES
 }

@@ -41,9 +41,7 @@ impl Config {
         } else {
             self.stun_urls.clone()
         };
-        Ok(IceConfig::default()
-            .with_stun_urls(stun_urls)
-            .with_turn(turn))
+        Ok(self.stun(stun_urls).with_turn(turn))
     }
 }
 

@@ -114,7 +114,7 @@ fn is_word_byte(byte: u8) -> bool {
 }
 
 /// The first line of a text that a user wrote, without control characters, and not too much of it.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let mut shown: String = line
         .chars()

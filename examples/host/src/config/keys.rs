@@ -10,10 +10,12 @@ pub(crate) const MAX_SECRET_BYTES: usize = 4096;
 /// The most STUN servers.
 pub(crate) const MAX_STUN_URLS: usize = 100;
 
-/// The longest URL of a STUN server, in bytes. A host name has at most 253.
-pub(crate) const MAX_STUN_URL_BYTES: usize = 512;
+/// The longest name of an audience or an issuer, in bytes.
+pub(crate) const MAX_TEXT_BYTES: usize = 512;
 
 pub(crate) static JWT_SECRET: Key = Key::new("auth", "jwt_secret", Takes::Secret);
+pub(crate) static AUDIENCE: Key = Key::new("auth", "audience", Takes::Text);
+pub(crate) static ISSUER: Key = Key::new("auth", "issuer", Takes::Text);
 pub(crate) static STUN_URLS: Key = Key::new("ice", "stun_urls", Takes::StunUrls);
 pub(crate) static ENABLED: Key = Key::new("turn", "enabled", Takes::Switch);
 pub(crate) static HOST: Key = Key::new("turn", "host", Takes::Host);
@@ -38,8 +40,10 @@ pub(crate) static PING_INTERVAL_SECS: Key = limit("ping_interval_secs", DAY_SECS
 pub(crate) static PING_TIMEOUT_SECS: Key = limit("ping_timeout_secs", DAY_SECS);
 
 /// The keys of `united.toml`, in the order of the template.
-pub(crate) static ALL: [&Key; 17] = [
+pub(crate) static ALL: [&Key; 19] = [
     &JWT_SECRET,
+    &AUDIENCE,
+    &ISSUER,
     &STUN_URLS,
     &ENABLED,
     &HOST,
@@ -90,6 +94,8 @@ pub(crate) enum Takes {
     Host,
     /// A list of `stun:` and `stuns:` URLs.
     StunUrls,
+    /// A text.
+    Text,
     /// A text that no error shows.
     Secret,
 }
@@ -130,8 +136,12 @@ impl fmt::Display for Takes {
             Self::Host => write!(f, "must be a host name or an IP address, in quotes"),
             Self::StunUrls => write!(
                 f,
-                "must be a list of at most {MAX_STUN_URLS} URLs such as \"stun:stun.example.org:3478\", \
-                 each of at most {MAX_STUN_URL_BYTES} bytes"
+                "must be a list of at most {MAX_STUN_URLS} URLs such as \
+                 \"stun:stun.example.org:3478\""
+            ),
+            Self::Text => write!(
+                f,
+                "must be a text in quotes of at most {MAX_TEXT_BYTES} bytes"
             ),
             Self::Secret => write!(
                 f,

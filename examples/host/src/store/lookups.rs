@@ -6,7 +6,7 @@
 //! because each row would be a message of its own between the threads. Nothing is cached: the next
 //! question asks the database again.
 
-use std::{slice, sync::Arc};
+use std::{slice, sync::Arc, time::Instant};
 
 use serde::Deserialize;
 use sqlx::SqlitePool;
@@ -16,7 +16,8 @@ use tokio::{
 };
 use united_voice_core::{ChannelId, UserId};
 
-use super::{Admittance, ChannelKind, limit};
+use super::{Admittance, ChannelKind, database::soon, limit};
+use crate::throttle::OncePerMinute;
 
 /// The most questions in one query.
 const TOGETHER: usize = 64;
@@ -58,6 +59,17 @@ impl From<sqlx::Error> for LookupError {
     }
 }
 
+impl LookupError {
+    /// Says in the log that the database failed, at most once a minute: a database that fails one
+    /// request fails all of them.
+    pub(crate) fn log(&self) {
+        static FAILURES: OncePerMinute = OncePerMinute::new();
+        if let Some(unsaid) = FAILURES.pass(Instant::now()) {
+            tracing::warn!(error = %self, unsaid, "the database failed a request");
+        }
+    }
+}
+
 /// The sending end of the task that asks the database.
 #[derive(Clone, Debug)]
 pub(super) struct Lookups(mpsc::Sender<Question>);
@@ -86,7 +98,8 @@ impl Lookups {
         Self(questions)
     }
 
-    /// Asks, and waits for the answer. If the future is dropped, the answer is too.
+    /// Asks, and waits for the answer as long as for a query. If the future is dropped, the answer
+    /// is too.
     pub(super) async fn ask(
         &self,
         user: &UserId,
@@ -98,9 +111,12 @@ impl Lookups {
             channel: channel.cloned(),
             answer,
         };
-        let asked = self.0.send(question).await;
-        asked.map_err(|_| sqlx::Error::PoolClosed)?;
-        answered.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+        let answered = async {
+            let asked = self.0.send(question).await;
+            asked.map_err(|_| sqlx::Error::PoolClosed)?;
+            answered.await.map_err(|_| sqlx::Error::WorkerCrashed)
+        };
+        soon(answered).await?
     }
 }
 

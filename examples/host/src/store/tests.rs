@@ -1,4 +1,13 @@
+use std::time::{Duration, Instant};
+
+use sqlx::{
+    SqlStr,
+    migrate::{Migration, MigrationType},
+};
+
 use super::*;
+
+mod broken;
 
 fn user(id: &str) -> UserId {
     UserId::new(id).unwrap()
@@ -49,7 +58,34 @@ fn migration_8_is_the_statement_agreed() {
         sql.trim().trim_end_matches(';'),
         "ALTER TABLE channels ADD COLUMN max_participants INTEGER"
     );
-    assert!(MIGRATIONS.iter().all(|migration| migration.version <= 8));
+}
+
+/// Numbers 9 to 11 belong to later versions.
+#[tokio::test]
+async fn a_migration_that_comes_later_under_a_lower_number_is_run() {
+    let (dir, store) = fresh().await;
+    store.put_user(&user("u"), None).await.unwrap();
+    let later = Migration::new(
+        10,
+        "later".into(),
+        MigrationType::Simple,
+        SqlStr::from_static("CREATE TABLE later (x INTEGER)"),
+        false,
+    );
+    let mut migrations: Vec<_> = MIGRATIONS.iter().cloned().collect();
+    assert_eq!(migrations.last().unwrap().version, 12);
+    migrations.push(later);
+    let newer = Migrator::with_migrations(migrations);
+    newer.run(&store.pool).await.unwrap();
+    newer.run(&store.pool).await.unwrap();
+    execute(&store, "INSERT INTO later VALUES (1)").await;
+    assert!(store.has_user(&user("u")).await.unwrap());
+    store.close().await;
+    let older = Store::open(&dir.path().join("united.db")).await;
+    assert!(
+        matches!(older, Err(MigrateError::VersionMissing(10))),
+        "an older server does not touch what a newer one made: {older:?}"
+    );
 }
 
 #[tokio::test]
@@ -98,6 +134,11 @@ async fn a_database_of_migrations_1_to_7_is_upgraded_with_nothing_lost() {
         .unwrap();
     assert_eq!(ada.user, Some(("Ada".to_owned(), "key".to_owned())));
     assert!(ada.banned);
+    assert_ne!(
+        store.sign_in("Eve", "key", None).await.unwrap(),
+        "u1",
+        "a public key signs nobody in any more"
+    );
     assert!(
         store
             .admittance(&user("u2"), &channel_id("general"))
@@ -135,24 +176,35 @@ async fn tables_that_another_program_made_from_the_same_files_are_kept() {
 }
 
 #[tokio::test]
-async fn a_known_public_key_signs_in_its_user_under_the_new_name() {
+async fn a_known_login_key_signs_in_its_user_under_the_new_name_and_public_key() {
     let (_dir, store) = fresh().await;
-    let first = store.sign_in("Ada", "key").await.unwrap();
-    assert_eq!(store.sign_in("Ada L.", "key").await.unwrap(), first);
-    assert_ne!(store.sign_in("Ada", "another key").await.unwrap(), first);
-    let seen = store
-        .admittance(&user(&first), &channel_id("general"))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(seen.user.unwrap().0, "Ada L.");
-
-    let nobody = store.sign_in("Eve", "").await.unwrap();
-    assert_ne!(
-        store.sign_in("Eve", "").await.unwrap(),
-        nobody,
-        "an empty key is none"
+    let key = LoginKey::new("a key of enough bytes").unwrap();
+    let other = LoginKey::new("another, of as many bytes").unwrap();
+    let first = store.sign_in("Ada", "key", Some(&key)).await.unwrap();
+    assert_eq!(
+        store.sign_in("Ada L.", "new", Some(&key)).await.unwrap(),
+        first
     );
+    let seen = async |id: &str| {
+        let seen = store.admittance(&user(id), &channel_id("general")).await;
+        seen.unwrap().unwrap().user.unwrap()
+    };
+    assert_eq!(seen(&first).await, ("Ada L.".to_owned(), "new".to_owned()));
+
+    let mut ids = vec![first];
+    for key in [Some(&other), None, None] {
+        ids.push(store.sign_in("Ada L.", "new", key).await.unwrap());
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 4, "neither name nor public key signs in");
+
+    let kept: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT login_key FROM users WHERE login_key IS NOT NULL")
+            .fetch_all(&store.pool)
+            .await
+            .unwrap();
+    assert_eq!(kept, [key.hash(), other.hash()]);
 }
 
 #[tokio::test]

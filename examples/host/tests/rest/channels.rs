@@ -159,6 +159,31 @@ async fn invalid_bodies_are_refused() {
         (
             Method::POST,
             "/api/dev/login",
+            json!({ "displayName": "\u{202e}nimda" }),
+        ),
+        (
+            Method::POST,
+            "/api/dev/login",
+            json!({ "displayName": "a\0b" }),
+        ),
+        (
+            Method::POST,
+            "/api/dev/login",
+            json!({ "displayName": "\u{200b}" }),
+        ),
+        (
+            Method::POST,
+            "/api/channels",
+            json!({ "name": "\u{200b}", "kind": "voice" }),
+        ),
+        (
+            Method::POST,
+            "/api/channels",
+            json!({ "name": "a\nb", "kind": "voice" }),
+        ),
+        (
+            Method::POST,
+            "/api/dev/login",
             json!({ "displayName": "a", "pubkey": "k".repeat(4097) }),
         ),
     ];

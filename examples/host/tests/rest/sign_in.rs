@@ -104,14 +104,17 @@ async fn signing_in_by_name_gives_a_token_that_works() {
                 .await,
         )
     };
-    let first =
-        sign_in(json!({ "displayName": "Zoë".to_owned() + &"é".repeat(61), "pubkey": "key" }))
-            .await;
-    let again = sign_in(json!({ "displayName": "Zoë", "pubkey": "key" })).await;
+    let key = "a login key of enough bytes";
+    let long = "Zoë".to_owned() + &"é".repeat(61);
+    let first = sign_in(json!({ "displayName": long, "loginKey": key })).await;
+    let again = sign_in(json!({ "displayName": "Zoë", "loginKey": key, "pubkey": "p" })).await;
     assert_eq!(first["userId"], again["userId"]);
-    for pubkey in [json!(""), Value::Null] {
-        let other = sign_in(json!({ "displayName": "Zoë", "pubkey": pubkey })).await;
-        assert_ne!(other["userId"], again["userId"]);
+    for other in [
+        json!({ "displayName": "Zoë", "pubkey": "p" }),
+        json!({ "displayName": "Zoë", "pubkey": "p", "loginKey": null }),
+        json!({ "displayName": "Zoë", "pubkey": "p", "loginKey": "another key of enough bytes" }),
+    ] {
+        assert_ne!(sign_in(other).await["userId"], again["userId"]);
     }
     let uri = format!("/ws?access_token={}", first["token"].as_str().unwrap());
     let user = fixture
@@ -131,7 +134,8 @@ async fn pages_from_elsewhere_cannot_sign_in_on_a_loopback_address() {
             .body(r#"{"displayName":"Eve"}"#.into())
             .unwrap()
     };
-    let local = Fixture::new(DevLogin::Local).await.host;
+    let fixture = Fixture::new(DevLogin::Local).await;
+    let local = &fixture.host;
     let (here, elsewhere) = ("http://localhost:8080", "http://rebound.example:8080");
     assert_eq!(
         local
@@ -153,11 +157,42 @@ async fn pages_from_elsewhere_cannot_sign_in_on_a_loopback_address() {
         StatusCode::BAD_REQUEST,
         "what a page may send unasked"
     );
-    let open = Fixture::new(DevLogin::Anybody).await.host;
+    let open = Fixture::new(DevLogin::Anybody).await;
     assert_eq!(
-        open.respond(login(elsewhere, "application/json"))
+        open.host
+            .respond(login(elsewhere, "application/json"))
             .await
             .status(),
         StatusCode::OK
     );
+}
+
+#[tokio::test]
+async fn no_answer_shows_a_login_key() {
+    let fixture = Fixture::new(DevLogin::Local).await;
+    for key in [
+        json!("hunter2"),
+        json!("hunter2".repeat(20)),
+        json!(["hunter2"]),
+        json!({ "hunter2": "hunter2" }),
+        json!(4_242_424_242_424_242_u64),
+        json!(true),
+    ] {
+        let content = json!({ "displayName": "Ada", "loginKey": key }).to_string();
+        let answer = fixture
+            .send(Method::POST, "/api/dev/login", Some(&content))
+            .await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{key}");
+        let said = body(&answer).to_string();
+        assert!(
+            !said.contains("hunter2") && !said.contains("4242"),
+            "{said}"
+        );
+        assert!(said.contains("16 to 128 bytes"), "{said}");
+    }
+    let content = json!({ "displayName": "Ada", "loginKey": "hunter2 and enough" }).to_string();
+    let answer = fixture
+        .send(Method::POST, "/api/dev/login", Some(&content))
+        .await;
+    assert!(!body(&answer).to_string().contains("hunter2"));
 }

@@ -110,11 +110,13 @@ fn mistakes_are_refused() {
     for (text, expected) in [
         (
             "[turn]\nhost = \"two words\"",
-            "[turn] host = \"two words\": must be a host name or an IP address, in quotes",
+            "[turn] host = \"two words\": must be a host name or an IP address, in quotes, and this one \
+             has a host that is neither a name nor an IP address",
         ),
         (
             "[turn]\nhost = \"[192.0.2.7\"",
-            "[turn] host = \"[192.0.2.7\": must be a host name or an IP address, in quotes",
+            "[turn] host = \"[192.0.2.7\": must be a host name or an IP address, in quotes, and this one \
+             has no IPv6 address in its brackets",
         ),
         (
             "[turn]\nport = 65536",

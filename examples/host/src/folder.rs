@@ -1,0 +1,131 @@
+//! The data folder, and who uses it.
+//!
+//! Any number of processes may open the folder at the same time, and one of them may be a server.
+//! Two locks say so. Both end with their process, however it ends.
+
+use std::{
+    fs::{File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use tokio::time::sleep;
+
+use crate::{Options, files};
+
+/// Held while a process makes the files that are missing and brings the database up to date. Two
+/// that did so at the same time would find each other's half-made files.
+const OPENING: &str = "opening.lock";
+
+/// Held while a server runs. Two servers on one folder would each have half of every channel.
+const SERVING: &str = "server.lock";
+
+/// How long another process may take to open the folder.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often the lock is tried. The standard library has no wait with a time limit.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// The data folder. It is there, and no other process is making files in it.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    _opening: Option<File>,
+}
+
+/// The right to be the only server on a folder.
+#[derive(Debug)]
+pub(crate) struct SoleServer {
+    _serving: Option<File>,
+}
+
+impl Folder {
+    /// Makes the folder if it is not there, and waits until no other process is making its files.
+    pub(crate) async fn open(options: &Options) -> anyhow::Result<Self> {
+        let path = &options.data_dir;
+        files::create_dir(path)
+            .with_context(|| format!("cannot create the folder {}", path.display()))?;
+        let lock = path.join(OPENING);
+        let begun = Instant::now();
+        loop {
+            match try_lock(&lock)? {
+                Locked::Ours(opening) => {
+                    return Ok(Self {
+                        path: path.clone(),
+                        _opening: opening,
+                    });
+                }
+                Locked::Others if begun.elapsed() < PATIENCE => sleep(LOOK_AGAIN).await,
+                Locked::Others => bail!(
+                    "another process has been opening the data folder {} for {} s",
+                    path.display(),
+                    PATIENCE.as_secs()
+                ),
+            }
+        }
+    }
+
+    /// As [`open`](Self::open), for a command that works beside a server. If no flag names the
+    /// folder, it must be there already: a command that makes one has most likely missed the one
+    /// that the server uses.
+    pub(crate) async fn open_beside_server(options: &Options) -> anyhow::Result<Self> {
+        let path = &options.data_dir;
+        let is_new = !path.exists();
+        if is_new && !options.data_dir_is_named {
+            bail!(
+                "there is no data folder {}; name the server's with --data-dir or UNITED_DATA_DIR",
+                path.display()
+            );
+        }
+        if is_new {
+            tracing::warn!(
+                "the data folder {} is new; start the server with the same --data-dir",
+                path.display()
+            );
+        }
+        Self::open(options).await
+    }
+
+    /// Claims the folder for this server.
+    pub(crate) fn serve(&self) -> anyhow::Result<SoleServer> {
+        match try_lock(&self.path.join(SERVING))? {
+            Locked::Ours(serving) => Ok(SoleServer { _serving: serving }),
+            Locked::Others => bail!(
+                "another server uses the data folder {}; stop it, or give this one another \
+                 --data-dir",
+                self.path.display()
+            ),
+        }
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+enum Locked {
+    /// `None` if the file system has no locks.
+    Ours(Option<File>),
+    Others,
+}
+
+fn try_lock(path: &Path) -> anyhow::Result<Locked> {
+    let file =
+        files::open_lock(path).with_context(|| format!("{}: cannot be opened", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Locked::Ours(Some(file))),
+        Err(TryLockError::WouldBlock) => Ok(Locked::Others),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+            tracing::warn!(
+                "{}: this file system has no locks; do not run two servers on it",
+                path.display()
+            );
+            Ok(Locked::Ours(None))
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{}: cannot be locked", path.display()))
+        }
+    }
+}
