@@ -189,10 +189,10 @@ test('a user without a track is muted, after the microphone had the time to star
   client.leave();
   client.setTrack(null);
   await pass(5_000);
+  const before = all('voiceStateUpdate').length;
   const joined = client.join('general');
   admit('general', 'me-2');
   await joined;
-  const before = all('voiceStateUpdate').length;
   client.setTrack(new FakeTrack());
   await pass(5_000);
   assert.equal(all('voiceStateUpdate').length, before, 'a microphone that starts in time mutes nobody');
