@@ -35,7 +35,8 @@ const EXIT_REASONS = new Map([['VOICE_LEAVE_REASON_KICKED', 'kicked'], ['VOICE_L
  * @property {boolean} deafened
  * @property {boolean} speaking
  * @property {string} connection the audio connection: `none`, `connecting`, `connected`, `silent`,
- *   `interrupted`, `failed` or `unavailable`. `silent`: it is up, but nothing comes from somebody that is not muted
+ *   `interrupted`, `failed` or `unavailable`. `silent`: it is up, but nothing comes from somebody
+ *   that is not muted
  */
 
 /**
