@@ -55,8 +55,8 @@ export class IceServers {
    * Plans what follows {@link set}.
    *
    * @param {boolean} now whether connections through a relay use the servers at once. If not, these
-   *   use them after three quarters of the time that their own credentials have left: the server has
-   *   given new ones, and sees no reason to remind us
+   *   use them after three quarters of the time that their own credentials have left: the server
+   *   has given new ones, and sees no reason to remind us
    */
   renew(now) {
     if (now) {

@@ -40,8 +40,8 @@ export function quality(now: ConnectionNumbers, before?: ConnectionNumbers): 'go
 export type SignalingState = 'idle' | 'connecting' | 'online' | 'waiting' | 'refused';
 
 /**
- * The audio connection to a participant. `silent`: it is up, but nothing comes in from somebody that
- * is not muted. `unavailable`: the browser can't make one, see the event `audiounavailable`.
+ * The audio connection to a participant. `silent`: it is up, but nothing comes in from somebody
+ * that is not muted. `unavailable`: the browser can't make one, see the event `audiounavailable`.
  */
 export type AudioConnection = 'none' | 'connecting' | 'connected' | 'silent' | 'interrupted' | 'failed' | 'unavailable';
 

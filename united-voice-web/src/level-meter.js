@@ -1,6 +1,6 @@
 /**
- * Measures how loud a stream is: by an audio worklet, or by an analyser if the browser can't load or
- * run the worklet.
+ * Measures how loud a stream is: by an audio worklet, or by an analyser if the browser can't load
+ * or run the worklet.
  */
 
 /** The analyser is read by a timer, which browsers slow down in hidden tabs. */
@@ -33,8 +33,8 @@ export class LevelMeter {
     const source = this.#context.createMediaStreamSource(stream);
     this.#source = source;
     try {
-      // A bundle that is no module has no address, so this may throw. Bundlers look for exactly this
-      // form of the default.
+      // A bundle that is no module has no address, so this may throw. Bundlers look for exactly
+      // this form of the default.
       const url = this.#workletUrl ?? new URL('./voice-activity-worklet.js', import.meta.url);
       this.#loaded ??= this.#context.audioWorklet.addModule(url);
       await this.#loaded;

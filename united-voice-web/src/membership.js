@@ -9,7 +9,7 @@ const REJOIN_DELAY_MS = 2_000;
 /** The pause before a refused leave is sent again. Each further pause is twice as long. */
 const FIRST_LEAVE_DELAY_MS = 300;
 /** If the server refuses this many times, closing the connection tells it. */
-const MAX_LEAVE_ATTEMPTS = 4;
+const MAX_LEAVE_REFUSALS = 4;
 
 export class Membership {
   #signaling;
@@ -133,22 +133,22 @@ export class Membership {
   async #sayLeave(channelId) {
     const owed = {};
     this.#owed = owed;
-    for (let attempt = 0; this.#owed === owed; attempt += 1) {
-      if (attempt === MAX_LEAVE_ATTEMPTS) {
-        this.#signaling.reset();
-        return;
+    for (let refusals = 0; this.#owed === owed;) {
+      // A join moves the user, and ends this. If it is refused, the leave is still owed.
+      if (refusals === 0 || this.#joins === 0) {
+        try {
+          await this.#signaling.request('voiceLeaveRequest', { channelId });
+          break;
+        } catch (error) {
+          refusals += 1;
+          // A connection that is lost ends the stay as well.
+          if (!error.retryable || ['TIMEOUT', 'OFFLINE'].includes(error.code)) break;
+          if (refusals === MAX_LEAVE_REFUSALS && this.#owed === owed) this.#signaling.reset();
+        }
       }
-      if (attempt > 0) await pause(FIRST_LEAVE_DELAY_MS * 2 ** (attempt - 1));
-      if (this.#owed !== owed) return;
-      // A join moves the user. If it is refused, the leave is still owed.
-      if (attempt > 0 && this.#joins > 0) continue;
-      try {
-        await this.#signaling.request('voiceLeaveRequest', { channelId });
-        if (this.#owed === owed) this.#owed = null;
-      } catch (error) {
-        if (!error.retryable && this.#owed === owed) this.#owed = null;
-      }
+      await pause(FIRST_LEAVE_DELAY_MS * 2 ** (refusals - 1));
     }
+    if (this.#owed === owed) this.#owed = null;
   }
 }
 

@@ -49,7 +49,7 @@ export const MAX_RECOVERY_DELAY_MS = 20_000;
  */
 export const MICROPHONE_WAIT_MS = 2_000;
 const MAX_EARLY_CANDIDATES = 128;
-/** How many connections we make at once in place of useless ones to one user, and the pause then. */
+/** How many new connections to one user replace useless ones at once, and the pause after those. */
 const RENEWALS_AT_ONCE = 3;
 const RENEWAL_PAUSE_MS = 5_000;
 
@@ -133,7 +133,7 @@ export class Mesh {
     for (const peer of this.#peers.values()) {
       peer.setTrack(track);
       if (!isFirst || peer.healthy || this.#lingering.has(peer.userId)) continue;
-      // Browsers show their real addresses only to connections made after the microphone was allowed.
+      // Browsers give their real addresses only to connections made with a microphone allowed.
       const waitMs = Math.max(0, peer.madeAt + MICROPHONE_WAIT_MS - this.#now());
       this.#schedule(peer.userId, waitMs, () => { if (!peer.healthy) this.#offerInstead(peer.userId); });
     }

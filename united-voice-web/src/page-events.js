@@ -3,7 +3,8 @@
  *
  * A socket may have died without a word during any of that. And a browser that freezes a page stops
  * its code, but goes on answering the server's pings for it. So a frozen page would stay in the
- * channel, deaf and mute. It therefore disconnects when it is frozen, and comes back when it goes on.
+ * channel, deaf and mute. It therefore disconnects when it is frozen, and comes back when it goes
+ * on.
  */
 export class PageEvents {
   #document;

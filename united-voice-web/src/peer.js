@@ -33,7 +33,7 @@ export function isPolite(ownSessionId, otherSessionId) {
   return ownSessionId < otherSessionId;
 }
 
-/** Our DTLS role, `active` or `passive`, after an answer with this `a=setup` line; `''` if it has none. */
+/** Our DTLS role after an answer: `active`, `passive`, or `''` if the answer has no `a=setup`. */
 export function dtlsRole(answer, answerIsOurs) {
   const role = /^a=setup:(active|passive)\s*$/m.exec(answer)?.[1] ?? '';
   if (role === '' || answerIsOurs) return role;
@@ -265,7 +265,7 @@ export class Peer {
       });
   }
 
-  /** A step without which there is no next one: if it fails, the signaling state stays where it is. */
+  /** A step without which there is no next one: if it fails, the signaling state stays as it is. */
   #negotiate(step) {
     this.#enqueue(step, () => this.#hooks.stuck(this, 'refused'));
   }

@@ -1,6 +1,6 @@
 /**
- * How envelopes travel: over a WebSocket in their JSON form (subprotocol `united.voice.v1.json`), or
- * over a connection of the host's own.
+ * How envelopes travel: over a WebSocket in their JSON form (subprotocol `united.voice.v1.json`),
+ * or over a connection of the host's own.
  */
 
 export const SUBPROTOCOL = 'united.voice.v1.json';

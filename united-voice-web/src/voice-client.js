@@ -34,8 +34,9 @@ const EXIT_REASONS = new Map([['VOICE_LEAVE_REASON_KICKED', 'kicked'], ['VOICE_L
  * @property {boolean} muted
  * @property {boolean} deafened
  * @property {boolean} speaking
- * @property {'none'|'connecting'|'connected'|'silent'|'interrupted'|'failed'|'unavailable'} connection
- *   the audio connection. `silent`: it is up, but nothing comes from somebody that is not muted
+ * @property {string} connection the audio connection: `none`, `connecting`, `connected`, `silent`,
+ *   `interrupted`, `failed` or `unavailable`. `silent`: it is up, but nothing comes from somebody
+ *   that is not muted
  */
 
 /**
@@ -54,8 +55,8 @@ const EXIT_REASONS = new Map([['VOICE_LEAVE_REASON_KICKED', 'kicked'], ['VOICE_L
  * - `peererror` `{ userId, error }`: a step of a negotiation failed. The connection may come up all
  *   the same, so this is for logs
  * - `iceerror` `{ userId, code, text, url }`: a STUN or TURN server refused or did not answer
- * - `audiounavailable` `{ userId, reason, error }`: the browser can make no audio connection to this
- *   user, or to anybody (`userId` is `null`); the reason is `unsupported` or `failed`
+ * - `audiounavailable` `{ userId, reason, error }`: the browser can make no audio connection to
+ *   this user, or to anybody (`userId` is `null`); the reason is `unsupported` or `failed`
  */
 export class VoiceClient extends EventTarget {
   #signaling;

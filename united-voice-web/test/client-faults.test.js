@@ -84,6 +84,18 @@ test('a leave that was refused for good, or overtaken by a join, is not asked ag
   assert.equal(client.channelId, 'general');
 });
 
+test('a leave that is owed does not end the connection while a join takes its time', async () => {
+  const { client } = await inChannel();
+  client.leave();
+  refuse('voiceLeaveRequest', 'RATE_LIMITED');
+  await settle();
+  const joined = client.join('lounge');
+  await pass(9_000);
+  admit('lounge', 'me-2');
+  assert.equal((await joined).channelId, 'lounge');
+  assert.equal(FakeWebSocket.made.length, 1);
+});
+
 test('a leave is still owed if the join after it is refused', async () => {
   const { client } = await inChannel();
   client.leave();
@@ -189,10 +201,10 @@ test('a user without a track is muted, after the microphone had the time to star
   client.leave();
   client.setTrack(null);
   await pass(5_000);
+  const before = all('voiceStateUpdate').length;
   const joined = client.join('general');
   admit('general', 'me-2');
   await joined;
-  const before = all('voiceStateUpdate').length;
   client.setTrack(new FakeTrack());
   await pass(5_000);
   assert.equal(all('voiceStateUpdate').length, before, 'a microphone that starts in time mutes nobody');

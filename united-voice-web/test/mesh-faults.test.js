@@ -246,6 +246,10 @@ test('when the microphone comes late, connections that are not up begin anew', a
   world.mesh.setTrack({ kind: 'audio' });
   await pass(world, 500);
   assert.deepEqual(world.offers().map(({ targetUserId }) => targetUserId), ['u', 'v', 'u']);
+  await pass(world, 5_000);
+  world.mesh.setTrack({ kind: 'another' });
+  await pass(world, 500);
+  assert.equal(world.offers().length, 3, 'another microphone reveals no more addresses');
 });
 
 test('when the microphone comes at once, connections have the time to come up', async () => {

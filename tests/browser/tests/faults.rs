@@ -1,11 +1,11 @@
-//! What breaks in people's hands. The client's own rules are the same on every server, so one server
-//! is enough here.
+//! What breaks in people's hands. The client's own rules are the same on every server, so one
+//! server is enough here.
 
 use std::time::Duration;
 
 use serde_json::json;
 use united_voice_browser::{
-    Browser, Microphones, Proxy, ServerKind, Tab, server, until, until_within,
+    Browser, Link, Microphones, Proxy, ServerKind, Tab, server, until, until_within,
 };
 
 /// A client asks a quiet connection after 20 s and waits 8 s for the answer.
@@ -71,20 +71,26 @@ async fn a_connection_that_carries_nothing_is_replaced() {
         let before = ada.link("Bea").await.expect("Ada hears Bea");
         let remember = "window.states = new Set();
             const { client } = window.unitedVoice;
-            client.addEventListener('roster', () => client.participants.forEach(({ connection }) => states.add(connection)))";
+            const note = ({ connection }) => states.add(connection);
+            client.addEventListener('roster', () => client.participants.forEach(note))";
         let () = ada.evaluate(remember, Vec::new()).await;
 
         let silence = "for (const connection of connections)
             for (const sender of connection.getSenders()) await sender.replaceTrack(null)";
         let () = bea.evaluate(silence, Vec::new()).await;
-        until("Ada to hear Bea over a new connection", async || {
-            match ada.link("Bea").await {
-                Some(link) if link.connection_id != before.connection_id && link.total_audio_energy > 1e-3 => Ok(()),
+        until(
+            "Ada to hear Bea over a new connection",
+            async || match ada.link("Bea").await {
+                Some(link) if link.connection_id != before.connection_id && audible(&link) => {
+                    Ok(())
+                }
                 other => Err(format!("{other:?}")),
-            }
-        })
+            },
+        )
         .await;
-        let silent: bool = ada.evaluate("return states.has('silent')", Vec::new()).await;
+        let silent: bool = ada
+            .evaluate("return states.has('silent')", Vec::new())
+            .await;
         assert!(silent, "the client never said that Bea is silent");
     })
     .await;
@@ -168,9 +174,7 @@ async fn a_frozen_page_is_out_of_the_channel_until_it_goes_on() {
             .map_or(0, |link| link.packets_received);
         until("Ada to hear Bea again", async || {
             match ada.link("Bea").await {
-                Some(link) if link.packets_received != heard && link.total_audio_energy > 1e-3 => {
-                    Ok(())
-                }
+                Some(link) if link.packets_received != heard && audible(&link) => Ok(()),
                 other => Err(format!("{other:?}")),
             }
         })
@@ -197,6 +201,11 @@ async fn a_newcomer_learns_who_speaks() {
             .await;
     })
     .await;
+}
+
+/// Whether a sound came in, which is more than the first noise of a new line.
+fn audible(link: &Link) -> bool {
+    link.total_audio_energy > 1e-3
 }
 
 async fn session(tab: &Tab<'_>) -> String {
