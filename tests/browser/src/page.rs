@@ -190,9 +190,12 @@ impl Tab<'_> {
     }
 
     /// The text of the element with this `data-testid`; `None` if the element is hidden or empty.
+    /// The marks that isolate names from the text around them are dropped, as Chromium does by
+    /// itself.
     pub async fn text(&self, test_id: &str) -> Option<String> {
         let text = "const place = document.querySelector(`[data-testid='${arguments[0]}']`);
-            return place?.checkVisibility() ? place.innerText.trim() || null : null";
+            const text = place?.checkVisibility() ? place.innerText : '';
+            return text.replace(/[\\u2068\\u2069]/g, '').trim() || null";
         self.evaluate(text, vec![json!(test_id)]).await
     }
 
