@@ -9,6 +9,7 @@ mod hygiene;
 mod layout;
 mod mesh;
 mod microphone;
+mod path;
 mod reconnection;
 mod relay;
 mod relayed;
