@@ -86,6 +86,34 @@ async fn all_icons_stay_while_the_server_is_down() {
     .await;
 }
 
+/// Browsers write the address of a WebSocket that can't be opened to the console, and the address
+/// has the token.
+#[tokio::test]
+async fn no_token_gets_into_the_console_while_the_server_is_down() {
+    let server = server(ServerKind::Axum).await;
+    Browser::run(Microphones::Beep, async |browser| {
+        let tab = browser.tab().await;
+        tab.join(&server, "Ada", "general").await;
+        tab.shows(&["Ada"]).await;
+        drop(server);
+        let mut console = Vec::new();
+        until("three attempts to connect", async || {
+            console.extend(browser.take_console().await);
+            let attempts = console.iter().filter(|line| line.contains("healthz"));
+            if attempts.count() >= 3 {
+                Ok(())
+            } else {
+                Err(format!("{console:?}"))
+            }
+        })
+        .await;
+        for line in &console {
+            assert!(!line.contains("access_token"), "{line}");
+        }
+    })
+    .await;
+}
+
 async fn says_aloud(tab: &Tab<'_>, words: &str) {
     until(&format!("the announcement {words:?}"), async || {
         let text = "return document.getElementById('announcements').textContent
