@@ -17,8 +17,8 @@ const BOUNDS: [Bounds; 6] = [
     Bounds::new(Metric::RelayLarge, 1.35, 1.15),
     Bounds::new(Metric::RateCpu, 1.35, 1.15),
     Bounds::new(Metric::RateMedian, 1.25, 1.10),
-    Bounds::new(Metric::Delivery, 1.25, 1.10),
-    Bounds::new(Metric::JoinsPerSecond, 0.6, 0.8),
+    Bounds::new(Metric::Delivery, 1.10, 0.90),
+    Bounds::new(Metric::JoinsPerSecond, 0.7, 0.8),
 ];
 
 impl Bounds {
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(less.verdict(1.1), "");
         assert_eq!(less.verdict(1.2), " (goal missed)");
         assert!(less.verdict(1.4).contains("misses"));
-        let more = Bounds::new(Metric::JoinsPerSecond, 0.6, 0.8);
+        let more = Bounds::new(Metric::JoinsPerSecond, 0.7, 0.8);
         assert_eq!(more.verdict(0.9), "");
         assert!(more.verdict(0.5).contains("misses"));
     }
