@@ -17,8 +17,8 @@
 //!   `Sink` of frames that [`drive`] and
 //!   [`ConnectionMachine`](united_voice_core::ConnectionMachine) work with.
 //! - [`upgrade_framed`] is for servers that are built from the services of `actix-http` and have
-//!   tens of thousands of connections. It takes the connection out of Actix, so an idle one costs
-//!   some 10 KiB less. It also cuts the connection of a client that does not read.
+//!   tens of thousands of connections. It takes the connection out of Actix, whose buffers an idle
+//!   one then does not hold. It also cuts the connection of a client that does not read.
 //!
 //! In an ordinary handler Actix keeps the connection. If a client reads nothing, it loses its seat
 //! as always. But Actix closes a connection only after it has written what it holds, here at most
@@ -71,7 +71,7 @@ use united_voice_core::{Codec, Limits, UserId, VoiceDirectory, VoiceServer, driv
 pub use self::{
     connection::Connection,
     framed::{answer_framed, upgrade_framed},
-    message::handshake,
+    message::{handshake, response},
 };
 pub use united_voice_websocket::{Handshake, HandshakeError, WebSocket};
 

@@ -3,6 +3,7 @@
 
 use actix_http::{RequestHead, Response, StatusCode, Version};
 use bytes::Bytes;
+use http::header::CONNECTION;
 use united_voice_websocket::{Handshake, HandshakeError};
 
 /// Checks a request for a WebSocket, for [`upgrade_framed`](crate::upgrade_framed), or for a host
@@ -26,12 +27,17 @@ pub fn handshake(request: &RequestHead) -> Result<Handshake, HandshakeError> {
     Handshake::new(&copy.into_parts().0)
 }
 
-/// Converts an answer to Actix's type.
-pub(crate) fn response(answer: http::Response<Bytes>) -> Response<Bytes> {
+/// Converts an answer to Actix's type, for [`answer_framed`](crate::answer_framed): one of
+/// [`HandshakeError::response`], or one of a host that uses the newer crate itself.
+pub fn response(answer: http::Response<Bytes>) -> Response<Bytes> {
     let (head, body) = answer.into_parts();
     let status = StatusCode::from_u16(head.status.as_u16())
         .expect("a valid status is valid in both versions");
     let mut response = Response::build(status);
+    if head.headers.get(CONNECTION).is_some_and(|it| it == "close") {
+        // Actix closes the connection only if it is told so, and writes this header itself.
+        response.force_close();
+    }
     for (name, value) in &head.headers {
         response.append_header((name.as_str(), value.as_bytes()));
     }

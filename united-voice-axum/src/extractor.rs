@@ -147,8 +147,9 @@ mod tests {
     /// The memory of an idle connection is mostly its task.
     #[test]
     fn the_task_has_room_for_one_connection() {
-        let server = VoiceServer::builder(OpenDirectory).build().unwrap();
-        let user = UserId::new("ada").unwrap();
+        let server = VoiceServer::builder(OpenDirectory).build();
+        let server = server.expect("the default limits are valid");
+        let user = UserId::new("ada").expect("a short id");
         let connection = hyper::upgrade::on(Request::new(()));
         let task = talk::<_, TcpStream>(server.clone(), user.clone(), None, connection);
         let io = tokio::io::join(tokio::io::empty(), tokio::io::sink());

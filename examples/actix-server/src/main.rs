@@ -24,7 +24,7 @@ use actix_web::{
 };
 use anyhow::Context as _;
 use http::{Method, StatusCode};
-use united_voice_actix::{Handshake, answer_framed, handshake, upgrade_framed};
+use united_voice_actix::{Handshake, answer_framed, response, upgrade_framed};
 use united_voice_core::UserId;
 use united_voice_host::{Host, Lingering, LingeringStream, MAX_BODY_BYTES, Serving, run};
 
@@ -97,7 +97,7 @@ async fn rest(host: Data<Host>, request: HttpRequest, body: Payload) -> HttpResp
         Ok(request) => host.respond_to(request.into_parts().0, body).await,
         Err(_) => Host::refuse(),
     };
-    message::response(answer).map_into_boxed_body().into()
+    response(answer).map_into_boxed_body().into()
 }
 
 /// Answers a request to leave HTTP. `socket` also has the bytes that were read behind the request.
@@ -109,7 +109,7 @@ async fn upgrade(host: Arc<Host>, request: Request, mut socket: Socket) -> actix
         }
         Err(answer) => {
             // A client that disconnects before it has its answer is not worth a log line.
-            let _ = answer_framed(message::response(answer), &mut socket).await;
+            let _ = answer_framed(response(answer), &mut socket).await;
         }
     }
     Ok(())
@@ -124,12 +124,7 @@ async fn admit(
     if request.method() != Method::GET || request.uri().path() != "/ws" {
         return Err(host.respond(request).await);
     }
-    let handshake = handshake(head);
-    let refusal = handshake.as_ref().err().copied();
-    let user = host
-        .admit(request.headers(), request.uri(), refusal)
-        .await?;
-    handshake
-        .map(|handshake| (user, handshake))
-        .map_err(|_| Host::refuse())
+    let (head, _) = request.into_parts();
+    let handshake = Handshake::new(&head);
+    host.admit(&head.headers, &head.uri, handshake).await
 }

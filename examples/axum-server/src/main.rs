@@ -12,8 +12,7 @@ use std::{pin::pin, process::ExitCode, sync::Arc};
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{self, DefaultBodyLimit, FromRequest as _, State},
-    http::request::Parts,
+    extract::{self, DefaultBodyLimit, FromRequest as _, FromRequestParts as _, State},
     response::Response,
     routing::get,
 };
@@ -64,7 +63,8 @@ async fn requests(stream: LingeringStream, app: TowerToHyperService<Router>, shu
         .header_read_timeout(None)
         .max_buf_size(MAX_HEAD_BYTES)
         // Otherwise hyper reads on while a request is answered, to learn early of a client that has
-        // gone. That takes a second buffer of 8 KiB for each request, and answers take no time.
+        // gone. That takes a second buffer of 8 KiB for each request. A client that has gone costs no more than
+        // its answer.
         .half_close(true)
         .serve_connection(TokioIo::new(stream), app)
         .with_upgrades();
@@ -90,14 +90,13 @@ fn app(host: Arc<Host>) -> Router {
 }
 
 /// Answers a request for a WebSocket.
-async fn voice(
-    State(host): State<Arc<Host>>,
-    request: VoiceUpgrade<LingeringStream>,
-    head: Parts,
-) -> Response {
-    let refusal = request.refusal();
-    match host.admit(&head.headers, &head.uri, refusal).await {
-        Ok(user) => upgrade(host.voice(), user, request),
+async fn voice(State(host): State<Arc<Host>>, request: extract::Request) -> Response {
+    // As an argument of this function, the head would be a copy.
+    let (mut head, _) = request.into_parts();
+    let Ok(request) = VoiceUpgrade::<LingeringStream>::from_request_parts(&mut head, &()).await;
+    let request = request.refusal().map_or(Ok(request), Err);
+    match host.admit(&head.headers, &head.uri, request).await {
+        Ok((user, request)) => upgrade(host.voice(), user, request),
         Err(answer) => answer.map(Body::from),
     }
 }

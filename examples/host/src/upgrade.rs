@@ -7,8 +7,8 @@ use united_voice_websocket::HandshakeError;
 use crate::{Host, Response, descriptors, error::ApiError};
 
 impl Host {
-    /// Finds the user that asks for a WebSocket on `/ws`. `refusal` is what is wrong with the
-    /// request otherwise, if anything is.
+    /// Finds the user that asks for a WebSocket on `/ws`. `request` is what the handshake made of
+    /// the request, or what is wrong with it. If the user may have a WebSocket, it is returned.
     ///
     /// # Errors
     ///
@@ -19,17 +19,18 @@ impl Host {
     /// # Cancel safety
     ///
     /// Dropping the future leaves nothing behind.
-    pub async fn admit(
+    pub async fn admit<T>(
         &self,
         headers: &HeaderMap,
         uri: &Uri,
-        refusal: Option<HandshakeError>,
-    ) -> Result<UserId, Response> {
+        request: Result<T, HandshakeError>,
+    ) -> Result<(UserId, T), Response> {
         let user = self.authenticate(headers, uri).await?;
-        match refusal {
-            None if descriptors::have_room() => Ok(user),
-            None => Err(ApiError::Crowded.into_response()),
-            Some(refusal) => Err(ApiError::Handshake(refusal).into_response()),
+        let request = request.map_err(|error| ApiError::Handshake(error).into_response())?;
+        if descriptors::have_room() {
+            Ok((user, request))
+        } else {
+            Err(ApiError::Crowded.into_response())
         }
     }
 }

@@ -67,5 +67,5 @@ fn axe() -> String {
         .expect("a test lies in {target}/{profile}/deps");
     let path: PathBuf = target.join("axe/node_modules/axe-core/axe.min.js");
     fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}. Run ./scripts/install-axe", path.display()))
+        .unwrap_or_else(|error| panic!("{}: {error}. Run ./scripts/install-npm tests/browser/axe axe", path.display()))
 }

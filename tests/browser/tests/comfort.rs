@@ -66,12 +66,7 @@ async fn the_microphone_is_tested_before_a_call() {
 
 #[tokio::test]
 async fn all_icons_stay_while_the_server_is_down() {
-    let server = server(ServerKind::Axum).await;
-    Browser::run(Microphones::Beep, async |browser| {
-        let tab = browser.tab().await;
-        tab.join(&server, "Ada", "general").await;
-        tab.shows(&["Ada"]).await;
-        drop(server);
+    while_the_server_is_down(async |_, tab| {
         tab.says("status", "Reconnecting").await;
         // This icon was not shown before.
         tab.click("mute").await;
@@ -90,12 +85,7 @@ async fn all_icons_stay_while_the_server_is_down() {
 /// has the token.
 #[tokio::test]
 async fn no_token_gets_into_the_console_while_the_server_is_down() {
-    let server = server(ServerKind::Axum).await;
-    Browser::run(Microphones::Beep, async |browser| {
-        let tab = browser.tab().await;
-        tab.join(&server, "Ada", "general").await;
-        tab.shows(&["Ada"]).await;
-        drop(server);
+    while_the_server_is_down(async |browser, _| {
         let mut console = Vec::new();
         until("three attempts to connect", async || {
             console.extend(browser.take_console().await);
@@ -110,6 +100,19 @@ async fn no_token_gets_into_the_console_while_the_server_is_down() {
         for line in &console {
             assert!(!line.contains("access_token"), "{line}");
         }
+    })
+    .await;
+}
+
+/// Runs a test with a tab whose user is in a call, and whose server has just ended.
+async fn while_the_server_is_down(test: impl AsyncFnOnce(&Browser, &Tab<'_>)) {
+    let server = server(ServerKind::Axum).await;
+    Browser::run(Microphones::Beep, async |browser| {
+        let tab = browser.tab().await;
+        tab.join(&server, "Ada", "general").await;
+        tab.shows(&["Ada"]).await;
+        drop(server);
+        test(browser, &tab).await;
     })
     .await;
 }

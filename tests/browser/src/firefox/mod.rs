@@ -61,7 +61,8 @@ impl Firefox {
         fs::write(profile.join("user.js"), include_str!("user.js"))
             .expect("the directory is writable");
         let sound = SoundDevice::start(home.path()).await;
-        let mut process = Command::new("firefox-esr")
+        let mut command = Command::new("firefox-esr");
+        command
             .args(["--headless", "--no-remote", "--remote-debugging-port=0"])
             .arg("--profile")
             .arg(&profile)
@@ -72,18 +73,8 @@ impl Firefox {
             .env("MOZ_CRASHREPORTER_DISABLE", "1")
             // Without this, Firefox ignores the setting of another server for its own lists.
             .env("MOZ_REMOTE_SETTINGS_DEVTOOLS", "1")
-            .env_remove("DBUS_SESSION_BUS_ADDRESS")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!(
-                    "firefox-esr can't be started ({error}). These tests need Firefox and a sound \
-                     server: on Debian, apt-get install firefox-esr pulseaudio"
-                )
-            });
+            .env_remove("DBUS_SESSION_BUS_ADDRESS");
+        let mut process = started(command);
         let url = eventually("Firefox to listen", async || {
             let ended = process.try_wait().expect("a child can be waited for");
             assert!(ended.is_none(), "Firefox ended at once: {ended:?}");
@@ -153,6 +144,21 @@ impl Firefox {
             .await
             .expect("a child can be waited for");
     }
+}
+
+/// Starts a program that ends when it is dropped, and whose output nobody reads.
+fn started(mut command: Command) -> Child {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    command.spawn().unwrap_or_else(|error| {
+        panic!(
+            "{command:?} can't be started ({error}). These tests need Firefox and a sound server: \
+             on Debian, apt-get install firefox-esr pulseaudio"
+        )
+    })
 }
 
 /// The URL in the file that Firefox writes once it listens.

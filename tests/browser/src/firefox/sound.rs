@@ -1,12 +1,11 @@
 //! A sound device for a machine that has none.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::path::{Path, PathBuf};
 
 use tokio::process::{Child, Command};
 use united_voice_scenarios::eventually;
+
+use super::started;
 
 /// A PulseAudio server that plays nothing. Firefox runs no audio graph without a sound device, so
 /// the page could not tell whether anybody speaks. Dropping it kills the process.
@@ -24,25 +23,16 @@ impl SoundDevice {
             "module-native-protocol-unix auth-anonymous=1 socket={}",
             socket.display()
         );
-        let mut process = Command::new("pulseaudio")
+        let mut command = Command::new("pulseaudio");
+        command
             // Read no configuration: the server has these modules and no others.
             .args(["-n", "--load=module-null-sink"])
             .arg(format!("--load={listen}"))
             .args(["--daemonize=no", "--use-pid-file=no", "--disable-shm=yes"])
             .args(["--exit-idle-time=-1", "--log-target=null"])
             .env("HOME", home)
-            .env("XDG_RUNTIME_DIR", home)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!(
-                    "pulseaudio can't be started ({error}). These tests need Firefox and a sound \
-                     server: on Debian, apt-get install firefox-esr pulseaudio"
-                )
-            });
+            .env("XDG_RUNTIME_DIR", home);
+        let mut process = started(command);
         eventually("pulseaudio to listen", async || {
             let ended = process.try_wait().expect("a child can be waited for");
             assert!(ended.is_none(), "pulseaudio ended at once: {ended:?}");
