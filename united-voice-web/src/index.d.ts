@@ -100,7 +100,10 @@ export interface VoiceEnvelope {
 export interface VoiceTransport {
   readonly state: 'connecting' | 'open' | 'closed';
   send(envelope: VoiceEnvelope): void;
-  /** The client needs this transport no longer: it was stopped, or the server does not answer. */
+  /**
+   * The client needs this transport no longer: it was stopped, the server does not answer, or the
+   * page is frozen (`code` is 4000).
+   */
   close(code?: number): void;
   onopen: (() => void) | null;
   /** Takes every envelope of the server. The client ignores payloads that are not voice. */
@@ -231,8 +234,8 @@ export class VoiceClient extends EventTarget {
    */
   retryNow(): void;
   /**
-   * Joins a channel and leaves the present one. Rejects with a `VoiceError`. A refused join changes
-   * nothing.
+   * Joins a channel and leaves the present one. Waits for the connection if there is none. Rejects
+   * with a `VoiceError`. A join that is refused, or lost with its connection, changes nothing.
    */
   join(channelId: string): Promise<{ channelId: string; qualityWarning: boolean }>;
   /** Leaves the channel at once. */
@@ -293,7 +296,10 @@ export class Microphone extends EventTarget {
   get interrupted(): boolean;
   /** The device in use; empty if unknown. */
   get deviceId(): string;
-  /** Starts the capture, or changes the device. Rejects with the error of `getUserMedia`. */
+  /**
+   * Starts the capture, or changes the device. Rejects with the error of `getUserMedia`. If `stop`
+   * or another start comes while the browser asks the user, this start has no effect.
+   */
   start(deviceId?: string): Promise<void>;
   stop(): void;
   set muted(muted: boolean);

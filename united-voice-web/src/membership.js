@@ -10,6 +10,8 @@ const REJOIN_DELAY_MS = 2_000;
 const FIRST_LEAVE_DELAY_MS = 300;
 /** If the server refuses this many times, closing the connection tells it. */
 const MAX_LEAVE_REFUSALS = 4;
+/** The codes of requests that ended with their connection. */
+const LOST = ['TIMEOUT', 'OFFLINE'];
 
 export class Membership {
   #signaling;
@@ -47,7 +49,13 @@ export class Membership {
     if (!this.#signaling.online) {
       return new Promise((resolve, reject) => { this.#waiter = { resolve, reject }; });
     }
-    return this.#requestJoin(channelId);
+    try {
+      return await this.#requestJoin(channelId);
+    } catch (error) {
+      // A join that fails changes nothing, so the next connection does not try it again.
+      if (this.#wanted === channelId && LOST.includes(error.code)) this.#wanted = this.#hooks.stay().channelId;
+      throw error;
+    }
   }
 
   /** Leaves a channel, the present or the wanted one. */
@@ -88,7 +96,7 @@ export class Membership {
       const joined = await this.#requestJoin(channelId);
       waiter?.resolve(joined);
     } catch (error) {
-      if (error.code === 'OFFLINE' && this.#wanted === channelId) {
+      if (LOST.includes(error.code) && this.#wanted === channelId) {
         this.#waiter ??= waiter; // the next connection tries again
       } else if (!waiter && error.retryable && this.#wanted === channelId) {
         this.#rejoinTimer = setTimeout(() => { if (this.#signaling.online) this.restore(); }, REJOIN_DELAY_MS);
@@ -114,7 +122,7 @@ export class Membership {
   }
 
   #joinFailed(channelId, error) {
-    if (this.#wanted !== channelId || ['TIMEOUT', 'OFFLINE'].includes(error.code)) return;
+    if (this.#wanted !== channelId || LOST.includes(error.code)) return;
     const stay = this.#hooks.stay();
     if (stay.sessionId !== '') {
       this.#wanted = stay.channelId; // the user is still in the present channel
@@ -142,7 +150,7 @@ export class Membership {
         } catch (error) {
           refusals += 1;
           // A connection that is lost ends the stay as well.
-          if (!error.retryable || ['TIMEOUT', 'OFFLINE'].includes(error.code)) break;
+          if (!error.retryable || LOST.includes(error.code)) break;
           if (refusals === MAX_LEAVE_REFUSALS && this.#owed === owed) this.#signaling.reset();
         }
       }

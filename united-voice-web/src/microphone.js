@@ -39,6 +39,8 @@ export class Microphone extends EventTarget {
   #pressed = false;
   #open = false;
   #noiseSuppression = true;
+  /** The number of the latest start or stop. */
+  #run = 0;
 
   /**
    * @param {AudioContext | null} context the audio graph of the meter; `null` if there is none
@@ -62,18 +64,25 @@ export class Microphone extends EventTarget {
   get deviceId() { return this.#captured?.getSettings?.().deviceId ?? ''; }
 
   /**
-   * Starts the capture, or changes the device.
+   * Starts the capture, or changes the device. If {@link stop} or another start comes while the
+   * browser asks the user, this start has no effect.
    * @throws {DOMException} the error of `getUserMedia`: `NotAllowedError`, `NotFoundError`,
    *   `NotReadableError`, …
    */
   async start(deviceId = '') {
     if (!globalThis.navigator?.mediaDevices) throw new DOMException('not a secure context', 'SecurityError');
+    const run = ++this.#run;
     const device = deviceId ? { deviceId: { ideal: deviceId } } : {};
     const stream = await navigator.mediaDevices.getUserMedia({ audio: { ...this.#processing(), ...device } });
-    this.stop();
-    this.#captured = stream.getAudioTracks()[0];
+    const [captured] = stream.getAudioTracks();
+    if (run !== this.#run) {
+      captured.stop();
+      return;
+    }
+    this.#release();
+    this.#captured = captured;
     this.#captured.onended = () => {
-      this.stop();
+      this.#release(); // a start that is under way goes on
       this.#emit('lost');
     };
     this.#captured.onmute = this.#captured.onunmute = () => {
@@ -90,6 +99,11 @@ export class Microphone extends EventTarget {
   }
 
   stop() {
+    this.#run += 1;
+    this.#release();
+  }
+
+  #release() {
     clearInterval(this.#timer);
     this.#meter.stop();
     if (this.#captured) this.#captured.onended = this.#captured.onmute = this.#captured.onunmute = null;

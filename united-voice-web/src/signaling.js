@@ -164,11 +164,13 @@ export class Signaling extends EventTarget {
 
   /**
    * Closes the connection, and opens none until {@link retryNow} or {@link wake}. The code is none
-   * of those with which a client ends its stay for good.
+   * of those with which a client ends its stay for good. If it
+   * waits for the next attempt, it goes on waiting.
    */
   pause(cause) {
-    if (this.#state === 'idle' || this.#state === 'refused') return;
+    if (this.#state !== 'connecting' && this.#state !== 'online') return;
     this.#drop(4000);
+    this.#penalty = false; // its delay is over
     this.#setState('waiting', { cause });
   }
 

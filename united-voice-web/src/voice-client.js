@@ -164,7 +164,8 @@ export class VoiceClient extends EventTarget {
   /**
    * Joins a channel and leaves the present one. Waits for the connection if there is none.
    *
-   * A refused join changes nothing: the user stays in the present channel.
+   * A join that is refused, or lost with its connection, changes nothing: the user stays in the
+   * present channel.
    *
    * @returns {Promise<{ channelId: string, qualityWarning: boolean }>}
    * @throws {VoiceError}

@@ -136,3 +136,39 @@ test('noise suppression changes a capture that runs, and one that ignores the ch
     microphone.stop();
   }
 });
+
+test('a capture that begins after a stop is given back', async () => {
+  const microphone = new Microphone(null);
+  const starting = microphone.start();
+  microphone.stop();
+  await starting;
+  assert.deepEqual([microphone.present, captured.readyState], [false, 'ended']);
+});
+
+test('of two starts the later one counts, whichever device comes first', async () => {
+  const { microphone } = await start(null);
+  const tracks = { slow: new FakeAudioTrack(), fast: new FakeAudioTrack() };
+  let answer;
+  const asked = new Promise((resolve) => { answer = resolve; });
+  navigator.mediaDevices.getUserMedia = async ({ audio }) => {
+    const device = audio.deviceId.ideal;
+    if (device === 'slow') await asked;
+    return { getAudioTracks: () => [tracks[device]] };
+  };
+  const slow = microphone.start('slow');
+  await microphone.start('fast');
+  answer();
+  await slow;
+  assert.deepEqual([tracks.slow.readyState, tracks.fast.readyState], ['ended', 'live']);
+});
+
+test('a device that is lost does not keep the next one from starting', async () => {
+  const { microphone, told } = await start(null);
+  const lost = captured;
+  captured = new FakeAudioTrack();
+  const starting = microphone.start('other');
+  lost.onended();
+  await starting;
+  assert.equal(microphone.present, true);
+  assert.ok(told.some(([type]) => type === 'lost'));
+});

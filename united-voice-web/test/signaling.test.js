@@ -262,6 +262,25 @@ test('a paused connection is closed, and opened no sooner than the page comes ba
   assert.equal(FakeWebSocket.made.length, 2);
 });
 
+test('a pause during a delay that the server imposed, or after it, does not keep the connection away', async () => {
+  for (const passedMs of [0, 10_000]) {
+    FakeWebSocket.made = [];
+    const signaling = start();
+    await settle();
+    FakeWebSocket.last.open();
+    FakeWebSocket.last.lose(1008);
+    mock.timers.tick(passedMs);
+    await settle();
+    signaling.pause('frozen');
+    signaling.wake();
+    mock.timers.tick(10_000 - passedMs);
+    await settle();
+    const last = FakeWebSocket.last;
+    assert.deepEqual([FakeWebSocket.made.length, last.closed], [passedMs === 0 ? 2 : 3, false], `${passedMs} ms`);
+    signaling.stop();
+  }
+});
+
 test('a callback that throws does not keep a reply from its request', async () => {
   const signaling = start({ onMessage: () => { throw new Error('a listener'); } });
   await settle();

@@ -197,6 +197,33 @@ test('if the reply to a join does not come, another connection is opened', async
   assert.equal(silent.closed, true);
 });
 
+test('a join that the connection did not outlive changes nothing, and is not made up for', async () => {
+  for (const present of [null, 'general']) {
+    FakeWebSocket.made = [];
+    const { client } = present ? await inChannel([]) : makeClient();
+    if (!present) await online();
+    const asked = assert.rejects(client.join('lounge'), { code: 'OFFLINE' });
+    await reconnect();
+    await asked;
+    const rejoined = FakeWebSocket.last.all('voiceJoinRequest').map(({ channelId }) => channelId);
+    assert.deepEqual(rejoined, present ? [present] : []);
+    client.close();
+  }
+});
+
+test('a join that waits for a connection outlives one that does not answer', async () => {
+  const { client } = makeClient();
+  const joined = client.join('general');
+  joined.catch(() => {});
+  await online();
+  mock.timers.tick(10_000);
+  await settle();
+  mock.timers.tick(1_000);
+  await online();
+  admit('general', 'me-1');
+  assert.equal((await joined).channelId, 'general');
+});
+
 test('if the reply to speaking does not come, another connection is opened', async () => {
   const { client } = await inChannel([]);
   const silent = FakeWebSocket.last;

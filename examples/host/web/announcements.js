@@ -10,8 +10,8 @@ const COLLECT_MS = 700;
 
 export class Announcements {
   #context;
-  #joined = [];
-  #left = [];
+  /** What each user did since the last announcement: `what`, `joined` or `left`, and `name`. */
+  #changes = new Map();
   #timer = 0;
 
   /**
@@ -20,32 +20,33 @@ export class Announcements {
    */
   constructor(client, context) {
     this.#context = context;
-    client.addEventListener('participantjoined', ({ detail }) => this.#add(this.#joined, detail.participant));
-    client.addEventListener('participantleft', ({ detail }) => this.#add(this.#left, detail.participant));
+    client.addEventListener('participantjoined', ({ detail }) => this.#add('joined', detail.participant));
+    client.addEventListener('participantleft', ({ detail }) => this.#add('left', detail.participant));
     client.addEventListener('channel', () => this.#forget());
   }
 
-  #add(names, { displayName }) {
-    names.push(displayName);
+  #add(what, { userId, displayName }) {
+    const before = this.#changes.get(userId);
+    // Who was away for less than a moment has neither come nor gone.
+    if (before && before.what !== what) this.#changes.delete(userId);
+    else this.#changes.set(userId, { what, name: displayName });
     this.#timer ||= setTimeout(() => this.#announce(), COLLECT_MS);
   }
 
   #announce() {
-    const [joined, left] = [this.#joined, this.#left];
+    const changes = [...this.#changes.values()];
     this.#forget();
-    // Who was away for less than a moment has neither come nor gone.
-    const came = joined.filter((name) => !left.includes(name));
-    const went = left.filter((name) => !joined.includes(name));
-    const text = comingAndGoing({ joined: came, left: went });
+    const names = (of) => changes.filter(({ what }) => what === of).map(({ name }) => name);
+    const joined = names('joined');
+    const text = comingAndGoing({ joined, left: names('left') });
     if (!text) return;
     setText(byId('announcements'), text);
-    if (preferences.sounds) playSound(this.#context, came.length > 0 ? 'joined' : 'left');
+    if (preferences.sounds) playSound(this.#context, joined.length > 0 ? 'joined' : 'left');
   }
 
   #forget() {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    this.#joined = [];
-    this.#left = [];
+    this.#changes.clear();
   }
 }

@@ -264,7 +264,6 @@ export class CallPage {
     for (const gesture of ['pointerdown', 'keydown']) {
       addEventListener(gesture, () => this.#resumeContext(), { once: true });
     }
-    addEventListener('online', () => this.#client.retryNow());
     // A user that closes the page leaves at once, and the others do not wait for a return. If the
     // browser shows the page again from its memory, the page begins anew.
     addEventListener('pagehide', () => {

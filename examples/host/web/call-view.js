@@ -63,7 +63,7 @@ export class CallView {
     const { client, voice, name } = this.#state;
     return {
       userId: client.userId, displayName: name, self: true,
-      muted: voice.muted, deafened: client.deafened, speaking: voice.speaking, connection: 'connected',
+      muted: voice.seenMuted, deafened: client.deafened, speaking: voice.speaking, connection: 'connected',
     };
   }
 

@@ -35,6 +35,7 @@ export class OwnVoice extends EventTarget {
     microphone.addEventListener('track', ({ detail }) => client.setTrack(detail.track));
     microphone.addEventListener('open', ({ detail }) => this.#opened(detail.open));
     microphone.addEventListener('lost', () => this.#lost());
+    microphone.addEventListener('interrupted', () => this.#emit('change'));
     if (muted || deafened) this.setDeafened(deafened);
   }
 
@@ -47,6 +48,9 @@ export class OwnVoice extends EventTarget {
 
   /** Whether the user is muted, on purpose or for want of a microphone. */
   get muted() { return this.#client.muted || !this.#microphone.present; }
+
+  /** The same, or because the system mutes the microphone for a while. The others see that too. */
+  get seenMuted() { return this.muted || this.#microphone.interrupted; }
 
   /** A call begins: starts the microphone, unless it runs. */
   begin() {

@@ -7,6 +7,7 @@ const { OwnVoice } = await import('../own-voice.js');
 class FakeMicrophone extends EventTarget {
   present = false;
   muted = false;
+  interrupted = false;
   refusal = null;
 
   /** The user takes a moment to answer the browser's question. */
@@ -17,6 +18,12 @@ class FakeMicrophone extends EventTarget {
   }
 
   stop() { this.present = false; }
+
+  /** The system mutes the device, or gives it back. */
+  become(interrupted) {
+    this.interrupted = interrupted;
+    this.dispatchEvent(new CustomEvent('interrupted', { detail: { interrupted } }));
+  }
 }
 
 function makeVoice() {
@@ -84,4 +91,17 @@ test('a lost microphone mutes the user and is a problem', async () => {
   microphone.dispatchEvent(new CustomEvent('lost'));
   assert.equal(client.muted, true);
   assert.match(problems.at(-1).text, /unplugged/);
+});
+
+test('while the system mutes the microphone, the user is seen as muted, and the mute button is free', async () => {
+  const { voice, client, microphone } = await inCall();
+  const seen = [];
+  voice.addEventListener('change', () => seen.push([voice.seenMuted, voice.muted]));
+  microphone.become(true);
+  microphone.become(false);
+  assert.deepEqual(seen, [[true, false], [false, false]]);
+  microphone.become(true);
+  await voice.toggleMute();
+  microphone.become(false);
+  assert.deepEqual([voice.seenMuted, voice.muted, client.muted], [true, true, true], 'a wish of that time counts');
 });
