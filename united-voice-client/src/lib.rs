@@ -79,6 +79,7 @@
 //! | events waiting to be read | [256](ClientBuilder::event_queue) | the client stops reading, see [`Events`] |
 //! | commands waiting, frames waiting to be written | 64 each | the caller waits |
 //! | messages waiting for their turn, see [Pace](#pace) | 256 | the caller waits |
+//! | messages that were sent, kept to repeat them | 256 | the oldest is never repeated |
 //! | requests without an answer | 1024 | the caller waits |
 //! | size of a message read | [1 MiB](ClientBuilder::max_message_bytes) | the client gives the connection up |
 //!
@@ -88,14 +89,14 @@
 //! # Pace
 //!
 //! Servers drop what a client sends too fast. So the client sends at most [180 messages at once and
-//! 90 a second](ClientBuilder::send_rate), and the rest waits. Leaves never wait. Requests go next,
-//! then offers and answers, and candidates last. But a description never overtakes a candidate for
-//! the same participant.
+//! 90 a second](ClientBuilder::send_rate), and the rest waits. A leave does not wait, unless the
+//! join that it takes back still does. Requests go next, then offers and answers, and candidates
+//! last. But a description does not overtake a candidate for the same participant that waits.
 //!
 //! If the server refuses a message as [`RateLimited`](ErrorCode::RateLimited) all the same, the
-//! client pauses for 1.2 s and sends it again. The server may have lower limits, or the receiver
-//! may read slowly at the moment. Only a relayed message that is refused eight times comes back as
-//! [`Event::Refused`].
+//! client pauses for 1.2 s and sends it again, behind what was sent meanwhile. The server may have
+//! lower limits, or the receiver may read slowly at the moment. A request is repeated until its
+//! time is over. A relayed message that is refused eight times comes back as [`Event::Refused`].
 //!
 //! A leave that the server refuses is asked again. If it comes to nothing within the request's
 //! time, the client gives the connection up and opens another, because a connection that ends frees

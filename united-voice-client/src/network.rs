@@ -107,7 +107,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::{future::pending, net::TcpListener as StdListener, sync::Mutex};
+    use std::{cell::RefCell, future::pending};
 
     use tokio::{
         net::{TcpListener, TcpSocket},
@@ -124,7 +124,8 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
+        let parse = |text: &&str| text.parse().expect("an address");
+        texts.iter().map(parse).collect()
     }
 
     #[test]
@@ -153,10 +154,10 @@ mod tests {
     /// and port 4 connects after 400 ms. Returns what was connected, and when the attempts began.
     async fn race(ports: &[u16]) -> (io::Result<u16>, Vec<u128>) {
         let began = Instant::now();
-        let begun = Mutex::new(Vec::new());
+        let begun = RefCell::new(Vec::new());
         let addresses = ports.iter().map(|&port| ([127, 0, 0, 1], port).into());
         let connected = first_to_connect(addresses.collect(), |address: SocketAddr| {
-            begun.lock().unwrap().push(began.elapsed().as_millis());
+            begun.borrow_mut().push(began.elapsed().as_millis());
             async move {
                 match address.port() {
                     1 => pending().await,
@@ -171,45 +172,56 @@ mod tests {
         });
         let connected = timeout(PATIENCE, connected).await;
         let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        (connected, begun.into_inner().unwrap())
+        (connected, begun.into_inner())
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_address_that_does_not_answer_costs_a_quarter_of_a_second() {
         let (connected, begun) = race(&[1, 3]).await;
-        assert_eq!((connected.unwrap(), begun), (3, vec![0, 250]));
+        assert_eq!((connected.expect("connected"), begun), (3, vec![0, 250]));
         let (connected, begun) = race(&[1, 1, 1, 3]).await;
-        assert_eq!((connected.unwrap(), begun), (3, vec![0, 250, 500, 750]));
+        assert_eq!(
+            (connected.expect("connected"), begun),
+            (3, vec![0, 250, 500, 750])
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_address_that_refuses_costs_nothing() {
         let (connected, begun) = race(&[2, 2, 3, 3]).await;
-        assert_eq!((connected.unwrap(), begun), (3, vec![0, 0, 0]));
+        assert_eq!((connected.expect("connected"), begun), (3, vec![0, 0, 0]));
         let (connected, begun) = race(&[1, 2, 3]).await;
-        assert_eq!((connected.unwrap(), begun), (3, vec![0, 250, 250]));
+        assert_eq!(
+            (connected.expect("connected"), begun),
+            (3, vec![0, 250, 250])
+        );
         let (connected, _) = race(&[2, 2]).await;
-        let error = connected.unwrap_err();
+        let error = connected.expect_err("both refuse");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_address_may_still_win() {
         let (connected, begun) = race(&[4, 1]).await;
-        assert_eq!((connected.unwrap(), begun), (4, vec![0, 250]));
+        assert_eq!((connected.expect("connected"), begun), (4, vec![0, 250]));
+    }
+
+    fn listener(backlog: u32) -> (SocketAddr, TcpListener) {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        let bound = socket.bind(([127, 0, 0, 1], 0).into());
+        bound.expect("loopback has a free port");
+        let listener = socket.listen(backlog).expect("a bound socket listens");
+        (listener.local_addr().expect("it is bound"), listener)
     }
 
     /// A listener whose queue is full and that accepts nobody: an address that does not answer.
     /// The connections that fill it must be kept.
     async fn black_hole() -> (SocketAddr, Vec<TcpStream>, TcpListener) {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let listener = socket.listen(1).unwrap();
-        let address = listener.local_addr().unwrap();
+        let (address, listener) = listener(1);
         let mut filling = Vec::new();
         while let Ok(connected) = timeout(Duration::from_secs(1), TcpStream::connect(address)).await
         {
-            filling.push(connected.unwrap());
+            filling.push(connected.expect("a full queue does not refuse"));
             assert!(filling.len() < 100, "the queue is never full");
         }
         (address, filling, listener)
@@ -223,34 +235,34 @@ mod tests {
 
     #[expect(clippy::result_large_err, reason = "tungstenite's callback type")]
     async fn accept(listener: &TcpListener) -> impl Sized {
-        let (stream, _) = listener.accept().await.unwrap();
+        let (stream, _) = listener.accept().await.expect("a client connects");
         let echo = |request: &Request, mut response: Response| -> Result<_, ErrorResponse> {
             let offered = request.headers()[SEC_WEBSOCKET_PROTOCOL].clone();
             let headers = response.headers_mut();
             headers.insert(SEC_WEBSOCKET_PROTOCOL, offered);
             Ok(response)
         };
-        accept_hdr_async(stream, echo).await.unwrap()
+        let accepted = accept_hdr_async(stream, echo).await;
+        accepted.expect("the client upgrades")
     }
 
     #[tokio::test]
     async fn a_client_connects_and_reconnects_past_an_address_that_does_not_answer() {
         let (dead, _filling, _listener) = black_hole().await;
-        let refusing = StdListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let builder = finds(vec![dead, refusing, good.local_addr().unwrap()]);
+        let (address, good) = listener(64);
+        // Nobody listens there any more.
+        let (refusing, _) = listener(64);
+        let builder = finds(vec![dead, refusing, address]);
         let both = async { tokio::join!(builder.connect(), accept(&good)) };
         // The whole attempt has 10 s.
         let (connected, link) = timeout(PATIENCE, both).await.expect("in time");
-        let (_client, mut events) = connected.unwrap();
+        let (_client, mut events) = connected.expect("connected");
 
         drop(link);
         let both = async {
             let _link = accept(&good).await;
-            while !matches!(events.next().await.unwrap(), Event::Reconnected) {}
+            let mut next = async || events.next().await.expect("the client goes on");
+            while !matches!(next().await, Event::Reconnected) {}
         };
         timeout(PATIENCE, both).await.expect("in time");
     }
@@ -266,7 +278,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_without_an_address_is_named() {
         let connected = finds(Vec::new()).connect().await;
-        let error = connected.err().unwrap();
+        let error = connected.expect_err("no address");
         assert_eq!(
             error.to_string(),
             r#"no address was found for the host "voice.test""#
@@ -275,7 +287,7 @@ mod tests {
 
         let resolver = Resolver::new(|_, _| std::future::ready(Err(io::ErrorKind::Other.into())));
         let builder = Client::builder("ws://voice.test/ws").resolver(resolver);
-        let error = builder.connect().await.err().unwrap();
+        let error = builder.connect().await.expect_err("no look-up");
         assert!(matches!(error, ConnectError::UnknownHost { .. }), "{error}");
     }
 }

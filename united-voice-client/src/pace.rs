@@ -110,7 +110,7 @@ mod tests {
         let (mut pace, start) = (pace(), Instant::now());
         pace.count(4, start);
         assert_eq!(send(&mut pace, start), 1);
-        let all = pace.ready_at(1000).unwrap();
+        let all = pace.ready_at(1000).expect("the bucket is not full");
         assert_eq!(all - start, Duration::from_millis(500));
     }
 

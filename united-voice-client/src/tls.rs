@@ -78,7 +78,7 @@ impl Roots {
     ///
     /// # Errors
     ///
-    /// See [`RootsError`]. Then nothing is added.
+    /// See [`RootsError`].
     pub fn with_pem(mut self, pem: &[u8]) -> Result<Self, RootsError> {
         let mut added = false;
         for certificate in CertificateDer::pem_slice_iter(pem) {

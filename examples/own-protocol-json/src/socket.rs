@@ -79,6 +79,10 @@ impl Socket {
     /// Writes a message, if there is one, at once if the socket takes it. If not, the socket is not
     /// writable until [`turn`](Self::turn) has written it.
     fn write(&mut self, message: Option<Message>) {
+        if message.is_none() {
+            // The socket may still be writing another one.
+            return;
+        }
         self.unsent = message;
         let sent = poll_fn(|cx| self.poll_send(cx)).now_or_never();
         // If the connection is gone, the next turn says so too.

@@ -66,6 +66,10 @@ fn axe() -> String {
         .nth(3)
         .expect("a test lies in {target}/{profile}/deps");
     let path: PathBuf = target.join("axe/node_modules/axe-core/axe.min.js");
-    fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}. Run ./scripts/install-npm tests/browser/axe axe", path.display()))
+    fs::read_to_string(&path).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}. Run ./scripts/install-npm tests/browser/axe axe",
+            path.display()
+        )
+    })
 }

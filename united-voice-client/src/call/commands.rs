@@ -50,9 +50,8 @@ impl Call {
         if self.seat.is_some() || self.pending.joins(&channel_id) {
             self.outgoing.keep_only(None);
             let channel = channel_id.clone();
-            let request = VoiceLeaveRequest { channel_id };
             let waiter = Waiter::Leave { channel, reply };
-            self.request(Payload::VoiceLeaveRequest(request), waiter, now);
+            self.request(leave_request(channel_id), waiter, now);
         } else {
             self.exit(ExitReason::Left);
             answer(reply, Ok(()));
@@ -138,4 +137,8 @@ impl Call {
             None => Err(SendError::Offline),
         }
     }
+}
+
+pub(super) const fn leave_request(channel_id: String) -> Payload {
+    Payload::VoiceLeaveRequest(VoiceLeaveRequest { channel_id })
 }

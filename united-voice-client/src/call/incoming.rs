@@ -4,13 +4,16 @@ use tokio::time::Instant;
 use united_voice_proto::{
     voice::{
         VoiceError, VoiceIceCandidate, VoiceIceServersResponse, VoiceJoinResponse, VoiceLeaveEvent,
-        VoiceLeaveRequest, VoiceParticipantJoinedEvent, VoiceSdpAnswer, VoiceSdpOffer,
-        VoiceSpeakingEvent, VoiceStateUpdate,
+        VoiceParticipantJoinedEvent, VoiceSdpAnswer, VoiceSdpOffer, VoiceSpeakingEvent,
+        VoiceStateUpdate,
     },
     ws::{Envelope, envelope::Payload},
 };
 
-use super::machine::{Call, Seat, answer};
+use super::{
+    commands::leave_request,
+    machine::{Call, Seat, answer, join_request},
+};
 use crate::{
     command::{Reply, State},
     error::{Refusal, RequestError},
@@ -191,43 +194,52 @@ impl Call {
         now: Instant,
     ) {
         let refusal = Refusal::from(error);
-        let too_fast = refusal.code == ErrorCode::RateLimited;
-        if too_fast {
+        let again = asked
+            .as_ref()
+            .and_then(|(_, waiter)| self.repeated(waiter, &refusal));
+        if again.is_some() || refusal.code == ErrorCode::RateLimited {
             self.outgoing.pause(now);
         }
         let Some((deadline, waiter)) = asked else {
             return self.refused_relay(id, refusal);
         };
+        if let Some(request) = again {
+            let deadline = match waiter {
+                // Nobody waits for a state that the client told by itself. So it is told until the
+                // server takes it.
+                Waiter::State { reply: None } => now + self.request_timeout,
+                _ => deadline,
+            };
+            return self.request_again(request, waiter, deadline);
+        }
         match waiter {
             Waiter::Join { channel, reply } => self.refused(&channel, refusal, reply, now),
-            Waiter::Leave { channel, reply } => {
-                self.refused_leave(channel, refusal, reply, deadline, now);
+            Waiter::Leave { reply, .. } => self.refused_leave(refusal, reply),
+            Waiter::State { reply: Some(reply) } => answer(reply, Err(refusal.into())),
+            Waiter::State { reply: None } => {
+                let relay = None;
+                self.events.push_back(Event::Refused { relay, refusal });
             }
-            Waiter::State { reply } => match self.state_update() {
-                Some(update) if too_fast => {
-                    // Nobody waits for a state that the client told by itself. So it is told until
-                    // the server takes it.
-                    let deadline = if reply.is_some() {
-                        deadline
-                    } else {
-                        now + self.request_timeout
-                    };
-                    self.request_again(update, Waiter::State { reply }, deadline);
-                }
-                _ => match reply {
-                    Some(reply) => answer(reply, Err(refusal.into())),
-                    None => {
-                        let relay = None;
-                        self.events.push_back(Event::Refused { relay, refusal });
-                    }
-                },
-            },
-            Waiter::IceServers { reply } => match self.ice_request() {
-                Some(request) if too_fast => {
-                    self.request_again(request, Waiter::IceServers { reply }, deadline);
-                }
-                _ => answer(reply, Err(refusal.into())),
-            },
+            Waiter::IceServers { reply } => answer(reply, Err(refusal.into())),
+        }
+    }
+
+    /// The request once more, if the server refused it for the moment and it is still wanted. A
+    /// seat must not stay behind, so a leave is repeated for other reasons than the rate too. A
+    /// rejoin, for which nobody waits, has a pause of its own.
+    fn repeated(&self, waiter: &Waiter, refusal: &Refusal) -> Option<Payload> {
+        let too_fast = refusal.code == ErrorCode::RateLimited;
+        let intent = self.intent.as_ref();
+        match waiter {
+            Waiter::Join { channel, reply } if too_fast && reply.is_some() => {
+                (intent == Some(channel)).then(|| join_request(channel.clone()))
+            }
+            Waiter::Leave { channel, .. } if refusal.is_retryable() => {
+                intent.is_none().then(|| leave_request(channel.clone()))
+            }
+            Waiter::State { .. } if too_fast => self.state_update(),
+            Waiter::IceServers { .. } if too_fast => self.ice_request(),
+            _ => None,
         }
     }
 
@@ -243,35 +255,20 @@ impl Call {
         }
     }
 
-    /// Handles a leave that the server refused. The seat must not stay behind, so the client asks
-    /// again. If that is no use, it gives the connection up.
-    fn refused_leave(
-        &mut self,
-        channel_id: String,
-        refusal: Refusal,
-        reply: Reply<(), RequestError>,
-        deadline: Instant,
-        now: Instant,
-    ) {
+    /// Handles a leave that the server refused for good. If the seat is not gone, the client gives
+    /// the connection up.
+    fn refused_leave(&mut self, refusal: Refusal, reply: Reply<(), RequestError>) {
         if self.intent.is_some() {
             // Meanwhile the application has asked for a join.
             return answer(reply, Err(refusal.into()));
         }
-        match refusal.code {
-            ErrorCode::NotInChannel => {
-                if self.seat.is_some() {
-                    self.exit(ExitReason::Left);
-                }
-                answer(reply, Ok(()));
-            }
-            _ if refusal.is_retryable() => {
-                self.outgoing.pause(now);
-                let channel = channel_id.clone();
-                let request = Payload::VoiceLeaveRequest(VoiceLeaveRequest { channel_id });
-                self.request_again(request, Waiter::Leave { channel, reply }, deadline);
-            }
-            _ => self.give_up(reply),
+        if refusal.code != ErrorCode::NotInChannel {
+            return self.give_up(reply);
         }
+        if self.seat.is_some() {
+            self.exit(ExitReason::Left);
+        }
+        answer(reply, Ok(()));
     }
 
     /// Handles the news that another connection of the user took the seat.

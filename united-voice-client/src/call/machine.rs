@@ -47,7 +47,7 @@ pub(crate) struct Call {
     pub(super) waiter: Option<Reply<Snapshot, JoinError>>,
     /// When to repeat a rejoin that the server could not carry out.
     pub(super) rejoin_at: Option<Instant>,
-    /// The server left a join or a leave unanswered.
+    /// The server left a join or a leave unanswered, or would not carry a leave out.
     pub(super) unresponsive: bool,
     pub(super) request_timeout: Duration,
     pub(super) outgoing: Outgoing,
@@ -96,8 +96,8 @@ impl Call {
         self.pending.len() < MAX_PENDING && self.outgoing.has_room()
     }
 
-    /// Whether the server left a join or a leave unanswered, so that the connection should be given
-    /// up.
+    /// Whether the server left a join or a leave unanswered, or would not carry a leave out, so
+    /// that the connection should be given up.
     pub(crate) const fn is_unresponsive(&self) -> bool {
         self.unresponsive
     }
@@ -195,11 +195,8 @@ impl Call {
         reply: Option<Reply<Snapshot, JoinError>>,
         now: Instant,
     ) {
-        let request = VoiceJoinRequest {
-            channel_id: channel.clone(),
-        };
-        let waiter = Waiter::Join { channel, reply };
-        self.request(Payload::VoiceJoinRequest(request), waiter, now);
+        let request = join_request(channel.clone());
+        self.request(request, Waiter::Join { channel, reply }, now);
     }
 
     /// Gives the connection up to make sure of a leave: the seat goes with the connection.
@@ -214,7 +211,7 @@ impl Call {
         self.pending.insert(id, waiter, now + self.request_timeout);
     }
 
-    /// Sends a request again that the server refused for the moment. Its time goes on.
+    /// Sends a request again that the server refused for the moment.
     pub(super) fn request_again(&mut self, payload: Payload, waiter: Waiter, deadline: Instant) {
         let (id, envelope) = self.envelope(payload);
         self.outgoing.push_again(id, envelope);
@@ -278,6 +275,10 @@ impl Call {
         }
         answer(reply, Err(JoinError::Refused(refusal)));
     }
+}
+
+pub(super) const fn join_request(channel_id: String) -> Payload {
+    Payload::VoiceJoinRequest(VoiceJoinRequest { channel_id })
 }
 
 /// Sends the result to the asker, if there is one that still waits.

@@ -12,10 +12,10 @@ use crate::pace::{BYTES_PER_MESSAGE, Pace, Rate};
 const MAX_WAITING: usize = 256;
 
 /// Relayed messages that are kept after they were sent, because the server may still refuse them
-/// for the moment.
+/// for the moment. That is at most 16 MiB too.
 const MAX_KEPT: usize = 256;
 
-/// How long they are kept. Servers answer within a second or two.
+/// How long a refusal is expected. The next relayed message drops those that are older.
 const KEEP: Duration = Duration::from_secs(5);
 
 /// How often a relayed message is sent at most.
@@ -40,6 +40,7 @@ pub(super) struct Outgoing {
 struct Message {
     /// The number in the request id. It is 0 if the message has none.
     id: u64,
+    /// How often it was sent, if it is relayed.
     tries: u8,
     envelope: Envelope,
 }
@@ -134,11 +135,12 @@ impl Outgoing {
         let next = next.or_else(|| self.descriptions.pop_front());
         let mut message = next.or_else(|| self.candidates.pop_front())?;
         self.pace.count(cost(&message.envelope), now);
+        if !is_relay(&message.envelope) {
+            return Some(message.envelope);
+        }
         message.tries += 1;
         let envelope = message.envelope.clone();
-        if is_relay(&envelope) {
-            self.keep(message, now);
-        }
+        self.keep(message, now);
         Some(envelope)
     }
 
@@ -167,10 +169,8 @@ impl Outgoing {
     /// Sends a relayed message again that was refused for the moment. Returns false if it is not
     /// known, or was sent often enough.
     pub(super) fn send_again(&mut self, id: u64) -> bool {
-        let Some(place) = self.kept.iter().position(|(_, kept)| kept.id == id) else {
-            return false;
-        };
-        let Some((_, message)) = self.kept.remove(place) else {
+        let place = self.kept.iter().position(|(_, kept)| kept.id == id);
+        let Some((_, message)) = place.and_then(|place| self.kept.remove(place)) else {
             return false;
         };
         if message.tries >= MAX_TRIES {

@@ -4,18 +4,11 @@ use std::{collections::BTreeSet, future::ready};
 
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use tokio::io::{DuplexStream, duplex};
-use tokio_tungstenite::{
-    accept_hdr_async,
-    tungstenite::{
-        Error, Message,
-        handshake::server::{ErrorResponse, Request, Response},
-        http::header::SEC_WEBSOCKET_PROTOCOL,
-    },
-};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use united_voice_client::{Client, Codec, Event, Events, LeaveReason};
 use united_voice_core::{Frame, Limits, OpenDirectory, TransportError, UserId, VoiceServer, drive};
 
-use crate::fake::next;
+use crate::fake::{Link, next};
 
 type Server = VoiceServer<OpenDirectory>;
 
@@ -28,15 +21,9 @@ fn server(messages_per_second: u32, burst: u32) -> Server {
 }
 
 async fn serve(server: Server, user: UserId, stream: DuplexStream) {
-    #[expect(clippy::result_large_err, reason = "tungstenite's callback type")]
-    let echo = |request: &Request, mut response: Response| -> Result<_, ErrorResponse> {
-        let offered = request.headers()[SEC_WEBSOCKET_PROTOCOL].clone();
-        let headers = response.headers_mut();
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, offered);
-        Ok(response)
-    };
-    let socket = accept_hdr_async(stream, echo).await.unwrap();
-    let transport = socket
+    let link = Link::accept(stream).await;
+    let transport = link
+        .socket
         .map(|read| match read {
             Ok(Message::Binary(bytes)) => Ok(Frame::Binary(bytes)),
             Ok(Message::Ping(bytes)) => Ok(Frame::Ping(bytes)),

@@ -36,7 +36,7 @@ impl Server {
             Payload::VoiceSdpOffer(offer) => offer.sdp.len() + 100,
             _ => 1,
         };
-        let parts = u32::try_from(bytes.div_ceil(16 << 10)).unwrap();
+        let parts = u32::try_from(bytes.div_ceil(16 << 10)).expect("a few");
         let full_at = self.full_at.max(now) + self.per_message * parts;
         if full_at - now <= self.per_message * self.burst {
             self.full_at = full_at;
@@ -59,7 +59,7 @@ fn send(party: &mut Party, to: &str, content: Content) -> RelayId {
     let to = Peer::user(to);
     let command = Command::Relay { to, content, reply };
     party.call.command(command, party.now);
-    answer.try_recv().unwrap().unwrap()
+    answered(&mut answer).expect("the client is in a channel")
 }
 
 fn candidate(party: &mut Party, to: &str, text: &str) -> RelayId {
@@ -77,21 +77,17 @@ fn deliver(party: &mut Party, server: &mut Server, messages: Vec<(String, Conten
             send(party, &to, content);
         }
         while let Some(envelope) = party.call.pop_outgoing(party.now) {
-            server.take(envelope.request_id, envelope.payload.unwrap(), party.now);
+            let payload = envelope.payload.expect("a client sends payloads");
+            server.take(envelope.request_id, payload, party.now);
         }
-        while server
-            .refusals
-            .front()
-            .is_some_and(|(at, _)| *at <= party.now)
+        while let Some((at, id)) = server.refusals.front().cloned()
+            && at <= party.now
         {
-            let (_, id) = server.refusals.pop_front().unwrap();
+            server.refusals.pop_front();
             party.hear(&id, error(ErrorCode::RateLimited, "a"));
         }
         let refusal = server.refusals.front().map(|(at, _)| *at);
-        let next = party.call.send_at().into_iter().chain(refusal).min();
-        let Some(next) = next.filter(|_| {
-            !messages.is_empty() || party.call.send_at().is_some() || refusal.is_some()
-        }) else {
+        let Some(next) = party.call.send_at().into_iter().chain(refusal).min() else {
             break;
         };
         party.now = party.now.max(next);
@@ -189,7 +185,7 @@ fn descriptions_go_before_the_candidates_of_others_and_after_their_own() {
     party.now += Duration::from_secs(60);
     let mut order = Vec::new();
     while let Some(envelope) = party.call.pop_outgoing(party.now) {
-        match envelope.payload.unwrap() {
+        match envelope.payload.expect("a client sends payloads") {
             Payload::VoiceIceCandidate(candidate) => order.push(candidate.candidate_json),
             Payload::VoiceSdpOffer(offer) => order.push(offer.sdp),
             other => panic!("{other:?}"),
@@ -212,14 +208,14 @@ fn requests_go_before_descriptions() {
 #[test]
 fn a_relay_that_is_refused_for_the_moment_is_sent_again() {
     let mut party = Party::seated("a", "s1");
-    let id = party.offer().unwrap();
+    let id = party.offer().expect("the client is in a channel");
     for _ in 0..7 {
         let (request_id, payload) = party.sent();
         assert_eq!(request_id, id.0.to_string());
         assert!(matches!(payload, Payload::VoiceSdpOffer(offer) if offer.sdp == "sdp"));
         party.hear(&request_id, error(ErrorCode::RateLimited, "a"));
         party.nothing_happened();
-        let at = party.call.send_at().unwrap();
+        let at = party.call.send_at().expect("it is sent again");
         assert!(at - party.now > Duration::from_secs(1));
         party.now = at;
     }
@@ -243,7 +239,7 @@ fn a_leave_waits_for_nothing_and_takes_what_waits_with_it() {
     let (id, payload) = party.sent();
     assert!(matches!(payload, Payload::VoiceLeaveRequest(_)));
     party.hear(&id, leave_event("a", "me", "s1", LeaveReason::Left));
-    assert_eq!(answer.try_recv().unwrap(), Ok(()));
+    assert_eq!(answered(&mut answer), Ok(()));
     assert!(matches!(party.event(), Event::Exited { .. }));
     party.now += Duration::from_secs(60);
     party.nothing_happened();
@@ -278,7 +274,7 @@ fn a_refused_leave_is_asked_again() {
         let (id, payload) = party.sent();
         assert!(matches!(payload, Payload::VoiceLeaveRequest(it) if it.channel_id == "a"));
         party.hear(&id, leave_event("a", "me", "s1", LeaveReason::Left));
-        assert_eq!(answer.try_recv().unwrap(), Ok(()));
+        assert_eq!(answered(&mut answer), Ok(()));
         party.reconnect();
         assert!(matches!(party.event(), Event::Exited { .. }));
         party.nothing_happened();
@@ -308,7 +304,7 @@ fn a_leave_that_comes_to_nothing_ends_the_connection() {
             party.call.tick(party.now);
             assert!(party.now - start <= TIMEOUT, "{refusal:?}");
         }
-        assert_eq!(answer.try_recv().unwrap(), Ok(()), "{refusal:?}");
+        assert_eq!(answered(&mut answer), Ok(()), "{refusal:?}");
         party.reconnect();
         let event = party.event();
         assert!(
@@ -331,7 +327,7 @@ fn a_leave_of_a_seat_that_is_gone_is_done() {
     let mut answer = party.leave();
     let (id, _) = party.sent();
     party.hear(&id, error(ErrorCode::NotInChannel, "a"));
-    assert_eq!(answer.try_recv().unwrap(), Ok(()));
+    assert_eq!(answered(&mut answer), Ok(()));
     assert!(matches!(party.event(), Event::Exited { .. }));
     assert!(!party.call.is_unresponsive());
 }
@@ -347,8 +343,55 @@ fn a_state_that_is_refused_for_the_rate_is_told_again() {
     let (id, update) = party.sent();
     assert!(matches!(&update, Payload::VoiceStateUpdate(update) if update.muted));
     party.hear(&id, update);
-    assert_eq!(answer.try_recv().unwrap(), Ok(()));
+    assert_eq!(answered(&mut answer), Ok(()));
     party.nothing_happened();
+}
+
+#[test]
+fn a_state_that_nobody_waits_for_is_told_until_the_server_takes_it() {
+    let mut party = Party::seated("a", "s1");
+    let _told = party.mute();
+    party.reconnect();
+    party.let_in("s2");
+    party.event();
+    let start = party.now;
+    while party.now - start < 3 * TIMEOUT {
+        let (id, update) = party.sent();
+        assert!(matches!(&update, Payload::VoiceStateUpdate(update) if update.muted));
+        party.hear(&id, error(ErrorCode::RateLimited, "a"));
+        party.now = party.call.send_at().expect("it is told again");
+        party.call.tick(party.now);
+    }
+}
+
+#[test]
+fn a_leave_is_not_asked_again_after_a_later_join() {
+    let mut party = Party::seated("a", "s1");
+    let mut left = party.leave();
+    let _joined = party.join("b");
+    let (id, _) = party.sent();
+    party.hear(&id, error(ErrorCode::RateLimited, "a"));
+    assert!(matches!(answered(&mut left), Err(RequestError::Refused(_))));
+    party.now += Duration::from_secs(60);
+    party.let_in("s2");
+    party.event();
+    party.nothing_happened();
+}
+
+#[test]
+fn a_join_that_is_refused_for_the_rate_is_asked_again() {
+    let mut party = Party::seated("a", "s1");
+    let (mut first, mut last) = (party.join("b"), party.join("c"));
+    let ((first_id, _), (last_id, _)) = (party.sent(), party.sent());
+    party.hear(&first_id, error(ErrorCode::RateLimited, "b"));
+    party.hear(&last_id, error(ErrorCode::RateLimited, "c"));
+    // The last join counts.
+    assert!(matches!(answered(&mut first), Err(JoinError::Refused(_))));
+    assert!(last.try_recv().is_err(), "not answered yet");
+    party.nothing_happened();
+    party.now = party.call.send_at().expect("it is asked again");
+    party.let_in("s2");
+    assert_eq!(answered(&mut last).expect("joined").channel_id, "c");
 }
 
 #[test]
