@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+/// The first attempts, which take about half a minute, wait at most [`EAGER_MAX`]. So after a short
+/// outage everybody is back soon after the server is.
+const EAGER_ATTEMPTS: u32 = 16;
+const EAGER_MAX: Duration = Duration::from_secs(4);
+
 /// Exponential backoff with full jitter. The pause before attempt *n* is a random time between zero
 /// and `min(max, first * 2^(n-1))`. So the clients of a restarted server do not all come back at
-/// the same instant.
+/// the same instant. The first 16 attempts wait at most 4 s, or at most `first` if that is longer.
 ///
 /// By default the first pause is at most 500 ms, any pause at most 10 s, and the client never gives
 /// up.
@@ -69,7 +74,12 @@ impl Backoff {
 
     fn window(&self, attempt: u32) -> Duration {
         let factor = 2_u32.saturating_pow(attempt.saturating_sub(1));
-        self.first.saturating_mul(factor).min(self.max)
+        let max = if attempt <= EAGER_ATTEMPTS {
+            self.max.min(self.first.max(EAGER_MAX))
+        } else {
+            self.max
+        };
+        self.first.saturating_mul(factor).min(max)
     }
 }
 
@@ -122,10 +132,53 @@ mod tests {
     #[test]
     fn windows_double_up_to_the_longest() {
         let policy = Backoff::default();
-        let millis: Vec<_> = [1, 2, 3, 4, 5, 6, u32::MAX]
+        let millis: Vec<_> = [1, 2, 3, 4, 5, 16, 17, u32::MAX]
             .map(|attempt| policy.window(attempt).as_millis())
             .into();
-        assert_eq!(millis, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+        assert_eq!(
+            millis,
+            [500, 1000, 2000, 4000, 4000, 4000, 10_000, 10_000]
+        );
+    }
+
+    #[test]
+    fn a_first_pause_of_the_applications_choice_is_kept() {
+        let long = Backoff::default().first(Duration::from_secs(6));
+        assert_eq!(long.window(1), Duration::from_secs(6));
+        assert_eq!(long.window(2), Duration::from_secs(6));
+        assert_eq!(long.window(17), Duration::from_secs(10));
+        let short = Backoff::default().max(Duration::from_secs(1));
+        assert_eq!(short.window(9), Duration::from_secs(1));
+    }
+
+    /// How long after a server that was away for `outage` each of `clients` is back, if a
+    /// connection is lost, refused and accepted at once.
+    fn returns(clients: u64, outage: Duration) -> Vec<Duration> {
+        (0..clients)
+            .map(|seed| {
+                let mut pauses = Pauses::new(Backoff::default().seed(seed));
+                let mut at = Duration::ZERO;
+                while at < outage {
+                    at += pauses.next(Duration::ZERO).expect("no limit").1;
+                }
+                at - outage
+            })
+            .collect()
+    }
+
+    #[test]
+    fn after_a_short_outage_everybody_is_back_soon_and_not_in_the_same_instant() {
+        for seconds in [1, 3, 5, 10, 15] {
+            let returns = returns(300, Duration::from_secs(seconds));
+            let last = returns.iter().max().expect("300 clients");
+            assert!(*last <= EAGER_MAX, "{last:?} after {seconds} s");
+            let at_once = |tenth: u128| {
+                let same = returns.iter().filter(|at| at.as_millis() / 100 == tenth);
+                same.count()
+            };
+            let most = (0..40).map(at_once).max().expect("40 tenths");
+            assert!(most <= 60, "{most} of 300 within 0.1 s after {seconds} s");
+        }
     }
 
     #[test]

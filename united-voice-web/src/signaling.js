@@ -28,6 +28,12 @@ const FRESH_MS = 1_000;
 const NOWHERE = '-';
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 10_000;
+/**
+ * The first attempts, which take about half a minute, wait no longer than this. So after a short
+ * outage everybody is back soon after the server is.
+ */
+const EAGER_ATTEMPTS = 16;
+const MAX_EAGER_DELAY_MS = 4_000;
 /** A connection that lasted this long was good: after it the delays start again at the shortest. */
 const STABLE_AFTER_MS = 5_000;
 
@@ -37,7 +43,8 @@ const STABLE_AFTER_MS = 5_000;
  * all come back in the same instant.
  */
 export function backoffDelay(attempt, random = Math.random) {
-  return Math.round(random() * Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempt, 16)));
+  const longest = attempt < EAGER_ATTEMPTS ? MAX_EAGER_DELAY_MS : MAX_DELAY_MS;
+  return Math.round(random() * Math.min(longest, FIRST_DELAY_MS * 2 ** Math.min(attempt, 16)));
 }
 
 /**

@@ -18,8 +18,18 @@ function start({ token = async () => '', onMessage = () => {}, random = () => 1 
 }
 
 test('the first delay is at most half a second, later ones grow, none passes ten seconds', () => {
-  const longest = [0, 1, 2, 3, 4, 5, 50].map((attempt) => backoffDelay(attempt, () => 1));
-  assert.deepEqual(longest, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+  const longest = [0, 1, 2, 3, 4, 15, 16, 50].map((attempt) => backoffDelay(attempt, () => 1));
+  assert.deepEqual(longest, [500, 1000, 2000, 4000, 4000, 4000, 10_000, 10_000]);
+});
+
+test('after an outage of some seconds a client is back within five', () => {
+  for (const outageMs of [1_000, 3_000, 5_000, 10_000, 15_000]) {
+    for (let client = 0; client < 300; client += 1) {
+      let at = 0;
+      for (let attempt = 0; at < outageMs; attempt += 1) at += backoffDelay(attempt);
+      assert.ok(at - outageMs < 5_000, `${at - outageMs} ms after an outage of ${outageMs} ms`);
+    }
+  }
 });
 
 test('delays spread over the whole window', () => {
