@@ -135,10 +135,7 @@ mod tests {
         let millis: Vec<_> = [1, 2, 3, 4, 5, 16, 17, u32::MAX]
             .map(|attempt| policy.window(attempt).as_millis())
             .into();
-        assert_eq!(
-            millis,
-            [500, 1000, 2000, 4000, 4000, 4000, 10_000, 10_000]
-        );
+        assert_eq!(millis, [500, 1000, 2000, 4000, 4000, 4000, 10_000, 10_000]);
     }
 
     #[test]

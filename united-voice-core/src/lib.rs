@@ -201,6 +201,7 @@ mod server;
 mod signal;
 pub mod signaling;
 mod stats;
+mod sync;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod turn;

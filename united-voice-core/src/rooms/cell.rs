@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
-
-use crate::{ChannelId, SignalSink, rooms::room::RoomState};
+use crate::{
+    ChannelId, SignalSink,
+    rooms::room::RoomState,
+    sync::{Mutex, MutexGuard},
+};
 
 pub(crate) struct Room {
     pub(crate) id: ChannelId,

@@ -9,6 +9,8 @@ use std::{
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
+use crate::sync::interleave;
+
 /// A map from an id to the shared value that holds this id, so that each id is kept once.
 ///
 /// The key of an entry is the value itself, which hashes and compares as its id. The map's own
@@ -54,6 +56,7 @@ impl<T: Identified> PartialEq for Entry<T> {
 impl<T: Identified> Eq for Entry<T> {}
 
 pub(crate) fn find<T: Identified>(all: &ById<T>, id: &str) -> Option<Arc<T>> {
+    interleave();
     all.get(id).map(|entry| entry.key().get())
 }
 
@@ -65,6 +68,7 @@ pub(crate) fn find_or_new<T: Identified>(
     if let Some(present) = find(all, id) {
         return present;
     }
+    interleave();
     // Another thread may have inserted one meanwhile. Then that one counts.
     let entry = all.entry(Entry(Arc::new(new()))).or_insert(());
     entry.key().get()
@@ -72,5 +76,6 @@ pub(crate) fn find_or_new<T: Identified>(
 
 /// Removes this value. If another value with the same id has taken its place, that one stays.
 pub(crate) fn remove<T: Identified>(all: &ById<T>, one: &Arc<T>) {
+    interleave();
     all.remove_if(one.id(), |present, ()| Arc::ptr_eq(&present.0, one));
 }

@@ -35,6 +35,7 @@ use crate::{
         user::{ConnectionEntry, User, UserCell},
     },
     stats::{Counters, Stats},
+    sync::interleave,
 };
 
 /// All voice channels of a server, and the users in each.
@@ -202,6 +203,7 @@ impl VoiceRoomRegistry {
     /// Each user's lock in turn.
     pub fn shutdown(&self) {
         self.inner.shutting_down.store(true, Ordering::SeqCst);
+        interleave();
         // The users are collected first. The iterator holds a guard of the map, and no guard may be
         // alive while a user's lock is taken.
         let users = self.inner.users.iter();

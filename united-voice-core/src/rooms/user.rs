@@ -2,9 +2,7 @@
 
 use std::{mem, sync::Arc};
 
-use parking_lot::Mutex;
-
-use crate::{SessionId, SignalSink, UserId, rooms::cell::Room};
+use crate::{SessionId, SignalSink, UserId, rooms::cell::Room, sync::Mutex};
 
 pub(crate) struct User {
     pub(crate) id: UserId,

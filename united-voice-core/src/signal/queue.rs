@@ -13,10 +13,11 @@ use std::{
 };
 
 use futures::Stream;
-use parking_lot::Mutex;
 use united_voice_proto::Codec;
 
-use crate::{CloseReason, Signal, SignalSink, SinkError, Urgency, signal::signal::Form};
+use crate::{
+    CloseReason, Signal, SignalSink, SinkError, Urgency, signal::signal::Form, sync::Mutex,
+};
 
 /// An emptied queue keeps room for this many signals and gives the rest back.
 const KEPT_CAPACITY: usize = 8;

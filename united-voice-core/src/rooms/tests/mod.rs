@@ -11,6 +11,8 @@ mod ops;
 mod order;
 mod party;
 mod pressure;
+#[cfg(united_voice_shuttle)]
+mod races;
 mod relay;
 mod replica;
 mod room_model;
