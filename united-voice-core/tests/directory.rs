@@ -143,3 +143,23 @@ fn a_host_joins_for_a_client_in_one_step() {
     assert_eq!(refused.channel(), Some("banned"));
     assert_eq!(alice.lines(), [""; 0], "the caller answers a refusal");
 }
+
+/// The panic ends the task of that connection, as far as the host lets it. No lock is left behind
+/// that would panic or block for others.
+#[test]
+fn a_directory_that_panics_ends_one_connection_and_no_other() {
+    let server = turn_server();
+    let alice = Asker::joined(&server, "alice", "a");
+    let bob = Asker::joined(&server, "bob", "a");
+    alice.lines();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        bob.ask(join("panic"));
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(alice.lines(), ["left a bob DISCONNECTED"]);
+    assert_eq!(alice.ask(state("a")), ["#7 state a alice"]);
+    let carol = Asker::joined(&server, "carol", "a");
+    assert_eq!(alice.lines(), ["joined a carol"]);
+    drop(carol);
+    assert_eq!(server.registry().participant_count(&channel("a")), 1);
+}

@@ -12,8 +12,8 @@ use united_voice_core::{
     VoiceDirectory, VoiceServer,
 };
 
-/// A directory that admits everybody, with two exceptions. It refuses four names always. For names
-/// that begin with `slow`, it waits for a permit of `gate`.
+/// A directory that admits everybody, with three exceptions. It refuses four names always. For
+/// names that begin with `slow`, it waits for a permit of `gate`. For `panic`, it panics.
 #[derive(Debug)]
 pub(crate) struct Gated {
     pub(crate) gate: Semaphore,
@@ -29,6 +29,7 @@ impl VoiceDirectory for Gated {
             "unknown" => return Err(AdmitError::ChannelNotFound),
             "banned" => return Err(AdmitError::Forbidden),
             "broken" => return Err(AdmitError::unavailable("disk failure")),
+            "panic" => panic!("the host has a mistake"),
             name if name.starts_with("slow") => {
                 let permit = self.gate.acquire().await;
                 permit.map_err(AdmitError::unavailable)?.forget();

@@ -10,7 +10,7 @@ use super::{
     client::{Client, registry, roster},
 };
 use crate::{
-    JoinError, NotInChannel, SessionId, SinkError,
+    JoinError, NotInChannel, SessionId, SinkError, VoiceRoomRegistry,
     proto::{
         voice::{VoiceErrorCode, VoiceParticipant},
         ws::envelope::Payload,
@@ -299,6 +299,21 @@ fn session_ids_are_new_for_each_stay_and_do_not_contain_the_user() {
     // Another registry has other session ids. Otherwise a restart could reuse an old id.
     let elsewhere = Client::new(&super::client::registry(), "alice").join("a");
     assert!(!all.contains(&elsewhere.expect("joined")));
+}
+
+#[test]
+fn a_restarted_server_has_other_session_ids() {
+    let sessions = |registry: &VoiceRoomRegistry| -> Vec<SessionId> {
+        let client = Client::new(registry, "alice");
+        let join = |number: u32| {
+            let name = if number % 2 == 0 { "a" } else { "b" };
+            client.join(name).expect("joined")
+        };
+        (0..100).map(join).collect()
+    };
+    let before = sessions(&registry());
+    let after = sessions(&registry());
+    assert!(before.iter().all(|session| !after.contains(session)));
 }
 
 #[test]
