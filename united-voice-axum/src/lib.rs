@@ -18,7 +18,8 @@
 //!   does not show the head of the request, so this crate cannot refuse a request that has a body.
 //!   Nor does it show the order of the subprotocols: if a client offers both, protobuf is taken. If
 //!   a client sends a message that is too large, its rest is not read. So the close code may not
-//!   reach a client that is still sending.
+//!   reach a client that is still sending. It hides the frames of a message in fragments, so they
+//!   do not count in the client's rate, and a flood of empty ones closes no connection.
 //!
 //! If you want the socket itself, [`transport`] makes axum's
 //! [`WebSocket`](axum::extract::ws::WebSocket) the `Stream` and `Sink` of frames that [`drive`] and

@@ -19,6 +19,9 @@ use united_voice_core::{CloseFrame, Frame, TransportError};
 /// [`max_message_size`](axum::extract::ws::WebSocketUpgrade::max_message_size) and
 /// [`max_frame_size`](axum::extract::ws::WebSocketUpgrade::max_frame_size) to
 /// [`Limits::max_message_bytes`](united_voice_core::Limits::max_message_bytes).
+///
+/// axum's WebSocket hides the frames of a message in fragments, so they do not count in the client's
+/// rate. With [`VoiceUpgrade`](crate::VoiceUpgrade) they count.
 pub fn transport(socket: WebSocket) -> Transport {
     Transport {
         socket,
@@ -65,8 +68,13 @@ impl Sink<Frame> for Transport {
     }
 
     fn start_send(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), Self::Error> {
-        let sent = self.socket.start_send_unpin(message(frame));
-        sent.map_err(transport_error)
+        match message(frame) {
+            Some(message) => {
+                let sent = self.socket.start_send_unpin(message);
+                sent.map_err(transport_error)
+            }
+            None => Ok(()),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -94,17 +102,20 @@ fn frame(message: Message) -> Result<Frame, TransportError> {
     })
 }
 
-fn message(frame: Frame) -> Message {
-    match frame {
+/// `None` if there is nothing to write.
+fn message(frame: Frame) -> Option<Message> {
+    Some(match frame {
         Frame::Binary(bytes) => Message::Binary(bytes),
         Frame::Text(text) => Message::Text(shared(text)),
+        // Only clients send their messages in parts.
+        Frame::Fragment => return None,
         Frame::Ping(bytes) => Message::Ping(bytes),
         Frame::Pong(bytes) => Message::Pong(bytes),
         Frame::Close(close) => Message::Close(close.map(|close| ws::CloseFrame {
             code: close.code,
             reason: shared(close.reason),
         })),
-    }
+    })
 }
 
 /// The same bytes in axum's type: to check them costs less than to copy them.

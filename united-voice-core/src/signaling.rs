@@ -28,8 +28,8 @@ use crate::{
     id::check_id, rooms::relayed::Relayed,
 };
 
-pub(crate) use join::PendingJoin;
 pub use join::handle_voice_join;
+pub(crate) use join::{Joined, PendingJoin};
 
 type Handled = Result<(), RequestError>;
 

@@ -47,10 +47,10 @@ fn the_hosts_own_messages_count_toward_the_rate_limit() {
     let server = server();
     let mut alice = Hosted::joined(&server, "alice", "a");
     for _ in 0..199 {
-        assert!(alice.machine.receive_other("chat", alice.now));
+        assert!(alice.machine.receive_other("chat", 9, alice.now));
     }
-    assert!(!alice.machine.receive_other("chat", alice.now));
-    assert!(!alice.machine.receive_other("", alice.now));
+    assert!(!alice.machine.receive_other("chat", 9, alice.now));
+    assert!(!alice.machine.receive_other("", 9, alice.now));
     alice.ask("1", state("a"));
     assert_eq!(
         alice.steps(),
@@ -127,7 +127,7 @@ fn typed_payloads_are_handled_like_frames() {
     let server = server();
     let mut alice = Hosted::new(&server, "alice");
     let now = alice.now;
-    let mut say = |id: &str, payload| alice.machine.receive_payload(id.into(), payload, now);
+    let mut say = |id: &str, payload| alice.machine.receive_payload(id.into(), payload, 9, now);
     say("1", state("a"));
     say(
         "2",
@@ -146,7 +146,7 @@ fn typed_payloads_are_handled_like_frames() {
         request_id: "5".into(),
         payload: None,
     };
-    alice.machine.receive_envelope(empty, now);
+    alice.machine.receive_envelope(empty, 9, now);
     assert_eq!(alice.steps(), ["#5 error UNSUPPORTED "]);
 }
 
@@ -161,7 +161,7 @@ fn one_message_is_held_while_a_join_waits() {
     assert!(alice.machine.wants_input(), "there is room for one");
     alice
         .machine
-        .receive_payload("2".into(), leave("slow"), alice.now);
+        .receive_payload("2".into(), leave("slow"), 9, alice.now);
     assert!(!alice.machine.wants_input());
     // While it waits, pongs are still accepted and signals are still sent.
     alice.receive(Frame::Pong(Bytes::new()));
@@ -249,7 +249,9 @@ fn a_sink_of_the_host_gets_the_signals() {
     let now = start();
     let machine = ConnectionMachine::open_with_sink(&server, &user("alice"), sink.clone(), now);
     let mut alice = Hosted::of(machine, now);
-    alice.machine.receive_payload("1".into(), join("slow"), now);
+    alice
+        .machine
+        .receive_payload("1".into(), join("slow"), 9, now);
     assert_eq!(alice.steps(), NOTHING);
     server.directory().gate.add_permits(1);
     assert_eq!(alice.steps(), NOTHING);

@@ -57,33 +57,30 @@ impl Incoming {
         }
     }
 
-    /// Takes bytes from the front of `input` until a message is complete or no bytes are left.
+    /// Takes bytes from the front of `input` until a frame is complete or no bytes are left. A frame
+    /// that does not complete its message is a [`Frame::Fragment`].
     ///
     /// # Errors
     ///
     /// The first rule that the client broke. Nothing may be read after that.
     pub(crate) fn read(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, TransportError> {
-        loop {
-            let mut frame = match self.frame.take() {
-                Some(frame) => frame,
-                None => match self.read_header(input)? {
-                    Some((header, length)) => self.open(&header, length)?,
-                    None => return Ok(None),
-                },
-            };
-            let payload = match (frame.opcode, &mut self.message) {
-                (OpCode::Data(_), Some(message)) => &mut message.bytes,
-                _ => &mut self.control,
-            };
-            frame.read_payload(input, payload);
-            if frame.remaining > 0 {
-                self.frame = Some(frame);
-                return Ok(None);
-            }
-            if let Some(complete) = self.complete(&frame)? {
-                return Ok(Some(complete));
-            }
+        let mut frame = match self.frame.take() {
+            Some(frame) => frame,
+            None => match self.read_header(input)? {
+                Some((header, length)) => self.open(&header, length)?,
+                None => return Ok(None),
+            },
+        };
+        let payload = match (frame.opcode, &mut self.message) {
+            (OpCode::Data(_), Some(message)) => &mut message.bytes,
+            _ => &mut self.control,
+        };
+        frame.read_payload(input, payload);
+        if frame.remaining > 0 {
+            self.frame = Some(frame);
+            return Ok(None);
         }
+        self.complete(&frame).map(Some)
     }
 
     /// Returns the next header and the length of its payload, or `None` if the header is not
@@ -158,24 +155,24 @@ impl Incoming {
         })
     }
 
-    /// Returns the message that this frame completes, if it does.
-    fn complete(&mut self, frame: &OpenFrame) -> Result<Option<Frame>, TransportError> {
+    /// Returns the message that this frame completes, or a [`Frame::Fragment`].
+    fn complete(&mut self, frame: &OpenFrame) -> Result<Frame, TransportError> {
         let OpCode::Control(control) = frame.opcode else {
-            if frame.is_final {
-                return self.message.take().map(Message::into_frame).transpose();
+            if let Some(message) = self.message.take_if(|_| frame.is_final) {
+                return message.into_frame();
             }
-            return match &mut self.message {
-                Some(message) => message.check_fragment().map(|()| None),
-                None => Ok(None),
-            };
+            if let Some(message) = &mut self.message {
+                message.check_fragment()?;
+            }
+            return Ok(Frame::Fragment);
         };
         let payload = Bytes::from(mem::take(&mut self.control));
-        Ok(Some(match control {
+        Ok(match control {
             Control::Ping => Frame::Ping(payload),
             Control::Pong => Frame::Pong(payload),
             Control::Close => Frame::Close(close_frame(&payload)?),
             Control::Reserved(_) => return Err(TransportError::Protocol),
-        }))
+        })
     }
 
     /// Bytes on the heap.

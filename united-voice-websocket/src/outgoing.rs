@@ -39,6 +39,8 @@ impl Outgoing {
         match frame {
             Frame::Binary(bytes) => self.frame(OpCode::Data(Data::Binary), &[bytes]),
             Frame::Text(text) => self.frame(OpCode::Data(Data::Text), &[text.as_bytes()]),
+            // Only clients send their messages in parts.
+            Frame::Fragment => {}
             Frame::Ping(bytes) => self.frame(OpCode::Control(Control::Ping), &[bytes]),
             Frame::Pong(bytes) => self.frame(OpCode::Control(Control::Pong), &[bytes]),
             Frame::Close(None) => self.frame(OpCode::Control(Control::Close), &[]),

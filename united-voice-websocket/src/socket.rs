@@ -25,8 +25,9 @@ const DROPPING_READS: usize = 16;
 /// The server's side of a WebSocket over a connection that has left HTTP.
 ///
 /// Reading it also answers pings and the client's close frame. A message that is too large is
-/// refused as soon as its headers say so, before any more of it is collected. There are no
-/// extensions, so nothing is compressed.
+/// refused as soon as its headers say so, before any more of it is collected. Each frame of a
+/// message in fragments is handed out, all but the last as [`Frame::Fragment`], so that they count
+/// in the client's rate. There are no extensions, so nothing is compressed.
 ///
 /// After an error the stream gives no more frames. It reads on and drops what comes, until the
 /// client closes the connection: a socket that is closed with unread data resets the connection,

@@ -1,6 +1,6 @@
 //! Voice channels: everything that Tavern needs for them.
 //!
-//! Lines of code: 39 here, 19 marked `+voice` in other files.
+//! Lines of code: 41 here, 19 marked `+voice` in other files.
 //!
 //! [`Chat`] tells the library which users may join which channels. A [`Connection`] is the
 //! library's part of the loop around a socket: it takes each message of the client, and says what
@@ -47,13 +47,16 @@ pub(crate) fn receive(voice: &mut Connection, me: &Presence, turn: Turn) {
     let now = Now::read();
     match turn {
         Turn::Read(Message::Text(text)) => match Request::read(&text) {
-            Some(Request::Chat(line)) if voice.receive_other(&line.id, now) => me.say(&line),
+            Some(Request::Chat(it)) if voice.receive_other(&it.id, text.len(), now) => me.say(&it),
             Some(Request::Chat(_)) => {}
-            Some(Request::Voice(envelope)) => voice.receive_envelope(envelope, now),
+            Some(Request::Voice(envelope)) => voice.receive_envelope(envelope, text.len(), now),
             // The library answers what can't be read, and closes if it is too large.
             None => voice.receive(Frame::Text(text.as_str().into()), now),
         },
-        Turn::Read(_) => voice.heard(now),
+        // They are signs of life, and count in the client's rate like messages.
+        Turn::Read(Message::Ping(content)) => voice.receive(Frame::Ping(content), now),
+        Turn::Read(Message::Pong(content)) => voice.receive(Frame::Pong(content), now),
+        Turn::Read(_) => {}
         Turn::Wrote => voice.wrote(now),
         Turn::Lost => voice.end(Disconnect::Lost, now),
     }

@@ -77,7 +77,7 @@ async fn sign_in<'a, S: AsyncRead + AsyncWrite + Unpin>(
     reader: &mut Reader<S>,
 ) -> Result<(&'a Account, u32), End> {
     let message = loop {
-        if let Some(message) = read(reader).await? {
+        if let Message::Binary(message) = read(reader).await? {
             break message;
         }
     };
@@ -115,8 +115,8 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
                 Err(_) => return End::Gone,
             },
             read = read(reader), if may_ask => match read {
-                Ok(Some(message)) => handle(server, &me, &mut voice, message),
-                Ok(None) => voice.heard(voice::now()), // +voice
+                Ok(Message::Binary(message)) => handle(server, &me, &mut voice, message),
+                Ok(control) => voice::receive_control(&mut voice, control), // +voice
                 Err(end) => return end,
             },
         }
@@ -129,29 +129,27 @@ fn handle(
     voice: &mut voice::Connection, // +voice
     message: Bytes,
 ) {
+    let bytes = message.len(); // +voice
     let Ok(Envelope { request, payload }) = Envelope::decode(message) else {
         return me.fail(0, Reason::Malformed);
     };
     let Some(payload) = payload else {
         return me.fail(request, Reason::Unsupported);
     };
-    let payload = voice::receive(voice, request, payload); // +voice
+    let payload = voice::receive(voice, request, payload, bytes); // +voice
     let Some(payload) = payload else { return }; // +voice
     if !server.chat.handle(me, request, payload) {
         me.fail(request, Reason::Unsupported);
     }
 }
 
-/// Reads a message, or `None` for a mere sign of life. Cancel safe.
-async fn read<S: AsyncRead + AsyncWrite + Unpin>(
-    reader: &mut Reader<S>,
-) -> Result<Option<Bytes>, End> {
+/// Reads a binary message, a ping or a pong. Cancel safe.
+async fn read<S: AsyncRead + AsyncWrite + Unpin>(reader: &mut Reader<S>) -> Result<Message, End> {
     match reader.next().await {
-        Some(Ok(Message::Binary(message))) => Ok(Some(message)),
-        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
         Some(Ok(Message::Text(_))) => Err(End::Close(1003)),
         Some(Err(Error::Capacity(_))) => Err(End::Close(1009)),
         Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::Gone),
+        Some(Ok(message)) => Ok(message),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Voice channels: everything that Parley needs for them.
 //!
-//! Lines of code: 133 here, 28 marked `+voice` in other files, 14 with `united` in `parley.proto`.
+//! Lines of code: 142 here, 29 marked `+voice` in other files, 14 with `united` in `parley.proto`.
 //!
 //! Three types of this file meet the library. [`Directory`] tells it which users may join which
 //! channels. It puts what it has to tell a client into a [`Sink`]. A [`Connection`] is its part of
@@ -13,9 +13,10 @@ use std::{num::NonZeroU32, str::FromStr, sync::Arc, time::SystemTime};
 
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::tungstenite::Message;
 use united_voice_core::{
-    Admission, AdmitError, ChannelId, CloseReason, ConnectionMachine, IceConfig, Now, Profile,
-    Signal, SignalSink, SinkError, Step, Urgency, UserId, VoiceDirectory, VoiceServer,
+    Admission, AdmitError, ChannelId, CloseReason, ConnectionMachine, Frame, IceConfig, Now,
+    Profile, Signal, SignalSink, SinkError, Step, Urgency, UserId, VoiceDirectory, VoiceServer,
     proto::ws::envelope::Payload as Told,
 };
 
@@ -130,6 +131,15 @@ pub(crate) async fn step(voice: &mut Connection, outbox: &Outbox) -> Option<End>
     None
 }
 
+/// Takes a ping or a pong. It is a sign of life, and counts in the client's rate like a message.
+pub(crate) fn receive_control(voice: &mut Connection, message: Message) {
+    match message {
+        Message::Ping(content) => voice.receive(Frame::Ping(content), now()),
+        Message::Pong(content) => voice.receive(Frame::Pong(content), now()),
+        _ => {}
+    }
+}
+
 /// The present time by Tokio's clock, which the tests set.
 pub(crate) fn now() -> Now {
     Now {
@@ -146,12 +156,13 @@ macro_rules! payloads_with_one_name {
             }
         }
 
-        /// Takes a client's message. If it is not voice, it is handed back, unless the client sends
+        /// Takes a client's message of `bytes` bytes. If it is not voice, it is handed back, unless the client sends
         /// too fast.
         pub(crate) fn receive(
             voice: &mut Connection,
             request: u32,
             payload: Payload,
+            bytes: usize,
         ) -> Option<Payload> {
             let id = match request {
                 0 => String::new(),
@@ -159,9 +170,9 @@ macro_rules! payloads_with_one_name {
             };
             let payload = match payload {
                 $(Payload::$name(payload) => Told::$name(payload),)*
-                other => return voice.receive_other(&id, now()).then_some(other),
+                other => return voice.receive_other(&id, bytes, now()).then_some(other),
             };
-            voice.receive_payload(id, payload, now());
+            voice.receive_payload(id, payload, bytes, now());
             None
         }
     };

@@ -38,7 +38,7 @@ async fn serve(server: Server, user: UserId, stream: DuplexStream) {
                 Frame::Ping(bytes) => Message::Ping(bytes),
                 Frame::Pong(bytes) => Message::Pong(bytes),
                 Frame::Close(_) => Message::Close(None),
-                Frame::Text(_) => panic!("the clients speak protobuf"),
+                Frame::Text(_) | Frame::Fragment => panic!("a server's messages are binary"),
             }))
         });
     drive(&server, transport, user, Some(Codec::Protobuf)).await;

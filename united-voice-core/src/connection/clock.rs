@@ -1,5 +1,9 @@
 //! The time that a connection is told, and its timers: pings, silence, and the renewal of TURN
 //! credentials.
+//!
+//! Credentials expire by the wall clock, and timers run on the monotonic clock. If the wall clock is
+//! set, the credentials have another lifetime than planned. So both clocks are compared now and
+//! then.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,7 +15,9 @@ use crate::Limits;
 pub struct Now {
     /// Measures intervals. It must not go back from one call to the next.
     pub monotonic: Instant,
-    /// Dates TURN credentials, which expire at a Unix time in seconds.
+    /// Dates TURN credentials, which expire at a Unix time in seconds. If it jumps against
+    /// `monotonic` by more than 5 s, participants are sent fresh credentials within half a minute.
+    /// So a test that moves one of the two moves the other too.
     pub wall: SystemTime,
 }
 
@@ -35,6 +41,13 @@ pub(crate) fn after(now: Instant, time: Duration) -> Instant {
     now.checked_add(time).unwrap_or(now + YEAR)
 }
 
+/// How often the clocks are compared while the client has TURN credentials.
+const COMPARE_CLOCKS: Duration = Duration::from_secs(30);
+
+/// What the clocks may differ by: more than `drive` keeps a reading of the wall clock, and little
+/// of the life of any credentials.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
 /// Decides when to ping, when to count the client as dead, and when to renew its TURN credentials.
 pub(crate) struct Timers {
     /// The last sign of life.
@@ -44,12 +57,45 @@ pub(crate) struct Timers {
     pong_deadline: Option<Instant>,
     /// A ping was ordered, and not handed out yet.
     ping_due: bool,
-    /// When to renew the TURN credentials. `None` if there is nothing to renew.
-    ice_deadline: Option<Instant>,
-    /// How often the connection had been given TURN credentials when `ice_deadline` was set. If the
-    /// number has changed since, the connection has newer credentials, and the deadline is out of
+    /// Pings that were handed out and that no pong has answered. A client may answer only the
+    /// latest of several (RFC 6455, section 5.5.3), so some pings stay here for ever.
+    unanswered_pings: u8,
+    /// `None` if there is nothing to renew.
+    renewal: Option<Renewal>,
+    /// How often the connection had been given TURN credentials when `renewal` was set. If the
+    /// number has changed since, the connection has newer credentials, and the renewal is out of
     /// date.
     ice_grants: u64,
+}
+
+/// The renewal of a client's TURN credentials.
+struct Renewal {
+    due: Instant,
+    /// What the wall clock shows when the renewal is due, unless the clock jumps before.
+    wall_when_due: SystemTime,
+    /// When to compare the clocks next. It is not later than `due`.
+    look_at: Instant,
+}
+
+impl Renewal {
+    fn after(delay: Duration, now: Now) -> Self {
+        let due = after(now.monotonic, delay);
+        Self {
+            due,
+            wall_when_due: now.wall.checked_add(delay).unwrap_or(now.wall),
+            look_at: due.min(now.monotonic + COMPARE_CLOCKS),
+        }
+    }
+
+    /// Whether the wall clock has jumped since the credentials were made.
+    fn has_jumped(&self, now: Now) -> bool {
+        let planned = self.due.saturating_duration_since(now.monotonic);
+        let jump = match self.wall_when_due.duration_since(now.wall) {
+            Ok(left) => left.abs_diff(planned),
+            Err(passed) => passed.duration().saturating_add(planned),
+        };
+        jump > CLOCK_TOLERANCE
+    }
 }
 
 impl Timers {
@@ -58,7 +104,8 @@ impl Timers {
             heard_at: now,
             pong_deadline: None,
             ping_due: false,
-            ice_deadline: None,
+            unanswered_pings: 0,
+            renewal: None,
             ice_grants: 0,
         }
     }
@@ -74,7 +121,8 @@ impl Timers {
         let life = self
             .pong_deadline
             .unwrap_or_else(|| after(self.heard_at, limits.ping_interval));
-        self.ice_deadline.map_or(life, |ice| ice.min(life))
+        let renewal = self.renewal.as_ref();
+        renewal.map_or(life, |renewal| renewal.look_at.min(life))
     }
 
     pub(crate) fn is_dead(&self, now: Instant) -> bool {
@@ -91,31 +139,48 @@ impl Timers {
 
     /// Whether a ping was ordered since the last call.
     pub(crate) fn take_ping(&mut self) -> bool {
-        std::mem::take(&mut self.ping_due)
+        let taken = std::mem::take(&mut self.ping_due);
+        self.unanswered_pings = self.unanswered_pings.saturating_add(taken.into());
+        taken
+    }
+
+    /// A pong came. Returns whether there was a ping to answer.
+    pub(crate) fn take_pong(&mut self) -> bool {
+        let is_answer = self.unanswered_pings > 0;
+        self.unanswered_pings -= u8::from(is_answer);
+        is_answer
     }
 
     /// Notes that the connection was given TURN credentials `grants` times in all. If that is news,
-    /// they are due for renewal after `delay`. Returns the time of the renewal if it was set now.
+    /// they are due for renewal after `delay`. Returns when to look at them, if that was set now.
     pub(crate) fn granted_ice(
         &mut self,
         grants: u64,
         delay: impl FnOnce() -> Option<Duration>,
-        now: Instant,
+        now: Now,
     ) -> Option<Instant> {
         if grants == self.ice_grants {
             return None;
         }
         self.ice_grants = grants;
-        self.ice_deadline = delay().map(|delay| after(now, delay));
-        self.ice_deadline
+        self.renewal = delay().map(|delay| Renewal::after(delay, now));
+        self.renewal.as_ref().map(|renewal| renewal.look_at)
     }
 
-    /// Whether the credentials are due for renewal. Returns true once for each deadline.
-    pub(crate) fn take_renewal(&mut self, now: Instant) -> bool {
-        let due = self.ice_deadline.is_some_and(|deadline| deadline <= now);
-        if due {
-            self.ice_deadline = None;
+    /// Whether to renew the credentials, because they are due or because the wall clock has jumped.
+    /// Returns true once for each grant.
+    pub(crate) fn take_renewal(&mut self, now: Now) -> bool {
+        let Some(renewal) = &mut self.renewal else {
+            return false;
+        };
+        if now.monotonic < renewal.look_at {
+            return false;
         }
-        due
+        if now.monotonic < renewal.due && !renewal.has_jumped(now) {
+            renewal.look_at = renewal.due.min(now.monotonic + COMPARE_CLOCKS);
+            return false;
+        }
+        self.renewal = None;
+        true
     }
 }

@@ -12,6 +12,11 @@ pub enum Frame {
     Binary(Bytes),
     /// One JSON envelope.
     Text(ByteString),
+    /// A client's frame that began or continued a message and did not end it. It has no content,
+    /// since the transport hands out the whole message when the last frame has come. It is a sign
+    /// of life and counts in the rate, because empty fragments would cost nothing otherwise. A
+    /// server sends none.
+    Fragment,
     /// Asks the other side for a sign of life. The transport answers a client's ping by itself. It
     /// also hands the ping on, because a ping is a sign of life too.
     Ping(Bytes),
@@ -26,6 +31,7 @@ impl std::fmt::Debug for Frame {
         match self {
             Self::Binary(bytes) => write!(f, "Binary({} bytes)", bytes.len()),
             Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Fragment => f.write_str("Fragment"),
             Self::Ping(_) => f.write_str("Ping"),
             Self::Pong(_) => f.write_str("Pong"),
             Self::Close(close) => write!(f, "Close({close:?})"),

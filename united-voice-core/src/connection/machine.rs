@@ -161,8 +161,9 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
     }
 
     /// Takes a frame of the client. Call it only if [`wants_input`](Self::wants_input) is true: a
-    /// message that comes all the same ends the connection with 1008. After the connection has
-    /// ended, frames are dropped.
+    /// message that comes all the same ends the connection with 1008. Pings and pongs may come at
+    /// any time; they count in the rate, except for a pong that answers a [`Step::Ping`]. After the
+    /// connection has ended, frames are dropped.
     #[inline]
     pub fn receive(&mut self, frame: Frame, now: Now) {
         let Phase::Open(open) = &mut self.phase else {
@@ -170,7 +171,7 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         };
         open.heard(now);
         let received = match frame {
-            Frame::Ping(_) | Frame::Pong(_) => return,
+            Frame::Ping(_) | Frame::Pong(_) | Frame::Fragment => open.receive_control(&frame, now),
             Frame::Close(close) => {
                 let limits = self.server.limits();
                 return self.end_as(Ending::answering(close.as_ref(), limits, now.monotonic));
@@ -182,48 +183,52 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
 
     /// Takes an envelope that the host has decoded, for example as a part of a message of its own.
     /// It does what [`receive`](Self::receive) does, except that the host checks the size and the
-    /// encoding.
+    /// encoding. `bytes` is the size of the message as it came. The message counts in the rate once
+    /// for each started 16 KiB.
     ///
     /// An envelope without a payload is answered `UNSUPPORTED`, since decoders drop payloads that
     /// this version does not know. If the host cannot decode a message, it gives the frame to
     /// `receive`, which answers it, with its request id if that can be read.
-    pub fn receive_envelope(&mut self, envelope: Envelope, now: Now) {
+    pub fn receive_envelope(&mut self, envelope: Envelope, bytes: usize, now: Now) {
         let Phase::Open(open) = &mut self.phase else {
             return;
         };
         open.heard(now);
-        let received = open.receive_typed(&self.server, envelope, now);
+        let received = open.receive_typed(&self.server, envelope, bytes, now);
         self.end_on_error(received, now);
     }
 
     /// Takes a payload that the client sent in an envelope of the host's. Otherwise this is like
     /// [`receive_envelope`](Self::receive_envelope).
-    pub fn receive_payload(&mut self, request_id: String, payload: Payload, now: Now) {
+    pub fn receive_payload(
+        &mut self,
+        request_id: String,
+        payload: Payload,
+        bytes: usize,
+        now: Now,
+    ) {
         let envelope = Envelope {
             request_id,
             payload: Some(payload),
         };
-        self.receive_envelope(envelope, now);
+        self.receive_envelope(envelope, bytes, now);
     }
 
-    /// Counts a message that is not voice in the client's rate. Returns whether the host may handle
-    /// the message.
+    /// Counts a message of `bytes` bytes that is not voice in the client's rate. Returns whether
+    /// the host may handle the message.
     ///
     /// If not, the message was answered `RATE_LIMITED` under `request_id`, or not at all if
     /// `request_id` is empty; or the connection has ended, perhaps because of this message.
-    pub fn receive_other(&mut self, request_id: &str, now: Now) -> bool {
+    pub fn receive_other(&mut self, request_id: &str, bytes: usize, now: Now) -> bool {
         let Phase::Open(open) = &mut self.phase else {
             return false;
         };
         open.heard(now);
-        let passes = open.passes_rate(now);
-        if matches!(passes, Ok(false)) {
-            open.refuse_rate(request_id);
-        }
+        let passes = open.receive_other(request_id, bytes, now);
         self.end_on_error(passes, now) == Some(true)
     }
 
-    /// Notes a sign of life that the machine does not see otherwise.
+    /// Notes a sign of life that the machine does not see otherwise. It counts in no rate.
     pub fn heard(&mut self, now: Now) {
         if let Phase::Open(open) = &mut self.phase {
             open.heard(now);

@@ -3,9 +3,9 @@
 //! `machine.rs` has the type that makes all decisions. It has no socket, no clock and no task;
 //! `step.rs` says what it wants done.
 //! `open.rs` is its state while the connection is open, and `close.rs` its state while the
-//! connection closes. `rate.rs` limits the rate of messages, `clock.rs` has the timers, and
-//! `frame.rs` says what travels over a connection. `drive.rs` runs a machine over a transport. It
-//! is the only file that knows a runtime.
+//! connection closes. `join.rs` waits for the directory, `rate.rs` limits the rate of messages,
+//! `clock.rs` has the timers, and `frame.rs` says what travels over a connection. `drive.rs` runs a
+//! machine over a transport. It is the only file that knows a runtime.
 //!
 //! This folder may use everything else in the crate. No other folder uses it.
 //!
@@ -17,6 +17,7 @@ pub(crate) mod close;
 #[cfg(feature = "connection")]
 pub(crate) mod drive;
 pub(crate) mod frame;
+mod join;
 pub(crate) mod machine;
 mod open;
 mod rate;

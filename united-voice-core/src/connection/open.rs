@@ -2,21 +2,23 @@
 //! while a join waits.
 
 use std::{
-    future::Future,
-    ops::ControlFlow,
-    pin::Pin,
+    mem,
     task::{Context, Poll},
     time::Instant,
 };
 
-use united_voice_proto::{DecodeError, Incoming, ws::Envelope};
+use united_voice_proto::{
+    DecodeError, Incoming,
+    ws::{Envelope, envelope::Payload},
+};
 
 use crate::{
-    Admission, AdmitError, Codec, Disconnect, Frame, Limits, Now, QueueStream, RequestError, Step,
-    VoiceConnection, VoiceDirectory, VoiceServer,
+    Codec, Disconnect, Frame, Limits, Now, QueueStream, RequestError, Step, VoiceConnection,
+    VoiceDirectory, VoiceServer,
     connection::clock::{Timers, after},
-    connection::rate::{RateLimiter, Verdict},
-    signaling::{PendingJoin, decode_error, dispatch_now, reply_error},
+    connection::join::JoinUnderWay,
+    connection::rate::{RateLimiter, Verdict, weight},
+    signaling::{Joined, decode_error, dispatch_now, reply_error},
 };
 
 /// The state of an open connection. Dropping it is the disconnect.
@@ -31,6 +33,8 @@ pub(super) struct OpenConnection {
     /// its answers.
     held: Option<Held>,
     join: Option<Box<JoinUnderWay>>,
+    /// The connection has joined a channel, now or earlier.
+    has_joined: bool,
     timers: Timers,
     /// Nothing is due before this time. If a deadline moves to later, this stays as it is. So a
     /// sign of life costs only a note, and in return one look finds nothing due.
@@ -40,17 +44,13 @@ pub(super) struct OpenConnection {
 
 enum Held {
     Frame(Frame),
-    /// Boxed, because it is rare and larger than the rest of the connection.
-    Typed(Box<Envelope>),
+    Typed {
+        /// Boxed, because it is rare and larger than the rest of the connection.
+        envelope: Box<Envelope>,
+        /// The size of the message that it came in.
+        bytes: usize,
+    },
 }
-
-struct JoinUnderWay {
-    request: PendingJoin,
-    deadline: Instant,
-    answer: DirectoryAnswer,
-}
-
-type DirectoryAnswer = Pin<Box<dyn Future<Output = Result<Admission, AdmitError>> + Send>>;
 
 /// The traffic since the last wake-up. All connections share the server's counters, so each adds to
 /// them only once for each wake-up.
@@ -83,6 +83,7 @@ impl OpenConnection {
             rate: RateLimiter::new(limits, now.monotonic),
             held: None,
             join: None,
+            has_joined: false,
             look_at: timers.deadline(limits),
             timers,
             tally: Tally::default(),
@@ -129,7 +130,9 @@ impl OpenConnection {
         while self.held.is_some() && !self.is_blocked() {
             match self.held.take() {
                 Some(Held::Frame(frame)) => self.handle(server, &frame, now)?,
-                Some(Held::Typed(envelope)) => self.handle_typed(server, *envelope, now)?,
+                Some(Held::Typed { envelope, bytes }) => {
+                    self.handle_typed(server, *envelope, bytes, now)?;
+                }
                 None => {}
             }
             self.poll_join(server, cx, now);
@@ -155,12 +158,23 @@ impl OpenConnection {
         &mut self,
         server: &VoiceServer<D>,
         envelope: Envelope,
+        bytes: usize,
         now: Now,
     ) -> Result<(), Disconnect> {
         if self.held.is_none() && !self.is_blocked() {
-            return self.handle_typed(server, envelope, now);
+            return self.handle_typed(server, envelope, bytes, now);
         }
-        self.hold(Held::Typed(Box::new(envelope)))
+        let envelope = Box::new(envelope);
+        self.hold(Held::Typed { envelope, bytes })
+    }
+
+    /// Takes a frame that is no message, which never has to wait. An error ends the connection.
+    pub(super) fn receive_control(&mut self, frame: &Frame, now: Now) -> Result<(), Disconnect> {
+        // The server asked for this one.
+        if matches!(frame, Frame::Pong(_)) && self.timers.take_pong() {
+            return Ok(());
+        }
+        self.is_within_rate(1, now).map(drop)
     }
 
     /// Holds one message at most. A host that ignores `wants_input` must not get a queue without a
@@ -179,29 +193,28 @@ impl OpenConnection {
         frame: &Frame,
         now: Now,
     ) -> Result<(), Disconnect> {
+        self.tally.received += 1;
         let limit = server.limits().max_message_bytes;
-        let (decoded, kind_fits) = match frame {
+        let (decoded, kind_fits, bytes) = match frame {
             Frame::Binary(bytes) => {
                 let decoded = Incoming::decode(Codec::Protobuf, bytes, limit);
-                (decoded, self.is_spoken(Codec::Protobuf))
+                (decoded, self.is_spoken(Codec::Protobuf), bytes.len())
             }
             #[cfg(feature = "json")]
-            Frame::Text(text) => (
-                Incoming::decode_text(text, limit),
-                self.is_spoken(Codec::Json),
-            ),
-            _ => (
-                Err(DecodeError::Empty {
-                    request_id: String::new(),
-                }),
-                false,
-            ),
+            Frame::Text(text) => {
+                let decoded = Incoming::decode_text(text, limit);
+                (decoded, self.is_spoken(Codec::Json), text.len())
+            }
+            _ => {
+                let request_id = String::new();
+                (Err(DecodeError::Empty { request_id }), false, 0)
+            }
         };
         if matches!(decoded, Err(DecodeError::TooLarge { .. })) {
-            self.tally.received += 1;
             return Err(Disconnect::MessageTooLarge);
         }
-        if !self.passes_rate(now)? {
+        if !self.is_within_rate(weight(bytes), now)? && !decoded.as_ref().is_ok_and(is_leave) {
+            self.tally.rate_limited += 1;
             // A message without a request id asks for no answer, and gets none.
             if !request_id_of(&decoded).is_empty() {
                 self.refuse(&decoded, RequestError::rate_limited());
@@ -225,32 +238,50 @@ impl OpenConnection {
         &mut self,
         server: &VoiceServer<D>,
         envelope: Envelope,
+        bytes: usize,
         now: Now,
     ) -> Result<(), Disconnect> {
-        let passes = self.passes_rate(now)?;
+        self.tally.received += 1;
+        let is_within_rate = self.is_within_rate(weight(bytes), now)?;
         let unknown = envelope.payload.is_none();
-        let asks = !envelope.request_id.is_empty();
         let message = Incoming::Envelope(envelope);
-        if passes && !unknown {
-            self.dispatch(server, message, now);
-        } else if passes {
+        if !is_within_rate && !is_leave(&message) {
+            self.tally.rate_limited += 1;
+            if !message.request_id().is_empty() {
+                self.refuse(&Ok(message), RequestError::rate_limited());
+            }
+        } else if unknown {
             // The host's decoder has dropped a payload that this version does not know.
             self.refuse(&Ok(message), RequestError::unknown_payload());
-        } else if asks {
-            self.refuse(&Ok(message), RequestError::rate_limited());
+        } else {
+            self.dispatch(server, message, now);
         }
         Ok(())
     }
 
-    /// Counts a message in the rate. If it returns false, the caller drops the message.
-    pub(super) fn passes_rate(&mut self, now: Now) -> Result<bool, Disconnect> {
+    /// Counts a message of the host's own protocol in the rate. If it is over the rate, it is
+    /// answered, if it asks for an answer, and the host drops it.
+    pub(super) fn receive_other(
+        &mut self,
+        request_id: &str,
+        bytes: usize,
+        now: Now,
+    ) -> Result<bool, Disconnect> {
         self.tally.received += 1;
-        match self.rate.check(now.monotonic) {
-            Verdict::Pass => Ok(true),
-            Verdict::Drop => {
-                self.tally.rate_limited += 1;
-                Ok(false)
+        let is_within_rate = self.is_within_rate(weight(bytes), now)?;
+        if !is_within_rate {
+            self.tally.rate_limited += 1;
+            if !request_id.is_empty() {
+                reply_error(&self.connection, request_id, &RequestError::rate_limited());
             }
+        }
+        Ok(is_within_rate)
+    }
+
+    fn is_within_rate(&mut self, weight: u32, now: Now) -> Result<bool, Disconnect> {
+        match self.rate.check(now.monotonic, weight) {
+            Verdict::Pass => Ok(true),
+            Verdict::Drop => Ok(false),
             Verdict::Close => Err(Disconnect::PolicyViolation),
         }
     }
@@ -286,11 +317,8 @@ impl OpenConnection {
         };
         let deadline = after(now.monotonic, server.limits().directory_timeout);
         self.look_at = self.look_at.min(deadline);
-        self.join = Some(Box::new(JoinUnderWay {
-            deadline,
-            answer: ask(server, &self.connection, &request),
-            request,
-        }));
+        let join = JoinUnderWay::new(server, &self.connection, request, deadline);
+        self.join = Some(Box::new(join));
     }
 
     /// Joins once the directory has answered. It is also called right after a join came: if the
@@ -301,22 +329,26 @@ impl OpenConnection {
         cx: &mut Context<'_>,
         now: Now,
     ) {
-        while let Some(join) = &mut self.join
-            && let Poll::Ready(answer) = join.answer.as_mut().poll(cx)
+        if let Some(join) = &mut self.join
+            && let Poll::Ready(joined) = join.poll(server, &self.connection, cx, now)
         {
-            let connection = &self.connection;
-            match join.request.admitted(server, connection, answer, now.wall) {
-                ControlFlow::Continue(()) => {
-                    join.answer = ask(server, connection, &join.request);
-                }
-                ControlFlow::Break(handled) => {
-                    if let Err(error) = handled {
-                        reply_error(connection, &join.request.request_id, &error);
-                    }
-                    self.join = None;
-                    self.watch_credentials(server, now);
-                }
+            match joined {
+                Ok(joined) => self.charge_join(joined, now),
+                Err(error) => reply_error(&self.connection, &join.request.request_id, &error),
             }
+            self.join = None;
+            self.watch_credentials(server, now);
+        }
+    }
+
+    /// Counts the snapshot that a join brought. Few bytes may ask for a large one, so a client must
+    /// not get it again and again for the price of a request. The first one is free.
+    fn charge_join(&mut self, joined: Joined, now: Now) {
+        if mem::replace(&mut self.has_joined, true) {
+            // The request has counted once. A rejoin counts on top of that, as the protocol says.
+            let counted = u32::from(!joined.is_rejoin);
+            let weight = weight(joined.response_bytes) - counted;
+            self.rate.charge(now.monotonic, weight);
         }
     }
 
@@ -325,7 +357,7 @@ impl OpenConnection {
     fn watch_credentials<D: VoiceDirectory>(&mut self, server: &VoiceServer<D>, now: Now) {
         let delay = || server.ice_refresh_after();
         let grants = self.connection.ice_grants();
-        if let Some(deadline) = self.timers.granted_ice(grants, delay, now.monotonic) {
+        if let Some(deadline) = self.timers.granted_ice(grants, delay, now) {
             self.look_at = self.look_at.min(deadline);
         }
     }
@@ -359,7 +391,7 @@ impl OpenConnection {
         if let Some(late) = self.join.take_if(|join| join.deadline <= now.monotonic) {
             late.request.give_up(&self.connection);
         }
-        if self.timers.take_renewal(now.monotonic) {
+        if self.timers.take_renewal(now) {
             server.push_ice_servers(&self.connection, now.wall);
             self.watch_credentials(server, now);
         }
@@ -388,17 +420,9 @@ impl OpenConnection {
             received,
             sent,
             rate_limited,
-        } = std::mem::take(&mut self.tally);
+        } = mem::take(&mut self.tally);
         let counters = self.connection.registry().counters();
         counters.traffic(received.into(), sent.into(), rate_limited.into());
-    }
-
-    /// Answers a message of the host's own protocol that exceeds the rate, if it asks for an
-    /// answer.
-    pub(super) fn refuse_rate(&self, request_id: &str) {
-        if !request_id.is_empty() {
-            reply_error(&self.connection, request_id, &RequestError::rate_limited());
-        }
     }
 }
 
@@ -408,16 +432,10 @@ impl Drop for OpenConnection {
     }
 }
 
-fn ask<D: VoiceDirectory>(
-    server: &VoiceServer<D>,
-    connection: &VoiceConnection,
-    join: &PendingJoin,
-) -> DirectoryAnswer {
-    // The future is kept beside the connection, so it owns what it needs. Each clone copies a
-    // pointer.
-    let (server, user) = (server.clone(), connection.user().clone());
-    let channel = join.channel.clone();
-    Box::pin(async move { server.directory().admit(&user, &channel).await })
+/// A leave is carried out even over the rate. Otherwise its sender would stay in the channel.
+fn is_leave(message: &Incoming<'_>) -> bool {
+    matches!(message, Incoming::Envelope(envelope)
+        if matches!(envelope.payload, Some(Payload::VoiceLeaveRequest(_))))
 }
 
 /// The request id to answer with. It is empty if the client's is too long to be given back.

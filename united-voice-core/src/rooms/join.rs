@@ -37,6 +37,8 @@ pub(crate) struct JoinSnapshot {
     pub(crate) quality_warning: bool,
     /// The joiner's session.
     pub(crate) session: SessionId,
+    /// The connection sat in the channel already.
+    pub(crate) is_rejoin: bool,
 }
 
 /// What a join does.
@@ -210,6 +212,7 @@ impl VoiceConnection {
             quality_warning: participants.len() >= SOFT_CAP,
             participants,
             session,
+            is_rejoin: matches!(decision, Decision::Stay(_)),
         });
         response.set_urgency(Urgency::Reply);
         // Before anything changes: a response that cannot be delivered refuses the join.

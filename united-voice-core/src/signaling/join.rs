@@ -2,6 +2,7 @@
 
 use std::{ops::ControlFlow, time::SystemTime};
 
+use prost::Message as _;
 use united_voice_proto::{
     voice::{VoiceErrorCode as Code, VoiceJoinRequest, VoiceJoinResponse},
     ws::envelope::Payload,
@@ -17,6 +18,16 @@ use crate::{
 /// directory was asked. A host that changes its policy without pause must not keep a join alive for
 /// ever, so the join is then refused as `UNAVAILABLE`.
 const JOIN_ATTEMPTS: u8 = 5;
+
+/// What a join brought.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Joined {
+    session: SessionId,
+    /// The connection sat in the channel already.
+    pub(crate) is_rejoin: bool,
+    /// The size of the response in protobuf.
+    pub(crate) response_bytes: usize,
+}
 
 /// A join that waits for the directory's answer. It does not ask by itself: its owner asks, and
 /// calls [`admitted`](Self::admitted) with the answer.
@@ -59,7 +70,7 @@ impl PendingJoin {
         connection: &VoiceConnection,
         answer: Result<Admission, AdmitError>,
         wall: SystemTime,
-    ) -> ControlFlow<Joined> {
+    ) -> ControlFlow<Result<Joined, RequestError>> {
         let joined = match answer {
             Ok(admission) => join(server, connection, self, admission, wall),
             Err(error) => {
@@ -82,8 +93,6 @@ impl PendingJoin {
         reply_error(connection, &self.request_id, &error);
     }
 }
-
-type Joined = Result<SessionId, RequestError>;
 
 impl<D: VoiceDirectory> VoiceServer<D> {
     /// Joins a channel: asks the directory, decides, and tells everybody, in one step for the
@@ -121,7 +130,8 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         wall: SystemTime,
     ) -> Result<SessionId, RequestError> {
         let mut join = PendingJoin::to(self, request_id, channel.clone());
-        ask_and_join(self, connection, &mut join, wall).await
+        let joined = ask_and_join(self, connection, &mut join, wall).await?;
+        Ok(joined.session)
     }
 }
 
@@ -153,7 +163,7 @@ pub(super) async fn ask_and_join<D: VoiceDirectory>(
     connection: &VoiceConnection,
     join: &mut PendingJoin,
     wall: SystemTime,
-) -> Joined {
+) -> Result<Joined, RequestError> {
     loop {
         let asked = server.directory().admit(connection.user(), &join.channel);
         let answer = asked.await;
@@ -169,8 +179,9 @@ fn join<D: VoiceDirectory>(
     join: &PendingJoin,
     admission: Admission,
     wall: SystemTime,
-) -> Result<SessionId, JoinError> {
+) -> Result<Joined, JoinError> {
     let ice_servers = server.ice_servers(connection.user(), wall);
+    let (mut is_rejoin, mut response_bytes) = (false, 0);
     let session = connection.join(&join.channel, join.ticket, admission, |snapshot| {
         let response = VoiceJoinResponse {
             participants: snapshot.participants,
@@ -179,11 +190,16 @@ fn join<D: VoiceDirectory>(
             channel_id: join.channel.as_str().into(),
             session_id: snapshot.session.to_text(),
         };
+        (is_rejoin, response_bytes) = (snapshot.is_rejoin, response.encoded_len());
         let payload = Payload::VoiceJoinResponse(response);
         Signal::new(&*join.request_id, payload, Urgency::Reply)
     })?;
     connection.granted_ice();
-    Ok(session)
+    Ok(Joined {
+        session,
+        is_rejoin,
+        response_bytes,
+    })
 }
 
 fn refusal(error: AdmitError) -> RequestError {

@@ -172,6 +172,65 @@ async fn a_message_in_pieces_takes_the_memory_of_what_has_come() {
 }
 
 #[tokio::test]
+async fn each_frame_of_a_message_in_fragments_is_handed_out() {
+    // Not final: a text and continuations, two of them empty.
+    let fragment = |opcode: u8, payload: &[u8]| {
+        let mut frame = masked(opcode, payload);
+        frame[0] &= 0x0f;
+        frame
+    };
+    let bytes = [
+        fragment(1, "ä".as_bytes().split_at(1).0),
+        fragment(0, b""),
+        masked(9, b"ping"),
+        fragment(0, b""),
+        masked(0, "ä".as_bytes().split_at(1).1),
+        fragment(2, b""),
+        masked(0, b""),
+    ];
+    let (_client, mut socket) = pair(bytes.concat());
+    let expected = [
+        Frame::Fragment,
+        Frame::Fragment,
+        Frame::Ping("ping".into()),
+        Frame::Fragment,
+        Frame::Text("ä".into()),
+        Frame::Fragment,
+        Frame::Binary("".into()),
+    ];
+    for frame in expected {
+        assert_eq!(socket.next().await.unwrap().unwrap(), frame);
+    }
+    assert!(socket.next().now_or_never().is_none());
+}
+
+/// `drive` reads a limited number of frames before other tasks get a turn. So the socket must not
+/// read any number of frames for one.
+#[tokio::test]
+async fn no_number_of_fragments_is_read_at_once() {
+    struct Endless;
+    impl AsyncRead for Endless {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let empty = b"\x00\x80\0\0\0\0";
+            buf.put_slice(&empty.repeat(buf.remaining() / empty.len()));
+            Poll::Ready(Ok(()))
+        }
+    }
+    let stream = tokio::io::join(Endless, tokio::io::sink());
+    let begun = b"\x02\x80\0\0\0\0";
+    let mut socket = WebSocket::new(stream, begun, &Limits::default());
+    for _ in 0..10_000 {
+        let read = socket.next().now_or_never();
+        assert!(matches!(read, Some(Some(Ok(Frame::Fragment)))), "{read:?}");
+    }
+    assert!(memory(&socket) <= 16 * 1024, "{}", memory(&socket));
+}
+
+#[tokio::test]
 async fn what_the_client_does_not_take_is_kept_and_no_more() {
     let (mut client, mut socket) = pair([]);
     let mut expected = Vec::new();

@@ -116,8 +116,8 @@ impl Encoder<Frame> for FrameCodec {
                 put(bytes, CLOSE, &[&code[..], close.reason.as_bytes()].concat())
             }
             // Only a connection that uses JSON sends text, and this transport asks `drive` for
-            // protobuf.
-            Frame::Text(_) => Err(io::ErrorKind::Unsupported.into()),
+            // protobuf. Nobody sends a message in parts here.
+            Frame::Text(_) | Frame::Fragment => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }

@@ -149,6 +149,8 @@ fn ours(early: &[u8], pieces: VecDeque<Vec<u8>>) -> Outcome {
     let mut frames = Vec::new();
     let end = loop {
         match socket.next().now_or_never().expect("never pending") {
+            // tungstenite does not tell of them.
+            Some(Ok(Frame::Fragment)) => {}
             Some(Ok(frame)) => frames.push(frame),
             Some(Err(error)) => break Some(kind(&error)),
             None => break None,
