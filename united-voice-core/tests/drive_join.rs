@@ -8,9 +8,10 @@ use support::{
     channel,
     payloads::{ice, join, leave, offer, state},
     peer::{Peer, seconds_since, settle, two},
-    server::{server, server_with, turn_server},
+    server::{build, server, server_with, turn_server},
 };
 use tokio::time::{Instant, sleep};
+use united_voice_core::{IceConfig, TurnConfig};
 
 const NOTHING: [&str; 0] = [];
 const MINUTE: Duration = Duration::from_secs(60);
@@ -159,4 +160,20 @@ async fn without_turn_there_is_nothing_to_renew() {
     let server = server();
     let mut alice = Peer::joined(&server, "alice", "a").await;
     alice.idle(30 * MINUTE).await;
+}
+
+/// The clocks are compared while a client has TURN credentials.
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_wakes_twice_a_minute_at_most() {
+    let turn = TurnConfig::new("turn.example", 3478, "secret", 24 * 3600).expect("valid");
+    let with_turn = IceConfig::default().with_turn(turn);
+    for (ice, expected) in [(with_turn, 19..=21), (IceConfig::default(), 0..=0)] {
+        let server = build(ice, |limits| limits.ping_interval = 24 * 60 * MINUTE);
+        let mut alice = Peer::joined(&server, "alice", "a").await;
+        alice.idle(MINUTE).await;
+        let before = alice.wire.reads();
+        alice.idle(10 * MINUTE).await;
+        let woken = alice.wire.reads() - before;
+        assert!(expected.contains(&woken), "{woken} times");
+    }
 }

@@ -3,18 +3,24 @@
 
 mod support;
 
-use std::{cell::Cell, future::pending, pin::pin, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    future::pending,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use futures::FutureExt;
 use support::{
     hosted::{EPOCH, Hosted, start},
     payloads::{ice, join, leave, state},
-    server::{server, server_with, turn_server},
+    server::{Server, server, server_with, turn_server},
     user,
 };
 use united_voice_core::{
-    ConnectionMachine, Frame, Step,
+    ConnectionMachine, Frame, IceConfig, Step, TurnConfig,
     proto::{voice::IceServer, ws::envelope::Payload},
     test_util::RecordingSink,
 };
@@ -53,7 +59,7 @@ fn every_sign_of_life_restarts_the_ping_interval() {
         ("ping", |alice| alice.receive(Frame::Ping(Bytes::new()))),
         ("message", |alice| alice.ask("", state("a"))),
         ("host's", |alice| {
-            alice.machine.receive_other("", alice.now);
+            alice.machine.receive_other("", 9, alice.now);
         }),
         ("heard", |alice| alice.machine.heard(alice.now)),
         ("wrote", |alice| alice.machine.wrote(alice.now)),
@@ -181,6 +187,91 @@ fn credentials_are_renewed_at_three_quarters_of_their_life() {
     assert_eq!(alice.steps(), NOTHING, "a client that has left gets none");
 }
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A server with TURN credentials that live for an hour, and pings that are a day apart.
+fn quiet_turn_server() -> Server {
+    let turn = TurnConfig::new("turn.example", 3478, "secret", 3600).expect("valid");
+    let ice = IceConfig::default().with_turn(turn);
+    support::server::build(ice, |limits| limits.ping_interval = DAY)
+}
+
+#[test]
+fn a_wall_clock_that_jumps_brings_fresh_credentials_within_a_minute() {
+    type Jump = fn(SystemTime) -> SystemTime;
+    let jumps: [(&str, Jump); 5] = [
+        ("an hour ahead", |wall| wall + Duration::from_secs(3600)),
+        ("an hour back", |wall| wall - Duration::from_secs(3600)),
+        ("a little ahead", |wall| wall + Duration::from_secs(6)),
+        ("a little back", |wall| wall - Duration::from_secs(6)),
+        ("to 1970", |_| SystemTime::UNIX_EPOCH),
+    ];
+    for (name, jump) in jumps {
+        for quiet_minutes in [0, 1, 30] {
+            let server = quiet_turn_server();
+            let mut alice = Hosted::new(&server, "alice");
+            alice.ask("1", join("a"));
+            alice.step().expect("the response");
+            for _ in 0..quiet_minutes * 60 {
+                alice.wait_secs(1);
+                assert_eq!(alice.steps(), NOTHING, "{name}");
+            }
+            alice.now.wall = jump(alice.now.wall);
+            let mut waited = 0;
+            while alice.due_in() > 0 {
+                let due_in = alice.due_in();
+                waited += due_in;
+                alice.wait_secs(due_in);
+            }
+            assert!(waited < 60, "{name}: {waited} s");
+            let renewal = alice.step().expect("fresh credentials");
+            assert_eq!(lifetime(&alice, renewal), 3600, "{name}");
+            // The new ones live as long as planned.
+            for _ in 0..44 * 60 {
+                alice.wait_secs(1);
+                assert_eq!(alice.steps(), NOTHING, "{name}");
+            }
+            alice.wait_secs(60);
+            assert_eq!(alice.steps(), ["ice a 2"], "{name}");
+        }
+    }
+}
+
+#[test]
+fn small_steps_of_the_clock_and_late_looks_are_no_jumps() {
+    let server = quiet_turn_server();
+    let mut alice = Hosted::joined(&server, "alice", "a");
+    for seconds in [1, 29, 31, 200, 1000] {
+        alice.wait_secs(seconds);
+        alice.now.wall += Duration::from_secs(1);
+        assert_eq!(alice.steps(), NOTHING, "after {seconds} s");
+    }
+}
+
+#[test]
+fn the_clocks_are_compared_only_for_those_with_credentials_and_twice_a_minute() {
+    let server = quiet_turn_server();
+    let mut alice = Hosted::new(&server, "alice");
+    assert_eq!(alice.due_in(), DAY.as_secs());
+    alice.ask("1", join("a"));
+    alice.steps();
+    for _ in 0..10 {
+        assert_eq!(alice.due_in(), 30);
+        alice.wait_secs(30);
+        assert_eq!(alice.steps(), NOTHING);
+    }
+    // A client that has left gets none, and is looked at no more.
+    alice.ask("2", leave("a"));
+    alice.steps();
+    alice.now.wall += Duration::from_secs(3600);
+    alice.wait_secs(30);
+    assert_eq!(alice.steps(), NOTHING);
+    assert!(alice.due_in() > 3600);
+    let server = server_with(|limits| limits.ping_interval = DAY);
+    let alice = Hosted::joined(&server, "alice", "a");
+    assert_eq!(alice.due_in(), DAY.as_secs(), "there is no TURN server");
+}
+
 #[test]
 fn a_dropped_step_loses_nothing() {
     let server = server();
@@ -223,8 +314,8 @@ fn a_step_says_when_a_host_with_its_own_sink_may_read_again() {
     let sink = Arc::new(RecordingSink::default());
     let now = start();
     let mut machine = ConnectionMachine::open_with_sink(&server, &user("alice"), sink, now);
-    machine.receive_payload("1".into(), join("slow"), now);
-    machine.receive_payload("2".into(), state("slow"), now);
+    machine.receive_payload("1".into(), join("slow"), 9, now);
+    machine.receive_payload("2".into(), state("slow"), 9, now);
     assert!(!machine.wants_input());
     {
         let mut step = pin!(machine.step(true, || now, |_| pending::<()>()));

@@ -6,7 +6,7 @@ use std::{
     ops::ControlFlow,
     pin::{Pin, pin},
     task::{Context, Poll},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant as StdInstant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -353,7 +353,7 @@ where
 
 /// Reads the clocks. The monotonic one is Tokio's, which a test can pause. Only TURN credentials
 /// need the wall clock, and they count in seconds. So it is read at most once a second, and not at
-/// each wake-up.
+/// each wake-up. If a test has moved Tokio's clock, the wall clock is moved along.
 struct Clocks {
     wall: SystemTime,
     /// When to read the wall clock again.
@@ -362,12 +362,14 @@ struct Clocks {
 
 impl Clocks {
     fn read() -> (Self, Now) {
-        let (monotonic, wall) = (Instant::now(), SystemTime::now());
+        let tokio = Instant::now();
+        let monotonic = tokio.into_std();
+        let moved = monotonic.saturating_duration_since(StdInstant::now());
+        let wall = SystemTime::now() + moved;
         let clocks = Self {
             wall,
-            stale_at: monotonic + Duration::from_secs(1),
+            stale_at: tokio + Duration::from_secs(1),
         };
-        let monotonic = monotonic.into_std();
         (clocks, Now { monotonic, wall })
     }
 

@@ -62,7 +62,7 @@ pub(crate) fn with_ice(ice: IceConfig) -> Server {
     build(ice, |_| {})
 }
 
-fn build(ice: IceConfig, change: impl FnOnce(&mut Limits)) -> Server {
+pub(crate) fn build(ice: IceConfig, change: impl FnOnce(&mut Limits)) -> Server {
     let mut limits = Limits::default();
     change(&mut limits);
     let directory = Gated {

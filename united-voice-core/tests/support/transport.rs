@@ -20,6 +20,8 @@ struct Pipe {
     unflushed: bool,
     /// How often the server has flushed something.
     flushes: usize,
+    /// How often the server has tried to read.
+    reads: usize,
     /// If set, the transport accepts nothing, as if the client did not read and all buffers were
     /// full.
     stalled: bool,
@@ -52,6 +54,7 @@ impl Stream for ServerEnd {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut pipe = self.0.lock();
+        pipe.reads += 1;
         if let Some(frame) = pipe.to_server.pop_front() {
             return Poll::Ready(Some(frame));
         }
@@ -128,6 +131,11 @@ impl ClientEnd {
     /// How often the server has flushed something.
     pub(crate) fn flushes(&self) -> usize {
         self.0.lock().flushes
+    }
+
+    /// How often the server has tried to read.
+    pub(crate) fn reads(&self) -> usize {
+        self.0.lock().reads
     }
 
     /// Frames that the server has not read yet.
