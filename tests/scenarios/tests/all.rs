@@ -50,6 +50,7 @@ mod pipelining;
 mod privacy;
 mod program;
 mod rate_limit;
+mod rate_weight;
 mod relay;
 mod rust_client;
 mod shutdown;
