@@ -28,11 +28,22 @@ use std::time::Duration;
 pub struct Limits {
     /// Messages a second that a client may send in the long run. Default 100, at least 1. The
     /// library counts in whole nanoseconds, so a value over 1 000 000 000 limits nothing.
+    ///
+    /// A message counts once for each started 16 KiB. With the defaults a client sends at most some
+    /// 1.6 MB a second in the long run. Pings count too, and so do pongs that answer no ping and
+    /// the frames of a message in fragments. A join counts once for each started 16 KiB of its
+    /// response, except for the first join of a connection, which counts once. A rejoin of the same
+    /// channel counts once more. So snapshots are limited like messages.
+    ///
+    /// A leave is carried out even over the rate.
     pub messages_per_second: u32,
-    /// Messages that a client may send at once after a pause. Default 200, at least 1.
+    /// Messages that a client may send at once after a pause. Default 200, at least 1. No message
+    /// counts more often than this, so a large one passes if the client has sent nothing for a
+    /// while.
     pub burst: u32,
-    /// How long a client may exceed the rate before the server closes its connection. The time
-    /// starts anew after a second in which no message was dropped. Default 10 s.
+    /// How long a client may exceed the rate before the server closes its connection with 1008. The
+    /// time starts anew after a second without excess: without a dropped message, and without a
+    /// ping, a fragment or a leave over the rate. Default 10 s.
     pub max_excess: Duration,
     /// Messages that may wait for a client that reads slowly. Default 256, at least 1.
     pub outbound_queue: usize,

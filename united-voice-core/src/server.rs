@@ -118,7 +118,8 @@ impl<D: VoiceDirectory> VoiceServer<D> {
     ///
     /// [`ConnectionMachine`](crate::ConnectionMachine) sends them by itself. A host that calls only
     /// the handlers watches [`VoiceConnection::ice_grants`], and calls
-    /// [`push_ice_servers`](Self::push_ice_servers) this long after each change.
+    /// [`push_ice_servers`](Self::push_ice_servers) this long after each change. It does the same
+    /// if the wall clock has jumped since, because credentials expire by that clock.
     pub fn ice_refresh_after(&self) -> Option<Duration> {
         self.inner.ice.refresh_after()
     }

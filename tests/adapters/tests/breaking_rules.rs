@@ -1,6 +1,10 @@
 //! What a client must not send, and how the server closes then.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
 use united_voice_adapter_tests::{Client, Kind, Received, Server, each_server};
+use united_voice_core::Limits;
 
 each_server!(
     a_message_may_be_as_large_as_the_limit,
@@ -10,6 +14,7 @@ each_server!(
     text_that_is_not_utf_8_is_closed_with_1007,
     broken_frames_are_closed_with_1002,
     others_do_not_notice,
+    pings_over_the_rate_are_closed_with_1008,
 );
 
 /// The default of `Limits::max_message_bytes`.
@@ -85,6 +90,44 @@ async fn others_do_not_notice(kind: Kind) {
         payload: b"still there?".to_vec(),
     };
     assert_eq!(ada.receive().await, pong);
+}
+
+/// A server that closes as soon as a client sends more than ten frames in a second.
+fn strict(kind: Kind) -> Server {
+    let mut limits = Limits::default();
+    (limits.messages_per_second, limits.burst) = (1, 10);
+    limits.max_excess = Duration::ZERO;
+    Server::with_limits(kind, limits)
+}
+
+/// Sends a frame again and again until the server closes, and returns the code.
+async fn closed_after(client: &mut Client, frame: &[u8]) -> u16 {
+    for _ in 0..1000 {
+        client.send_bytes(frame).await;
+        let code = timeout(Duration::from_millis(20), client.close_code()).await;
+        if let Ok(code) = code {
+            return code;
+        }
+    }
+    panic!("never closed");
+}
+
+async fn pings_over_the_rate_are_closed_with_1008(kind: Kind) {
+    let server = strict(kind);
+    let mut client = Client::open(&server, "ada").await;
+    assert_eq!(closed_after(&mut client, b"\x89\x80\0\0\0\0").await, 1008);
+}
+
+/// axum's own extractor hides them.
+#[tokio::test(flavor = "multi_thread")]
+async fn fragments_over_the_rate_are_closed_with_1008() {
+    for kind in [Kind::Axum, Kind::Actix] {
+        let server = strict(kind);
+        let mut client = Client::open(&server, "ada").await;
+        client.send_bytes(b"\x01\x80\0\0\0\0").await;
+        let code = closed_after(&mut client, b"\x00\x80\0\0\0\0").await;
+        assert_eq!(code, 1008, "{kind:?}");
+    }
 }
 
 /// A client that fails to send reports that failure, and not the close code that it has not read
