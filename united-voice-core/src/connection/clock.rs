@@ -60,8 +60,8 @@ pub(crate) struct Timers {
     /// Pings that were handed out and that no pong has answered. A client may answer only the
     /// latest of several (RFC 6455, section 5.5.3), so some pings stay here for ever.
     unanswered_pings: u8,
-    /// `None` if there is nothing to renew.
-    renewal: Option<Renewal>,
+    /// `None` if there is nothing to renew. Boxed, because many connections have none.
+    renewal: Option<Box<Renewal>>,
     /// How often the connection had been given TURN credentials when `renewal` was set. If the
     /// number has changed since, the connection has newer credentials, and the renewal is out of
     /// date.
@@ -163,7 +163,7 @@ impl Timers {
             return None;
         }
         self.ice_grants = grants;
-        self.renewal = delay().map(|delay| Renewal::after(delay, now));
+        self.renewal = delay().map(|delay| Box::new(Renewal::after(delay, now)));
         self.renewal.as_ref().map(|renewal| renewal.look_at)
     }
 
