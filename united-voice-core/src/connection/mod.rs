@@ -3,9 +3,9 @@
 //! `machine.rs` has the type that makes all decisions. It has no socket, no clock and no task;
 //! `step.rs` says what it wants done.
 //! `open.rs` is its state while the connection is open, and `close.rs` its state while the
-//! connection closes. `rate.rs` limits the rate of messages, `clock.rs` has the timers, and
-//! `frame.rs` says what travels over a connection. `drive.rs` runs a machine over a transport. It
-//! is the only file that knows a runtime.
+//! connection closes. `rate.rs` limits the rate of messages, `stall.rs` notices that a client stops
+//! reading, `clock.rs` has the timers, and `frame.rs` says what travels over a connection.
+//! `drive.rs` runs a machine over a transport. It is the only file that knows a runtime.
 //!
 //! This folder may use everything else in the crate. No other folder uses it.
 //!
@@ -20,4 +20,5 @@ pub(crate) mod frame;
 pub(crate) mod machine;
 mod open;
 mod rate;
+mod stall;
 pub(crate) mod step;

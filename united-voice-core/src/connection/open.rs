@@ -16,6 +16,7 @@ use crate::{
     VoiceConnection, VoiceDirectory, VoiceServer,
     connection::clock::{Timers, after},
     connection::rate::{RateLimiter, Verdict},
+    connection::stall::Blocked,
     signaling::{PendingJoin, decode_error, dispatch_now, reply_error},
 };
 
@@ -32,9 +33,11 @@ pub(super) struct OpenConnection {
     held: Option<Held>,
     join: Option<Box<JoinUnderWay>>,
     timers: Timers,
+    /// Set while the socket takes no more. Boxed, because it is rare.
+    pub(super) blocked: Option<Box<Blocked>>,
     /// Nothing is due before this time. If a deadline moves to later, this stays as it is. So a
     /// sign of life costs only a note, and in return one look finds nothing due.
-    look_at: Instant,
+    pub(super) look_at: Instant,
     tally: Tally,
 }
 
@@ -85,6 +88,7 @@ impl OpenConnection {
             join: None,
             look_at: timers.deadline(limits),
             timers,
+            blocked: None,
             tally: Tally::default(),
         }
     }
@@ -337,9 +341,9 @@ impl OpenConnection {
     }
 
     pub(super) fn deadline(&self, limits: &Limits) -> Instant {
-        let deadline = self.timers.deadline(limits);
         let join = self.join.as_ref().map(|join| join.deadline);
-        join.map_or(deadline, |join| join.min(deadline))
+        let others = [join, self.stall_deadline()].into_iter().flatten();
+        others.fold(self.timers.deadline(limits), Instant::min)
     }
 
     fn do_what_is_due<D: VoiceDirectory>(
