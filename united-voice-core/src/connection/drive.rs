@@ -130,6 +130,11 @@ where
 /// takes no more messages: a client whose number changes at least once a second reads, and has not
 /// stalled.
 ///
+/// The number is as exact as the system is. If the system takes megabytes at once for a client with
+/// a slow line, it takes nothing for seconds after that. Linux holds little if the socket has the
+/// option `TCP_NOTSENT_LOWAT`, for example with 32 KiB. Set it on the socket that listens: accepted
+/// sockets inherit it.
+///
 /// # Cancel safety
 ///
 /// As for [`drive`].
