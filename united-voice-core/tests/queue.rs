@@ -29,11 +29,6 @@ fn event(number: usize) -> Signal {
     numbered_signal(number, Urgency::Event)
 }
 
-fn numbers(stream: &mut QueueStream) -> Vec<usize> {
-    let signals = std::iter::from_fn(|| stream.pop());
-    signals.map(|signal| number_of(signal.envelope())).collect()
-}
-
 #[derive(Default)]
 struct WakeCount(AtomicUsize);
 
