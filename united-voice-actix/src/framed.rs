@@ -9,7 +9,7 @@ use actix_web::rt;
 use bytes::Bytes;
 use futures::SinkExt as _;
 use tokio::time::timeout;
-use united_voice_core::{Codec, UserId, VoiceDirectory, VoiceServer, drive};
+use united_voice_core::{Codec, UserId, VoiceDirectory, VoiceServer, drive_counting};
 use united_voice_websocket::{Handshake, WebSocket};
 
 use crate::message;
@@ -93,5 +93,5 @@ async fn talk<D, Io>(
     D: VoiceDirectory,
     Io: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    drive(&server, socket, user, codec).await;
+    drive_counting(&server, socket, user, codec, |socket| socket.bytes_taken()).await;
 }

@@ -14,7 +14,7 @@
 //!
 //! - [`upgrade`], from an ordinary handler, is the one to choose.
 //! - [`transport`], from an ordinary handler too, gives the socket itself, as the `Stream` and
-//!   `Sink` of frames that [`drive`] and
+//!   `Sink` of frames that [`drive_counting`] and
 //!   [`ConnectionMachine`](united_voice_core::ConnectionMachine) work with.
 //! - [`upgrade_framed`] is for servers that are built from the services of `actix-http` and have
 //!   tens of thousands of connections. It takes the connection out of Actix, whose buffers an idle
@@ -66,7 +66,7 @@ mod message;
 
 use actix_http::ConnectionType;
 use actix_web::{HttpRequest, HttpResponse, error::InternalError, rt, web::Payload};
-use united_voice_core::{Codec, Limits, UserId, VoiceDirectory, VoiceServer, drive};
+use united_voice_core::{Codec, Limits, UserId, VoiceDirectory, VoiceServer, drive_counting};
 
 pub use self::{
     connection::Connection,
@@ -100,7 +100,9 @@ pub fn upgrade<D: VoiceDirectory>(
     let (server, codec) = (server.clone(), accepted.codec);
     // In a box, since the task would otherwise have room for two of them.
     let socket = Box::new(accepted.transport);
-    rt::spawn(async move { drive(&server, socket, user, codec).await });
+    rt::spawn(async move {
+        drive_counting(&server, socket, user, codec, |socket| socket.bytes_taken()).await
+    });
     Ok(accepted.response)
 }
 
@@ -113,7 +115,7 @@ pub struct Accepted {
     /// The socket, as the `Stream` and `Sink` of frames. If it is dropped, what was written is sent
     /// and the connection is closed.
     pub transport: WebSocket<Connection>,
-    /// The encoding that the subprotocol names, for [`drive`].
+    /// The encoding that the subprotocol names, for [`drive_counting`].
     pub codec: Option<Codec>,
 }
 

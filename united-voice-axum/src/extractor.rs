@@ -14,7 +14,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
-use united_voice_core::{Codec, UserId, VoiceDirectory, VoiceServer, drive};
+use united_voice_core::{Codec, UserId, VoiceDirectory, VoiceServer, drive_counting};
 use united_voice_websocket::{Handshake, HandshakeError, WebSocket};
 
 use crate::sealed;
@@ -106,11 +106,11 @@ async fn talk<D, Io>(
         Ok((io, read)) => {
             send_at_once(&io);
             let socket = Box::new(WebSocket::<Io>::new(io, read, limits));
-            drive(&server, socket, user, codec).await;
+            drive_counting(&server, socket, user, codec, |socket| socket.bytes_taken()).await;
         }
         Err(other) => {
             let socket = Box::new(WebSocket::new(TokioIo::new(other), [], limits));
-            drive(&server, socket, user, codec).await;
+            drive_counting(&server, socket, user, codec, |socket| socket.bytes_taken()).await;
         }
     }
 }
@@ -154,7 +154,7 @@ mod tests {
         let task = talk::<_, TcpStream>(server.clone(), user.clone(), None, connection);
         let io = tokio::io::join(tokio::io::empty(), tokio::io::sink());
         let socket = Box::new(WebSocket::new(io, [], server.limits()));
-        let one = size_of_val(&drive(&server, socket, user, None));
+        let one = size_of_val(&drive_counting(&server, socket, user, None, |_| 0));
         assert!(
             size_of_val(&task) < one + 256,
             "{} bytes, of which one connection takes {one}",

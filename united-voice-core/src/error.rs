@@ -81,6 +81,9 @@ pub(crate) enum RelayFailure {
     /// The target is in the channel with another session than the one that the message named.
     #[error("the target's session is no longer the one addressed")]
     StaleSession,
+    /// The target reads, but more waits for it than its queue may hold. The next message may pass.
+    #[error("more waits for the target than it has read")]
+    TargetBusy,
 }
 
 /// Why a client's request failed. Code, channel and message are sent to the client, and the
@@ -186,6 +189,10 @@ impl From<RelayError> for RequestError {
             RelayFailure::StaleSession => Self::new(
                 Code::StaleSession,
                 "the target's session is another one now",
+            ),
+            RelayFailure::TargetBusy => Self::new(
+                Code::RateLimited,
+                "too much waits for the target, send it again later",
             ),
         };
         request.in_channel(&error.channel)

@@ -209,7 +209,7 @@ mod turn;
 pub use united_voice_proto::{self as proto, Codec};
 
 #[cfg(feature = "connection")]
-pub use crate::connection::drive::drive;
+pub use crate::connection::drive::{drive, drive_counting};
 pub use crate::{
     connection::{
         clock::Now,

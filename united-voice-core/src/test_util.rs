@@ -10,6 +10,8 @@ use united_voice_proto::{
 use crate::{CloseReason, Signal, SignalSink, SinkError, Urgency};
 
 /// A sink that keeps signals, up to a limit, until a test takes them.
+///
+/// Its client counts as stalled, until [`set_busy`](Self::set_busy) makes it one that reads.
 #[derive(Debug)]
 pub struct RecordingSink {
     capacity: usize,
@@ -19,6 +21,7 @@ pub struct RecordingSink {
 #[derive(Debug, Default)]
 struct Recorded {
     signals: Vec<Signal>,
+    busy: bool,
     overflowed: bool,
     closed: Option<CloseReason>,
 }
@@ -31,12 +34,18 @@ impl Default for RecordingSink {
 }
 
 impl RecordingSink {
-    /// A sink that holds `capacity` signals. If it is full, it still takes replies.
+    /// A sink that holds `capacity` signals. If it is full, it still takes replies, and as many
+    /// events again if its client is busy.
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             capacity,
             state: Mutex::default(),
         }
+    }
+
+    /// Says whether the client reads: whether a full sink is busy or has stalled.
+    pub fn set_busy(&self, busy: bool) {
+        self.state.lock().busy = busy;
     }
 
     /// Takes out what was recorded so far, as decoded envelopes.
@@ -52,7 +61,8 @@ impl RecordingSink {
         std::mem::take(&mut self.state.lock().signals)
     }
 
-    /// Whether the sink has refused an event. After that it takes only replies.
+    /// Whether the sink has answered [`SinkError::Full`] to a relay or an event. After that it
+    /// takes only replies.
     pub fn has_refused(&self) -> bool {
         self.state.lock().overflowed
     }
@@ -69,10 +79,18 @@ impl SignalSink for RecordingSink {
         if state.closed.is_some() {
             return Err(SinkError::Closed);
         }
-        let full = state.overflowed || state.signals.len() >= self.capacity;
-        if full && signal.urgency() != Urgency::Reply {
-            state.overflowed |= signal.urgency() == Urgency::Event;
-            return Err(SinkError::Full);
+        let waiting = state.signals.len();
+        let busy = state.busy && !state.overflowed;
+        match signal.urgency() {
+            Urgency::Reply => {}
+            _ if !state.overflowed && waiting < self.capacity => {}
+            Urgency::Event if busy && waiting < 2 * self.capacity => {}
+            Urgency::Relay if busy => return Err(SinkError::Busy),
+            Urgency::Droppable => return Err(SinkError::Full),
+            Urgency::Event | Urgency::Relay => {
+                state.overflowed = true;
+                return Err(SinkError::Full);
+            }
         }
         state.signals.push(signal.clone());
         Ok(())
@@ -118,8 +136,10 @@ pub trait SinkUnderTest {
 }
 
 /// Checks what an implementation of [`SignalSink`] must do: it keeps the order, takes as many
-/// signals as it holds, takes replies even if it is full, takes no event after it has refused one,
-/// and takes nothing after `close`. Both `deliver` and `deliver_owned` are checked.
+/// signals as it holds and at most twice as many events, takes replies even if it is full, takes no
+/// event after it has refused one, and takes nothing after `close`. If a full sink answers
+/// [`SinkError::Busy`] to a relay, what follows must arrive as if there had been no relay. Both
+/// `deliver` and `deliver_owned` are checked.
 ///
 /// # Panics
 ///
@@ -131,6 +151,7 @@ pub fn conformance<T: SinkUnderTest>(under_test: &mut T) {
     for deliver in [lent, handed_over] {
         refuses_events_when_full(under_test, deliver);
         survives_dropped_signals(under_test, deliver);
+        refuses_relays_when_full(under_test, deliver);
         takes_replies_when_full(under_test, deliver);
         refuses_after_close(under_test, deliver);
     }
@@ -155,14 +176,43 @@ fn keeps_order<T: SinkUnderTest>(under_test: &mut T, in_turns: [Deliver<T>; 2]) 
 
 fn refuses_events_when_full<T: SinkUnderTest>(under_test: &mut T, deliver: Deliver<T>) {
     let sink = under_test.sink(2);
-    for number in 0..2 {
-        let _ = deliver(&sink, numbered_signal(number, Urgency::Event));
+    let taken = (0..5)
+        .map(|number| deliver(&sink, numbered_signal(number, Urgency::Event)))
+        .take_while(Result::is_ok)
+        .count();
+    assert!(taken >= 2, "a sink takes its capacity");
+    assert!(taken <= 4, "a sink takes at most twice its capacity");
+    let refused = deliver(&sink, numbered_signal(5, Urgency::Event));
+    assert_eq!(refused, Err(SinkError::Full), "a full sink refuses events");
+    let expected: Vec<usize> = (0..taken).collect();
+    assert_eq!(
+        numbers(under_test),
+        expected,
+        "a refused event never arrives"
+    );
+    for urgency in [Urgency::Event, Urgency::Relay] {
+        let late = deliver(&sink, numbered_signal(6, urgency));
+        assert!(late.is_err(), "nothing follows an event that was refused");
     }
-    let third = deliver(&sink, numbered_signal(2, Urgency::Event));
-    assert_eq!(third, Err(SinkError::Full), "a full sink refuses an event");
-    assert_eq!(numbers(under_test), [0, 1], "a refused event never arrives");
-    let fourth = deliver(&sink, numbered_signal(3, Urgency::Event));
-    assert!(fourth.is_err(), "no event follows one that was refused");
+}
+
+fn refuses_relays_when_full<T: SinkUnderTest>(under_test: &mut T, deliver: Deliver<T>) {
+    let sink = under_test.sink(2);
+    for number in 0..2 {
+        let taken = deliver(&sink, numbered_signal(number, Urgency::Relay));
+        assert_eq!(taken, Ok(()), "a sink takes its capacity in relays");
+    }
+    let refused = deliver(&sink, numbered_signal(2, Urgency::Relay));
+    assert!(refused.is_err(), "a full sink refuses a relay");
+    assert_eq!(numbers(under_test), [0, 1], "a refused relay never arrives");
+    let next = deliver(&sink, numbered_signal(3, Urgency::Relay));
+    match refused {
+        Err(SinkError::Busy) => {
+            assert_eq!(next, Ok(()), "a busy sink has room again");
+            assert_eq!(numbers(under_test), [3]);
+        }
+        _ => assert!(next.is_err(), "nothing follows a relay that overflowed"),
+    }
 }
 
 fn survives_dropped_signals<T: SinkUnderTest>(under_test: &mut T, deliver: Deliver<T>) {

@@ -153,6 +153,9 @@ fn the_registry_ends_a_connection_through_its_queue() {
     let (mut alice, mut bob) = two(&server);
     alice.writable = false;
     assert_eq!(alice.steps(), NOTHING);
+    alice.wait_secs(1);
+    assert_eq!(alice.steps(), NOTHING);
+    assert!(alice.machine.has_stalled());
     let wakes = alice.wakes.count();
     for _ in 0..5 {
         bob.ask("", offer("a", "alice", "x"));

@@ -353,3 +353,39 @@ fn a_step_sleeps_until_the_current_deadline() {
     let step = machine.step(true, || now.get(), sleep).now_or_never();
     assert!(matches!(step, Some(Step::End(_))), "{step:?}");
 }
+
+#[test]
+fn a_client_stalls_if_nothing_is_written_for_a_second() {
+    let server = server();
+    let mut alice = Hosted::joined(&server, "alice", "a");
+    alice.writable = false;
+    assert_eq!(alice.steps(), NOTHING);
+    assert_eq!(alice.due_in(), 1);
+    alice.wait(Duration::from_millis(999));
+    assert_eq!(alice.steps(), NOTHING);
+    assert!(!alice.machine.has_stalled());
+    alice.machine.wrote(alice.now);
+    for _ in 0..2 {
+        alice.wait(Duration::from_millis(999));
+        alice.machine.wrote(alice.now);
+        assert_eq!(alice.steps(), NOTHING);
+        assert!(!alice.machine.has_stalled());
+    }
+    // Late, as on a machine with too much to do: the socket is asked once more before it counts.
+    alice.wait_secs(10);
+    assert!(!alice.machine.has_stalled());
+    assert_eq!(alice.steps(), NOTHING);
+    assert!(alice.machine.has_stalled());
+    assert!(
+        alice.due_in() > 1,
+        "the deadline of a stalled socket is past"
+    );
+    alice.machine.wrote(alice.now);
+    assert!(!alice.machine.has_stalled());
+    alice.wait_secs(2);
+    assert_eq!(alice.steps(), NOTHING);
+    assert!(alice.machine.has_stalled());
+    alice.writable = true;
+    assert_eq!(alice.steps(), NOTHING);
+    assert!(!alice.machine.has_stalled());
+}

@@ -29,11 +29,6 @@ fn event(number: usize) -> Signal {
     numbered_signal(number, Urgency::Event)
 }
 
-fn numbers(stream: &mut QueueStream) -> Vec<usize> {
-    let signals = std::iter::from_fn(|| stream.pop());
-    signals.map(|signal| number_of(signal.envelope())).collect()
-}
-
 #[derive(Default)]
 struct WakeCount(AtomicUsize);
 
@@ -90,7 +85,47 @@ impl SinkUnderTest for Recordings {
 #[test]
 fn the_sinks_of_the_library_conform() {
     conformance(&mut Queues(None));
+    conformance(&mut Stalled(Queues(None)));
     conformance(&mut Recordings(Arc::default()));
+    conformance(&mut Busy(Recordings(Arc::default())));
+}
+
+/// A recording sink whose client reads.
+struct Busy(Recordings);
+
+impl SinkUnderTest for Busy {
+    type Sink = Arc<RecordingSink>;
+
+    fn sink(&mut self, capacity: usize) -> Arc<RecordingSink> {
+        let sink = self.0.sink(capacity);
+        sink.set_busy(true);
+        sink
+    }
+
+    fn arrived(&mut self) -> Vec<Envelope> {
+        self.0.arrived()
+    }
+}
+
+/// The queue of a client that does not read.
+struct Stalled(Queues);
+
+impl SinkUnderTest for Stalled {
+    type Sink = QueueSink;
+
+    fn sink(&mut self, capacity: usize) -> QueueSink {
+        let sink = self.0.sink(capacity);
+        self.0
+            .0
+            .as_mut()
+            .expect("a sink was made")
+            .set_stalled(true);
+        sink
+    }
+
+    fn arrived(&mut self) -> Vec<Envelope> {
+        self.0.arrived()
+    }
 }
 
 /// A sink with one fault that the suite must find.
@@ -108,6 +143,7 @@ enum Fault {
     Reorders,
     GoesOnAfterOverflow,
     LosesOwnedSignals,
+    KeepsRefusedRelays,
 }
 
 struct FaultySink {
@@ -126,6 +162,10 @@ impl SignalSink for FaultySink {
             Fault::LosesSignals if before == 1 => Ok(()),
             Fault::GoesOnAfterOverflow if before == self.capacity => Err(SinkError::Full),
             Fault::GoesOnAfterOverflow => self.inner.deliver(&signal.with_urgency(Urgency::Reply)),
+            Fault::KeepsRefusedRelays if before == self.capacity => {
+                self.inner.deliver(&signal.with_urgency(Urgency::Reply))?;
+                Err(SinkError::Busy)
+            }
             _ => self.inner.deliver(signal),
         }
     }
@@ -176,6 +216,7 @@ fn the_suite_finds_every_fault() {
         Fault::Reorders,
         Fault::GoesOnAfterOverflow,
         Fault::LosesOwnedSignals,
+        Fault::KeepsRefusedRelays,
     ];
     for (number, fault) in faults.into_iter().enumerate() {
         let mut faulty = Faulty {
@@ -190,39 +231,6 @@ fn the_suite_finds_every_fault() {
     }
 }
 
-#[test]
-fn messages_are_limited() {
-    let (sink, mut stream) = outbound_queue(2, usize::MAX);
-    assert!(!stream.is_over_limit());
-    assert_eq!(sink.deliver(&event(0)), Ok(()));
-    assert!(!stream.is_over_limit());
-    assert_eq!(sink.deliver(&event(1)), Ok(()));
-    assert!(stream.is_over_limit());
-    assert_eq!(sink.deliver(&event(2)), Err(SinkError::Full));
-    assert_eq!(numbers(&mut stream), [0, 1]);
-    assert!(!stream.is_over_limit());
-}
-
-#[test]
-fn bytes_are_limited() {
-    let size = event(0).size();
-    let (sink, mut stream) = outbound_queue(1000, 3 * size);
-    for number in 0..3 {
-        assert_eq!(sink.deliver(&event(number)), Ok(()));
-    }
-    assert!(stream.is_over_limit());
-    let droppable = numbered_signal(3, Urgency::Droppable);
-    assert_eq!(sink.deliver(&droppable), Err(SinkError::Full));
-    stream.pop().expect("the first");
-    assert!(!stream.is_over_limit());
-    assert_eq!(
-        sink.deliver(&event(4)),
-        Ok(()),
-        "signals that were taken no longer count"
-    );
-    assert_eq!(sink.deliver(&event(5)), Err(SinkError::Full));
-}
-
 /// Signals wait in the recipient's codec, so their size in that codec counts.
 #[test]
 fn a_queue_counts_the_bytes_of_its_own_codec() {
@@ -232,6 +240,7 @@ fn a_queue_counts_the_bytes_of_its_own_codec() {
     for (codec, fits) in [(Codec::Protobuf, true), (Codec::Json, false)] {
         let (sink, mut stream) = outbound_queue(10, 2 * protobuf);
         stream.set_codec(codec);
+        stream.set_stalled(true);
         assert_eq!(
             sink.deliver(&signal),
             Ok(()),
@@ -306,28 +315,6 @@ async fn driven_connections_that_speak_json_share_one_text() {
     let (bobs, carols) = (text(&others[0]), text(&others[1]));
     assert_eq!(bobs, carols);
     assert_eq!(bobs.as_ptr(), carols.as_ptr(), "encoded a second time");
-}
-
-#[test]
-fn one_signal_larger_than_the_limit_fits_into_an_empty_queue() {
-    let (sink, mut stream) = outbound_queue(10, 1);
-    assert_eq!(sink.deliver(&event(0)), Ok(()));
-    assert!(stream.is_over_limit());
-    assert_eq!(sink.deliver(&event(1)), Err(SinkError::Full));
-    assert_eq!(numbers(&mut stream), [0]);
-}
-
-#[test]
-fn no_event_follows_a_refused_one_even_if_there_is_room_again() {
-    let (sink, mut stream) = outbound_queue(1, usize::MAX);
-    assert_eq!(sink.deliver(&event(0)), Ok(()));
-    assert_eq!(sink.deliver(&event(1)), Err(SinkError::Full));
-    assert_eq!(numbers(&mut stream), [0]);
-    assert_eq!(sink.deliver(&event(2)), Err(SinkError::Full));
-    let droppable = numbered_signal(3, Urgency::Droppable);
-    assert_eq!(sink.deliver(&droppable), Err(SinkError::Full));
-    let reply = numbered_signal(4, Urgency::Reply);
-    assert_eq!(sink.deliver(&reply), Ok(()), "a reply is still accepted");
 }
 
 #[test]

@@ -1,14 +1,14 @@
-//! The server's side of a WebSocket (RFC 6455) for [`united_voice_core::drive`], over any stream of
-//! bytes.
+//! The server's side of a WebSocket (RFC 6455) for [`united_voice_core::drive_counting`], over any
+//! stream of bytes.
 //!
 //! A server answers the request for a WebSocket with a [`Handshake`], takes the connection out of
-//! HTTP, and hands it to `drive` as a [`WebSocket`]. For axum and Actix Web, the crates
+//! HTTP, and hands it to `drive_counting` as a [`WebSocket`]. For axum and Actix Web, the crates
 //! `united-voice-axum` and `united-voice-actix` do this.
 //!
 //! ```
 //! use bytes::Bytes;
 //! use tokio::io::{AsyncRead, AsyncWrite};
-//! use united_voice_core::{UserId, VoiceDirectory, VoiceServer, drive};
+//! use united_voice_core::{UserId, VoiceDirectory, VoiceServer, drive_counting};
 //! use united_voice_websocket::{Handshake, WebSocket};
 //!
 //! /// What to answer, and the handshake if the answer is 101.
@@ -28,7 +28,7 @@
 //!     read: Bytes,
 //! ) {
 //!     let socket = WebSocket::new(stream, read, server.limits());
-//!     drive(server, socket, user, handshake.codec()).await;
+//!     drive_counting(server, socket, user, handshake.codec(), WebSocket::bytes_taken).await;
 //! }
 //! ```
 //!

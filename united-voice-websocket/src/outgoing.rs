@@ -27,11 +27,18 @@ pub(crate) struct Outgoing {
     buffer: Vec<u8>,
     /// How many bytes of it the socket has taken.
     taken: usize,
+    /// How many bytes the socket has taken since the beginning.
+    taken_in_all: u64,
 }
 
 impl Outgoing {
     pub(crate) fn is_full(&self) -> bool {
         self.buffer.len() >= ENOUGH_BYTES
+    }
+
+    /// How many bytes the socket has taken since the beginning.
+    pub(crate) fn taken_in_all(&self) -> u64 {
+        self.taken_in_all
     }
 
     /// Adds a message as one frame.
@@ -88,7 +95,10 @@ impl Outgoing {
             };
             match written? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => self.taken += written,
+                written => {
+                    self.taken += written;
+                    self.taken_in_all = self.taken_in_all.wrapping_add(written as u64);
+                }
             }
         }
         self.taken = 0;

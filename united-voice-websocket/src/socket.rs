@@ -97,6 +97,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
+    /// How many bytes the connection has taken since the WebSocket began. It is for
+    /// [`drive_counting`](united_voice_core::drive_counting), which must tell a client that reads
+    /// slowly from one that does not read.
+    pub fn bytes_taken(&self) -> u64 {
+        self.outgoing.taken_in_all()
+    }
+
     /// Sends the answers to pings and to the client's close frame. Pending if the socket does not
     /// take them now.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -18,6 +18,12 @@ use crate::descriptors;
 /// have to try again, and lose a second.
 const BACKLOG: i32 = 4096;
 
+/// Bytes that the system may hold for a client besides those on their way. If it took megabytes at
+/// once, it would take nothing for seconds after that, and a client with a slow line would look as
+/// if it had stopped reading.
+#[cfg(target_os = "linux")]
+const MAX_UNSENT_BYTES: u32 = 32 * 1024;
+
 /// How often a free port is looked for, if it must be free on several addresses.
 const PORT_ATTEMPTS: usize = 20;
 
@@ -88,6 +94,9 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    // Accepted connections inherit it. A system that lacks it holds more, and that is all.
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_notsent_lowat(MAX_UNSENT_BYTES);
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
@@ -185,6 +194,17 @@ mod tests {
         ] {
             assert_eq!(reachable(bound.parse().unwrap()).to_string(), expected);
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_system_holds_little_for_a_client() {
+        let listeners = listen(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+        listeners[0].set_nonblocking(false).unwrap();
+        let _client = std::net::TcpStream::connect(listeners[0].local_addr().unwrap()).unwrap();
+        let (accepted, _) = listeners[0].accept().unwrap();
+        let limit = socket2::SockRef::from(&accepted).tcp_notsent_lowat();
+        assert_eq!(limit.unwrap(), MAX_UNSENT_BYTES);
     }
 
     #[test]

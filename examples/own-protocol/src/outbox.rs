@@ -12,7 +12,7 @@ use crate::wire::Envelope;
 
 /// The limits of a connection's queue.
 ///
-/// Worst-case memory of a connection: `bytes` and one message of 128 KiB more.
+/// Worst-case memory of a connection: twice `bytes`, and one message of 128 KiB more.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Messages that may wait.
@@ -54,9 +54,12 @@ pub(crate) enum Kind {
     /// The answer to the client's own request. The queue takes it in any case, and no further
     /// request is read until there is room.
     Answer,
-    /// Something that others caused. The queue refuses it and every later event, because a stream
-    /// with a hole in it is worse than one that ends.
+    /// Something that others caused. The queue takes it up to twice the limit, so that others cannot
+    /// easily put out a client that reads. After that it refuses it and every later event, because
+    /// a stream with a hole in it is worse than one that ends.
     Event,
+    /// Something that one other user sent. The queue refuses it, and that user is told.
+    Relay, // +voice
     /// Something that others caused and that is soon out of date. The queue refuses it, and nothing
     /// else happens.
     Hint,
@@ -65,6 +68,8 @@ pub(crate) enum Kind {
 /// Why a message was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
+    /// A relay has to wait. Other messages may still be taken.
+    Busy, // +voice
     Full,
     Closed,
 }
@@ -107,10 +112,19 @@ impl Outbox {
         if state.closed.is_some() {
             return Err(Refused::Closed);
         }
-        let fits = !state.has_hole && self.fits_one_more(&state);
-        if !fits && kind != Kind::Answer {
-            state.has_hole |= kind == Kind::Event;
-            return Err(Refused::Full);
+        let room = match kind {
+            Kind::Event => 2,
+            _ => 1,
+        };
+        let fits = !state.has_hole && self.fits_one_more(&state, room);
+        match kind {
+            Kind::Answer => {}
+            _ if fits => {}
+            Kind::Relay if !state.has_hole => return Err(Refused::Busy), // +voice
+            _ => {
+                state.has_hole |= kind == Kind::Event;
+                return Err(Refused::Full);
+            }
         }
         state.size += message.size();
         state.waiting.push_back(message);
@@ -135,7 +149,7 @@ impl Outbox {
     /// Whether the queue is below its limit. A client that does not read its answers may not send
     /// further requests.
     pub(crate) fn has_room(&self) -> bool {
-        self.fits_one_more(&self.state.lock())
+        self.fits_one_more(&self.state.lock(), 1)
     }
 
     /// Waits for the code to close with. Cancel safe.
@@ -143,8 +157,11 @@ impl Outbox {
         self.wait(|state| state.closed).await
     }
 
-    fn fits_one_more(&self, state: &State) -> bool {
-        state.waiting.len() < self.limits.messages && state.size < self.limits.bytes
+    /// Whether the queue is below its limit, taken so many times.
+    fn fits_one_more(&self, state: &State, times: usize) -> bool {
+        let Limits { messages, bytes } = self.limits;
+        let fits = state.waiting.len() < messages.saturating_mul(times);
+        fits && state.size < bytes.saturating_mul(times)
     }
 
     async fn wait<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {

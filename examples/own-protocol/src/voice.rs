@@ -1,6 +1,6 @@
 //! Voice channels: everything that Parley needs for them.
 //!
-//! Lines of code: 142 here, 29 marked `+voice` in other files, 14 with `united` in `parley.proto`.
+//! Lines of code: 142 here, 31 marked `+voice` in other files, 14 with `united` in `parley.proto`.
 //!
 //! Three types of this file meet the library. [`Directory`] tells it which users may join which
 //! channels. It puts what it has to tell a client into a [`Sink`]. A [`Connection`] is its part of
@@ -92,12 +92,14 @@ impl SignalSink for Sink {
         let kind = match signal.urgency() {
             Urgency::Reply => Kind::Answer,
             Urgency::Event => Kind::Event,
+            Urgency::Relay => Kind::Relay,
             Urgency::Droppable => Kind::Hint,
         };
         // The message is made here, before the signal is cloned, so that all recipients share it.
         signal.envelope();
         let pushed = self.0.push(Outgoing::Voice(signal.clone()), kind);
         pushed.map_err(|refused| match refused {
+            Refused::Busy => SinkError::Busy,
             Refused::Full => SinkError::Full,
             Refused::Closed => SinkError::Closed,
         })

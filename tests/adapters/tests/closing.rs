@@ -85,13 +85,14 @@ async fn a_reader_that_stalls_is_closed_with_1013(kind: Kind) {
     slow.join().await;
     let mut ada = Client::open(&server, "ada").await;
     ada.join().await;
-    // At most what the kernels' buffers and the queue hold.
+    // Once the kernels' buffers and the queue are full, offers are refused until the client counts
+    // as stalled.
     let mut sent = 0;
     while server.voice.stats().participants > 1 {
         sent += 1;
-        assert!(sent < 2000, "{sent} offers of 64 KiB found room");
+        assert!(sent < 2000, "not evicted after {sent} offers of 64 KiB");
         ada.send_offer("slow", 64 << 10).await;
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(slow.close_code().await, 1013);
     slow.closed().await;

@@ -38,6 +38,7 @@ macro_rules! scenarios_of {
 }
 
 mod bad_input;
+mod busy_consumer;
 mod codec;
 mod frame_size;
 mod http;

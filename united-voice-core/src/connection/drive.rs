@@ -39,6 +39,12 @@ const BUDGET: usize = 64;
 /// each wake-up. It gives up the seat as soon as it knows that the connection will end, before the
 /// closing handshake.
 ///
+/// A client for which the transport takes nothing for a second counts as stalled, and others may
+/// then fill its queue until it is evicted ([`SignalSink`](crate::SignalSink) says how). A `Sink`
+/// tells only when it has taken whole messages. If your transport can count bytes, call
+/// [`drive_counting`] instead, so that a client with a slow line is not taken for stalled during a
+/// large message.
+///
 /// # On axum
 ///
 /// The crate `united-voice-axum` calls this for you. These are all the lines that voice takes in
@@ -104,11 +110,44 @@ const BUDGET: usize = 64;
 /// # Panics
 ///
 /// If it is polled outside a Tokio runtime with time enabled.
-pub async fn drive<D, T>(
+pub fn drive<D, T>(
+    server: &VoiceServer<D>,
+    transport: T,
+    user: UserId,
+    codec: Option<Codec>,
+) -> impl Future<Output = Disconnect>
+where
+    D: VoiceDirectory,
+    T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame> + Unpin,
+{
+    // No async function, since its future would have room for two transports.
+    drive_counting(server, transport, user, codec, |_| 0)
+}
+
+/// Does what [`drive`] does, with a transport that counts the bytes which its socket has taken.
+///
+/// `bytes_taken` returns this number. It may wrap around. It is asked only while the transport
+/// takes no more messages: a client whose number changes at least once a second reads, and has not
+/// stalled.
+///
+/// The number is as exact as the system is. If the system takes megabytes at once for a client with
+/// a slow line, it takes nothing for seconds after that. Linux holds little if the socket has the
+/// option `TCP_NOTSENT_LOWAT`, for example with 32 KiB. Set it on the socket that listens: accepted
+/// sockets inherit it.
+///
+/// # Cancel safety
+///
+/// As for [`drive`].
+///
+/// # Panics
+///
+/// As for [`drive`].
+pub async fn drive_counting<D, T>(
     server: &VoiceServer<D>,
     mut transport: T,
     user: UserId,
     codec: Option<Codec>,
+    bytes_taken: fn(&T) -> u64,
 ) -> Disconnect
 where
     D: VoiceDirectory,
@@ -128,7 +167,8 @@ where
         goodbye: Goodbye::Unsaid,
         batched: false,
         yielded: false,
-        stalled: false,
+        blocked_at: None,
+        bytes_taken,
     };
     poll_fn(|cx| shell.poll(cx)).await
 }
@@ -147,8 +187,10 @@ struct Shell<'a, D, T> {
     batched: bool,
     /// Other tasks have had a turn before what waits now is written.
     yielded: bool,
-    /// The transport could take no more at the last attempt.
-    stalled: bool,
+    /// The number of bytes that the transport's socket had taken at the last attempt to write, if
+    /// it could take no more.
+    blocked_at: Option<u64>,
+    bytes_taken: fn(&T) -> u64,
 }
 
 /// What became of the server's close frame.
@@ -254,7 +296,7 @@ where
             }
             match self.transport.poll_ready_unpin(cx) {
                 Poll::Pending => {
-                    self.stalled = true;
+                    self.blocked(now);
                     break;
                 }
                 Poll::Ready(Ok(())) => writable = true,
@@ -265,8 +307,9 @@ where
                 }
             }
             // The transport took no more before, and now it does. So the client has read something.
-            if std::mem::take(&mut self.stalled) {
+            if self.blocked_at.take().is_some() {
                 self.machine.wrote(now);
+                self.machine.unblocked();
             }
         }
         if written > 0 {
@@ -274,6 +317,16 @@ where
         }
         let closed = self.poll_flush(cx, now);
         ControlFlow::Continue(closed || (written > 0 && self.machine.may_go_on()))
+    }
+
+    /// Notes that the transport takes no more. Out of line, because it is rare.
+    #[cold]
+    fn blocked(&mut self, now: Now) {
+        let taken = (self.bytes_taken)(self.transport);
+        if (self.blocked_at.replace(taken)).is_some_and(|before| before != taken) {
+            self.machine.wrote(now);
+        }
+        self.machine.blocked(now);
     }
 
     #[inline]
@@ -321,7 +374,7 @@ where
     /// sending is the write, not the number of signals in it. If the server has nothing else to do,
     /// it writes at once.
     fn yields(&mut self, cx: &Context<'_>) -> bool {
-        let may_yield = self.batched && !self.yielded && !self.stalled;
+        let may_yield = self.batched && !self.yielded && self.blocked_at.is_none();
         self.yielded = may_yield && self.machine.begins_with_broadcast();
         if self.yielded {
             cx.waker().wake_by_ref();

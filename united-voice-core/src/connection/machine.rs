@@ -69,14 +69,16 @@ use crate::{
 /// }
 /// ```
 ///
-/// If the client does not read, `write` waits, and so does this loop. A host can keep pings, the
-/// detection of silence and the time limit of the close frame going meanwhile: it keeps the frame
-/// that it is writing, and passes `writable` as `false` until the frame is written.
+/// If the client does not read, `write` waits, and so does this loop. The machine then does not
+/// learn that the client has stalled, and takes it for one that reads slowly. A host can keep pings,
+/// the detection of silence and of stalled clients, and the time limit of the close frame going
+/// meanwhile: it keeps the frame that it is writing, and passes `writable` as `false` until the
+/// frame is written.
 ///
 /// Dropping the machine is the disconnect. [`VoiceServer::drained`] waits for that.
 pub struct ConnectionMachine<D> {
     server: VoiceServer<D>,
-    phase: Phase,
+    pub(super) phase: Phase,
     /// The connection's own guard ends with its seat. This one also covers the closing handshake.
     _drain_guard: DrainGuard,
 }
@@ -85,7 +87,7 @@ pub struct ConnectionMachine<D> {
     clippy::large_enum_variant,
     reason = "a connection is open for nearly all its life"
 )]
-enum Phase {
+pub(super) enum Phase {
     Open(OpenConnection),
     Ending(Ending),
 }
@@ -106,7 +108,8 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
     /// Registers a connection of `user` whose signals go to the host's own sink. There they keep
     /// their order with the host's own messages. [`Step::Signal`] never comes.
     ///
-    /// The host then has two duties. It reads no requests while its queue is over its limit. If the
+    /// The host then has two duties. It reads no requests while its queue is over its limit, and
+    /// [`SignalSink`] says what the queue takes beyond that. If the
     /// registry closes the sink ([`SignalSink::close`]), the host ends the machine, or it drops the
     /// machine and closes the socket itself. If pings go into the same queue, the machine
     /// may be told that the socket is writable until it asks for the close frame.
@@ -235,13 +238,6 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
         }
     }
 
-    /// Notes that a write which had to wait has gone on. The client has read something, and that is
-    /// a sign of life. A write that did not have to wait is no sign of life, since it may only have
-    /// reached the buffers of the socket.
-    pub fn wrote(&mut self, now: Now) {
-        self.heard(now);
-    }
-
     /// Ends the connection, unless it has ended. The reason is [`Disconnect::Lost`] if the socket
     /// is gone, and otherwise a [`TransportError`](crate::TransportError), a
     /// [`CloseReason`](crate::CloseReason) or a [`Disconnect`] of the host's choice.
@@ -273,10 +269,15 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
     /// each call that told the machine something.
     ///
     /// `writable` says whether the socket has taken all that was written, and can take something
-    /// more. If it cannot, the only step is [`Step::End`]. Requests, joins and time limits go on.
+    /// more. If it cannot, the only step is [`Step::End`]. Requests, joins and time limits go on,
+    /// and the client [has stalled](Self::has_stalled) if this lasts for a second without a call of
+    /// [`wrote`](Self::wrote).
     pub fn poll_step(&mut self, cx: &mut Context<'_>, now: Now, writable: bool) -> Poll<Step> {
         if writable {
             self.close_sent(now);
+            self.unblocked();
+        } else {
+            self.blocked(now);
         }
         self.poll_events(cx, now);
         if let Some(step) = self.next_step(writable) {

@@ -4,8 +4,9 @@
 //! `step.rs` says what it wants done.
 //! `open.rs` is its state while the connection is open, and `close.rs` its state while the
 //! connection closes. `join.rs` waits for the directory, `rate.rs` limits the rate of messages,
-//! `clock.rs` has the timers, and `frame.rs` says what travels over a connection. `drive.rs` runs a
-//! machine over a transport. It is the only file that knows a runtime.
+//! `stall.rs` notices that a client stops reading, `clock.rs` has the timers, and `frame.rs` says
+//! what travels over a connection. `drive.rs` runs a machine over a transport. It is the only file
+//! that knows a runtime.
 //!
 //! This folder may use everything else in the crate. No other folder uses it.
 //!
@@ -21,4 +22,5 @@ mod join;
 pub(crate) mod machine;
 mod open;
 mod rate;
+mod stall;
 pub(crate) mod step;

@@ -18,6 +18,7 @@ use crate::{
     connection::clock::{Timers, after},
     connection::join::JoinUnderWay,
     connection::rate::{RateLimiter, Verdict, weight},
+    connection::stall::Blocked,
     signaling::{Joined, decode_error, dispatch_now, reply_error},
 };
 
@@ -36,9 +37,11 @@ pub(super) struct OpenConnection {
     /// The connection has joined a channel, now or earlier.
     has_joined: bool,
     timers: Timers,
+    /// Set while the socket takes no more. Boxed, because it is rare.
+    pub(super) blocked: Option<Box<Blocked>>,
     /// Nothing is due before this time. If a deadline moves to later, this stays as it is. So a
     /// sign of life costs only a note, and in return one look finds nothing due.
-    look_at: Instant,
+    pub(super) look_at: Instant,
     tally: Tally,
 }
 
@@ -86,6 +89,7 @@ impl OpenConnection {
             has_joined: false,
             look_at: timers.deadline(limits),
             timers,
+            blocked: None,
             tally: Tally::default(),
         }
     }
@@ -369,9 +373,9 @@ impl OpenConnection {
     }
 
     pub(super) fn deadline(&self, limits: &Limits) -> Instant {
-        let deadline = self.timers.deadline(limits);
         let join = self.join.as_ref().map(|join| join.deadline);
-        join.map_or(deadline, |join| join.min(deadline))
+        let others = [join, self.stall_deadline()].into_iter().flatten();
+        others.fold(self.timers.deadline(limits), Instant::min)
     }
 
     fn do_what_is_due<D: VoiceDirectory>(

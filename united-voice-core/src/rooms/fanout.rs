@@ -14,20 +14,32 @@ pub(crate) struct Fanout {
 }
 
 impl Fanout {
-    /// Delivers a signal that nobody else gets. Says whether the sink took it.
+    /// Delivers a signal that nobody else gets.
     #[inline]
     pub(crate) fn deliver_only(
         &mut self,
         user: &UserId,
         sink: &Arc<dyn SignalSink>,
         signal: Signal,
-    ) -> bool {
+    ) {
+        // What follows from an error is noted already.
+        let _ = self.try_deliver_only(user, sink, signal);
+    }
+
+    /// Does the same, and says whether the sink took the signal.
+    #[inline]
+    pub(crate) fn try_deliver_only(
+        &mut self,
+        user: &UserId,
+        sink: &Arc<dyn SignalSink>,
+        signal: Signal,
+    ) -> Result<(), SinkError> {
         let urgency = signal.urgency();
         let delivered = sink.deliver_owned(signal);
         if let Err(error) = delivered {
             self.refused(error, user, sink, urgency);
         }
-        delivered.is_ok()
+        delivered
     }
 
     /// Delivers to all members.
@@ -64,11 +76,15 @@ impl Fanout {
         sink: &Arc<dyn SignalSink>,
         urgency: Urgency,
     ) {
-        match error {
+        match (error, urgency) {
             // The connection is already ending.
-            SinkError::Closed => {}
-            SinkError::Full if urgency == Urgency::Droppable => {}
-            SinkError::Full => self.too_slow.push((user.clone(), Arc::clone(sink))),
+            (SinkError::Closed, _) => {}
+            (SinkError::Busy | SinkError::Full, Urgency::Droppable) => {}
+            // The sender is told, and may try again.
+            (SinkError::Busy, Urgency::Relay) => {}
+            (SinkError::Busy | SinkError::Full, _) => {
+                self.too_slow.push((user.clone(), Arc::clone(sink)));
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    RelayError, RelayFailure, SessionId, SignalSink,
+    RelayError, RelayFailure, SessionId, SignalSink, SinkError,
     rooms::{
         cell::Members, fanout::Fanout, relayed::Relayed, room::MemberRef,
         voice_connection::VoiceConnection,
@@ -35,12 +35,12 @@ impl VoiceConnection {
     ///
     /// # Errors
     ///
-    /// [`RelayError`]. A target that is too slow or gone counts as not in the channel; the others
-    /// will see it leave.
+    /// [`RelayError`]. A target that has stalled or is gone counts as not in the channel; the others
+    /// will see it leave. A target that reads, but has no room now, stays.
     ///
     /// # Locking
     ///
-    /// The user's lock, then the room's; those of a target that turns out to be too slow follow.
+    /// The user's lock, then the room's; those of a target that turns out to have stalled follow.
     pub(crate) fn relay(&self, message: impl Relayed) -> Result<(), RelayError> {
         let mut fanout = Fanout::default();
         let undelivered = {
@@ -56,10 +56,13 @@ impl VoiceConnection {
             let target = decide(members, seat.session, &message).map_err(refused)?;
             let signal = message.into_signal(&self.user.id, seat.session);
             let user = &target.participant.user;
-            if fanout.deliver_only(user, target.handle, signal) {
-                return Ok(());
+            match fanout.try_deliver_only(user, target.handle, signal) {
+                Ok(()) => return Ok(()),
+                Err(SinkError::Busy) => return Err(refused(RelayFailure::TargetBusy)),
+                Err(SinkError::Full | SinkError::Closed) => {
+                    refused(RelayFailure::TargetNotInChannel)
+                }
             }
-            refused(RelayFailure::TargetNotInChannel)
         };
         self.registry.evict_all(fanout);
         Err(undelivered)

@@ -56,7 +56,7 @@ macro_rules! relayed_message {
             fn into_signal(mut self, user: &UserId, session: SessionId) -> Signal {
                 self.sender_user_id = user.as_str().into();
                 self.sender_session_id = session.to_text();
-                Signal::new("", Payload::$message(self), Urgency::Event)
+                Signal::new("", Payload::$message(self), Urgency::Relay)
             }
         }
     };
@@ -89,14 +89,14 @@ impl Relayed for Relay<'_> {
 
     fn into_signal(self, user: &UserId, session: SessionId) -> Signal {
         match self.encode_from(user.as_str(), session.to_bytes().as_str()) {
-            EncodedRelay::Protobuf(frame) => Signal::from_frame(frame, Urgency::Event),
+            EncodedRelay::Protobuf(frame) => Signal::from_frame(frame, Urgency::Relay),
             #[cfg(feature = "json")]
-            EncodedRelay::Json(text) => Signal::from_text(text, Urgency::Event),
+            EncodedRelay::Json(text) => Signal::from_text(text, Urgency::Relay),
             // This crate is built without JSON, and another crate has turned it on in
             // united-voice-proto.
             _ => {
                 let payload = self.to_payload(user.as_str(), &session.to_text());
-                Signal::new("", payload, Urgency::Event)
+                Signal::new("", payload, Urgency::Relay)
             }
         }
     }

@@ -28,8 +28,21 @@ const FEW: usize = 16;
 
 /// Makes a bounded queue: the sink for the registry, the stream for the connection.
 ///
-/// It holds at most `messages` signals and at most `bytes` bytes. Only replies may exceed these
-/// limits. A single signal larger than `bytes` still fits into an empty queue.
+/// It holds at most `messages` signals and at most `bytes` bytes. A single signal larger than
+/// `bytes` still fits into an empty queue. What comes beyond the limits depends on whether the
+/// client reads ([`SignalSink`] says why):
+///
+/// - Replies are taken in any case.
+/// - Events are taken up to twice both limits, in which replies do not count. If the client is
+///   marked as stalled, or beyond that, the queue refuses them and all that follows.
+/// - Relays are refused. They fit again as soon as the client has read something.
+///
+/// A [`ConnectionMachine`](crate::ConnectionMachine) marks its own queue as stalled if the socket
+/// has taken nothing for a second. A host without a machine does that by
+/// [`QueueStream::set_stalled`]. Until then a queue takes its client for one that reads.
+///
+/// In the worst case a queue holds `2 * bytes` of events, and `bytes` and one more reply of replies
+/// if the host heeds [`QueueStream::is_over_limit`].
 ///
 /// The queue keeps each signal as it will be sent: encoded in protobuf, or in the codec that
 /// [`QueueStream::set_codec`] names. `bytes` counts these encoded bytes, and a waiting signal takes
@@ -64,7 +77,9 @@ struct State {
     /// The bytes of all that waits.
     size: usize,
     waker: Option<Waker>,
-    /// An event was refused: nothing may follow it.
+    /// The client does not read: what does not fit ends the connection.
+    stalled: bool,
+    /// An event or a relay to a stalled client was refused: nothing may follow it.
     overflowed: bool,
     end: Option<End>,
 }
@@ -95,12 +110,43 @@ impl Queue {
         match urgency {
             Urgency::Reply => Ok(()),
             _ if has_room && !state.overflowed => Ok(()),
-            Urgency::Droppable => Err(SinkError::Full),
-            Urgency::Event => {
-                state.overflowed = true;
-                Err(SinkError::Full)
+            _ => self.admit_beyond(state, size, urgency),
+        }
+    }
+
+    /// Decides beyond the limits. A member that reads must not be put out by members who send more
+    /// than its line carries. So relays wait for it at their senders, and events, which cannot
+    /// wait, have as much room again.
+    #[cold]
+    fn admit_beyond(
+        &self,
+        state: &mut State,
+        size: usize,
+        urgency: Urgency,
+    ) -> Result<(), SinkError> {
+        let is_busy = !state.stalled && !state.overflowed;
+        match urgency {
+            Urgency::Reply => return Ok(()),
+            Urgency::Droppable => return Err(SinkError::Full),
+            Urgency::Relay if is_busy => return Err(SinkError::Busy),
+            Urgency::Event if is_busy && self.has_room_for_event(state, size) => return Ok(()),
+            Urgency::Relay | Urgency::Event => {}
+        }
+        state.overflowed = true;
+        Err(SinkError::Full)
+    }
+
+    /// Counts what others caused. The client asked for the replies itself, and they may be large:
+    /// a snapshot of a large channel must not use up the room for the events that follow it.
+    fn has_room_for_event(&self, state: &State, size: usize) -> bool {
+        let (mut messages, mut bytes) = (1, size);
+        for (form, urgency) in &state.waiting {
+            if *urgency != Urgency::Reply {
+                messages += 1;
+                bytes += form.size();
             }
         }
+        messages <= self.messages.saturating_mul(2) && bytes <= self.bytes.saturating_mul(2)
     }
 
     /// Always inlined: a broadcast calls a sink once for each recipient, and a second call in each
@@ -203,6 +249,16 @@ impl QueueStream {
     pub fn is_over_limit(&self) -> bool {
         let state = self.0.state.lock();
         state.waiting.len() >= self.0.messages || state.size >= self.0.bytes
+    }
+
+    /// Says whether the client has stalled: it has read nothing for about a second, although
+    /// something waits. A stalled client is evicted by the next event or relay that does not fit
+    /// into the queue. A client that reads slowly is only sent less.
+    ///
+    /// Call this if you write the signals to the socket yourself. A
+    /// [`ConnectionMachine`](crate::ConnectionMachine) does it for its own queue.
+    pub fn set_stalled(&mut self, stalled: bool) {
+        self.0.state.lock().stalled = stalled;
     }
 
     /// Whether few signals wait, and the first of them has other recipients too.

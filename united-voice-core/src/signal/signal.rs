@@ -17,16 +17,20 @@ use united_voice_proto::{
 #[cfg(feature = "json")]
 use united_voice_proto::{encode_json, event_json};
 
-/// How to treat a signal if its recipient reads too slowly.
+/// How to treat a signal if more waits for its recipient than the sink may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Urgency {
     /// The answer to the recipient's own request. A sink takes it even when it is full. The reader
     /// of that recipient's requests then reads no more of them until it fits, so that at most a few
     /// replies stand beyond the limit.
     Reply,
-    /// Something that others caused and that must not be lost. A full sink refuses it, which ends
-    /// the connection.
+    /// Something that others caused and that must not be lost. A sink that refuses it ends its
+    /// connection. So a sink with a client that reads takes up to twice its limit of these.
     Event,
+    /// An offer, an answer or a candidate. If the client reads, a full sink refuses it with
+    /// [`SinkError::Busy`](crate::SinkError::Busy), and the sender is told. If the client does not
+    /// read, a relay ends the connection as an event does.
+    Relay,
     /// Something that others caused and that may be lost: who is speaking. A full sink refuses it,
     /// and nothing more happens.
     Droppable,

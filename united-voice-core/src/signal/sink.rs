@@ -16,17 +16,33 @@ use crate::Signal;
 ///
 /// # Backpressure
 ///
-/// `deliver` never waits. A sink has a limit, in messages and in bytes, and answers
-/// [`SinkError::Full`] beyond it. The signal says what follows from that ([`Signal::urgency`]):
+/// `deliver` never waits. A sink has a limit, in messages and in bytes. What becomes of a signal
+/// beyond the limit depends on its [urgency](Signal::urgency), and on whether the client is *busy*
+/// or *stalled*. The socket of a busy client has taken something in the last second, and that of a
+/// stalled client has not.
 ///
-/// - A droppable signal is lost, and that is all.
-/// - Any other event makes the registry evict the member, which ends in [`SignalSink::close`].
-/// - A sink must accept a [`Reply`](crate::Urgency::Reply) even beyond the limit, since its
-///   recipient asked for it. The connection then reads no more requests until the sink is below
-///   its limit again.
+/// | | busy client | stalled client |
+/// | --- | --- | --- |
+/// | reply | taken | taken |
+/// | droppable | [`SinkError::Full`] | [`SinkError::Full`] |
+/// | relay | [`SinkError::Busy`] | [`SinkError::Full`] |
+/// | event | taken up to twice the limit, then [`SinkError::Full`] | [`SinkError::Full`] |
 ///
-/// Once a sink has refused an event it should refuse all later events: a stream with a hole in it
-/// is worse than one that ends.
+/// - A sink accepts a [`Reply`](crate::Urgency::Reply) even beyond the limit, since its recipient
+///   asked for it. The connection then reads no more requests until the sink is below its limit
+///   again.
+/// - After `Busy` the registry tells the sender of the relay that it was refused. Nothing else
+///   happens, and the next relay may be taken.
+/// - After `Full` for a relay or an event the registry evicts the member, which ends in
+///   [`SignalSink::close`]. So a client that reads as fast as its line allows is not put out by
+///   other members who send more.
+///
+/// A sink that cannot tell the two apart takes its client for a busy one. It needs no clock, and
+/// its client is evicted by events alone. A sink that knows only a limit may answer `Full` to
+/// everything beyond it; then others can put its client out with a burst.
+///
+/// Once a sink has answered `Full` to a relay or an event, it should refuse all later relays and
+/// events: a stream with a hole in it is worse than one that ends.
 ///
 /// # Encoding
 ///
@@ -76,9 +92,11 @@ use crate::Signal;
 ///     fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
 ///         let message = HostMessage::Voice(signal.request_id().into(), signal.payload().clone());
 ///         let mut outbox = self.outbox.lock().map_err(|_| SinkError::Closed)?;
-///         // Replies may exceed the limit; this client's requests are not read until they fit.
-///         if outbox.len() >= 256 && signal.urgency() != Urgency::Reply {
-///             return Err(SinkError::Full);
+///         match (outbox.len(), signal.urgency()) {
+///             // Replies may exceed the limit; this client's requests are not read until they fit.
+///             (..256, _) | (_, Urgency::Reply) | (..512, Urgency::Event) => {}
+///             (_, Urgency::Relay) => return Err(SinkError::Busy),
+///             _ => return Err(SinkError::Full),
 ///         }
 ///         outbox.push_back(message);
 ///         self.writer.notify_one();
@@ -90,15 +108,15 @@ use crate::Signal;
 /// # Testing your sink
 ///
 /// Feature `test-util` has the suite [`test_util::conformance`](crate::test_util::conformance),
-/// which checks any sink for order, capacity, replies beyond the limit and closing.
+/// which checks any sink for order, capacity, relays and replies beyond the limit, and closing.
 pub trait SignalSink: Send + Sync {
     /// Takes one signal, at once or not at all.
     ///
     /// # Errors
     ///
-    /// [`SinkError::Full`] if the sink is at its limit and the signal is not a reply.
-    /// [`SinkError::Closed`] if nothing that is sent here can arrive any more. Either way the sink
-    /// did not take the signal.
+    /// [`SinkError::Busy`] or [`SinkError::Full`] if the sink is at its limit; the table above says
+    /// which. [`SinkError::Closed`] if nothing that is sent here can arrive any more. In each case
+    /// the sink did not take the signal.
     fn deliver(&self, signal: &Signal) -> Result<(), SinkError>;
 
     /// Like [`deliver`](Self::deliver), for a signal that has no other recipient after this one: a
@@ -139,7 +157,11 @@ impl<T: SignalSink + ?Sized> SignalSink for Arc<T> {
 /// Why a sink did not take a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum SinkError {
-    /// The sink is at its limit: the client reads too slowly.
+    /// The sink is at its limit, and the client reads: a relay has to wait. If the signal is an
+    /// event, this is the same as [`Full`](Self::Full), because an event must not be lost.
+    #[error("the outbound queue is full at the moment")]
+    Busy,
+    /// The sink is at its limit, and the client does not read, or reads too slowly.
     #[error("the outbound queue is full")]
     Full,
     /// The connection has ended or is ending.
@@ -151,7 +173,7 @@ pub enum SinkError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The client reads too slowly for what others send it.
+    /// The client reads nothing, or too slowly for the events of its channel.
     SlowConsumer,
     /// The server stops.
     GoingAway,

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use united_voice_core::{
-    Codec, Disconnect, Frame, TransportError, drive,
+    Codec, Disconnect, Frame, TransportError, drive_counting,
     proto::{
         decode, encode_json, encode_protobuf,
         ws::{Envelope, envelope::Payload},
@@ -19,7 +19,7 @@ use super::{
     lines::line,
     payloads,
     server::Server,
-    transport::{ClientEnd, pair},
+    transport::{ClientEnd, ServerEnd, pair},
     user,
 };
 
@@ -45,7 +45,8 @@ impl Peer {
     pub(crate) fn with_codec(server: &Server, name: &str, settled: Option<Codec>) -> Self {
         let (server_end, wire) = pair();
         let (server, user) = (server.clone(), user(name));
-        let run = async move { drive(&server, server_end, user, settled).await };
+        let count = ServerEnd::bytes_taken;
+        let run = async move { drive_counting(&server, server_end, user, settled, count).await };
         Self {
             wire,
             codec: settled.unwrap_or(Codec::Protobuf),
@@ -140,6 +141,14 @@ impl Peer {
     pub(crate) async fn idle(&mut self, time: Duration) {
         let told = timeout(time, self.next_line()).await;
         assert!(told.is_err(), "told {told:?}");
+    }
+
+    /// Stops reading, and waits until the server counts this client as stalled. For that something
+    /// must wait for it, so `other` speaks, who must be in its channel `a`.
+    pub(crate) async fn stall(&self, other: &Self) {
+        self.wire.stall(true);
+        other.ask("", payloads::speaking("a"));
+        sleep(Duration::from_millis(1100)).await;
     }
 
     /// Waits until `drive` returns, and returns its result.

@@ -25,6 +25,8 @@ struct Pipe {
     /// If set, the transport accepts nothing, as if the client did not read and all buffers were
     /// full.
     stalled: bool,
+    /// Counts the parts of messages that a stalled transport has taken.
+    parts: u64,
     client_gone: bool,
     server_gone: bool,
     reader: Option<Waker>,
@@ -47,6 +49,13 @@ pub(crate) struct ClientEnd(Arc<Mutex<Pipe>>);
 pub(crate) fn pair() -> (ServerEnd, ClientEnd) {
     let pipe = Arc::new(Mutex::new(Pipe::default()));
     (ServerEnd(Arc::clone(&pipe)), ClientEnd(pipe))
+}
+
+impl ServerEnd {
+    /// For `drive_counting`.
+    pub(crate) fn bytes_taken(&self) -> u64 {
+        self.0.lock().parts
+    }
 }
 
 impl Stream for ServerEnd {
@@ -125,6 +134,13 @@ impl ClientEnd {
     pub(crate) fn stall(&self, stalled: bool) {
         let mut pipe = self.0.lock();
         pipe.stalled = stalled;
+        wake(&mut pipe.writer);
+    }
+
+    /// Reads a part of a message. The transport still takes no other.
+    pub(crate) fn read_part(&self) {
+        let mut pipe = self.0.lock();
+        pipe.parts += 1;
         wake(&mut pipe.writer);
     }
 

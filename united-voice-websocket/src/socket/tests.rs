@@ -56,6 +56,22 @@ async fn frames_are_written_as_they_are() {
     assert_eq!(sent, b"\x82\x01b\x81\x01t\x89\x01i\x88\x06\x03\xf5slow");
 }
 
+/// So a part of a message that is larger than the connection holds is seen.
+#[tokio::test]
+async fn bytes_count_as_soon_as_the_connection_takes_them() {
+    let (mut client, mut socket) = pair([]);
+    assert_eq!(socket.bytes_taken(), 0);
+    let frame = Frame::Binary(vec![7; 5000].into());
+    assert!(socket.send(frame).now_or_never().is_none());
+    assert_eq!(socket.bytes_taken(), 1024);
+    for taken in [2048, 3072, 4096, 5004] {
+        client.read_exact(&mut [0; 1024]).await.unwrap();
+        let flushed = socket.flush().now_or_never();
+        assert_eq!(flushed.is_some(), taken == 5004);
+        assert_eq!(socket.bytes_taken(), taken);
+    }
+}
+
 #[tokio::test]
 async fn a_peer_that_vanishes_broke_no_rule() {
     let (client, mut socket) = pair([]);

@@ -76,6 +76,12 @@ impl Mailbox {
         state.waiting.len() < self.messages && state.size < self.bytes
     }
 
+    /// Events may fill twice the limits.
+    fn has_room_for_event(&self, state: &State) -> bool {
+        let messages = state.waiting.len() / 2;
+        messages < self.messages && state.size / 2 < self.bytes
+    }
+
     async fn wait<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
         loop {
             // Created before the check, so that a change between the two is not missed.
@@ -110,10 +116,17 @@ impl SignalSink for MailboxSink {
         if state.end.is_some() {
             return Err(SinkError::Closed);
         }
-        let fits = !state.has_hole && self.0.has_room(&state);
-        if !fits && signal.urgency() != Urgency::Reply {
-            state.has_hole |= signal.urgency() == Urgency::Event;
-            return Err(SinkError::Full);
+        let has_room = !state.has_hole && self.0.has_room(&state);
+        match signal.urgency() {
+            Urgency::Reply => {}
+            _ if has_room => {}
+            // The client counts as one that reads, so that others can't easily put it out.
+            Urgency::Event if !state.has_hole && self.0.has_room_for_event(&state) => {}
+            Urgency::Relay if !state.has_hole => return Err(SinkError::Busy),
+            urgency => {
+                state.has_hole |= urgency == Urgency::Event;
+                return Err(SinkError::Full);
+            }
         }
         state.size += signal.size();
         state.waiting.push_back(signal.clone());

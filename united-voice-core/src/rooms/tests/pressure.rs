@@ -1,12 +1,17 @@
 //! Clients that read too slowly: dropped events, evictions, and no effect on other clients.
 
-use std::time::UNIX_EPOCH;
+use std::{sync::Arc, time::UNIX_EPOCH};
 
 use super::client::{Client, registry, roster};
 use crate::{
-    CloseReason, JoinError, NotInChannel, OpenDirectory, RelayFailure, SinkError, VoiceServer,
-    proto::{voice::VoiceError, ws::envelope::Payload},
-    test_util::RecordingSink,
+    CloseReason, JoinError, NotInChannel, OpenDirectory, RelayFailure, RequestError, Signal,
+    SignalSink, SinkError, Urgency, VoiceServer,
+    proto::{
+        voice::{VoiceError, VoiceErrorCode},
+        ws::envelope::Payload,
+    },
+    rooms::fanout::Fanout,
+    test_util::{RecordingSink, numbered_signal},
 };
 
 const NOTHING: [&str; 0] = [];
@@ -151,6 +156,75 @@ fn a_relay_to_a_full_sink_evicts_the_target_and_notifies_the_sender() {
     assert_eq!(refused.reason, RelayFailure::TargetNotInChannel);
     assert_eq!(slow.sink.close_reason(), EVICTED);
     assert_eq!(alice.lines(), ["left a slow EVICTED"]);
+}
+
+#[test]
+fn a_relay_to_a_busy_sink_is_refused_and_costs_the_target_nothing() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let busy = Client::slow(&registry, "busy", 2);
+    busy.join("a").expect("joined");
+    busy.sink.set_busy(true);
+    alice.take();
+    alice.send("a", "busy", "0").expect("it fits");
+    for number in 1..5 {
+        let refused = alice.send("a", "busy", &number.to_string());
+        let refused = RequestError::from(refused.expect_err("full"));
+        assert_eq!(refused.code(), VoiceErrorCode::RateLimited);
+        assert_eq!(refused.channel(), Some("a"));
+    }
+    assert_eq!(
+        busy.lines(),
+        ["#join response a [alice]", "candidate alice 0"]
+    );
+    alice.send("a", "busy", "5").expect("there is room again");
+    assert_eq!(busy.lines(), ["candidate alice 5"]);
+    assert_eq!(alice.lines(), NOTHING);
+    assert_eq!(registry.stats().evictions, 0);
+}
+
+#[test]
+fn a_busy_sink_has_room_for_events_until_it_holds_twice_as_many() {
+    let registry = registry();
+    let alice = Client::joined(&registry, "alice", "a");
+    let busy = Client::slow(&registry, "busy", 2);
+    busy.join("a").expect("joined");
+    busy.sink.set_busy(true);
+    alice.take();
+    for evicted in [false, false, false, true] {
+        let told = alice.connection.update_state("a", true, false, "");
+        told.expect("told");
+        assert_eq!(busy.sink.close_reason().is_some(), evicted);
+    }
+    assert_eq!(busy.lines().len(), 4, "the response and three events");
+    assert_eq!(busy.sink.close_reason(), EVICTED);
+    assert_eq!(roster(&registry, "a"), ["alice"]);
+}
+
+/// `Busy` is an answer to relays only. A host's sink that gives it to an event would leave a hole in
+/// the stream.
+#[test]
+fn an_event_that_is_refused_as_busy_evicts_all_the_same() {
+    struct AlwaysBusy;
+    impl SignalSink for AlwaysBusy {
+        fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
+            match signal.urgency() {
+                Urgency::Reply => Ok(()),
+                _ => Err(SinkError::Busy),
+            }
+        }
+    }
+    let mut fanout = Fanout::default();
+    let sink: Arc<dyn SignalSink> = Arc::new(AlwaysBusy);
+    for (urgency, evicts) in [
+        (Urgency::Droppable, false),
+        (Urgency::Relay, false),
+        (Urgency::Event, true),
+    ] {
+        let signal = numbered_signal(0, urgency);
+        fanout.deliver_only(&super::user("bob"), &sink, signal);
+        assert_eq!(fanout.reached_all(), !evicts, "{urgency:?}");
+    }
 }
 
 #[test]
