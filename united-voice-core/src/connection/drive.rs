@@ -14,8 +14,10 @@ use futures::{Sink, SinkExt, Stream, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
-    Codec, ConnectionMachine, Disconnect, Frame, Now, Step, TransportError, UserId, VoiceDirectory,
-    VoiceServer, connection::clock::after,
+    Codec, ConnectionMachine, Disconnect, Frame, Now, QueueStream, Step, TransportError, UserId,
+    VoiceDirectory, VoiceServer,
+    connection::{clock::after, sampler::Sampler},
+    stats::{counters::Counters, request::Request},
 };
 
 /// How many frames one poll reads, and how many signals it writes, before other tasks get a turn.
@@ -115,7 +117,9 @@ where
     T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame> + Unpin,
 {
     let (clocks, now) = Clocks::read();
+    let opened = server.registry().counters().connections_opened();
     let mut shell = Shell {
+        server,
         // The machine is made in its final place. If it were moved there, the future would keep
         // room for both places.
         machine: ConnectionMachine::open(server, &user, codec, now),
@@ -129,11 +133,14 @@ where
         batched: false,
         yielded: false,
         stalled: false,
+        messages: Sampler::new(opened),
+        wake_ups: Sampler::new(opened),
     };
     poll_fn(|cx| shell.poll(cx)).await
 }
 
 struct Shell<'a, D, T> {
+    server: &'a VoiceServer<D>,
     machine: ConnectionMachine<D>,
     transport: &'a mut T,
     /// Reset only to an earlier time, or after it has fired. Deadlines mostly move to later. A
@@ -149,6 +156,8 @@ struct Shell<'a, D, T> {
     yielded: bool,
     /// The transport could take no more at the last attempt.
     stalled: bool,
+    messages: Sampler,
+    wake_ups: Sampler,
 }
 
 /// What became of the server's close frame.
@@ -210,15 +219,41 @@ where
                     tracing::debug!(%error, "transport failed");
                     self.machine.end(&error, now);
                 }
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.machine.receive(frame, now);
-                    // Polled at once: if the directory answers without waiting, the join delays no
-                    // later message.
-                    self.machine.poll_join(cx, now);
+                Poll::Ready(Some(Ok(frame))) if self.messages.chooses() => {
+                    self.receive_timed(frame, cx, now);
                 }
+                Poll::Ready(Some(Ok(frame))) => self.receive(frame, cx, now),
             }
         }
         true
+    }
+
+    #[inline]
+    fn receive(&mut self, frame: Frame, cx: &mut Context<'_>, now: Now) {
+        self.machine.receive(frame, now);
+        // Polled at once: if the directory answers without waiting, the join delays no later
+        // message.
+        self.machine.poll_join(cx, now);
+    }
+
+    #[cold]
+    fn receive_timed(&mut self, frame: Frame, cx: &mut Context<'_>, now: Now) {
+        // Forgets the message before this one: this may be a pong, or a message that has to wait.
+        self.take_request();
+        // Not Tokio's clock: a test that pauses it would measure nothing.
+        let begun = std::time::Instant::now();
+        self.receive(frame, cx, now);
+        if let Some(request) = self.take_request() {
+            self.counters().handled(request, begun.elapsed());
+        }
+    }
+
+    fn take_request(&mut self) -> Option<Request> {
+        self.machine.open_mut()?.tally.request.take()
+    }
+
+    fn counters(&self) -> &Counters {
+        self.server.registry().counters()
     }
 
     /// Writes what waits and flushes once. Returns whether there is more to do now. If the
@@ -227,6 +262,7 @@ where
         if self.yields(cx) {
             return ControlFlow::Continue(false);
         }
+        self.sample_queue();
         let mut written = 0;
         // The machine is first asked without the transport, which may be gone: `Step::End` needs
         // none.
@@ -254,7 +290,9 @@ where
             }
             match self.transport.poll_ready_unpin(cx) {
                 Poll::Pending => {
-                    self.stalled = true;
+                    if !std::mem::replace(&mut self.stalled, true) {
+                        self.counters().write_stalled();
+                    }
                     break;
                 }
                 Poll::Ready(Ok(())) => writable = true,
@@ -274,6 +312,17 @@ where
         }
         let closed = self.poll_flush(cx, now);
         ControlFlow::Continue(closed || (written > 0 && self.machine.may_go_on()))
+    }
+
+    fn sample_queue(&mut self) {
+        if self.wake_ups.chooses() {
+            let open = self.machine.open_mut();
+            let signals = open.and_then(|open| open.signals.as_ref());
+            match signals.map_or(0, QueueStream::waiting) {
+                0 => {}
+                waiting => self.counters().queued(waiting),
+            }
+        }
     }
 
     #[inline]

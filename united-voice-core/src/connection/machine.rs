@@ -138,7 +138,11 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
             Ok(connection) => {
                 Phase::Open(OpenConnection::new(connection, signals, codec, limits, now))
             }
-            Err(error) => Phase::Ending(Ending::new(error.into(), limits, now.monotonic)),
+            Err(error) => {
+                let disconnect = Disconnect::from(error);
+                server.registry().counters().ended(disconnect.label());
+                Phase::Ending(Ending::new(disconnect, limits, now.monotonic))
+            }
         };
         Self {
             server: server.clone(),
@@ -381,6 +385,8 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
 
     /// Dropping the open connection gives up the seat, before the client is told anything.
     fn end_as(&mut self, ending: Ending) {
+        let counters = self.server.registry().counters();
+        counters.ended(ending.disconnect().label());
         self.phase = Phase::Ending(ending);
     }
 }
@@ -402,6 +408,14 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
     pub(crate) fn poll_join(&mut self, cx: &mut Context<'_>, now: Now) {
         if let Phase::Open(open) = &mut self.phase {
             open.poll_join(&self.server, cx, now);
+        }
+    }
+
+    /// The connection, unless it has ended.
+    pub(super) fn open_mut(&mut self) -> Option<&mut OpenConnection> {
+        match &mut self.phase {
+            Phase::Open(open) => Some(open),
+            Phase::Ending(_) => None,
         }
     }
 

@@ -5,7 +5,7 @@
 //! `open.rs` is its state while the connection is open, and `close.rs` its state while the
 //! connection closes. `rate.rs` limits the rate of messages, `clock.rs` has the timers, and
 //! `frame.rs` says what travels over a connection. `drive.rs` runs a machine over a transport. It
-//! is the only file that knows a runtime.
+//! is the only file that knows a runtime. `sampler.rs` chooses what it measures.
 //!
 //! This folder may use everything else in the crate. No other folder uses it.
 //!
@@ -20,4 +20,6 @@ pub(crate) mod frame;
 pub(crate) mod machine;
 mod open;
 mod rate;
+#[cfg(feature = "connection")]
+mod sampler;
 pub(crate) mod step;

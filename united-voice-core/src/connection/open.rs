@@ -17,6 +17,7 @@ use crate::{
     connection::clock::{Timers, after},
     connection::rate::{RateLimiter, Verdict},
     signaling::{PendingJoin, decode_error, dispatch_now, reply_error},
+    stats::{counters::Tally, request::Request},
 };
 
 /// The state of an open connection. Dropping it is the disconnect.
@@ -35,7 +36,9 @@ pub(super) struct OpenConnection {
     /// Nothing is due before this time. If a deadline moves to later, this stays as it is. So a
     /// sign of life costs only a note, and in return one look finds nothing due.
     look_at: Instant,
-    tally: Tally,
+    /// All connections share the server's counters, so each adds to them only once for each
+    /// wake-up.
+    pub(super) tally: Tally,
 }
 
 enum Held {
@@ -46,19 +49,18 @@ enum Held {
 
 struct JoinUnderWay {
     request: PendingJoin,
+    since: Instant,
     deadline: Instant,
     answer: DirectoryAnswer,
 }
 
 type DirectoryAnswer = Pin<Box<dyn Future<Output = Result<Admission, AdmitError>> + Send>>;
 
-/// The traffic since the last wake-up. All connections share the server's counters, so each adds to
-/// them only once for each wake-up.
-#[derive(Default)]
-struct Tally {
-    received: u32,
-    sent: u32,
-    rate_limited: u32,
+impl JoinUnderWay {
+    fn count(&self, connection: &VoiceConnection, now: Now) {
+        let waited = now.monotonic.saturating_duration_since(self.since);
+        connection.registry().counters().join_waited(waited);
+    }
 }
 
 type Decoded<'f> = Result<Incoming<'f>, DecodeError>;
@@ -245,6 +247,7 @@ impl OpenConnection {
     /// Counts a message in the rate. If it returns false, the caller drops the message.
     pub(super) fn passes_rate(&mut self, now: Now) -> Result<bool, Disconnect> {
         self.tally.received += 1;
+        self.tally.request = Some(Request::Other);
         match self.rate.check(now.monotonic) {
             Verdict::Pass => Ok(true),
             Verdict::Drop => {
@@ -280,6 +283,7 @@ impl OpenConnection {
         message: Incoming<'_>,
         now: Now,
     ) {
+        self.tally.request = Some(Request::of(&message));
         let Some(request) = dispatch_now(server, &self.connection, message, now.wall) else {
             self.watch_credentials(server, now);
             return;
@@ -287,6 +291,7 @@ impl OpenConnection {
         let deadline = after(now.monotonic, server.limits().directory_timeout);
         self.look_at = self.look_at.min(deadline);
         self.join = Some(Box::new(JoinUnderWay {
+            since: now.monotonic,
             deadline,
             answer: ask(server, &self.connection, &request),
             request,
@@ -310,6 +315,7 @@ impl OpenConnection {
                     join.answer = ask(server, connection, &join.request);
                 }
                 ControlFlow::Break(handled) => {
+                    join.count(connection, now);
                     if let Err(error) = handled {
                         reply_error(connection, &join.request.request_id, &error);
                     }
@@ -357,6 +363,7 @@ impl OpenConnection {
         }
         self.timers.ping_if_silent(server.limits(), now.monotonic);
         if let Some(late) = self.join.take_if(|join| join.deadline <= now.monotonic) {
+            late.count(&self.connection, now);
             late.request.give_up(&self.connection);
         }
         if self.timers.take_renewal(now.monotonic) {
@@ -384,13 +391,8 @@ impl OpenConnection {
 
     /// Adds the traffic since the last call to the server's counters.
     pub(super) fn count(&mut self) {
-        let Tally {
-            received,
-            sent,
-            rate_limited,
-        } = std::mem::take(&mut self.tally);
         let counters = self.connection.registry().counters();
-        counters.traffic(received.into(), sent.into(), rate_limited.into());
+        counters.traffic(&mut self.tally);
     }
 
     /// Answers a message of the host's own protocol that exceeds the rate, if it asks for an

@@ -11,6 +11,8 @@ use crate::{Signal, SignalSink, SinkError, Urgency, UserId, rooms::cell::Members
 #[derive(Default)]
 pub(crate) struct Fanout {
     too_slow: Vec<(UserId, Arc<dyn SignalSink>)>,
+    /// How many droppable signals found a full sink.
+    dropped: u32,
 }
 
 impl Fanout {
@@ -67,14 +69,18 @@ impl Fanout {
         match error {
             // The connection is already ending.
             SinkError::Closed => {}
-            SinkError::Full if urgency == Urgency::Droppable => {}
+            SinkError::Full if urgency == Urgency::Droppable => self.dropped += 1,
             SinkError::Full => self.too_slow.push((user.clone(), Arc::clone(sink))),
         }
     }
 
     #[inline]
     pub(crate) fn reached_all(&self) -> bool {
-        self.too_slow.is_empty()
+        self.too_slow.is_empty() && self.dropped == 0
+    }
+
+    pub(crate) fn take_dropped(&mut self) -> u32 {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Takes out one member that could not take an event.

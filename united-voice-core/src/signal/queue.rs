@@ -205,6 +205,11 @@ impl QueueStream {
         state.waiting.len() >= self.0.messages || state.size >= self.0.bytes
     }
 
+    #[cfg(feature = "connection")]
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.state.lock().waiting.len()
+    }
+
     /// Whether few signals wait, and the first of them has other recipients too.
     #[cfg(feature = "connection")]
     pub(crate) fn begins_with_broadcast(&self) -> bool {
