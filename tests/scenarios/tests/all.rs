@@ -39,16 +39,19 @@ macro_rules! scenarios_of {
 
 mod bad_input;
 mod codec;
+mod exposition;
 mod frame_size;
 mod http;
 mod lifecycle;
 mod limits;
 mod membership;
+mod metrics;
 mod native_audio;
 mod ordering;
 mod pipelining;
 mod privacy;
 mod program;
+mod promql;
 mod rate_limit;
 mod relay;
 mod rust_client;
