@@ -55,6 +55,7 @@ mod promql;
 mod rate_limit;
 mod relay;
 mod rust_client;
+mod security;
 mod shutdown;
 mod sign_in;
 mod slow_consumer;
