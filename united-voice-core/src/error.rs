@@ -19,6 +19,14 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// The label under which it is counted.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::ShuttingDown => "shutting_down",
+            Self::TooManyConnections => "too_many_connections",
+        }
+    }
+
     /// The WebSocket close code (RFC 6455 section 7.4).
     pub const fn code(self) -> u16 {
         match self {

@@ -231,7 +231,7 @@ pub use crate::{
         signal::{Signal, Urgency},
         sink::{CloseReason, SignalSink, SinkError},
     },
-    stats::Stats,
+    stats::{Stats, counts::Counts, histogram::Histogram},
     turn::{
         IceConfig, SharedSecret, TurnConfig, TurnConfigError, TurnCredentials,
         generate_turn_credentials,

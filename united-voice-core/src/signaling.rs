@@ -178,7 +178,10 @@ fn relay<D: VoiceDirectory>(
     checked(message.channel_id())?;
     check_relayed(server.limits(), &message)
         .map_err(|error| error.in_channel(message.channel_id()))?;
-    Ok(connection.relay(message)?)
+    let kind = message.kind();
+    connection.relay(message)?;
+    connection.count_relay(kind);
+    Ok(())
 }
 
 fn check_relayed(limits: &Limits, message: &impl Relayed) -> Handled {
@@ -299,7 +302,7 @@ pub fn handle_voice_ice_servers<D: VoiceDirectory>(
 /// Answers a request with an error.
 pub fn reply_error(connection: &VoiceConnection, request_id: &str, error: &RequestError) {
     tracing::debug!(code = error.code().as_str_name(), "request refused");
-    connection.registry().counters().error();
+    connection.registry().counters().error(error.code());
     let channel = error.channel().unwrap_or_default();
     let payload = Payload::VoiceError(VoiceError {
         code: error.code().into(),

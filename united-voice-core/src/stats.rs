@@ -1,8 +1,19 @@
 //! Numbers for the host's metrics: no ids, no names, no content.
+//!
+//! `counters.rs` is what the rest of the crate counts in. `counts.rs`, `histogram.rs` and
+//! `request.rs` are its parts.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+pub(crate) mod counters;
+pub(crate) mod counts;
+pub(crate) mod histogram;
+pub(crate) mod request;
+
+use crate::{Counts, Histogram, stats::request::Request};
 
 /// What there is now, and what has happened since the start.
+///
+/// The numbers are read one after the other while the server goes on. So two of them may differ by
+/// what happened in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
@@ -14,13 +25,37 @@ pub struct Stats {
     pub connections: u64,
     /// Participants of all channels now.
     pub participants: u64,
+    /// Connections that were opened.
+    pub connections_opened: u64,
+    /// Connections that [`VoiceServer::connect`](crate::VoiceServer::connect) refused, by reason:
+    /// the variants of [`ConnectError`](crate::ConnectError), such as `too_many_connections`.
+    pub connections_refused: Counts,
+    /// Connections that a [`ConnectionMachine`](crate::ConnectionMachine) ended, by reason: the
+    /// variants of [`Disconnect`](crate::Disconnect), such as `timed_out`. It also counts a
+    /// connection that was refused, under the reason of its close frame. A machine that is dropped
+    /// before it has ended is not counted.
+    pub connections_ended: Counts,
+    /// Join requests, by outcome: `joined`, or the code of the error, such as `channel_full`. A
+    /// repeated join of the same channel counts too. A request that the rate limit dropped does
+    /// not.
+    pub join_requests: Counts,
+    /// How long join requests waited for the directory, in nanoseconds, as far as a
+    /// [`ConnectionMachine`](crate::ConnectionMachine) waited. It goes by the times that the
+    /// machine is told: if the directory answers within the call that brought the request, that is
+    /// 0.
+    pub join_wait: Histogram,
     /// Stays that began: joins, moves, and joins from another connection. A repeated join of the
     /// same channel over the same connection does not count.
     pub joins: u64,
     /// Stays that ended, for any reason.
     pub leaves: u64,
+    /// Relayed messages that their target's sink took, by kind: `offer`, `answer` or `candidate`.
+    pub relays: Counts,
     /// Connections that the library closed because the client read too slowly.
     pub evictions: u64,
+    /// Speaking events that were dropped because the sink of a recipient was full. An event counts
+    /// once for each such recipient.
+    pub speaking_dropped: u64,
     /// Messages received by connections that run a [`ConnectionMachine`](crate::ConnectionMachine),
     /// as those of `drive` do.
     pub messages_received: u64,
@@ -31,86 +66,26 @@ pub struct Stats {
     pub rate_limited: u64,
     /// Requests that were answered with an error, `RATE_LIMITED` included.
     pub errors: u64,
+    /// The same, by code, such as `target_not_in_channel`.
+    pub errors_by_code: Counts,
+    /// How often a transport of `drive` could take no more, after it had taken something. A client
+    /// that reads more slowly than it is sent to causes this, and so does a network that is slower.
+    pub write_stalls: u64,
+    /// How many signals waited for a client when `drive` began to write to it. A sample: one in 61
+    /// of the wake-ups of a connection, if anything waited.
+    pub queued_signals: Histogram,
+    handling: [Histogram; Request::NUMBER],
 }
 
-#[derive(Default)]
-pub(crate) struct Counters {
-    connected: AtomicU64,
-    disconnected: AtomicU64,
-    joins: AtomicU64,
-    leaves: AtomicU64,
-    evictions: AtomicU64,
-    traffic: Traffic,
-    errors: AtomicU64,
-}
-
-#[derive(Default)]
-struct Traffic {
-    received: AtomicU64,
-    sent: AtomicU64,
-    rate_limited: AtomicU64,
-}
-
-impl Counters {
-    pub(crate) fn connected(&self) {
-        self.connected.fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn disconnected(&self) {
-        self.disconnected.fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn joined(&self) {
-        self.joins.fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn left(&self) {
-        self.leaves.fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn evicted(&self) {
-        self.evictions.fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn error(&self) {
-        self.errors.fetch_add(1, Relaxed);
-    }
-
-    /// Adds the messages that a connection handled in one wake-up.
-    pub(crate) fn traffic(&self, received: u64, sent: u64, rate_limited: u64) {
-        let add = |counter: &AtomicU64, number| {
-            if number > 0 {
-                counter.fetch_add(number, Relaxed);
-            }
-        };
-        add(&self.traffic.received, received);
-        add(&self.traffic.sent, sent);
-        add(&self.traffic.rate_limited, rate_limited);
-    }
-
-    pub(crate) fn connections(&self) -> u64 {
-        // Disconnects are read first. A connection that opens and closes between the two reads
-        // then cannot make the difference too small.
-        let disconnected = self.disconnected.load(Relaxed);
-        self.connected.load(Relaxed).saturating_sub(disconnected)
-    }
-
-    pub(crate) fn stats(&self, rooms: usize, users: usize) -> Stats {
-        let leaves = self.leaves.load(Relaxed);
-        let joins = self.joins.load(Relaxed);
-        Stats {
-            rooms: rooms as u64,
-            users: users as u64,
-            connections: self.connections(),
-            participants: joins.saturating_sub(leaves),
-            joins,
-            leaves,
-            evictions: self.evictions.load(Relaxed),
-            messages_received: self.traffic.received.load(Relaxed),
-            messages_sent: self.traffic.sent.load(Relaxed),
-            rate_limited: self.traffic.rate_limited.load(Relaxed),
-            errors: self.errors.load(Relaxed),
-            ..Stats::default()
-        }
+impl Stats {
+    /// How long `drive` took to decode and handle a message, in nanoseconds, for each kind of
+    /// request: `join`, `leave`, `offer`, `answer`, `candidate`, `state`, `speaking`,
+    /// `ice_servers`, and `other` for messages that were refused before their kind mattered.
+    ///
+    /// It includes the wait for locks and the delivery to the queues of all recipients. It does not
+    /// include the socket and a directory that does not answer at once; see
+    /// [`join_wait`](Self::join_wait). A sample: one in 61 of the messages of a connection.
+    pub fn handling(&self) -> impl Iterator<Item = (&'static str, &Histogram)> {
+        Request::LABELS.into_iter().zip(&self.handling)
     }
 }

@@ -82,13 +82,13 @@ fn spare(limit: u64) -> u64 {
 }
 
 #[cfg(unix)]
-fn limit() -> Option<u64> {
+pub(crate) fn limit() -> Option<u64> {
     use rustix::process::{Resource, getrlimit};
     getrlimit(Resource::Nofile).current
 }
 
 #[cfg(not(unix))]
-fn limit() -> Option<u64> {
+pub(crate) fn limit() -> Option<u64> {
     None
 }
 

@@ -1,64 +1,157 @@
-//! The metrics for Prometheus: only numbers, without ids, names or content.
+//! The metrics for Prometheus: only numbers, without ids, names or content. The label values are
+//! words of the library, never of a client.
+//!
+//! `docs/example-server.md` lists all names, `deploy/grafana-dashboard.json` draws them, and a
+//! scenario compares both with what the servers export.
+
+mod exposition;
+mod process;
 
 use http::StatusCode;
-use prometheus::{IntCounter, IntGauge, Registry, TEXT_FORMAT, TextEncoder};
 use united_voice_core::Stats;
 
-use crate::{Response, response};
+use crate::{Response, metrics::exposition::Exposition, response};
+
+/// How many nanoseconds a second has: Prometheus wants times in seconds.
+const SECOND: f64 = 1e9;
 
 pub(crate) fn render(stats: &Stats) -> Response {
-    response::new(StatusCode::OK, TEXT_FORMAT, text(stats))
+    response::new(StatusCode::OK, exposition::CONTENT_TYPE, text(stats))
 }
 
 fn text(stats: &Stats) -> String {
-    let registry = Registry::new();
-    for (name, help, value) in [
-        ("connections", "Open connections", stats.connections),
-        ("users", "Users with a connection", stats.users),
-        ("rooms", "Channels that somebody is in", stats.rooms),
-        (
-            "participants",
-            "Participants of all channels",
-            stats.participants,
-        ),
-    ] {
-        let gauge = IntGauge::new(format!("united_voice_{name}"), help).expect("a valid name");
-        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        registry
-            .register(Box::new(gauge))
-            .expect("a name used once");
-    }
-    for (name, help, value) in [
-        ("joins", "Joins that took a seat", stats.joins),
-        ("leaves", "Stays in a channel that ended", stats.leaves),
-        (
-            "evictions",
-            "Connections ended for reading too slowly",
-            stats.evictions,
-        ),
-        (
-            "messages_received",
-            "Messages from clients",
-            stats.messages_received,
-        ),
-        ("messages_sent", "Messages to clients", stats.messages_sent),
-        (
-            "rate_limited",
-            "Messages dropped by the rate limit",
-            stats.rate_limited,
-        ),
-        ("errors", "Requests answered with an error", stats.errors),
-    ] {
-        let counter =
-            IntCounter::new(format!("united_voice_{name}_total"), help).expect("a valid name");
-        counter.inc_by(value);
-        registry
-            .register(Box::new(counter))
-            .expect("a name used once");
-    }
-    TextEncoder::new()
-        .encode_to_string(&registry.gather())
-        .expect("every metric has a value")
+    let mut text = Exposition::default();
+    people(&mut text, stats);
+    messages(&mut text, stats);
+    pressure(&mut text, stats);
+    process::write(&mut text);
+    text.into_text()
+}
+
+/// Connections, and who is in which call.
+fn people(text: &mut Exposition, stats: &Stats) {
+    text.gauge(
+        "united_voice_connections",
+        "Open connections",
+        stats.connections,
+    );
+    text.gauge("united_voice_users", "Users with a connection", stats.users);
+    text.gauge(
+        "united_voice_rooms",
+        "Channels that somebody is in",
+        stats.rooms,
+    );
+    text.gauge(
+        "united_voice_participants",
+        "Participants of all channels",
+        stats.participants,
+    );
+    text.counter(
+        "united_voice_connections_opened_total",
+        "Connections that were opened",
+        stats.connections_opened,
+    );
+    text.counters(
+        "united_voice_connections_refused_total",
+        "Connections that were refused after sign-in",
+        "reason",
+        stats.connections_refused,
+    );
+    text.counters(
+        "united_voice_connections_ended_total",
+        "Connections that ended",
+        "reason",
+        stats.connections_ended,
+    );
+    text.counters(
+        "united_voice_join_requests_total",
+        "Requests to join a channel",
+        "outcome",
+        stats.join_requests,
+    );
+    text.histogram(
+        "united_voice_join_wait_seconds",
+        "How long requests to join waited for the directory",
+        SECOND,
+        &stats.join_wait,
+    );
+    text.counter(
+        "united_voice_joins_total",
+        "Joins that took a seat",
+        stats.joins,
+    );
+    text.counter(
+        "united_voice_leaves_total",
+        "Stays in a channel that ended",
+        stats.leaves,
+    );
+}
+
+fn messages(text: &mut Exposition, stats: &Stats) {
+    text.counter(
+        "united_voice_messages_received_total",
+        "Messages from clients",
+        stats.messages_received,
+    );
+    text.counter(
+        "united_voice_messages_sent_total",
+        "Messages to clients",
+        stats.messages_sent,
+    );
+    text.counters(
+        "united_voice_relays_total",
+        "Messages that were passed to another participant",
+        "kind",
+        stats.relays,
+    );
+    text.counter(
+        "united_voice_errors_total",
+        "Requests answered with an error",
+        stats.errors,
+    );
+    text.counters(
+        "united_voice_errors_by_code_total",
+        "Requests answered with an error, by its code",
+        "code",
+        stats.errors_by_code,
+    );
+    text.histograms(
+        "united_voice_handling_seconds",
+        "How long messages took to decode and handle, one in 61 of each connection",
+        "request",
+        SECOND,
+        stats.handling(),
+    );
+}
+
+/// What shows that clients send too much or read too slowly.
+fn pressure(text: &mut Exposition, stats: &Stats) {
+    text.counter(
+        "united_voice_rate_limited_total",
+        "Messages dropped by the rate limit",
+        stats.rate_limited,
+    );
+    text.counter(
+        "united_voice_speaking_dropped_total",
+        "Speaking events dropped because a recipient's queue was full",
+        stats.speaking_dropped,
+    );
+    text.counter(
+        "united_voice_evictions_total",
+        "Connections ended for reading too slowly",
+        stats.evictions,
+    );
+    text.counter(
+        "united_voice_write_stalls_total",
+        "Times that a socket could take no more",
+        stats.write_stalls,
+    );
+    text.histogram(
+        "united_voice_queued_signals",
+        "Messages that waited for a client when it was written to, one in 61 times",
+        1.0,
+        &stats.queued_signals,
+    );
 }
 
 #[cfg(test)]
@@ -71,19 +164,11 @@ mod tests {
         stats.participants = 3;
         stats.messages_sent = 17;
         let text = text(&stats);
-        assert!(
-            text.contains("# TYPE united_voice_participants gauge\nunited_voice_participants 3\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains(
-                "united_voice_messages_sent_total counter\nunited_voice_messages_sent_total 17\n"
-            ),
-            "{text}"
-        );
-        assert_eq!(
-            text.lines().filter(|line| !line.starts_with('#')).count(),
-            11
-        );
+        for expected in [
+            "# TYPE united_voice_participants gauge\nunited_voice_participants 3\n",
+            "# TYPE united_voice_messages_sent_total counter\nunited_voice_messages_sent_total 17\n",
+        ] {
+            assert!(text.contains(expected), "{text}");
+        }
     }
 }

@@ -34,6 +34,21 @@ pub enum Disconnect {
 }
 
 impl Disconnect {
+    /// The label under which it is counted.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Lost => "lost",
+            Self::TimedOut => "timed_out",
+            Self::SlowConsumer => "slow_consumer",
+            Self::GoingAway => "going_away",
+            Self::PolicyViolation => "policy_violation",
+            Self::MessageTooLarge => "message_too_large",
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::ProtocolError => "protocol_error",
+        }
+    }
+
     /// The close frame that the server sends of its own accord. `None` if the client is gone or has
     /// closed by itself.
     pub fn close_frame(self) -> Option<CloseFrame> {

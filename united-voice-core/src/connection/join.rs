@@ -15,6 +15,7 @@ use crate::{
 
 pub(super) struct JoinUnderWay {
     pub(super) request: PendingJoin,
+    since: Instant,
     /// When to stop waiting.
     pub(super) deadline: Instant,
     answer: DirectoryAnswer,
@@ -27,9 +28,11 @@ impl JoinUnderWay {
         server: &VoiceServer<D>,
         connection: &VoiceConnection,
         request: PendingJoin,
+        since: Instant,
         deadline: Instant,
     ) -> Self {
         Self {
+            since,
             deadline,
             answer: ask(server, connection, &request),
             request,
@@ -47,10 +50,19 @@ impl JoinUnderWay {
         while let Poll::Ready(answer) = self.answer.as_mut().poll(cx) {
             match self.request.admitted(server, connection, answer, now.wall) {
                 ControlFlow::Continue(()) => self.answer = ask(server, connection, &self.request),
-                ControlFlow::Break(joined) => return Poll::Ready(joined),
+                ControlFlow::Break(joined) => {
+                    self.count(connection, now);
+                    return Poll::Ready(joined);
+                }
             }
         }
         Poll::Pending
+    }
+
+    /// Counts how long the join has waited.
+    pub(super) fn count(&self, connection: &VoiceConnection, now: Now) {
+        let waited = now.monotonic.saturating_duration_since(self.since);
+        connection.registry().counters().join_waited(waited);
     }
 }
 

@@ -77,7 +77,7 @@ use crate::{
 ///
 /// Dropping the machine is the disconnect. [`VoiceServer::drained`] waits for that.
 pub struct ConnectionMachine<D> {
-    server: VoiceServer<D>,
+    pub(super) server: VoiceServer<D>,
     pub(super) phase: Phase,
     /// The connection's own guard ends with its seat. This one also covers the closing handshake.
     _drain_guard: DrainGuard,
@@ -141,7 +141,11 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
             Ok(connection) => {
                 Phase::Open(OpenConnection::new(connection, signals, codec, limits, now))
             }
-            Err(error) => Phase::Ending(Ending::new(error.into(), limits, now.monotonic)),
+            Err(error) => {
+                let disconnect = Disconnect::from(error);
+                server.registry().counters().ended(disconnect.label());
+                Phase::Ending(Ending::new(disconnect, limits, now.monotonic))
+            }
         };
         Self {
             server: server.clone(),
@@ -387,44 +391,9 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
 
     /// Dropping the open connection gives up the seat, before the client is told anything.
     fn end_as(&mut self, ending: Ending) {
+        let counters = self.server.registry().counters();
+        counters.ended(ending.disconnect().label());
         self.phase = Phase::Ending(ending);
-    }
-}
-
-/// What only `drive` calls.
-#[cfg(feature = "connection")]
-impl<D: VoiceDirectory> ConnectionMachine<D> {
-    /// When to look for what is due. It is never later than [`deadline`](Self::deadline), and
-    /// cheaper.
-    pub(crate) fn look_at(&self) -> Instant {
-        match &self.phase {
-            Phase::Open(open) => open.look_at(),
-            Phase::Ending(ending) => ending.deadline(),
-        }
-    }
-
-    /// Asks for the directory's answer to a join that has just come.
-    #[inline]
-    pub(crate) fn poll_join(&mut self, cx: &mut Context<'_>, now: Now) {
-        if let Phase::Open(open) = &mut self.phase {
-            open.poll_join(&self.server, cx, now);
-        }
-    }
-
-    /// Whether a message waits that may now be handled.
-    pub(crate) fn may_go_on(&self) -> bool {
-        matches!(&self.phase, Phase::Open(open) if open.may_go_on())
-    }
-
-    /// Whether only few signals wait to be written, and the first has other recipients too.
-    pub(crate) fn begins_with_broadcast(&self) -> bool {
-        match &self.phase {
-            Phase::Open(open) => {
-                let signals = open.signals.as_ref();
-                signals.is_some_and(QueueStream::begins_with_broadcast)
-            }
-            Phase::Ending(_) => false,
-        }
     }
 }
 

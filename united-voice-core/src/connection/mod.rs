@@ -5,8 +5,8 @@
 //! `open.rs` is its state while the connection is open, and `close.rs` its state while the
 //! connection closes. `join.rs` waits for the directory, `rate.rs` limits the rate of messages,
 //! `stall.rs` notices that a client stops reading, `clock.rs` has the timers, and `frame.rs` says
-//! what travels over a connection. `drive.rs` runs a machine over a transport. It is the only file
-//! that knows a runtime.
+//! what travels over a connection. `drive.rs` runs a machine over a transport, with the loop in
+//! `shell.rs`. They are the only files that know a runtime. `sampler.rs` chooses what they measure.
 //!
 //! This folder may use everything else in the crate. No other folder uses it.
 //!
@@ -22,5 +22,9 @@ mod join;
 pub(crate) mod machine;
 mod open;
 mod rate;
+#[cfg(feature = "connection")]
+mod sampler;
+#[cfg(feature = "connection")]
+mod shell;
 mod stall;
 pub(crate) mod step;

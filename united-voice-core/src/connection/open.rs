@@ -20,6 +20,7 @@ use crate::{
     connection::rate::{RateLimiter, Verdict, weight},
     connection::stall::Blocked,
     signaling::{Joined, decode_error, dispatch_now, reply_error},
+    stats::{counters::Tally, request::Request},
 };
 
 /// The state of an open connection. Dropping it is the disconnect.
@@ -42,7 +43,9 @@ pub(super) struct OpenConnection {
     /// Nothing is due before this time. If a deadline moves to later, this stays as it is. So a
     /// sign of life costs only a note, and in return one look finds nothing due.
     pub(super) look_at: Instant,
-    tally: Tally,
+    /// All connections share the server's counters, so each adds to them only once for each
+    /// wake-up.
+    pub(super) tally: Tally,
 }
 
 enum Held {
@@ -53,15 +56,6 @@ enum Held {
         /// The size of the message that it came in.
         bytes: usize,
     },
-}
-
-/// The traffic since the last wake-up. All connections share the server's counters, so each adds to
-/// them only once for each wake-up.
-#[derive(Default)]
-struct Tally {
-    received: u32,
-    sent: u32,
-    rate_limited: u32,
 }
 
 type Decoded<'f> = Result<Incoming<'f>, DecodeError>;
@@ -197,7 +191,7 @@ impl OpenConnection {
         frame: &Frame,
         now: Now,
     ) -> Result<(), Disconnect> {
-        self.tally.received += 1;
+        self.tally.receive();
         let limit = server.limits().max_message_bytes;
         let (decoded, kind_fits, bytes) = match frame {
             Frame::Binary(bytes) => {
@@ -245,7 +239,7 @@ impl OpenConnection {
         bytes: usize,
         now: Now,
     ) -> Result<(), Disconnect> {
-        self.tally.received += 1;
+        self.tally.receive();
         let is_within_rate = self.is_within_rate(weight(bytes), now)?;
         let unknown = envelope.payload.is_none();
         let message = Incoming::Envelope(envelope);
@@ -271,7 +265,7 @@ impl OpenConnection {
         bytes: usize,
         now: Now,
     ) -> Result<bool, Disconnect> {
-        self.tally.received += 1;
+        self.tally.receive();
         let is_within_rate = self.is_within_rate(weight(bytes), now)?;
         if !is_within_rate {
             self.tally.rate_limited += 1;
@@ -315,13 +309,14 @@ impl OpenConnection {
         message: Incoming<'_>,
         now: Now,
     ) {
+        self.tally.request = Some(Request::of(&message));
         let Some(request) = dispatch_now(server, &self.connection, message, now.wall) else {
             self.watch_credentials(server, now);
             return;
         };
         let deadline = after(now.monotonic, server.limits().directory_timeout);
         self.look_at = self.look_at.min(deadline);
-        let join = JoinUnderWay::new(server, &self.connection, request, deadline);
+        let join = JoinUnderWay::new(server, &self.connection, request, now.monotonic, deadline);
         self.join = Some(Box::new(join));
     }
 
@@ -393,6 +388,7 @@ impl OpenConnection {
         }
         self.timers.ping_if_silent(server.limits(), now.monotonic);
         if let Some(late) = self.join.take_if(|join| join.deadline <= now.monotonic) {
+            late.count(&self.connection, now);
             late.request.give_up(&self.connection);
         }
         if self.timers.take_renewal(now) {
@@ -420,13 +416,8 @@ impl OpenConnection {
 
     /// Adds the traffic since the last call to the server's counters.
     pub(super) fn count(&mut self) {
-        let Tally {
-            received,
-            sent,
-            rate_limited,
-        } = mem::take(&mut self.tally);
         let counters = self.connection.registry().counters();
-        counters.traffic(received.into(), sent.into(), rate_limited.into());
+        counters.traffic(&mut self.tally);
     }
 }
 

@@ -79,6 +79,7 @@ impl VoiceRoomRegistry {
 
     #[cold]
     fn evict_each(&self, mut fanout: Fanout) {
+        self.inner.counters.speaking_dropped(fanout.take_dropped());
         while let Some((user, sink)) = fanout.pop_too_slow() {
             if let Some(user) = self.inner.user(&user) {
                 // A host may serve several connections of a user by one sink. Its end is the end of

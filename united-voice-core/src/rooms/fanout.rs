@@ -11,6 +11,8 @@ use crate::{Signal, SignalSink, SinkError, Urgency, UserId, rooms::cell::Members
 #[derive(Default)]
 pub(crate) struct Fanout {
     too_slow: Vec<(UserId, Arc<dyn SignalSink>)>,
+    /// How many droppable signals found a full sink.
+    dropped: u32,
 }
 
 impl Fanout {
@@ -79,7 +81,7 @@ impl Fanout {
         match (error, urgency) {
             // The connection is already ending.
             (SinkError::Closed, _) => {}
-            (SinkError::Busy | SinkError::Full, Urgency::Droppable) => {}
+            (SinkError::Busy | SinkError::Full, Urgency::Droppable) => self.dropped += 1,
             // The sender is told, and may try again.
             (SinkError::Busy, Urgency::Relay) => {}
             (SinkError::Busy | SinkError::Full, _) => {
@@ -90,7 +92,11 @@ impl Fanout {
 
     #[inline]
     pub(crate) fn reached_all(&self) -> bool {
-        self.too_slow.is_empty()
+        self.too_slow.is_empty() && self.dropped == 0
+    }
+
+    pub(crate) fn take_dropped(&mut self) -> u32 {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Takes out one member that could not take an event.

@@ -34,7 +34,7 @@ use crate::{
         room::MemberRef,
         user::{ConnectionEntry, User, UserCell},
     },
-    stats::{Counters, Stats},
+    stats::{Stats, counters::Counters},
     sync::interleave,
 };
 

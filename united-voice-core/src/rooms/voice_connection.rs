@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use united_voice_proto::ws::envelope::Payload;
+use united_voice_proto::{RelayKind, ws::envelope::Payload};
 
 use crate::{
     ChannelId, ConnectError, NotInChannel, SessionId, Signal, SignalSink, SinkError, Urgency,
@@ -60,7 +60,8 @@ impl VoiceRoomRegistry {
         // although a connection has just come in.
         let drain_guard = self.drain_guard();
         let number = self.inner.next_number();
-        let user = self.inner.enter(user, number, sink)?;
+        let entered = self.inner.enter(user, number, sink);
+        let user = entered.inspect_err(|error| self.inner.counters.refused(error.label()))?;
         Ok(VoiceConnection {
             _drain_guard: drain_guard,
             registry: self.clone(),
@@ -123,6 +124,11 @@ impl VoiceConnection {
 
     pub(crate) fn granted_ice(&self) {
         self.ice_grants.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn count_relay(&self, kind: RelayKind) {
+        self.registry.inner.counters.relayed(kind, self.number);
     }
 
     pub(crate) fn registry(&self) -> &VoiceRoomRegistry {

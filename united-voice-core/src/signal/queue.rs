@@ -261,6 +261,11 @@ impl QueueStream {
         self.0.state.lock().stalled = stalled;
     }
 
+    #[cfg(feature = "connection")]
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.state.lock().waiting.len()
+    }
+
     /// Whether few signals wait, and the first of them has other recipients too.
     #[cfg(feature = "connection")]
     pub(crate) fn begins_with_broadcast(&self) -> bool {

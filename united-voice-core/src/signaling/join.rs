@@ -45,8 +45,17 @@ impl PendingJoin {
         request_id: &str,
         request: &VoiceJoinRequest,
     ) -> Result<Self, RequestError> {
-        let channel = ChannelId::new(&request.channel_id).map_err(no_channel)?;
-        Ok(Self::to(server, request_id, channel))
+        match ChannelId::new(&request.channel_id) {
+            Ok(channel) => Ok(Self::to(server, request_id, channel)),
+            Err(error) => {
+                let error = no_channel(error);
+                server
+                    .registry()
+                    .counters()
+                    .join_request(Some(error.code()));
+                Err(error)
+            }
+        }
     }
 
     fn to<D: VoiceDirectory>(
@@ -73,23 +82,31 @@ impl PendingJoin {
     ) -> ControlFlow<Result<Joined, RequestError>> {
         let joined = match answer {
             Ok(admission) => join(server, connection, self, admission, wall),
-            Err(error) => {
-                return ControlFlow::Break(Err(refusal(error).in_channel(self.channel.as_str())));
-            }
+            Err(error) => return self.decided(connection, Err(refusal(error))),
         };
         self.attempts_left -= 1;
         if matches!(joined, Err(JoinError::PolicyChanged)) && self.attempts_left > 0 {
             self.ticket = server.registry().begin_join();
             return ControlFlow::Continue(());
         }
-        ControlFlow::Break(
-            joined.map_err(|error| RequestError::from(error).in_channel(self.channel.as_str())),
-        )
+        self.decided(connection, joined.map_err(RequestError::from))
+    }
+
+    fn decided(
+        &self,
+        connection: &VoiceConnection,
+        joined: Result<Joined, RequestError>,
+    ) -> ControlFlow<Result<Joined, RequestError>> {
+        let refusal = joined.as_ref().err().map(RequestError::code);
+        connection.registry().counters().join_request(refusal);
+        ControlFlow::Break(joined.map_err(|error| error.in_channel(self.channel.as_str())))
     }
 
     /// Answers that the directory took too long.
     pub(crate) fn give_up(&self, connection: &VoiceConnection) {
         let error = unavailable().in_channel(self.channel.as_str());
+        let counters = connection.registry().counters();
+        counters.join_request(Some(error.code()));
         reply_error(connection, &self.request_id, &error);
     }
 }

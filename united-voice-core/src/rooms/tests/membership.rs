@@ -306,7 +306,7 @@ fn a_restarted_server_has_other_session_ids() {
     let sessions = |registry: &VoiceRoomRegistry| -> Vec<SessionId> {
         let client = Client::new(registry, "alice");
         let join = |number: u32| {
-            let name = if number % 2 == 0 { "a" } else { "b" };
+            let name = if number.is_multiple_of(2) { "a" } else { "b" };
             client.join(name).expect("joined")
         };
         (0..100).map(join).collect()
