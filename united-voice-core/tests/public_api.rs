@@ -1,7 +1,7 @@
 //! The crate's root stays small enough to hold in one's head.
 
 /// The most names that the root may export.
-const MOST: usize = 51;
+const MOST: usize = 53;
 
 #[test]
 fn the_root_exports_few_names() {
