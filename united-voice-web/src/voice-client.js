@@ -21,6 +21,7 @@ import { PageEvents } from './page-events.js';
 import { Roster } from './roster.js';
 import { CHECK_ANSWER_MS, Signaling, VoiceError } from './signaling.js';
 import { connector } from './transport.js';
+import { wellFormed } from './wire.js';
 
 /** Why the user is out of the channel, after these leave reasons. */
 const EXIT_REASONS = new Map([['VOICE_LEAVE_REASON_KICKED', 'kicked'], ['VOICE_LEAVE_REASON_EVICTED', 'evicted']]);
@@ -246,13 +247,14 @@ export class VoiceClient extends EventTarget {
 
   // --- what the server says ----------------------------------------------------------------------
 
-  #received({ requestId, name, payload, answersRequest }) {
+  #received({ requestId, name, payload: asItCame, answersRequest }) {
+    const payload = wellFormed(name, asItCame);
     switch (name) {
       case 'voiceJoinResponse': return this.#joined(payload);
       case 'voiceParticipantJoinedEvent': return this.#participantJoined(payload);
       case 'voiceLeaveEvent': return this.#participantLeft(payload);
-      case 'voiceStateUpdate': return this.#update(payload, { muted: Boolean(payload.muted), deafened: Boolean(payload.deafened) });
-      case 'voiceSpeakingEvent': return this.#update(payload, { speaking: Boolean(payload.speaking) });
+      case 'voiceStateUpdate': return this.#update(payload, { muted: payload.muted, deafened: payload.deafened });
+      case 'voiceSpeakingEvent': return this.#update(payload, { speaking: payload.speaking });
       case 'voiceSdpOffer':
       case 'voiceSdpAnswer':
       case 'voiceIceCandidate': return this.#relayed(name, payload);
@@ -262,7 +264,7 @@ export class VoiceClient extends EventTarget {
     }
   }
 
-  #joined({ channelId, sessionId, participants = [], iceServers = [], qualityWarning = false }) {
+  #joined({ channelId, sessionId, participants, iceServers, qualityWarning }) {
     if (this.#membership.wanted === null) return; // the user left meanwhile, and the server knows
     const sameSession = sessionId === this.#sessionId;
     const cameBack = this.#channelId === channelId;
@@ -321,7 +323,7 @@ export class VoiceClient extends EventTarget {
     else this.#mesh.candidate(senderUserId, candidateJson);
   }
 
-  #iceServers({ iceServers = [], channelId }, renew) {
+  #iceServers({ iceServers, channelId }, renew) {
     if (this.#isHere(channelId)) this.#mesh.setIceServers(iceServers, { renew });
   }
 

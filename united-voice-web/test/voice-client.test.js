@@ -242,3 +242,14 @@ test('the stats of a lingering user go on', async () => {
   const [{ displayName, sessionId, connectionState }] = await client.stats();
   assert.deepEqual([displayName, sessionId, connectionState], ['Bob', 'bob-1', 'connected']);
 });
+
+test('a message with values of a wrong type is handled to its end', async () => {
+  const { client } = await inChannel([]);
+  const participants = [null, 5, { userId: 'cyd', displayName: null, sessionId: 'cyd-1', muted: 'yes' }];
+  FakeWebSocket.last.receive({ requestId: '', voiceJoinResponse: { channelId: 'general', sessionId: 'me-1', participants, iceServers: [null, { urls: 5 }] } });
+  assert.deepEqual(client.participants.map(({ userId, displayName, muted }) => [userId, displayName, muted]), [['cyd', '', false]]);
+  FakeWebSocket.last.receive({ requestId: '', voiceParticipantJoinedEvent: { channelId: 'general', participant: 'dan' } });
+  FakeWebSocket.last.receive({ requestId: '', voiceSdpOffer: { channelId: 'general', senderUserId: 'cyd', senderSessionId: 'cyd-1', sdp: {} } });
+  await settle();
+  assert.equal(client.participants.length, 1);
+});
