@@ -3,6 +3,7 @@
 //! this crate calls them with the corpus and with random bytes.
 
 mod addresses;
+#[cfg(feature = "host")]
 mod config;
 mod connection;
 mod input;
@@ -11,55 +12,12 @@ mod protobuf;
 mod registry;
 mod relay;
 mod replica;
+#[cfg(feature = "host")]
 mod token;
 
-/// A check, and the name of its fuzz target and of its folder in the corpus.
-#[derive(Debug, Clone, Copy)]
-pub struct Check {
-    /// The name of the target.
-    pub name: &'static str,
-    /// Panics if the bytes make the code under test break a rule.
-    pub run: fn(&[u8]),
-}
-
-/// All checks.
-pub const ALL: [Check; 8] = [
-    Check {
-        name: "protobuf",
-        run: protobuf::check,
-    },
-    Check {
-        name: "json",
-        run: json::check,
-    },
-    Check {
-        name: "relay",
-        run: relay::check,
-    },
-    Check {
-        name: "registry",
-        run: registry::check,
-    },
-    Check {
-        name: "connection",
-        run: connection::check,
-    },
-    Check {
-        name: "config",
-        run: config::check,
-    },
-    Check {
-        name: "addresses",
-        run: addresses::check,
-    },
-    Check {
-        name: "token",
-        run: token::check,
-    },
-];
-
 pub use crate::{
-    addresses::check as addresses, config::check as config, connection::check as connection,
-    json::check as json, protobuf::check as protobuf, registry::check as registry,
-    relay::check as relay, token::check as token,
+    addresses::check as addresses, connection::check as connection, json::check as json,
+    protobuf::check as protobuf, registry::check as registry, relay::check as relay,
 };
+#[cfg(feature = "host")]
+pub use crate::{config::check as config, token::check as token};

@@ -7,6 +7,7 @@
 mod host;
 mod model;
 mod operation;
+mod slot;
 mod world;
 
 use crate::{input::Input, registry::world::World};

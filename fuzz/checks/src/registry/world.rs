@@ -4,8 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use futures::FutureExt as _;
 use united_voice_core::{
-    ChannelId, CloseReason, ConnectError, Limits, QueueStream, UserId, VoiceConnection,
-    VoiceServer, outbound_queue, signaling::dispatch,
+    ChannelId, ConnectError, Limits, UserId, VoiceServer, outbound_queue, signaling::dispatch,
 };
 use united_voice_proto::{
     Codec, Incoming, encode_json, encode_protobuf,
@@ -17,6 +16,7 @@ use super::{
     host::{CHANNELS, Host},
     model::Model,
     operation::{Operation, Relayed, SLOTS, Session, content},
+    slot::{Reply, Slot},
 };
 use crate::{input::Input, replica::Replica};
 
@@ -35,12 +35,6 @@ pub(super) struct World {
     has_shut_down: bool,
 }
 
-struct Slot {
-    connection: VoiceConnection,
-    signals: QueueStream,
-    replica: Replica,
-}
-
 /// What an operation makes the server send, besides what the rosters show.
 #[derive(Debug, Default)]
 struct Expected {
@@ -50,17 +44,6 @@ struct Expected {
     reason: Option<Reason>,
     /// The slot that is sent a relayed message.
     relay_to: Option<usize>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reply {
-    None,
-    Error(Code),
-    Joined,
-    Left,
-    State,
-    Speaking,
-    IceServers,
 }
 
 fn name(user: usize) -> String {
@@ -137,7 +120,7 @@ impl World {
                 expected.reason = Some(Reason::Disconnected);
             }
             Operation::Request { slot, payload } => {
-                self.request(slot, payload, form, &mut expected)
+                self.request(slot, payload, form, &mut expected);
             }
             Operation::Relay { slot, relay } => self.relay(slot, &relay, form, &mut expected),
             Operation::Kick { user } => {
@@ -385,7 +368,7 @@ impl World {
                     let sender = expected.reply.map(|(sender, _)| sender);
                     assert_eq!(Some(place), sender, "a reply for another");
                     assert_eq!(reply, Reply::None, "two replies");
-                    reply = kind(&payload);
+                    reply = Reply::of(&payload);
                 }
             }
         }
@@ -449,39 +432,5 @@ impl World {
         );
         let occupied = rosters.iter().filter(|roster| !roster.is_empty()).count();
         assert_eq!(registry.room_count(), occupied, "an empty room is left");
-    }
-}
-
-impl Slot {
-    fn is_open(&self) -> bool {
-        match self.signals.close_reason() {
-            None => true,
-            Some(reason) => {
-                assert_eq!(reason, CloseReason::SlowConsumer);
-                false
-            }
-        }
-    }
-
-    /// Takes what waits.
-    fn read(&mut self) -> Vec<Envelope> {
-        let mut envelopes = Vec::new();
-        while let Some(signal) = self.signals.pop() {
-            self.replica.apply(signal.envelope());
-            envelopes.push(signal.envelope().clone());
-        }
-        envelopes
-    }
-}
-
-fn kind(payload: &Payload) -> Reply {
-    match payload {
-        Payload::VoiceError(error) => Reply::Error(error.code()),
-        Payload::VoiceJoinResponse(_) => Reply::Joined,
-        Payload::VoiceLeaveEvent(_) => Reply::Left,
-        Payload::VoiceStateUpdate(_) => Reply::State,
-        Payload::VoiceSpeakingEvent(_) => Reply::Speaking,
-        Payload::VoiceIceServersResponse(_) => Reply::IceServers,
-        other => panic!("not a reply: {other:?}"),
     }
 }
