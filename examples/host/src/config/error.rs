@@ -78,6 +78,7 @@ impl ConfigError {
     pub(super) fn syntax(text: &str, error: &toml::de::Error, keys: &[&'static Key]) -> Self {
         let start = error.span().map_or(0, |span| span.start);
         let number = text.get(..start).unwrap_or(text).matches('\n').count();
+        let number = first_line_of_value(text, number).unwrap_or(number);
         let syntax = |message| Self::Syntax {
             line: number + 1,
             message,
@@ -101,6 +102,37 @@ impl ConfigError {
         }
         syntax(format!("{key}: {}", error.message()))
     }
+}
+
+/// The line on which a value begins that goes on to line `number`. The parser finds out that a value
+/// of several lines is not closed only at the end of the text, where no line names its key.
+fn first_line_of_value(text: &str, number: usize) -> Option<usize> {
+    let lines: Vec<&str> = text.lines().take(number).collect();
+    let value = |line: &str| {
+        let (_, value) = line.split_once('=')?;
+        let value = value.trim_start();
+        let opens = ["\"\"\"", "'''", "[", "{"]
+            .iter()
+            .any(|mark| value.starts_with(mark));
+        opens.then(|| value.to_owned())
+    };
+    let (first, mut value) =
+        (lines.iter().enumerate().rev()).find_map(|(number, line)| Some((number, value(line)?)))?;
+    for line in &lines[first + 1..] {
+        if is_complete(&value) {
+            return None;
+        }
+        value = value + "\n" + line;
+    }
+    (!is_complete(&value)).then_some(first)
+}
+
+/// Whether this is a value, perhaps with a comment behind it.
+fn is_complete(value: &str) -> bool {
+    let uncommented = value.rsplit_once('#').map_or(value, |(value, _)| value);
+    [value, uncommented]
+        .iter()
+        .any(|value| DeValue::parse(value.trim()).is_ok())
 }
 
 /// The name of a section, if the line begins one.

@@ -206,6 +206,25 @@ fn a_value_that_is_no_toml_is_shown_with_its_key() {
             "line 3: [turn] port: duplicate key",
         ),
         ("[turn]\nhost = \"a\nport = 1", "line 2: [turn] host: "),
+        // A value that is not closed goes on to the end of the text.
+        (
+            "[turn]\nhost = '''a\n[limits]\nburst = 1\n",
+            "line 2: [turn] host: ",
+        ),
+        (
+            "[auth]\njwt_secret = \"\"\"\n",
+            "[auth] jwt_secret: must be",
+        ),
+        (
+            "[ice]\nstun_urls = [\"stun:a\",\n\"stun:b\"\n[turn]\nport = 1",
+            "line 2: [ice] stun_urls: ",
+        ),
+        ("[turn]\nhost = { a =\n", "line 2: [turn] host: "),
+        // This one is closed.
+        (
+            "[ice]\nstun_urls = [\"stun:a\", # first\n] # all\nstray\n",
+            "line 4: ",
+        ),
     ] {
         let error = parse(text).expect_err(text).to_string();
         assert!(
