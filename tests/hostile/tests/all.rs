@@ -1,0 +1,3 @@
+//! What hostile clients do, in short, and a minute of the soak, against both servers.
+
+mod soak;
