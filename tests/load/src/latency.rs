@@ -26,7 +26,7 @@ const RANGE_NANOS: (u64, u64) = (1_000, 60_000_000_000);
 
 /// The delays of one run.
 #[derive(Debug)]
-pub(crate) struct Delays {
+pub struct Delays {
     start: Instant,
     /// Messages due earlier belong to the warm-up.
     from: AtomicU64,
@@ -35,7 +35,7 @@ pub(crate) struct Delays {
 
 impl Delays {
     /// No delays yet. Messages that are due before [`begin`](Self::begin) do not count.
-    pub(crate) fn new(start: Instant) -> Self {
+    pub fn new(start: Instant) -> Self {
         let (low, high) = RANGE_NANOS;
         Self {
             start,
@@ -45,12 +45,12 @@ impl Delays {
     }
 
     /// Ends the warm-up.
-    pub(crate) fn begin(&self, now: Instant) {
+    pub fn begin(&self, now: Instant) {
         self.from.store(nanos(now - self.start), Relaxed);
     }
 
     /// Counts a message that arrived `now` and was `due` that many nanoseconds after the start.
-    pub(crate) fn record(&self, due: u64, now: Instant) {
+    pub fn record(&self, due: u64, now: Instant) {
         if due >= self.from.load(Relaxed) {
             let delay = nanos(now - self.start).saturating_sub(due);
             self.histogram
@@ -61,7 +61,7 @@ impl Delays {
     }
 
     /// The longest delay of the fastest `share` of the messages.
-    pub(crate) fn quantile(&self, share: f64) -> Duration {
+    pub fn quantile(&self, share: f64) -> Duration {
         let histogram = self.histogram.lock();
         let histogram = histogram.unwrap_or_else(PoisonError::into_inner);
         Duration::from_nanos(histogram.value_at_quantile(share))
@@ -71,21 +71,21 @@ impl Delays {
 /// When the messages of one sender are due: at equal intervals, whatever happened to earlier
 /// messages.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Schedule {
+pub struct Schedule {
     /// When the first is due, counted from the start of the run.
-    pub(crate) first: Duration,
+    pub first: Duration,
     /// The time from one to the next.
-    pub(crate) interval: Duration,
+    pub interval: Duration,
 }
 
 impl Schedule {
     /// When message `number` is due, in nanoseconds from the start of the run.
-    pub(crate) fn due(self, number: u64) -> u64 {
+    pub fn due(self, number: u64) -> u64 {
         nanos(self.first) + number * nanos(self.interval)
     }
 
     /// The same moments, counted from `elapsed` after the start of the run.
-    pub(crate) fn seen_after(self, elapsed: Duration) -> Self {
+    pub fn seen_after(self, elapsed: Duration) -> Self {
         let first = self.first.saturating_sub(elapsed);
         Self {
             // The kernel takes a timer of zero for one that is switched off.
@@ -98,17 +98,21 @@ impl Schedule {
 /// Fires on a schedule, with the precision of the kernel's clock. The runtime's own timers have a
 /// precision of a millisecond, and that is ten times what is measured.
 #[derive(Debug)]
-pub(crate) struct Pacer {
+pub struct Pacer {
     timer: AsyncFd<OwnedFd>,
 }
 
 impl Pacer {
     /// Starts the schedule now.
+    ///
+    /// # Errors
+    ///
+    /// The kernel gives no timer.
     #[expect(
         deprecated,
         reason = "its unsafe successor asks for a promise that an owned descriptor keeps in any case"
     )]
-    pub(crate) fn new(schedule: Schedule) -> anyhow::Result<Self> {
+    pub fn new(schedule: Schedule) -> anyhow::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)
             .context("the kernel gives no more timers")?;
@@ -124,10 +128,14 @@ impl Pacer {
 
     /// Waits until messages are due, and returns how many.
     ///
+    /// # Errors
+    ///
+    /// The timer cannot be read.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future loses none: the next call counts them.
-    pub(crate) async fn tick(&self) -> anyhow::Result<u64> {
+    pub async fn tick(&self) -> anyhow::Result<u64> {
         loop {
             let mut ready = self.timer.readable().await?;
             let mut count = [0; 8];

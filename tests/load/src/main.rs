@@ -27,9 +27,7 @@
 //! 1  dialect/       the protocols, without sockets: roster, protocol, then one file for each
 //!    load.rs        the kinds of load, and how much of each
 //! 0  target.rs      the servers, and plain facts about them
-//!    payload.rs     stamps in messages
-//!    latency.rs     pacing and delays
-//!    process.rs     what the kernel says of a process
+//!    lib.rs         what other load tests use too: stamps, delays, what a process costs
 //!    floor/         the bare relays, which are servers of their own: listen and forward, then
 //!                   one file for each framework
 //! ```
@@ -39,11 +37,8 @@ mod connection;
 mod crowd;
 mod dialect;
 mod floor;
-mod latency;
 mod load;
 mod outcome;
-mod payload;
-mod process;
 mod program;
 mod report;
 mod scenario;
@@ -56,6 +51,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use united_voice_load::{latency, payload, process};
 
 use crate::{
     command::{

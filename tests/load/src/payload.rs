@@ -7,23 +7,27 @@ const STAMP_BYTES: usize = 32;
 
 /// The stamp at the start of a relayed text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub struct Stamp {
     /// Counts the messages of one sender, from 0.
-    pub(crate) number: u64,
+    pub number: u64,
     /// When it was due, in nanoseconds from the start of the run; 0 if the run times nothing.
-    pub(crate) due: u64,
+    pub due: u64,
 }
 
 impl Stamp {
     /// Makes a text of `size` bytes, at least 32, that begins with the stamp.
-    pub(crate) fn text(self, size: usize) -> String {
+    pub fn text(self, size: usize) -> String {
         let mut text = format!("{:016x}{:016x}", self.number, self.due);
         text.extend(std::iter::repeat_n('x', size.saturating_sub(STAMP_BYTES)));
         text
     }
 
     /// Reads the stamp at the start of a text.
-    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// The text does not begin with a stamp.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
         let field = |range| {
             let digits = text.get(range).context("a message is too short")?;
             u64::from_str_radix(digits, 16).context("a message was changed on its way")

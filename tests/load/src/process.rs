@@ -6,14 +6,19 @@ use anyhow::Context as _;
 
 /// A process that is watched. It need not be a child.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Process {
-    pub(crate) id: u32,
+pub struct Process {
+    /// The number that the kernel knows it by.
+    pub id: u32,
 }
 
 impl Process {
     /// The time that its threads have spent on a processor, in user space and in the kernel, to the
     /// nanosecond. A thread that has ended no longer counts. The servers here keep their threads.
-    pub(crate) fn cpu(self) -> anyhow::Result<Duration> {
+    ///
+    /// # Errors
+    ///
+    /// The process has ended.
+    pub fn cpu(self) -> anyhow::Result<Duration> {
         let mut total = Duration::ZERO;
         for thread in fs::read_dir(self.path("task")).context("the server has ended")? {
             let path = thread?.path().join("schedstat");
@@ -26,7 +31,11 @@ impl Process {
     }
 
     /// Its resident memory in bytes.
-    pub(crate) fn resident_bytes(self) -> anyhow::Result<u64> {
+    ///
+    /// # Errors
+    ///
+    /// The process has ended.
+    pub fn resident_bytes(self) -> anyhow::Result<u64> {
         let sums = fs::read_to_string(self.path("smaps_rollup")).context("the server has ended")?;
         resident(&sums).context("the kernel says nothing of resident memory")
     }
@@ -51,7 +60,11 @@ fn resident(smaps_rollup: &str) -> Option<u64> {
 
 /// Raises the limit of open files, and so of sockets, to the system's maximum. It holds for this
 /// process and the processes that it starts.
-pub(crate) fn raise_file_limit() -> anyhow::Result<()> {
+///
+/// # Errors
+///
+/// The kernel refuses.
+pub fn raise_file_limit() -> anyhow::Result<()> {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -11,7 +11,7 @@ use std::{
 use crate::ServerKind;
 
 /// The executable of a server. Cargo builds it once per process, with the profile and in the target
-/// directory of the running test.
+/// directory of the running program, which is a test or a program of this workspace.
 ///
 /// # Panics
 /// If cargo can't build it. The first test that asks waits for the build; later ones panic at once.
@@ -53,14 +53,16 @@ fn build(name: &str) -> Option<PathBuf> {
     executable_among(&messages, name).filter(|_| output.status.success())
 }
 
-/// The target directory and profile of the running test. They are read from its own path, which is
-/// `{target dir}/{profile}/deps/{test}`.
+/// The target directory and profile of the running program. They are read from its own path, which
+/// is `{target dir}/{profile}/deps/{test}` or `{target dir}/{profile}/{program}`.
 fn target_dir_and_profile() -> (PathBuf, String) {
-    let test = env::current_exe().expect("a test knows its path");
-    let folder = test
-        .ancestors()
-        .nth(2)
-        .expect("a test lies in {profile}/deps");
+    let program = env::current_exe().expect("a program knows its path");
+    let folder = program.parent().expect("a program lies in a folder");
+    let folder = if folder.ends_with("deps") {
+        folder.parent().expect("`deps` lies in a profile's folder")
+    } else {
+        folder
+    };
     let profile = folder
         .file_name()
         .and_then(|name| name.to_str())

@@ -240,6 +240,12 @@ impl Server {
         self.log.text()
     }
 
+    /// The id of the process.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The number of sockets that the process has open.
     ///
     /// # Panics
