@@ -85,6 +85,7 @@ impl Lingering {
             client_is_done: false,
             half_open: Some(half_open),
             has_read: false,
+            is_given_up: false,
             peer,
             clock: Some(RequestClock::new(Instant::now())),
             slots: Arc::clone(&self.slots),
@@ -105,6 +106,8 @@ pub struct LingeringStream {
     half_open: Option<HalfOpen>,
     /// The last read was a full one, and the framework must look at it before the next.
     has_read: bool,
+    /// The client's time is up.
+    is_given_up: bool,
     slots: Arc<Semaphore>,
 }
 
@@ -181,6 +184,10 @@ impl LingeringStream {
     }
 
     fn give_up(&mut self, expired: Expired) {
+        // The framework may ask several times.
+        if mem::replace(&mut self.is_given_up, true) {
+            return;
+        }
         match expired {
             Expired::Idle => {}
             Expired::Request => self.peer.count_refused(Refusal::TooSlow),

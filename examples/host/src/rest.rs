@@ -40,6 +40,8 @@ pub const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 /// less, so that every request is answered within 5 s.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(4700);
 
+const WEBSOCKET: &str = "/ws";
+
 const SIGN_IN: &str = "/api/dev/login";
 
 impl Host {
@@ -111,6 +113,10 @@ impl Host {
         peer.count_request(&head.headers)?;
         if head.uri.path() == SIGN_IN && head.method == Method::POST {
             peer.count_sign_in(&head.headers)?;
+        }
+        if head.uri.path() == WEBSOCKET {
+            // The answer is the same, whatever the body is.
+            return Ok(Request::from_parts(head, Bytes::new()));
         }
         let mut body = pin!(timeout(REQUEST_PATIENCE, body));
         let body = match poll_fn(|cx| Poll::Ready(body.as_mut().poll(cx))).await {
