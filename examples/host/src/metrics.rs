@@ -28,7 +28,8 @@ fn text(stats: &Stats, gate: &Gate) -> String {
         "united_voice_http_refused_total",
         "Connections and requests turned away before they were served",
         "reason",
-        gate.refused().map(|(refusal, count)| (refusal.reason(), count)),
+        gate.refused()
+            .map(|(refusal, count)| (refusal.reason(), count)),
     );
     process::write(&mut text);
     text.into_text()
