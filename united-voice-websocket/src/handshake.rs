@@ -77,13 +77,13 @@ impl Handshake {
         if !lists(headers, UPGRADE, "websocket") {
             return Err(HandshakeError::Upgrade);
         }
-        let version = headers.get(SEC_WEBSOCKET_VERSION);
-        let version = version.ok_or(HandshakeError::NoVersion)?;
+        let mut versions = headers.get_all(SEC_WEBSOCKET_VERSION).iter().peekable();
+        versions.peek().ok_or(HandshakeError::NoVersion)?;
         let key = key(headers).ok_or(HandshakeError::Key)?;
         if has_body(headers) {
             return Err(HandshakeError::Body);
         }
-        if version != VERSION {
+        if versions.any(|version| version != VERSION) {
             return Err(HandshakeError::Version);
         }
         Ok(Self {
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn other_requests_are_refused() {
         use HandshakeError::{Body, Connection, Key, NoVersion, Upgrade, Version};
-        let cases: [(HeaderName, &[&'static str], HandshakeError, u16); 16] = [
+        let cases: [(HeaderName, &[&'static str], HandshakeError, u16); 17] = [
             (CONNECTION, &[], Connection, 400),
             (CONNECTION, &["keep-alive"], Connection, 400),
             (CONNECTION, &["not-upgrade"], Connection, 400),
@@ -254,6 +254,7 @@ mod tests {
             (UPGRADE, &["h2c"], Upgrade, 400),
             (SEC_WEBSOCKET_VERSION, &[], NoVersion, 400),
             (SEC_WEBSOCKET_VERSION, &["8"], Version, 426),
+            (SEC_WEBSOCKET_VERSION, &["13", "8"], Version, 426),
             (SEC_WEBSOCKET_KEY, &[], Key, 400),
             (SEC_WEBSOCKET_KEY, &["c2hvcnQ="], Key, 400),
             (SEC_WEBSOCKET_KEY, &["not base64, though 24 by"], Key, 400),

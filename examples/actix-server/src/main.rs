@@ -10,10 +10,19 @@
 
 mod message;
 
-use std::{future::ready, io, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    future::{poll_fn, ready},
+    io,
+    pin::Pin,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_codec::Framed;
-use actix_http::{HttpService, KeepAlive, Request, RequestHead, error::DispatchError, h1};
+use actix_http::{
+    HttpService, KeepAlive, Request, RequestHead, body::BodySize, error::DispatchError, h1,
+};
 use actix_server::Server;
 use actix_service::{ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
@@ -26,16 +35,17 @@ use anyhow::Context as _;
 use http::{Method, StatusCode};
 use united_voice_actix::{Handshake, answer_framed, response, upgrade_framed};
 use united_voice_core::UserId;
-use united_voice_host::{Host, Lingering, LingeringStream, MAX_BODY_BYTES, Serving, run};
+use united_voice_host::{Host, Lingering, LingeringStream, MAX_BODY_BYTES, Peer, Serving, run};
 
 type Socket = Framed<LingeringStream, h1::Codec>;
+type Answer = h1::Message<(actix_http::Response<()>, BodySize)>;
 
 fn main() -> ExitCode {
     run(env!("CARGO_PKG_NAME"), serve)
 }
 
 async fn serve(serving: Serving) -> anyhow::Result<()> {
-    let (host, lingering) = (Arc::clone(&serving.host), Lingering::default());
+    let (host, lingering) = (Arc::clone(&serving.host), Lingering::new(&serving.host));
     // `united_voice_host::run` handles the signals.
     let mut server = Server::build().disable_signals();
     for listener in serving.listeners {
@@ -75,6 +85,9 @@ fn connections(
         // `Lingering` ends connections that take too long or wait for too long, in every request.
         .client_request_timeout(Duration::ZERO)
         .keep_alive(KeepAlive::Os)
+        .on_connect_ext(|stream: &LingeringStream, data| {
+            data.insert(stream.peer().clone());
+        })
         .upgrade(fn_service(move |(request, socket)| {
             upgrade(Arc::clone(&host), request, socket)
         }))
@@ -93,8 +106,9 @@ async fn rest(host: Data<Host>, request: HttpRequest, body: Payload) -> HttpResp
         let read = read.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
         read.map_err(|_| StatusCode::BAD_REQUEST)
     };
+    let peer = request.conn_data::<Peer>().expect("`connections` sets it");
     let answer = match message::request(request.head()) {
-        Ok(request) => host.respond_to(request.into_parts().0, body).await,
+        Ok(request) => host.respond_to(peer, request.into_parts().0, body).await,
         Err(_) => Host::refuse(),
     };
     response(answer).map_into_boxed_body().into()
@@ -102,7 +116,13 @@ async fn rest(host: Data<Host>, request: HttpRequest, body: Payload) -> HttpResp
 
 /// Answers a request to leave HTTP. `socket` also has the bytes that were read behind the request.
 async fn upgrade(host: Arc<Host>, request: Request, mut socket: Socket) -> actix_web::Result<()> {
-    match admit(&host, request.head()).await {
+    let peer = socket.io_ref().peer().clone();
+    // The answers to the requests before.
+    let flushed = poll_fn(|cx| Pin::new(&mut socket).flush::<Answer>(cx)).await;
+    if flushed.is_err() {
+        return Ok(());
+    }
+    match admit(&host, &peer, request.head()).await {
         Ok((user, handshake)) => {
             drop(request);
             upgrade_framed(host.voice(), user, &handshake, socket).await;
@@ -118,13 +138,15 @@ async fn upgrade(host: Arc<Host>, request: Request, mut socket: Socket) -> actix
 /// Finds the user, if the request is a good one for `/ws`. If not, returns the answer.
 async fn admit(
     host: &Host,
+    peer: &Peer,
     head: &RequestHead,
 ) -> Result<(UserId, Handshake), united_voice_host::Response> {
     let request = message::request(head).map_err(|_| Host::refuse())?;
     if request.method() != Method::GET || request.uri().path() != "/ws" {
-        return Err(host.respond(request).await);
+        let (head, body) = request.into_parts();
+        return Err(host.respond_to(peer, head, ready(Ok(body))).await);
     }
     let (head, _) = request.into_parts();
     let handshake = Handshake::new(&head);
-    host.admit(&head.headers, &head.uri, handshake).await
+    host.admit(peer, &head.headers, &head.uri, handshake).await
 }

@@ -10,18 +10,22 @@
 use std::{pin::pin, process::ExitCode, sync::Arc};
 
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, Bytes},
     extract::{self, DefaultBodyLimit, FromRequest as _, FromRequestParts as _, State},
     response::Response,
     routing::get,
 };
-use hyper::server::conn::http1;
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{select, task::JoinSet};
 use united_voice_axum::{VoiceUpgrade, upgrade};
 use united_voice_host::{
-    Acceptor, Host, Lingering, LingeringStream, MAX_BODY_BYTES, Serving, Shutdown, run,
+    Acceptor, Host, Lingering, LingeringStream, MAX_BODY_BYTES, Peer, Serving, Shutdown, run,
 };
 
 /// The largest head of a request. The token in it has a few hundred bytes.
@@ -36,7 +40,7 @@ fn main() -> ExitCode {
 /// sockets for ever.
 async fn serve(serving: Serving) -> anyhow::Result<()> {
     let mut acceptor = Acceptor::new(serving.listeners)?;
-    let lingering = Lingering::default();
+    let lingering = Lingering::new(&serving.host);
     let app = TowerToHyperService::new(app(serving.host));
     let mut stop = pin!(serving.shutdown.clone().requested());
     let mut connections = JoinSet::new();
@@ -58,6 +62,11 @@ async fn serve(serving: Serving) -> anyhow::Result<()> {
 
 /// Answers the requests of a connection until the connection ends or is upgraded.
 async fn requests(stream: LingeringStream, app: TowerToHyperService<Router>, shutdown: Shutdown) {
+    let peer = stream.peer().clone();
+    let app = service_fn(move |mut request: extract::Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        app.call(request)
+    });
     let connection = http1::Builder::new()
         // The stream limits the time.
         .header_read_timeout(None)
@@ -90,24 +99,32 @@ fn app(host: Arc<Host>) -> Router {
 }
 
 /// Answers a request for a WebSocket.
-async fn voice(State(host): State<Arc<Host>>, request: extract::Request) -> Response {
+async fn voice(
+    State(host): State<Arc<Host>>,
+    Extension(peer): Extension<Peer>,
+    request: extract::Request,
+) -> Response {
     // As an argument of this function, the head would be a copy.
     let (mut head, _) = request.into_parts();
     let Ok(request) = VoiceUpgrade::<LingeringStream>::from_request_parts(&mut head, &()).await;
     let request = request.refusal().map_or(Ok(request), Err);
-    match host.admit(&head.headers, &head.uri, request).await {
+    match host.admit(&peer, &head.headers, &head.uri, request).await {
         Ok((user, request)) => upgrade(host.voice(), user, request),
         Err(answer) => answer.map(Body::from),
     }
 }
 
 /// Answers all other requests.
-async fn rest(State(host): State<Arc<Host>>, request: extract::Request) -> Response {
+async fn rest(
+    State(host): State<Arc<Host>>,
+    Extension(peer): Extension<Peer>,
+    request: extract::Request,
+) -> Response {
     let (head, body) = request.into_parts();
     let limited = extract::Request::from_parts(head.clone(), body);
     let body = async {
         let read = Bytes::from_request(limited, &()).await;
         read.map_err(|rejection| rejection.status())
     };
-    host.respond_to(head, body).await.map(Body::from)
+    host.respond_to(&peer, head, body).await.map(Body::from)
 }

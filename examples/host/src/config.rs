@@ -17,7 +17,7 @@ pub(crate) use self::{
     keys::{JWT_SECRET, Key, SECRETS, SHARED_SECRET},
 };
 use crate::{
-    Tokens, files,
+    HttpLimits, Tokens, files,
     secrets::{Secret, Secrets},
 };
 
@@ -38,6 +38,7 @@ pub struct Config {
     stun_urls: Vec<String>,
     turn: TurnSection,
     limits: Limits,
+    http: HttpLimits,
 }
 
 /// The section `[turn]`.
@@ -71,12 +72,14 @@ impl Config {
     pub fn parse(text: &str, relay: Relay) -> Result<Self, ConfigError> {
         let document = Document::parse(text, &keys::ALL)?;
         let mut config = Self::default();
+        document.networks(&keys::TRUSTED_PROXIES, &mut config.http.trusted_proxies)?;
         document.secret(&keys::JWT_SECRET, &mut config.jwt_secret)?;
         document.text(&keys::AUDIENCE, &mut config.audience)?;
         document.text(&keys::ISSUER, &mut config.issuer)?;
         document.stun_urls(&keys::STUN_URLS, &mut config.stun_urls)?;
         config.turn.read(&document, relay)?;
         read_limits(&document, &mut config.limits)?;
+        read_http_limits(&document, &mut config.http)?;
         Ok(config)
     }
 
@@ -119,9 +122,14 @@ impl Config {
             .with_issuer(&self.issuer)
     }
 
-    /// The limits of connections.
+    /// The limits of WebSockets.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The limits of connections and requests.
+    pub fn http_limits(&self) -> &HttpLimits {
+        &self.http
     }
 
     /// The ICE servers that clients are told of if the relay is another program.
@@ -169,6 +177,7 @@ impl Default for Config {
             stun_urls: vec![IceConfig::DEFAULT_STUN_URL.to_owned()],
             turn: TurnSection::default(),
             limits: Limits::default(),
+            http: HttpLimits::default(),
         }
     }
 }
@@ -234,6 +243,26 @@ fn read_limits(document: &Document<'_>, limits: &mut Limits) -> Result<(), Confi
     limits.ping_interval = interval.map_or(limits.ping_interval, Duration::from_secs);
     limits.ping_timeout = patience.map_or(limits.ping_timeout, Duration::from_secs);
     Ok(())
+}
+
+fn read_http_limits(document: &Document<'_>, http: &mut HttpLimits) -> Result<(), ConfigError> {
+    document.number(&keys::MAX_CONNECTIONS, &mut http.max_connections)?;
+    document.number(
+        &keys::MAX_CONNECTIONS_PER_ADDRESS,
+        &mut http.max_connections_per_address,
+    )?;
+    document.number(
+        &keys::MAX_HALF_OPEN_REQUESTS,
+        &mut http.max_half_open_requests,
+    )?;
+    document.number(
+        &keys::REQUESTS_PER_MINUTE_PER_ADDRESS,
+        &mut http.requests_per_minute_per_address,
+    )?;
+    document.number(
+        &keys::SIGN_INS_PER_MINUTE_PER_ADDRESS,
+        &mut http.sign_ins_per_minute_per_address,
+    )
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The reasons to refuse a request, and the answers that tell the client.
 
+use std::time::Duration;
+
 use http::{
-    StatusCode,
+    HeaderValue, StatusCode,
     header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::json;
@@ -31,12 +33,18 @@ pub(crate) enum ApiError {
     TooLarge,
     #[error("the body took too long")]
     TooSlow,
+    #[error("the body broke off")]
+    BrokenOff,
+    #[error("{0}")]
+    Malformed(&'static str),
     #[error("{0}")]
     BadRequest(String),
     #[error("{0}")]
     Handshake(HandshakeError),
     #[error("the server has no room for another connection")]
     Crowded,
+    #[error("too many requests or connections come from your address")]
+    TooMany(Duration),
     #[error("the server can't answer this now")]
     Unavailable(#[from] LookupError),
 }
@@ -58,12 +66,15 @@ impl ApiError {
             Self::NotAVoiceChannel => (StatusCode::CONFLICT, "not_a_voice_channel"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too_slow"),
-            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::BrokenOff | Self::Malformed(_) | Self::BadRequest(_) => {
+                (StatusCode::BAD_REQUEST, "bad_request")
+            }
             Self::Handshake(error) => match error.status() {
                 StatusCode::METHOD_NOT_ALLOWED => (error.status(), "method_not_allowed"),
                 StatusCode::UPGRADE_REQUIRED => (error.status(), "upgrade_required"),
                 status => (status, "bad_request"),
             },
+            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many"),
             Self::Crowded | Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
@@ -82,6 +93,15 @@ impl ApiError {
             Self::Unauthorized => response::set(&mut response, WWW_AUTHENTICATE, "Bearer"),
             Self::Crowded => {
                 response::set(&mut response, RETRY_AFTER, "5");
+                response::set(&mut response, CONNECTION, "close");
+            }
+            Self::TooMany(wait) => {
+                // In whole seconds, and never too early.
+                let seconds = HeaderValue::from(wait.as_secs() + 1);
+                response.headers_mut().insert(RETRY_AFTER, seconds);
+            }
+            // What else comes over the connection is not read.
+            Self::TooLarge | Self::TooSlow | Self::BrokenOff | Self::Malformed(_) => {
                 response::set(&mut response, CONNECTION, "close");
             }
             Self::MethodNotAllowed(allowed) => response::set(&mut response, ALLOW, allowed),

@@ -1,10 +1,10 @@
 //! The host server: the voice channels, the users and the channels.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use united_voice_core::VoiceServer;
 
-use crate::{DevLoginChoice, Store, Tokens};
+use crate::{DevLoginChoice, HttpLimits, Store, Tokens, gate::Gate};
 
 /// The state that all connections of the server share.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub struct Host {
     pub(crate) voice: VoiceServer<Store>,
     pub(crate) tokens: Tokens,
     pub(crate) dev_login: DevLogin,
+    pub(crate) gate: Arc<Gate>,
 }
 
 /// Which clients may sign in without a password. This is for trying out the server.
@@ -50,7 +51,15 @@ impl Host {
             voice,
             tokens,
             dev_login,
+            gate: Arc::new(Gate::new(HttpLimits::default())),
         }
+    }
+
+    /// Sets the limits of connections and requests.
+    #[must_use]
+    pub fn with_http_limits(mut self, limits: HttpLimits) -> Self {
+        self.gate = Arc::new(Gate::new(limits));
+        self
     }
 
     /// The voice channels.

@@ -11,15 +11,18 @@
 //! page from acting for a user. The exception is the sign-in without a password (see
 //! [`DevLogin::Local`]).
 
+mod addresses;
 mod auth;
 mod channels;
 mod cli;
+mod client_address;
 mod config;
 mod descriptors;
 mod directory;
 mod error;
 mod files;
 mod folder;
+mod gate;
 mod host;
 mod lingering;
 mod listening;
@@ -28,6 +31,7 @@ mod login_key;
 mod metrics;
 mod names;
 mod page;
+mod peer;
 mod request_clock;
 mod response;
 mod rest;
@@ -38,14 +42,18 @@ mod signals;
 mod store;
 mod throttle;
 mod token;
+mod turn;
 mod upgrade;
 
 pub use cli::{Cli, Command, DevLoginChoice, Options};
+pub use client_address::TrustedProxies;
 pub use config::{Config, ConfigError, Relay, TEMPLATE};
+pub use gate::HttpLimits;
 pub use host::{DevLogin, Host};
 pub use lingering::{Lingering, LingeringStream};
 pub use listening::Acceptor;
 pub use login_key::{LoginKey, LoginKeyError};
+pub use peer::Peer;
 pub use rest::{MAX_BODY_BYTES, REQUEST_PATIENCE, Request, Response};
 pub use secrets::{Secret, Secrets};
 pub use serve::{Serving, run};

@@ -8,7 +8,9 @@ use std::{
 
 use tracing::Level;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::dynamic_filter_fn, layer::SubscriberExt as _,
+    EnvFilter, Layer as _,
+    filter::{LevelFilter, dynamic_filter_fn},
+    layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
@@ -16,6 +18,10 @@ use crate::throttle::OncePerMinute;
 
 /// The loop of Actix that accepts connections. If it can't, it logs two errors every half second.
 const REPETITIVE: &str = "actix_server::accept";
+
+/// Actix logs an error for each request that is not valid HTTP. Clients can send as many as they
+/// like, so these lines count as `debug`. A metric counts them.
+const OF_CLIENTS: &str = "actix_http::h1";
 
 /// The library warns of each join that the directory could not answer. The directory is our
 /// database, which says once a minute itself that it fails.
@@ -31,6 +37,9 @@ pub(crate) fn start() {
     let useful = dynamic_filter_fn(|line, _| match (line.target(), *line.level()) {
         (REPETITIVE, Level::ERROR) => REPETITIONS.pass(Instant::now()).is_some(),
         (SAID_ALREADY, Level::WARN) => false,
+        (target, Level::ERROR) if target.starts_with(OF_CLIENTS) => {
+            LevelFilter::current() >= LevelFilter::DEBUG
+        }
         _ => true,
     });
     let lines = tracing_subscriber::fmt::layer()

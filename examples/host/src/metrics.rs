@@ -10,20 +10,27 @@ mod process;
 use http::StatusCode;
 use united_voice_core::Stats;
 
-use crate::{Response, metrics::exposition::Exposition, response};
+use crate::{Response, gate::Gate, metrics::exposition::Exposition, response};
 
 /// How many nanoseconds a second has: Prometheus wants times in seconds.
 const SECOND: f64 = 1e9;
 
-pub(crate) fn render(stats: &Stats) -> Response {
-    response::new(StatusCode::OK, exposition::CONTENT_TYPE, text(stats))
+pub(crate) fn render(stats: &Stats, gate: &Gate) -> Response {
+    response::new(StatusCode::OK, exposition::CONTENT_TYPE, text(stats, gate))
 }
 
-fn text(stats: &Stats) -> String {
+fn text(stats: &Stats, gate: &Gate) -> String {
     let mut text = Exposition::default();
     people(&mut text, stats);
     messages(&mut text, stats);
     pressure(&mut text, stats);
+    text.labelled_counters(
+        "united_voice_http_refused_total",
+        "Connections and requests turned away before they were served",
+        "reason",
+        gate.refused()
+            .map(|(refusal, count)| (refusal.reason(), count)),
+    );
     process::write(&mut text);
     text.into_text()
 }
@@ -157,16 +164,20 @@ fn pressure(text: &mut Exposition, stats: &Stats) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{HttpLimits, gate::Refusal};
 
     #[test]
     fn numbers_appear_under_their_names() {
         let mut stats = Stats::default();
         stats.participants = 3;
         stats.messages_sent = 17;
-        let text = text(&stats);
+        let gate = Gate::new(HttpLimits::default());
+        gate.count_refused(Refusal::SignIns);
+        let text = text(&stats, &gate);
         for expected in [
             "# TYPE united_voice_participants gauge\nunited_voice_participants 3\n",
             "# TYPE united_voice_messages_sent_total counter\nunited_voice_messages_sent_total 17\n",
+            "united_voice_http_refused_total{reason=\"sign_ins\"} 1\n",
         ] {
             assert!(text.contains(expected), "{text}");
         }

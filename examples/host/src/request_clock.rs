@@ -23,8 +23,9 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long the answer may take from the end of the head: the time for the body, and as much again.
 const ANSWER_PATIENCE: Duration = REQUEST_PATIENCE.saturating_mul(2);
 
-/// The end of a head.
-const HEAD_END: &[u8] = b"\r\n\r\n";
+/// How long a client may take to read the rest of an answer that the kernel can't take all at once.
+/// No answer is much larger than what the kernel holds, so a slow line has time enough.
+const UNREAD_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The status line of an answer after which the connection is a WebSocket.
 const SWITCHED: &[u8] = b"HTTP/1.1 101";
@@ -39,10 +40,21 @@ pub(crate) struct RequestClock {
 enum Stage {
     /// No byte of the next request has come.
     Idle,
-    /// A part of the head has come, and its last bytes are so many of [`HEAD_END`].
-    Head(usize),
+    /// A part of the head has come.
+    Head(Line),
     /// The answer is awaited.
     Answer,
+    /// The client does not read the answer fast enough.
+    Unread,
+}
+
+/// How much of a line of a head has come. The head ends with an empty line. Lines end with LF,
+/// mostly after CR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Something,
+    Nothing,
+    Cr,
 }
 
 /// What becomes of a connection after some bytes were sent.
@@ -54,37 +66,49 @@ pub(crate) enum Sent {
     Switched,
 }
 
+/// What a client has not done in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expired {
+    /// Sent the next request.
+    Idle,
+    /// Sent the whole request.
+    Request,
+    /// Read the answer.
+    Answer,
+}
+
 impl RequestClock {
-    /// A clock for a connection that was accepted at the time `now`.
+    /// A clock for a connection that was accepted at the time `now`. The first head must be there
+    /// [`REQUEST_PATIENCE`] later.
     pub(crate) fn new(now: Instant) -> Self {
         Self {
-            stage: Stage::Idle,
+            stage: Stage::Head(Line::Something),
             alarm: Box::pin(sleep_until(now + REQUEST_PATIENCE)),
         }
     }
 
     /// The client has sent these bytes.
     pub(crate) fn received(&mut self, bytes: &[u8], now: Instant) {
-        let mut matched = match self.stage {
+        let mut line = match self.stage {
             Stage::Idle => {
-                self.set(Stage::Head(0), now + REQUEST_PATIENCE);
-                0
+                self.set(Stage::Head(Line::Something), now + REQUEST_PATIENCE);
+                Line::Something
             }
-            Stage::Head(matched) => matched,
-            Stage::Answer => return,
+            Stage::Head(line) => line,
+            Stage::Answer | Stage::Unread => return,
         };
         for byte in bytes {
-            matched = if *byte == HEAD_END[matched] {
-                matched + 1
-            } else {
-                usize::from(*byte == HEAD_END[0])
+            line = match (byte, line) {
+                (b'\n', Line::Something) => Line::Nothing,
+                (b'\r', Line::Nothing) => Line::Cr,
+                (b'\n', Line::Nothing | Line::Cr) => {
+                    self.set(Stage::Answer, now + ANSWER_PATIENCE);
+                    return;
+                }
+                _ => Line::Something,
             };
-            if matched == HEAD_END.len() {
-                self.set(Stage::Answer, now + ANSWER_PATIENCE);
-                return;
-            }
         }
-        self.stage = Stage::Head(matched);
+        self.stage = Stage::Head(line);
     }
 
     /// The server has sent these bytes.
@@ -92,13 +116,39 @@ impl RequestClock {
         if bytes.starts_with(SWITCHED) {
             return Sent::Switched;
         }
-        self.set(Stage::Idle, now + KEEP_ALIVE);
+        // More may wait. A client that takes a little now and then gets no more time.
+        if self.stage != Stage::Unread {
+            self.set(Stage::Idle, now + KEEP_ALIVE);
+        }
         Sent::Answered
     }
 
-    /// Whether the client's time is up.
-    pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.alarm.as_mut().poll(cx)
+    /// The server can't send at the moment.
+    pub(crate) fn blocked(&mut self, now: Instant) {
+        if self.stage != Stage::Unread {
+            self.set(Stage::Unread, now + UNREAD_PATIENCE);
+        }
+    }
+
+    /// Everything is sent.
+    pub(crate) fn flushed(&mut self, now: Instant) {
+        if self.stage == Stage::Unread {
+            self.set(Stage::Idle, now + KEEP_ALIVE);
+        }
+    }
+
+    /// Whether the head of a request is incomplete.
+    pub(crate) fn is_half_open(&self) -> bool {
+        matches!(self.stage, Stage::Head(_))
+    }
+
+    /// Why the client's time is up, if it is.
+    pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Expired> {
+        self.alarm.as_mut().poll(cx).map(|()| match self.stage {
+            Stage::Idle => Expired::Idle,
+            Stage::Head(_) | Stage::Answer => Expired::Request,
+            Stage::Unread => Expired::Answer,
+        })
     }
 
     fn set(&mut self, stage: Stage, until: Instant) {
@@ -186,6 +236,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_answer_must_be_read_whole_in_its_time() {
+        let mut client = Watched::new();
+        client.received("GET / HTTP/1.1\r\n\r\n");
+        client.answered();
+        client.clock.blocked(client.now);
+        for _ in 0..19 {
+            assert!(!client.is_up_after(1));
+            client.answered();
+            client.clock.blocked(client.now);
+        }
+        assert!(client.is_up_after(1));
+
+        client.clock.flushed(client.now);
+        assert!(!client.is_up_after(74));
+        client.clock.blocked(client.now);
+        assert!(!client.is_up_after(19), "each answer has its time");
+    }
+
+    #[tokio::test]
     async fn the_end_of_a_head_is_found_however_it_is_cut() {
         for (parts, complete) in [
             (&["a\r\n\r\n"][..], true),
@@ -194,7 +263,9 @@ mod tests {
             (&["a\r\r\n\r\n"], true),
             (&["a\r\n\r"], false),
             (&["a\r\nb\r\n"], false),
-            (&["a\n\n"], false),
+            (&["a\n\n"], true),
+            (&["a\nb\n\r", "\n"], true),
+            (&["a\r\n\rb\n"], false),
         ] {
             let mut client = Watched::new();
             parts.iter().for_each(|part| client.received(part));

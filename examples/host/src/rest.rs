@@ -1,11 +1,17 @@
 //! The routes, and the parts that their answers have in common.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{
-    Method, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE},
+    HeaderMap, Method, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING},
     request::Parts,
 };
 use percent_encoding::percent_decode_str;
@@ -13,7 +19,10 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use united_voice_websocket::{Handshake, HandshakeError};
 
-use crate::{DevLogin, Host, descriptors, error::ApiError, metrics, names, page, response};
+use crate::{
+    DevLogin, Host, Peer, descriptors, error::ApiError, gate::Refusal, metrics, names, page,
+    response,
+};
 
 /// A request with its whole body, of at most [`MAX_BODY_BYTES`].
 pub type Request = http::Request<Bytes>;
@@ -27,6 +36,14 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How long a client may take for the head of a request, and again for its body.
 pub const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long an answer may take that needs the database several times. One query may take a little
+/// less, so that every request is answered within 5 s.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(4700);
+
+const WEBSOCKET: &str = "/ws";
+
+const SIGN_IN: &str = "/api/dev/login";
+
 impl Host {
     /// Answers every request but that for a WebSocket on `/ws`; see [`admit`](Self::admit). The
     /// answer to `HEAD` is that to `GET`; the framework leaves out its body.
@@ -36,9 +53,11 @@ impl Host {
     /// If the future is dropped during a write, the write happens completely or not at all.
     pub async fn respond(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
-        let mut response = self
-            .route(&parts, &body)
-            .await
+        let answered = timeout(ANSWER_PATIENCE, self.route(&parts, &body)).await;
+        let mut response = answered
+            .unwrap_or_else(|_| {
+                Err(sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut)).into())
+            })
             .unwrap_or_else(ApiError::into_response);
         if !descriptors::have_room() {
             response::set(&mut response, CONNECTION, "close");
@@ -51,23 +70,71 @@ impl Host {
     /// Answers like [`respond`](Self::respond), before the body is read: `body` resolves to the
     /// whole body, and has [`REQUEST_PATIENCE`] for it. It fails with 413 if the body is larger
     /// than [`MAX_BODY_BYTES`]. Any other status means that the body broke off, which is answered
-    /// with 400.
+    /// with 400. A client that sends too many requests is answered with 429, and its body is not
+    /// read.
+    ///
+    /// This waits until the client has taken the answer to the request before, and then reads no
+    /// further request until it has taken this answer.
     ///
     /// # Cancel safety
     ///
     /// As [`respond`](Self::respond).
     pub async fn respond_to(
         &self,
+        peer: &Peer,
         head: Parts,
         body: impl Future<Output = Result<Bytes, StatusCode>>,
     ) -> Response {
-        let error = match timeout(REQUEST_PATIENCE, body).await {
-            Ok(Ok(body)) => return self.respond(Request::from_parts(head, body)).await,
-            Ok(Err(StatusCode::PAYLOAD_TOO_LARGE)) => ApiError::TooLarge,
-            Ok(Err(_)) => ApiError::BadRequest("the body broke off".to_owned()),
-            Err(_) => ApiError::TooSlow,
+        peer.taken().await;
+        let request = self.request(peer, head, body).await;
+        let mut answering = peer.answer();
+        let response = match request {
+            Ok(request) => self.respond(request).await,
+            Err(error) => error.into_response(),
         };
-        error.into_response()
+        if response
+            .headers()
+            .get(CONNECTION)
+            .is_some_and(|it| it == "close")
+        {
+            answering.is_last();
+        }
+        response
+    }
+
+    /// The whole request, unless the client has sent too many.
+    async fn request(
+        &self,
+        peer: &Peer,
+        head: Parts,
+        body: impl Future<Output = Result<Bytes, StatusCode>>,
+    ) -> Result<Request, ApiError> {
+        check(head.version, &head.headers)?;
+        peer.count_request(&head.headers)?;
+        if head.uri.path() == SIGN_IN && head.method == Method::POST {
+            peer.count_sign_in(&head.headers)?;
+        }
+        if head.uri.path() == WEBSOCKET {
+            // The answer is the same, whatever the body is.
+            return Ok(Request::from_parts(head, Bytes::new()));
+        }
+        let mut body = pin!(timeout(REQUEST_PATIENCE, body));
+        let body = match poll_fn(|cx| Poll::Ready(body.as_mut().poll(cx))).await {
+            Poll::Ready(body) => body,
+            Poll::Pending => {
+                peer.turn().read_on();
+                body.await
+            }
+        };
+        match body {
+            Ok(Ok(body)) => Ok(Request::from_parts(head, body)),
+            Ok(Err(StatusCode::PAYLOAD_TOO_LARGE)) => Err(ApiError::TooLarge),
+            Ok(Err(_)) => Err(ApiError::BrokenOff),
+            Err(_) => {
+                peer.count_refused(Refusal::TooSlow);
+                Err(ApiError::TooSlow)
+            }
+        }
     }
 
     /// The answer to a request that is not valid HTTP: 400.
@@ -100,7 +167,9 @@ impl Host {
                 ))
             }
             ["healthz"] => only(method, "GET").map(|()| healthy()),
-            ["metrics"] => only(method, "GET").map(|()| metrics::render(&self.voice.stats())),
+            ["metrics"] => {
+                only(method, "GET").map(|()| metrics::render(&self.voice.stats(), &self.gate))
+            }
             ["api", "voice", channel, "participants"] => {
                 only(method, "GET")?;
                 self.participants(parts, &decoded(channel)?).await
@@ -155,6 +224,20 @@ pub(crate) fn read<T: DeserializeOwned>(parts: &Parts, body: &[u8]) -> Result<T,
 /// The name without the space around it.
 pub(crate) fn name(text: &str) -> Result<&str, ApiError> {
     names::checked(text, names::MAX_NAME).map_err(|error| ApiError::BadRequest(error.to_string()))
+}
+
+/// Refuses a request that a proxy in front may have read in another way (RFC 9112, sections 3.2 and
+/// 6.1).
+pub(crate) fn check(version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
+    let hosts = headers.get_all(HOST).iter().count();
+    let reason = if hosts > 1 || (hosts == 0 && version == Version::HTTP_11) {
+        "a request has one header Host"
+    } else if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+        "a request has either Content-Length or Transfer-Encoding"
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::Malformed(reason))
 }
 
 fn only(method: &Method, allowed: &'static str) -> Result<(), ApiError> {

@@ -206,7 +206,10 @@ where
         .build()
         .context("cannot start the voice channels")?;
     let dev_login = DevLogin::new(options.dev_login, &addresses);
-    let host = Arc::new(Host::new(voice, opened.tokens(), dev_login));
+    let host = Arc::new(
+        Host::new(voice, opened.tokens(), dev_login)
+            .with_http_limits(opened.config.http_limits().clone()),
+    );
     let (stop, shutdown) = Shutdown::new();
     let server = serve(Serving {
         host: Arc::clone(&host),

@@ -8,6 +8,12 @@ mod flags;
 mod logs;
 #[path = "../../../axum-server/tests/server/process.rs"]
 mod process;
+#[path = "../../../axum-server/tests/server/quotas.rs"]
+mod quotas;
+#[path = "../../../axum-server/tests/server/raw.rs"]
+mod raw;
+#[path = "../../../axum-server/tests/server/requests.rs"]
+mod requests;
 #[path = "../../../axum-server/tests/server/routes.rs"]
 mod routes;
 #[path = "../../../axum-server/tests/server/sharing.rs"]
@@ -16,6 +22,8 @@ mod sharing;
 mod shortage;
 #[path = "../../../axum-server/tests/server/shutdown.rs"]
 mod shutdown;
+#[path = "../../../axum-server/tests/server/upgrades.rs"]
+mod upgrades;
 
 /// The server under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_actix-server");

@@ -5,10 +5,14 @@ mod closing;
 mod flags;
 mod logs;
 mod process;
+mod quotas;
+mod raw;
+mod requests;
 mod routes;
 mod sharing;
 mod shortage;
 mod shutdown;
+mod upgrades;
 
 /// The server under test. The other example server includes the files of these tests.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_axum-server");

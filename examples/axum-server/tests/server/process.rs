@@ -81,6 +81,16 @@ impl Server {
         Self::spawn(dir, &mut command)
     }
 
+    /// Starts the server with this configuration.
+    pub(crate) fn start_configured(toml: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("united.toml");
+        std::fs::write(&path, toml).unwrap();
+        Self::start_in(dir, |command| {
+            command.env("UNITED_CONFIG", path);
+        })
+    }
+
     /// Starts a server whose files may be limited, by [`limit`](Self::limit).
     pub(crate) fn start_with_limits() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -156,6 +166,14 @@ impl Server {
     pub(crate) fn open_files(&self) -> u64 {
         let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
         files.count().try_into().unwrap()
+    }
+
+    /// How much memory the process has, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.unwrap().trim().trim_end_matches(" kB");
+        kib.parse::<u64>().unwrap() << 10
     }
 
     /// Waits for the end. Returns the status and all of standard error.

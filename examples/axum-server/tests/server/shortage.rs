@@ -1,14 +1,25 @@
 //! What the server does while it lacks descriptors, disk space or its database.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    time::{Duration, Instant},
+};
 
+use futures::{SinkExt as _, StreamExt as _};
+use nix::{
+    fcntl::{FcntlArg, fcntl},
+    libc::{F_WRLCK, SEEK_SET, flock},
+};
 use reqwest::{Method, StatusCode};
 use rustix::process::{Resource, Signal};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::sleep};
-use tokio_tungstenite::{connect_async, tungstenite::Error};
+use tokio_tungstenite::{
+    connect_async,
+    tungstenite::{Error, Message},
+};
 
-use crate::process::{PATIENCE, Server};
+use crate::process::{PATIENCE, Server, Socket};
 
 /// The status of a request with a JSON body.
 async fn status(server: &Server, method: Method, path: &str, token: &str, body: Value) -> u16 {
@@ -92,6 +103,81 @@ async fn a_database_that_is_gone_is_missed_until_it_is_back() {
     }
     drop(server.connect(&token).await);
     assert_eq!(lines_with(server, "the database failed a request"), 1);
+}
+
+/// Keeps SQLite from reading, as a program does that recovers the write-ahead log: it holds all
+/// locks in the shared memory until it is dropped.
+fn lock_readers_out(server: &Server) -> File {
+    let memory = server.data_dir().join("united.db-shm");
+    let memory = File::options().read(true).write(true).open(memory).unwrap();
+    let locks = flock {
+        l_type: i16::try_from(F_WRLCK).unwrap(),
+        l_whence: i16::try_from(SEEK_SET).unwrap(),
+        l_start: 120,
+        l_len: 8,
+        l_pid: 0,
+    };
+    fcntl(&memory, FcntlArg::F_SETLK(&locks)).unwrap();
+    memory
+}
+
+async fn upgrade_status(server: &Server, token: &str) -> u16 {
+    let url = format!("ws://{}/ws?access_token={token}", server.address);
+    match connect_async(url).await {
+        Ok(_) => 101,
+        Err(Error::Http(answer)) => answer.status().as_u16(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The text of the answer to a join.
+async fn join(socket: &mut Socket) -> String {
+    let join = r#"{"requestId":"1","voiceJoinRequest":{"channelId":"general"}}"#;
+    socket.send(Message::text(join)).await.unwrap();
+    let answer = socket.next().await.unwrap().unwrap();
+    answer.to_text().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn readers_that_are_locked_out_are_told_so_in_time() {
+    let mut server = Server::start();
+    let token = server.sign_in("Ada").await;
+    let mut socket = server.connect(&token).await;
+    assert_eq!(server.channels_status(&token).await, 200);
+    let lock = lock_readers_out(&server);
+    for _ in 0..2 {
+        let begun = Instant::now();
+        let url = server.url("/api/voice/general/participants");
+        let participants = reqwest::Client::new().get(url).bearer_auth(&token).send();
+        let answers = tokio::join!(
+            writes(&server, &token),
+            server.channels_status(&token),
+            participants,
+            upgrade_status(&server, &token),
+            join(&mut socket),
+        );
+        assert_eq!((answers.0, answers.1, answers.3), ([503; 3], 503, 503));
+        assert_eq!(answers.2.unwrap().status(), 503);
+        assert!(answers.4.contains("UNAVAILABLE"), "{}", answers.4);
+        // Three writes come one after the other. SQLite itself would give up after 10 s each.
+        let limit = 3 * Duration::from_secs(5) + PATIENCE / 4;
+        assert!(begun.elapsed() < limit, "{:?}", begun.elapsed());
+    }
+    drop(lock);
+    let begun = Instant::now();
+    while upgrade_status(&server, &token).await != 101 {
+        assert!(begun.elapsed() < 2 * PATIENCE, "nobody is let in again");
+    }
+    assert!(join(&mut socket).await.contains("voiceJoinResponse"));
+    assert_eq!(server.channels_status(&token).await, 200);
+    server.signal(Signal::TERM);
+    let (status, log) = server.ended();
+    assert!(status.success(), "{status}: {log}");
+    let loud = |line: &&str| line.contains("ERROR") || line.contains("WARN");
+    // A slow machine may take more than a minute for this.
+    let loud: Vec<_> = log.lines().filter(loud).collect();
+    let said = |line: &&str| line.contains("the database failed a request");
+    assert!(loud.len() <= 3 && loud.iter().all(said), "{loud:?}");
 }
 
 /// How many descriptors the server has left when it is short of them.

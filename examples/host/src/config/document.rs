@@ -9,9 +9,9 @@ use united_voice_core::{IceConfig, TurnConfig, TurnConfigError};
 
 use super::{
     error::{ConfigError, shown},
-    keys::{Key, MAX_SECRET_BYTES, MAX_STUN_URLS, MAX_TEXT_BYTES},
+    keys::{Key, MAX_NETWORKS, MAX_SECRET_BYTES, MAX_STUN_URLS, MAX_TEXT_BYTES},
 };
-use crate::Secret;
+use crate::{Secret, TrustedProxies, client_address::network};
 
 /// A text whose sections and keys are all known. The values are checked as they are read.
 ///
@@ -89,17 +89,45 @@ impl<'a> Document<'a> {
     }
 
     pub(crate) fn stun_urls(&self, key: &Key, target: &mut Vec<String>) -> Result<(), ConfigError> {
-        let Some(value) = self.value(key) else {
-            return Ok(());
-        };
-        let urls = value.get_ref().as_array();
-        let urls = urls.filter(|urls| urls.len() <= MAX_STUN_URLS);
-        let urls = urls.ok_or_else(|| self.refused(key, value))?;
-        *target = urls
-            .iter()
-            .map(|entry| self.stun_url(key, entry))
-            .collect::<Result<_, _>>()?;
+        if let Some(urls) = self.list(key, MAX_STUN_URLS, |entry| self.stun_url(key, entry))? {
+            *target = urls;
+        }
         Ok(())
+    }
+
+    pub(crate) fn networks(
+        &self,
+        key: &Key,
+        target: &mut TrustedProxies,
+    ) -> Result<(), ConfigError> {
+        let entry = |entry: &Spanned<DeValue<'a>>| {
+            let network = entry.get_ref().as_str().and_then(network);
+            network.ok_or_else(|| self.refused(key, entry))
+        };
+        if let Some(networks) = self.list(key, MAX_NETWORKS, entry)? {
+            *target = TrustedProxies::new(networks);
+        }
+        Ok(())
+    }
+
+    /// A list of at most `most` entries. `None` if the key is absent.
+    fn list<T>(
+        &self,
+        key: &Key,
+        most: usize,
+        entry: impl FnMut(&Spanned<DeValue<'a>>) -> Result<T, ConfigError>,
+    ) -> Result<Option<Vec<T>>, ConfigError> {
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
+        let entries = value.get_ref().as_array();
+        let entries = entries.filter(|entries| entries.len() <= most);
+        let entries = entries.ok_or_else(|| self.refused(key, value))?;
+        entries
+            .iter()
+            .map(entry)
+            .collect::<Result<_, _>>()
+            .map(Some)
     }
 
     fn stun_url(&self, key: &Key, entry: &Spanned<DeValue<'a>>) -> Result<String, ConfigError> {

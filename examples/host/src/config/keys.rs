@@ -13,6 +13,10 @@ pub(crate) const MAX_STUN_URLS: usize = 100;
 /// The longest name of an audience or an issuer, in bytes.
 pub(crate) const MAX_TEXT_BYTES: usize = 512;
 
+/// The most trusted addresses and networks.
+pub(crate) const MAX_NETWORKS: usize = 100;
+
+pub(crate) static TRUSTED_PROXIES: Key = Key::new("server", "trusted_proxies", Takes::Networks);
 pub(crate) static JWT_SECRET: Key = Key::new("auth", "jwt_secret", Takes::Secret);
 pub(crate) static AUDIENCE: Key = Key::new("auth", "audience", Takes::Text);
 pub(crate) static ISSUER: Key = Key::new("auth", "issuer", Takes::Text);
@@ -38,9 +42,18 @@ pub(crate) static MAX_SDP_BYTES: Key = limit("max_sdp_bytes", MESSAGE_MAX);
 pub(crate) static MAX_CANDIDATE_BYTES: Key = limit("max_candidate_bytes", MESSAGE_MAX);
 pub(crate) static PING_INTERVAL_SECS: Key = limit("ping_interval_secs", DAY_SECS);
 pub(crate) static PING_TIMEOUT_SECS: Key = limit("ping_timeout_secs", DAY_SECS);
+pub(crate) static MAX_CONNECTIONS: Key = limit("max_connections", CONNECTIONS_MAX);
+pub(crate) static MAX_CONNECTIONS_PER_ADDRESS: Key =
+    limit("max_connections_per_address", CONNECTIONS_MAX);
+pub(crate) static MAX_HALF_OPEN_REQUESTS: Key = limit("max_half_open_requests", CONNECTIONS_MAX);
+pub(crate) static REQUESTS_PER_MINUTE_PER_ADDRESS: Key =
+    limit("requests_per_minute_per_address", RATE_MAX);
+pub(crate) static SIGN_INS_PER_MINUTE_PER_ADDRESS: Key =
+    limit("sign_ins_per_minute_per_address", RATE_MAX);
 
 /// The keys of `united.toml`, in the order of the template.
-pub(crate) static ALL: [&Key; 19] = [
+pub(crate) static ALL: [&Key; 25] = [
+    &TRUSTED_PROXIES,
     &JWT_SECRET,
     &AUDIENCE,
     &ISSUER,
@@ -60,6 +73,11 @@ pub(crate) static ALL: [&Key; 19] = [
     &MAX_CANDIDATE_BYTES,
     &PING_INTERVAL_SECS,
     &PING_TIMEOUT_SECS,
+    &MAX_CONNECTIONS,
+    &MAX_CONNECTIONS_PER_ADDRESS,
+    &MAX_HALF_OPEN_REQUESTS,
+    &REQUESTS_PER_MINUTE_PER_ADDRESS,
+    &SIGN_INS_PER_MINUTE_PER_ADDRESS,
 ];
 
 /// The keys of `secrets.toml`.
@@ -72,6 +90,9 @@ const RATE_MAX: u64 = 1_000_000_000;
 
 /// 16 MiB. A larger message is no signaling.
 const MESSAGE_MAX: u64 = 16 << 20;
+
+/// More than a machine has.
+const CONNECTIONS_MAX: u64 = 10_000_000;
 
 const DAY_SECS: u64 = 24 * 60 * 60;
 
@@ -94,6 +115,8 @@ pub(crate) enum Takes {
     Host,
     /// A list of `stun:` and `stuns:` URLs.
     StunUrls,
+    /// A list of IP addresses and networks.
+    Networks,
     /// A text.
     Text,
     /// A text that no error shows.
@@ -138,6 +161,11 @@ impl fmt::Display for Takes {
                 f,
                 "must be a list of at most {MAX_STUN_URLS} URLs such as \
                  \"stun:stun.example.org:3478\""
+            ),
+            Self::Networks => write!(
+                f,
+                "must be a list of at most {MAX_NETWORKS} addresses and networks such as \
+                 \"192.0.2.1\" and \"10.0.0.0/8\""
             ),
             Self::Text => write!(
                 f,

@@ -70,14 +70,14 @@ fn a_value_of_the_wrong_type_is_shown_with_its_key_and_what_is_allowed() {
         let is_right = |value: &str| match key.takes {
             Takes::Switch => value == "true",
             Takes::Text | Takes::Secret => value.starts_with('"'),
-            Takes::Number(..) | Takes::Host | Takes::StunUrls => false,
+            Takes::Number(..) | Takes::Host | Takes::StunUrls | Takes::Networks => false,
         };
         for value in wrong.into_iter().filter(|value| !is_right(value)) {
             let error = mistake(key, value);
             let shown = match value {
                 "{ a = 1 }" => "{…}",
                 // A list of URLs shows the entry that is none.
-                "[true]" if key.takes == Takes::StunUrls => "true",
+                "[true]" if matches!(key.takes, Takes::StunUrls | Takes::Networks) => "true",
                 "[true]" => "[…]",
                 _ => value,
             };
@@ -114,7 +114,7 @@ fn a_number_out_of_range_is_shown_with_its_key_and_its_range() {
             parse(&with(key, &value.to_string())).unwrap();
         }
     }
-    assert_eq!(numbers, 12);
+    assert_eq!(numbers, 17);
 }
 
 #[test]
@@ -143,6 +143,28 @@ fn texts_and_lists_have_limits() {
         error.starts_with("[turn] host = \"hhh") && error.len() < 250,
         "{error}"
     );
+}
+
+#[test]
+fn trusted_proxies_are_addresses_and_networks() {
+    let key = &keys::TRUSTED_PROXIES;
+    let trusts = |value: &str, address: &str| {
+        let config = parse(&with(key, value)).unwrap();
+        let proxies = &config.http_limits().trusted_proxies;
+        proxies.contains(address.parse().unwrap())
+    };
+    assert!(trusts(r#"["192.0.2.1", "fd00::/8"]"#, "192.0.2.1"));
+    assert!(trusts(r#"["192.0.2.1", "fd00::/8"]"#, "fd12::1"));
+    assert!(!trusts(r#"["192.0.2.1", "fd00::/8"]"#, "127.0.0.1"));
+    assert!(!trusts("[]", "127.0.0.1"), "an empty list trusts none");
+    for entry in ["localhost", "10.0.0.0/33", "10.0.0", ""] {
+        let error = mistake(key, &format!("[\"{entry}\"]"));
+        let expected = format!("[server] trusted_proxies = \"{entry}\": must be a list of");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+    let list = |count| format!("[{}]", vec!["\"192.0.2.1\""; count].join(", "));
+    parse(&with(key, &list(keys::MAX_NETWORKS))).unwrap();
+    mistake(key, &list(keys::MAX_NETWORKS + 1));
 }
 
 /// The library's own tests have more of them.
@@ -236,7 +258,7 @@ fn a_value_that_is_no_toml_is_shown_with_its_key() {
 
 #[test]
 fn unknown_names_are_refused_with_those_that_there_are() {
-    const SECTIONS: &str = "[auth], [ice], [turn], [limits]";
+    const SECTIONS: &str = "[server], [auth], [ice], [turn], [limits]";
     for key in keys::ALL {
         let text = format!("[{}]\n{}x = 1", key.section, key.name);
         let error = parse(&text).expect_err(&text).to_string();

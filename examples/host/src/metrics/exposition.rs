@@ -27,8 +27,19 @@ impl Exposition {
 
     /// One counter for each label value.
     pub(super) fn counters(&mut self, name: &str, help: &str, label: &str, counts: Counts) {
+        self.labelled_counters(name, help, label, counts.iter());
+    }
+
+    /// As [`counters`](Self::counters).
+    pub(super) fn labelled_counters(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        counts: impl Iterator<Item = (&'static str, u64)>,
+    ) {
         self.head(name, help, "counter");
-        for (value, number) in counts.iter() {
+        for (value, number) in counts {
             self.sample(name, &[(label, value)], number);
         }
     }

@@ -43,6 +43,8 @@ pub(super) async fn open(path: &Path) -> Result<SqlitePool, sqlx::Error> {
     let pool = SqlitePoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(LOCK_PATIENCE)
+        // Otherwise the pool writes a warning for each query that waits for 2 s.
+        .acquire_slow_threshold(PATIENCE)
         // A connection to a file can't break, so it needs no test before use, except whether it is
         // still the file that the path names.
         .test_before_acquire(false)
