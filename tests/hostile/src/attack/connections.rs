@@ -1,11 +1,11 @@
-//! Connections that never become WebSockets.
+//! Connections that never become WebSockets, and answers that nobody reads.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use futures::future::try_join_all;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -83,4 +83,34 @@ async fn given_up(
     };
     let ended = timeout(PATIENCE, ending).await;
     ended.with_context(|| format!("{name}: open after {PATIENCE:?}"))
+}
+
+/// Requests one after the other on each connection, whose answers nobody reads.
+pub(super) async fn unread_answers(scene: Arc<Scene>) -> anyhow::Result<String> {
+    let count = scene.form.pick(20, 200);
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    let mut streams = Vec::with_capacity(count);
+    let mut written = 0;
+    for _ in 0..count {
+        let mut stream = TcpStream::connect(scene.server.address()).await?;
+        // Until the server reads no more of them, or 800 KB are on their way.
+        for _ in 0..300 {
+            match timeout(Duration::from_millis(20), stream.write_all(&request)).await {
+                Ok(Ok(())) => written += request.len(),
+                _ => break,
+            }
+        }
+        streams.push(stream);
+    }
+    ensure!(written > 0, "nothing could be written");
+    sleep(
+        scene
+            .form
+            .pick(Duration::from_secs(2), Duration::from_secs(30)),
+    )
+    .await;
+    Ok(format!(
+        "{count} connections, {} KiB of requests",
+        written / 1024
+    ))
 }

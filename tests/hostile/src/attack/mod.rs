@@ -66,6 +66,6 @@ attacks! {
     Members: members { never_reading, takeover_storm, move_storm, vanishing_crowd }
     Members: snapshots { rejoining_for_profit }
     Readers: readers { many_to_one, slow_line }
-    Connections: connections { half_requests }
+    Connections: connections { half_requests, unread_answers }
     Http: http { tokens, paths, smuggling, cross_site }
 }
