@@ -16,6 +16,7 @@ mod handshake;
 mod json;
 pub mod request;
 mod rest;
+mod secrecy;
 mod server;
 
 pub use client::{Client, Codec, Incoming, Payload};

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use crate::{binary, eventually, soon};
+use crate::{binary, eventually, secrecy, soon};
 
 /// One of the example servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,7 +155,7 @@ impl ServerBuilder {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the server can be started");
-        let log = Log::default();
+        let mut log = Log::default();
         log.collect(child.stderr.take().expect("stderr is a pipe"), None);
         let (ready, listening) = oneshot::channel();
         log.collect(child.stdout.take().expect("stdout is a pipe"), Some(ready));
@@ -185,6 +185,7 @@ impl ServerBuilder {
         };
         command
             .current_dir(self.home.path())
+            .env("RUST_LOG", "trace")
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -322,41 +323,56 @@ impl Drop for Server {
         // Both fail only if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.log.finish();
         if thread::panicking() {
             self.log.show();
+            return;
+        }
+        let secrets = secrecy::in_files(self.data_dir());
+        if let Some(found) = secrecy::found_in(&self.log.text(), &secrets) {
+            panic!("{found}");
         }
     }
 }
 
 /// The output of the process. One thread per stream collects it until the stream closes.
-#[derive(Clone, Debug, Default)]
-struct Log(Arc<Mutex<String>>);
+#[derive(Debug, Default)]
+struct Log {
+    text: Arc<Mutex<String>>,
+    collectors: Vec<thread::JoinHandle<()>>,
+}
 
 impl Log {
     fn collect(
-        &self,
+        &mut self,
         stream: impl Read + Send + 'static,
         mut ready: Option<oneshot::Sender<SocketAddr>>,
     ) {
-        let log = self.clone();
-        thread::spawn(move || {
+        let text = Arc::clone(&self.text);
+        let collector = thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                log.push(&line);
+                let mut text = text.lock().unwrap_or_else(PoisonError::into_inner);
+                text.push_str(&line);
+                text.push('\n');
+                drop(text);
                 if let (Some(address), true) = (listening_on(&line), ready.is_some()) {
                     let _ = ready.take().map(|ready| ready.send(address));
                 }
             }
         });
+        self.collectors.push(collector);
     }
 
-    fn push(&self, line: &str) {
-        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        text.push_str(line);
-        text.push('\n');
+    /// Waits for the last lines of a process that has ended.
+    fn finish(&mut self) {
+        for collector in self.collectors.drain(..) {
+            // It fails only if the collector panicked, and its lines are there all the same.
+            let _ = collector.join();
+        }
     }
 
     fn text(&self) -> String {
-        self.0
+        self.text
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
