@@ -14,7 +14,7 @@ pub mod innocents;
 pub mod soak;
 pub mod trial;
 
-use united_voice_scenarios::ServerKind;
+use united_voice_scenarios::{Server, ServerKind};
 
 /// Reads the name of a server from the command line.
 ///
@@ -27,4 +27,11 @@ pub fn server_kind(name: &str) -> Result<ServerKind, String> {
         "actix" => Ok(ServerKind::Actix),
         _ => Err("the servers are `axum` and `actix`".to_owned()),
     }
+}
+
+/// Starts a server that logs as servers usually do: a log of everything would cost more than what
+/// is measured, and fill the memory of this process.
+async fn server(kind: ServerKind) -> Server {
+    let server = Server::builder(kind).environment("RUST_LOG", "info");
+    server.start().await
 }

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use tokio::{task::JoinSet, time::sleep};
 use united_voice_load::process::{Process, raise_file_limit};
-use united_voice_scenarios::{Server, ServerKind};
+use united_voice_scenarios::ServerKind;
 
 use crate::{
     attack::{Attack, Form, Scene},
@@ -106,7 +106,7 @@ pub async fn run(kind: ServerKind, attacks: &[Attack], form: Form) -> anyhow::Re
 }
 
 async fn set(kind: ServerKind, form: Form) -> Scene {
-    let server = Server::start(kind).await;
+    let server = crate::server(kind).await;
     let mut rooms = Vec::with_capacity(ROOMS);
     for number in 0..ROOMS {
         let mut users = Vec::with_capacity(SEATS);

@@ -10,7 +10,6 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use united_voice_load::process::{Process, raise_file_limit};
-use united_voice_scenarios::Server;
 
 use super::{
     checkpoint,
@@ -97,7 +96,7 @@ async fn play(settings: Settings) -> anyhow::Result<Outcome> {
 }
 
 async fn prepare(settings: Settings) -> World {
-    let server = Server::start(settings.server).await;
+    let server = crate::server(settings.server).await;
     let mut users = Vec::with_capacity(settings.clients);
     for client in 0..settings.clients {
         users.push(server.user(&format!("client {client}")).await);
