@@ -30,7 +30,10 @@ fn build(name: &str) -> Option<PathBuf> {
     // Actix Web depends on a package that is called `actix-server` too. The version tells them
     // apart.
     let package = format!("{name}@{}", env!("CARGO_PKG_VERSION"));
-    let output = Command::new(env!("CARGO"))
+    // A test is run by cargo, which names itself. For a program that was started by hand it is the
+    // `cargo` of the path, which may choose a toolchain first.
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
         .args([
             "build",
             "--quiet",
