@@ -165,6 +165,8 @@ async fn a_client_that_does_not_read_shows_in_stalls_drops_and_evictions() {
     settle().await;
     let stats = server.stats();
     assert_eq!((stats.write_stalls, stats.speaking_dropped), (1, 6));
+    // Before that it counts as busy.
+    sleep(Duration::from_secs(2)).await;
     for _ in 0..3 {
         bob.ask("", state("a"));
         bob.told().await;
