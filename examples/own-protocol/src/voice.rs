@@ -1,6 +1,6 @@
 //! Voice channels: everything that Parley needs for them.
 //!
-//! Lines of code: 142 here, 31 marked `+voice` in other files, 14 with `united` in `parley.proto`.
+//! Lines of code: 144 here, 32 marked `+voice` in other files, 14 with `united` in `parley.proto`.
 //!
 //! Three types of this file meet the library. [`Directory`] tells it which users may join which
 //! channels. It puts what it has to tell a client into a [`Sink`]. A [`Connection`] is its part of
