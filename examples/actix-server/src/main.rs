@@ -47,7 +47,10 @@ fn main() -> ExitCode {
 async fn serve(serving: Serving) -> anyhow::Result<()> {
     let (host, lingering) = (Arc::clone(&serving.host), Lingering::new(&serving.host));
     // `united_voice_host::run` handles the signals.
-    let mut server = Server::build().disable_signals();
+    let mut server = Server::build()
+        .disable_signals()
+        // `Lingering` limits the connections. At a limit of its own Actix would accept none.
+        .max_concurrent_connections(usize::MAX);
     for listener in serving.listeners {
         let (host, lingering) = (Arc::clone(&host), lingering.clone());
         server = server.listen("united-voice", listener, move || {

@@ -72,8 +72,8 @@ async fn requests(stream: LingeringStream, app: TowerToHyperService<Router>, shu
         .header_read_timeout(None)
         .max_buf_size(MAX_HEAD_BYTES)
         // Otherwise hyper reads on while a request is answered, to learn early of a client that has
-        // gone. That takes a second buffer of 8 KiB for each request. A client that has gone costs no more than
-        // its answer.
+        // gone. That takes a second buffer of 8 KiB for each request. A client that has gone costs
+        // no more than its answer.
         .half_close(true)
         .serve_connection(TokioIo::new(stream), app)
         .with_upgrades();

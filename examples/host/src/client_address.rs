@@ -55,9 +55,10 @@ impl TrustedProxies {
     /// client is named.
     pub(crate) fn named_client(&self, headers: &HeaderMap) -> Option<ClientAddress> {
         let values = headers.get_all(FORWARDED_FOR).iter().rev();
-        let entries = values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
+        // Before the proxy's entry the client may have written any bytes.
+        let entries = values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
         for entry in entries {
-            let address = address(entry.trim())?;
+            let address = address(str::from_utf8(entry).ok()?.trim())?;
             if !self.contains(address) {
                 return Some(address.into());
             }
@@ -69,7 +70,12 @@ impl TrustedProxies {
 /// An address or a network of a configuration: `192.0.2.1` or `192.0.2.0/24`.
 pub(crate) fn network(text: &str) -> Option<IpNet> {
     let network = text.parse::<IpNet>().ok();
-    network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    let network = network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    // Addresses are compared in their canonical form.
+    match (network.addr().to_canonical(), network.prefix_len()) {
+        (address @ IpAddr::V4(_), length @ 96..) => IpNet::new(address, length - 96).ok(),
+        _ => Some(network),
+    }
 }
 
 /// The address in an entry. Some proxies write the port behind it.
@@ -95,6 +101,34 @@ mod tests {
         assert_ne!(client("2001:db8:1:2::3"), client("2001:db8:1:3::3"));
         assert_ne!(client("192.0.2.1"), client("192.0.2.2"));
         assert_eq!(client("::ffff:192.0.2.1"), client("192.0.2.1"));
+    }
+
+    #[test]
+    fn what_stands_before_the_entry_of_the_proxy_hides_nothing() {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_bytes(b"\xff, 192.0.2.1").unwrap();
+        headers.append(FORWARDED_FOR, value);
+        let named = TrustedProxies::default().named_client(&headers);
+        assert_eq!(named, Some(client("192.0.2.1")));
+    }
+
+    #[test]
+    fn a_proxy_may_be_written_in_either_form() {
+        for text in [
+            "10.0.0.5",
+            "::ffff:10.0.0.5",
+            "::ffff:10.0.0.0/104",
+            "10.0.0.0/8",
+        ] {
+            let proxies = TrustedProxies::new(vec![network(text).unwrap()]);
+            for address in ["10.0.0.5", "::ffff:10.0.0.5"] {
+                assert!(
+                    proxies.contains(address.parse().unwrap()),
+                    "{text} {address}"
+                );
+            }
+            assert!(!proxies.contains("192.0.2.1".parse().unwrap()), "{text}");
+        }
     }
 
     #[test]

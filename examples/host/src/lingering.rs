@@ -223,7 +223,9 @@ impl LingeringStream {
                     self.peer.count_refused(Refusal::BadRequest);
                 }
                 self.half_open = None;
-                if clock.sent(bytes, Instant::now()) == Sent::Switched {
+                let became = clock.sent(bytes, Instant::now());
+                // If no WebSocket was granted, it is a text in the middle of an answer.
+                if became == Sent::Switched && self.peer.turn().is_granted() {
                     self.clock = None;
                 }
             }

@@ -24,11 +24,14 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const ANSWER_PATIENCE: Duration = REQUEST_PATIENCE.saturating_mul(2);
 
 /// How long a client may take to read the rest of an answer that the kernel can't take all at once.
-/// No answer is much larger than what the kernel holds, so a slow line has time enough.
+/// The files of the page are small. A list of a megabyte needs a line of about 400 kbit/s.
 const UNREAD_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The status line of an answer after which the connection is a WebSocket.
 const SWITCHED: &[u8] = b"HTTP/1.1 101";
+
+/// The status line of an answer that is none yet.
+const CONTINUE: &[u8] = b"HTTP/1.1 100";
 
 #[derive(Debug)]
 pub(crate) struct RequestClock {
@@ -115,6 +118,10 @@ impl RequestClock {
     pub(crate) fn sent(&mut self, bytes: &[u8], now: Instant) -> Sent {
         if bytes.starts_with(SWITCHED) {
             return Sent::Switched;
+        }
+        // The client may send its body now. The answer comes after that.
+        if bytes.starts_with(CONTINUE) {
+            return Sent::Answered;
         }
         // More may wait. A client that takes a little now and then gets no more time.
         if self.stage != Stage::Unread {

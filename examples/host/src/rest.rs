@@ -109,7 +109,8 @@ impl Host {
         head: Parts,
         body: impl Future<Output = Result<Bytes, StatusCode>>,
     ) -> Result<Request, ApiError> {
-        check(head.version, &head.headers)?;
+        check(head.version, &head.headers)
+            .inspect_err(|_| peer.count_refused(Refusal::BadRequest))?;
         peer.count_request(&head.headers)?;
         if head.uri.path() == SIGN_IN && head.method == Method::POST {
             peer.count_sign_in(&head.headers)?;

@@ -17,6 +17,8 @@ pub(crate) struct Turn(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     stage: Stage,
+    /// The request asks for a WebSocket and gets it: the answer 101 ends HTTP.
+    is_granted: bool,
     /// Waits until the connection may be read.
     reader: Option<Waker>,
     /// Waits until the answer before is taken.
@@ -93,6 +95,15 @@ impl Turn {
                 Poll::Pending
             }
         }
+    }
+
+    /// Notes that the request gets a WebSocket.
+    pub(crate) fn grant(&self) {
+        self.state().is_granted = true;
+    }
+
+    pub(crate) fn is_granted(&self) -> bool {
+        self.state().is_granted
     }
 
     /// Whether the bytes that are sent now are an answer that no handler has made.

@@ -12,10 +12,10 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// The answer to send instead of 101. The token is checked first: a client without a valid one
-    /// gets 401, whatever else is wrong with its request. A good request gets 503 if the process has
-    /// too few descriptors left. A client that sends too many requests, or has too many WebSockets,
-    /// gets 429.
+    /// The answer to send instead of 101: 400 if the request could be read in different ways, and
+    /// 429 if the client sends too many requests. Then the token is checked: a client without a
+    /// valid one gets 401, whatever is wrong with its handshake. A good request gets 503 if the
+    /// process has too few descriptors left, and 429 if the client has too many WebSockets.
     ///
     /// # Cancel safety
     ///
@@ -27,10 +27,12 @@ impl Host {
         uri: &Uri,
         request: Result<T, HandshakeError>,
     ) -> Result<(UserId, T), Response> {
+        peer.taken().await;
         let _answering = peer.answer();
         let admitted = async {
             // The handshake has checked the version.
-            rest::check(Version::HTTP_11, headers)?;
+            rest::check(Version::HTTP_11, headers)
+                .inspect_err(|_| peer.count_refused(Refusal::BadRequest))?;
             peer.count_request(headers)?;
             let user = self.user(headers, uri).await?;
             let request = request.map_err(|error| {
@@ -42,6 +44,7 @@ impl Host {
                 return Err(ApiError::Crowded);
             }
             peer.count_websocket(headers)?;
+            peer.turn().grant();
             Ok((user, request))
         };
         admitted.await.map_err(ApiError::into_response)

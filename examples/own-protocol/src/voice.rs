@@ -158,8 +158,8 @@ macro_rules! payloads_with_one_name {
             }
         }
 
-        /// Takes a client's message of `bytes` bytes. If it is not voice, it is handed back, unless the client sends
-        /// too fast.
+        /// Takes a client's message of `bytes` bytes. If it is not voice, it is handed back, unless
+        /// the client sends too fast.
         pub(crate) fn receive(
             voice: &mut Connection,
             request: u32,

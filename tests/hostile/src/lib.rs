@@ -1,7 +1,7 @@
 //! What hostile clients do to the example servers, and what a long life does.
 //!
-//! Each [`attack`] runs against a server on which [`innocents`] talk. A [`trial`] says what became of
-//! the innocents, of the attackers and of the server's memory.
+//! Each [`attack`] runs against a server on which [`innocents`] talk. A [`trial`] says what became
+//! of the innocents, of the attackers and of the server's memory.
 //!
 //! [`soak`] plays a long life with chance: clients come, talk, move, crash and come back, and some
 //! of them break the rules.

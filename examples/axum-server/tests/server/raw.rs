@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
 
 use crate::process::{PATIENCE, Server};
@@ -61,8 +61,9 @@ pub(crate) async fn is_served(stream: &mut TcpStream) -> bool {
 /// Sends bytes and no more, and reads everything until the server closes the connection.
 pub(crate) async fn exchange(server: &Server, request: &str) -> String {
     let mut stream = connect(server).await;
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream.shutdown().await.unwrap();
+    // Both fail if the server has closed already. What it sent before counts.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let _ = stream.shutdown().await;
     let mut answer = Vec::new();
     let read = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
     // A reset after the answer is an end too.
@@ -80,12 +81,17 @@ pub(crate) async fn end(stream: &mut TcpStream, patience: Duration) -> String {
 
 /// The counter of refusals for this reason.
 pub(crate) async fn refused(server: &Server, reason: &str) -> u64 {
-    let metrics = exchange(
-        server,
-        "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    )
-    .await;
     let name = format!("united_voice_http_refused_total{{reason=\"{reason}\"}} ");
-    let value = metrics.lines().find_map(|line| line.strip_prefix(&name));
-    value.expect(&metrics).parse().unwrap()
+    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let begun = Instant::now();
+    loop {
+        // The server may not have seen the ends of earlier connections, and refuse this one.
+        let metrics = exchange(server, request).await;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        if let Some(value) = value {
+            return value.parse().unwrap();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{metrics}");
+        sleep(Duration::from_millis(20)).await;
+    }
 }

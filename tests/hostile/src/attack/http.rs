@@ -24,8 +24,8 @@ async fn exchange(scene: &Scene, request: &[u8]) -> anyhow::Result<String> {
     let _ = stream.write_all(request).await;
     let mut answer = Vec::new();
     let mut patience = PATIENCE;
-    while let Ok(Ok(read @ 1..)) = timeout(patience, stream.read_buf(&mut answer)).await {
-        ensure!(read < 10_000_000, "the answer does not end");
+    while let Ok(Ok(1..)) = timeout(patience, stream.read_buf(&mut answer)).await {
+        ensure!(answer.len() < 10_000_000, "the answer does not end");
         patience = QUIET;
     }
     Ok(String::from_utf8_lossy(&answer).into_owned())
