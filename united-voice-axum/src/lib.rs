@@ -20,8 +20,9 @@
 //!   a client sends a message that is too large, its rest is not read. So the close code may not
 //!   reach a client that is still sending. It hides the frames of a message in fragments, so they
 //!   do not count in the client's rate, and a flood of empty ones closes no connection. It does not
-//!   tell how much of a message is sent: a client that takes more than a second for one message
-//!   counts as stalled until it has taken it, and is evicted if its queue is full.
+//!   tell how much is sent: a client that takes more than a second for what is buffered (8 KiB and
+//!   one message) counts as stalled until it has taken all of it, and is evicted if its queue is
+//!   full.
 //!
 //! If you want the socket itself, [`transport`] makes axum's
 //! [`WebSocket`](axum::extract::ws::WebSocket) the `Stream` and `Sink` of frames that [`drive`] and

@@ -19,6 +19,9 @@ use united_voice_core::{CloseFrame, Frame, TransportError};
 /// [`max_message_size`](axum::extract::ws::WebSocketUpgrade::max_message_size) and
 /// [`max_frame_size`](axum::extract::ws::WebSocketUpgrade::max_frame_size) to
 /// [`Limits::max_message_bytes`](united_voice_core::Limits::max_message_bytes).
+/// Set [`write_buffer_size`](axum::extract::ws::WebSocketUpgrade::write_buffer_size) to 8 KiB too.
+/// axum's WebSocket takes nothing more until all that it has buffered is sent. With its default of
+/// 128 KiB a client that takes longer than a second for that counts as stalled.
 ///
 /// axum's WebSocket hides the frames of a message in fragments, so they do not count in the client's
 /// rate. With [`VoiceUpgrade`](crate::VoiceUpgrade) they count.

@@ -90,7 +90,7 @@ pub(crate) enum RelayFailure {
     #[error("the target's session is no longer the one addressed")]
     StaleSession,
     /// The target reads, but more waits for it than its queue may hold. The next message may pass.
-    #[error("more waits for the target than it has read")]
+    #[error("the target's queue is full")]
     TargetBusy,
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 ///
 /// - 128 KiB for the message that is being read;
 /// - 12 MiB of queued messages, if the client reads too slowly: twice
-///   [`outbound_queue_bytes`](Self::outbound_queue_bytes) of events, and as much again of answers
+///   [`outbound_queue_bytes`](Self::outbound_queue_bytes) of events, and once of answers
 ///   that it asked for and does not read ([`outbound_queue`](crate::outbound_queue) says what is
 ///   counted);
 /// - one answer more, which is large if it is the snapshot of a large channel;
@@ -48,12 +48,11 @@ pub struct Limits {
     /// time starts anew after a second without excess: without a dropped message, and without a
     /// ping, a fragment or a leave over the rate. Default 10 s.
     pub max_excess: Duration,
-    /// Messages that may wait for a client that reads slowly, and twice as many if they are events.
-    /// If more come for a client that reads, the senders of relays are told to wait. A client that
-    /// reads nothing is evicted. Default 256, at least 1.
+    /// Messages that may wait for a client. If the client reads, twice as many events may wait, and
+    /// the senders of further relays are told to wait. If it has stalled, the next message that
+    /// does not fit evicts it. Default 256, at least 1.
     pub outbound_queue: usize,
-    /// Bytes that may wait for a client that reads slowly, and twice as many of events. Default
-    /// 4 MiB, at least 1.
+    /// Bytes that may wait for a client, in the same way. Default 4 MiB, at least 1.
     pub outbound_queue_bytes: usize,
     /// The largest message from a client, in bytes. A larger one closes the connection with 1009.
     /// Default 128 KiB.

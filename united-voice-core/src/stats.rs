@@ -70,6 +70,7 @@ pub struct Stats {
     pub errors_by_code: Counts,
     /// How often a transport of `drive` could take no more, after it had taken something. A client
     /// that reads more slowly than it is sent to causes this, and so does a network that is slower.
+    /// The client need not have stalled, since that takes a second.
     pub write_stalls: u64,
     /// How many signals waited for a client when `drive` began to write to it. A sample: one in 61
     /// of the wake-ups of a connection, if anything waited.

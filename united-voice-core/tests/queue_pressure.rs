@@ -18,6 +18,10 @@ fn numbers(stream: &mut QueueStream) -> Vec<usize> {
     signals.map(|signal| number_of(signal.envelope())).collect()
 }
 
+fn reply(number: usize) -> Signal {
+    numbered_signal(number, Urgency::Reply)
+}
+
 /// The queue of a client that does not read.
 fn stalled_queue(messages: usize, bytes: usize) -> (QueueSink, QueueStream) {
     let (sink, mut stream) = outbound_queue(messages, bytes);
@@ -29,7 +33,7 @@ fn stalled_queue(messages: usize, bytes: usize) -> (QueueSink, QueueStream) {
 fn messages_are_limited() {
     let (sink, mut stream) = stalled_queue(2, usize::MAX);
     assert!(!stream.is_over_limit());
-    assert_eq!(sink.deliver(&event(0)), Ok(()));
+    assert_eq!(sink.deliver(&reply(0)), Ok(()));
     assert!(!stream.is_over_limit());
     assert_eq!(sink.deliver(&event(1)), Ok(()));
     assert!(stream.is_over_limit());
@@ -42,9 +46,9 @@ fn messages_are_limited() {
 fn bytes_are_limited() {
     let size = event(0).size();
     let (sink, mut stream) = stalled_queue(1000, 3 * size);
-    for number in 0..3 {
-        assert_eq!(sink.deliver(&event(number)), Ok(()));
-    }
+    assert_eq!(sink.deliver(&event(0)), Ok(()));
+    assert_eq!(sink.deliver(&event(1)), Ok(()));
+    assert_eq!(sink.deliver(&reply(2)), Ok(()));
     assert!(stream.is_over_limit());
     let droppable = numbered_signal(3, Urgency::Droppable);
     assert_eq!(sink.deliver(&droppable), Err(SinkError::Full));
@@ -62,9 +66,22 @@ fn bytes_are_limited() {
 fn one_signal_larger_than_the_limit_fits_into_an_empty_queue() {
     let (sink, mut stream) = stalled_queue(10, 1);
     assert_eq!(sink.deliver(&event(0)), Ok(()));
-    assert!(stream.is_over_limit());
     assert_eq!(sink.deliver(&event(1)), Err(SinkError::Full));
     assert_eq!(numbers(&mut stream), [0]);
+}
+
+/// Otherwise others could keep a client from leaving.
+#[test]
+fn what_others_cause_does_not_stop_the_requests_of_a_client() {
+    let (sink, mut stream) = outbound_queue(2, usize::MAX);
+    for number in 0..4 {
+        assert_eq!(sink.deliver(&event(number)), Ok(()));
+    }
+    assert!(!stream.is_over_limit());
+    assert_eq!(sink.deliver(&reply(4)), Ok(()));
+    assert!(stream.is_over_limit());
+    assert_eq!(numbers(&mut stream), [0, 1, 2, 3, 4]);
+    assert!(!stream.is_over_limit());
 }
 
 #[test]
@@ -76,8 +93,7 @@ fn no_event_follows_a_refused_one_even_if_there_is_room_again() {
     assert_eq!(sink.deliver(&event(2)), Err(SinkError::Full));
     let droppable = numbered_signal(3, Urgency::Droppable);
     assert_eq!(sink.deliver(&droppable), Err(SinkError::Full));
-    let reply = numbered_signal(4, Urgency::Reply);
-    assert_eq!(sink.deliver(&reply), Ok(()), "a reply is still accepted");
+    assert_eq!(sink.deliver(&reply(4)), Ok(()), "still accepted");
 }
 
 #[test]
@@ -132,8 +148,7 @@ fn events_for_a_busy_client_may_fill_twice_the_limits() {
 fn replies_take_no_room_from_the_events_of_a_busy_client() {
     let (sink, mut stream) = outbound_queue(2, 100);
     for number in 0..20 {
-        let reply = numbered_signal(number, Urgency::Reply);
-        assert_eq!(sink.deliver_owned(reply), Ok(()));
+        assert_eq!(sink.deliver_owned(reply(number)), Ok(()));
     }
     assert_eq!(sink.deliver_owned(relay(0)), Err(SinkError::Busy));
     for number in 20..24 {

@@ -44,8 +44,8 @@ pub(crate) fn after(now: Instant, time: Duration) -> Instant {
 /// How often the clocks are compared while the client has TURN credentials.
 const COMPARE_CLOCKS: Duration = Duration::from_secs(30);
 
-/// What the clocks may differ by: more than `drive` keeps a reading of the wall clock, and little
-/// of the life of any credentials.
+/// How far the clocks may drift apart. `drive` reads the wall clock only once a second, so this is
+/// longer. Against the life of credentials it is short.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// Decides when to ping, when to count the client as dead, and when to renew its TURN credentials.

@@ -168,9 +168,9 @@ impl<D: VoiceDirectory> ConnectionMachine<D> {
     }
 
     /// Takes a frame of the client. Call it only if [`wants_input`](Self::wants_input) is true: a
-    /// message that comes all the same ends the connection with 1008. Pings and pongs may come at
-    /// any time; they count in the rate, except for a pong that answers a [`Step::Ping`]. After the
-    /// connection has ended, frames are dropped.
+    /// message that comes all the same ends the connection with 1008. Pings, pongs and fragments
+    /// may come at any time; they count in the rate, except for a pong that answers a
+    /// [`Step::Ping`]. After the connection has ended, frames are dropped.
     #[inline]
     pub fn receive(&mut self, frame: Frame, now: Now) {
         let Phase::Open(open) = &mut self.phase else {

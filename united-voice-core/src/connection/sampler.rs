@@ -20,7 +20,8 @@ impl Sampler {
     #[inline]
     pub(super) fn chooses(&mut self) -> bool {
         let chosen = self.until_next == 0;
-        self.until_next = if chosen { OF } else { self.until_next } - 1;
+        let left = if chosen { OF } else { self.until_next };
+        self.until_next = left - 1;
         chosen
     }
 }

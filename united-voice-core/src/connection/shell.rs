@@ -186,7 +186,7 @@ where
             }
             // The transport took no more before, and now it does. So the client has read something.
             if self.blocked_at.take().is_some() {
-                self.machine.wrote(now);
+                self.machine.heard(now);
                 self.machine.unblocked();
             }
         }

@@ -1,5 +1,5 @@
-//! Whether a client reads what waits for it. It is busy while its socket takes something at least
-//! once a second, and stalled if not.
+//! Whether a client reads what waits for it. It has stalled if its socket has taken nothing for a
+//! second.
 
 use std::time::{Duration, Instant};
 

@@ -76,6 +76,9 @@ struct State {
     waiting: VecDeque<(Form, Urgency)>,
     /// The bytes of all that waits.
     size: usize,
+    /// The replies among what waits, and their bytes.
+    replies: usize,
+    reply_bytes: usize,
     waker: Option<Waker>,
     /// The client does not read: what does not fit ends the connection.
     stalled: bool,
@@ -139,13 +142,8 @@ impl Queue {
     /// Counts what others caused. The client asked for the replies itself, and they may be large:
     /// a snapshot of a large channel must not use up the room for the events that follow it.
     fn has_room_for_event(&self, state: &State, size: usize) -> bool {
-        let (mut messages, mut bytes) = (1, size);
-        for (form, urgency) in &state.waiting {
-            if *urgency != Urgency::Reply {
-                messages += 1;
-                bytes += form.size();
-            }
-        }
+        let messages = state.waiting.len() - state.replies + 1;
+        let bytes = state.size - state.reply_bytes + size;
         messages <= self.messages.saturating_mul(2) && bytes <= self.bytes.saturating_mul(2)
     }
 
@@ -157,6 +155,10 @@ impl Queue {
         let mut state = self.state.lock();
         self.admit(&mut state, size, urgency)?;
         state.size += size;
+        if urgency == Urgency::Reply {
+            state.replies += 1;
+            state.reply_bytes += size;
+        }
         state.waiting.push_back((form, urgency));
         // The reader of a queue that was not empty is awake already.
         let waker = (state.waiting.len() == 1).then(|| state.waker.clone());
@@ -245,10 +247,14 @@ impl QueueStream {
         self.0.speaks_json.store(speaks_json, Ordering::Relaxed);
     }
 
-    /// Whether the queue is at its limit: read no further request of this client until it isn't.
+    /// Whether the client has answers to read before it may ask more: a reply waits, and the queue
+    /// is at its limit. Read no further request of this client until that has changed.
+    ///
+    /// What others cause does not stop its requests. Otherwise they could keep it from leaving.
     pub fn is_over_limit(&self) -> bool {
         let state = self.0.state.lock();
-        state.waiting.len() >= self.0.messages || state.size >= self.0.bytes
+        let is_at_limit = state.waiting.len() >= self.0.messages || state.size >= self.0.bytes;
+        is_at_limit && state.replies > 0
     }
 
     /// Says whether the client has stalled: it has read nothing for about a second, although
@@ -309,7 +315,12 @@ impl State {
             1 => self.waiting.pop_back()?,
             _ => self.waiting.pop_front()?,
         };
-        self.size -= form.size();
+        let size = form.size();
+        self.size -= size;
+        if urgency == Urgency::Reply {
+            self.replies -= 1;
+            self.reply_bytes -= size;
+        }
         if self.waiting.is_empty() && self.waiting.capacity() > KEPT_CAPACITY {
             self.waiting.shrink_to(KEPT_CAPACITY);
         }
@@ -319,7 +330,7 @@ impl State {
     /// Takes out all that waits, for the caller to drop after it has released the lock.
     #[must_use]
     fn discard(&mut self) -> VecDeque<(Form, Urgency)> {
-        self.size = 0;
+        (self.size, self.replies, self.reply_bytes) = (0, 0, 0);
         std::mem::take(&mut self.waiting)
     }
 

@@ -18,8 +18,8 @@ use crate::Signal;
 ///
 /// `deliver` never waits. A sink has a limit, in messages and in bytes. What becomes of a signal
 /// beyond the limit depends on its [urgency](Signal::urgency), and on whether the client is *busy*
-/// or *stalled*. The socket of a busy client has taken something in the last second, and that of a
-/// stalled client has not.
+/// or *stalled*. A client has stalled if something waits for its socket and the socket has taken
+/// nothing for a second. A client with a full sink that has not stalled is busy.
 ///
 /// | | busy client | stalled client |
 /// | --- | --- | --- |
@@ -84,21 +84,36 @@ use crate::Signal;
 ///
 /// struct HostSink {
 ///     /// One lock for the check and the push: two signals can't both take the last place.
-///     outbox: Arc<Mutex<VecDeque<HostMessage>>>,
+///     outbox: Arc<Mutex<Outbox>>,
 ///     writer: Arc<tokio::sync::Notify>,
+/// }
+///
+/// struct Outbox {
+///     waiting: VecDeque<HostMessage>,
+///     /// How many of them are replies. The writer subtracts those that it has sent.
+///     replies: usize,
+///     /// An event was refused: only replies may follow.
+///     overflowed: bool,
 /// }
 ///
 /// impl SignalSink for HostSink {
 ///     fn deliver(&self, signal: &Signal) -> Result<(), SinkError> {
 ///         let message = HostMessage::Voice(signal.request_id().into(), signal.payload().clone());
 ///         let mut outbox = self.outbox.lock().map_err(|_| SinkError::Closed)?;
-///         match (outbox.len(), signal.urgency()) {
+///         let (waiting, overflowed) = (outbox.waiting.len(), outbox.overflowed);
+///         match signal.urgency() {
 ///             // Replies may exceed the limit; this client's requests are not read until they fit.
-///             (..256, _) | (_, Urgency::Reply) | (..512, Urgency::Event) => {}
-///             (_, Urgency::Relay) => return Err(SinkError::Busy),
-///             _ => return Err(SinkError::Full),
+///             Urgency::Reply => outbox.replies += 1,
+///             _ if !overflowed && waiting < 256 => {}
+///             Urgency::Event if !overflowed && waiting - outbox.replies < 512 => {}
+///             Urgency::Relay if !overflowed => return Err(SinkError::Busy),
+///             Urgency::Droppable => return Err(SinkError::Full),
+///             _ => {
+///                 outbox.overflowed = true;
+///                 return Err(SinkError::Full);
+///             }
 ///         }
-///         outbox.push_back(message);
+///         outbox.waiting.push_back(message);
 ///         self.writer.notify_one();
 ///         Ok(())
 ///     }

@@ -39,7 +39,7 @@ const CODES: &[&str] = &[
     "stale_session",
 ];
 
-/// The codes of errors, by their numbers, with the success in the place that is no error.
+/// The same as [`CODES`], with `joined` in place of number 0, which no error has.
 const JOIN_OUTCOMES: &[&str] = &[
     "joined",
     "malformed",
