@@ -255,6 +255,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Frame> for WebSocket<S> {
         self.outgoing.push(&frame);
         if matches!(frame, Frame::Close(_)) {
             self.close = Close::Ours;
+            // Nothing may follow a close frame, so an earlier ping stays without an answer.
+            self.unanswered = None;
         }
         Ok(())
     }

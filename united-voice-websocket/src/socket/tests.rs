@@ -292,6 +292,29 @@ async fn of_pings_that_cannot_be_answered_the_last_is() {
     assert_eq!(taken[10_004..], [0x8a, 1, 99]);
 }
 
+#[tokio::test]
+async fn no_pong_follows_the_close_frame() {
+    let (mut client, mut socket) = pair([]);
+    let large = Frame::Binary(vec![0; 10_000].into());
+    socket.feed(large).await.unwrap();
+    assert!(socket.flush().now_or_never().is_none());
+    client.write_all(&masked(9, b"ping")).await.unwrap();
+    let ping = socket.next().await.unwrap().unwrap();
+    assert_eq!(ping, Frame::Ping("ping".into()));
+    let mut taken = vec![0; 4 + 10_000 + 2];
+    let (read, sent) = tokio::join!(
+        client.read_exact(&mut taken),
+        socket.send(Frame::Close(None))
+    );
+    read.unwrap();
+    sent.unwrap();
+    assert_eq!(taken[10_004..], [0x88, 0]);
+    drop(socket);
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(rest, Vec::<u8>::new());
+}
+
 /// The bytes that a WebSocket has on the heap.
 fn memory<S>(socket: &WebSocket<S>) -> usize {
     socket.unread.capacity() + socket.incoming.memory() + socket.outgoing.memory()
