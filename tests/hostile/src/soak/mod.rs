@@ -1,6 +1,6 @@
 //! A long life of many clients, played with chance from a seed.
 //!
-//! All clients run on one thread, and all that they know lies in one place, the [`world`]. So the
+//! All clients run on one thread, and all that they know lies in one place, the `world`. So the
 //! soak can compare at any time what each client was told with what the server says by REST.
 //!
 //! ```text
