@@ -167,7 +167,8 @@ async fn a_page_joins_and_shows_the_participants() {
         call.bea.shows(&["Ada", "Bea"]).await;
         call.bea.click("leave").await;
         call.ada.shows(&["Ada"]).await;
-        assert_was_bad(&impairment);
+        // So little need not wait at the bottleneck.
+        assert!(impairment.lost().iter().sum::<u64>() > 0);
     })
     .await;
 }

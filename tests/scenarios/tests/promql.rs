@@ -3,7 +3,15 @@
 use std::collections::BTreeSet;
 
 /// Words that are no metric.
-const WORDS: [&str; 6] = ["sum", "by", "rate", "increase", "histogram_quantile", "up"];
+const WORDS: [&str; 7] = [
+    "sum",
+    "by",
+    "rate",
+    "increase",
+    "histogram_quantile",
+    "clamp_min",
+    "up",
+];
 
 /// A metric and what its labels must be.
 #[derive(Debug, PartialEq, Eq)]
