@@ -151,38 +151,8 @@ impl<'a> Input<'a> {
     /// An offer, an answer or a candidate.
     pub(crate) fn relayed(&mut self) -> Payload {
         let kind = self.below(3);
-        let target_user_id = self.text();
-        let content = self.text();
-        let channel_id = self.text();
-        let sender_user_id = self.text();
-        let sender_session_id = self.text();
-        let target_session_id = self.text();
-        match kind {
-            0 => Payload::VoiceSdpOffer(VoiceSdpOffer {
-                target_user_id,
-                sdp: content,
-                channel_id,
-                sender_user_id,
-                sender_session_id,
-                target_session_id,
-            }),
-            1 => Payload::VoiceSdpAnswer(VoiceSdpAnswer {
-                target_user_id,
-                sdp: content,
-                channel_id,
-                sender_user_id,
-                sender_session_id,
-                target_session_id,
-            }),
-            _ => Payload::VoiceIceCandidate(VoiceIceCandidate {
-                target_user_id,
-                candidate_json: content,
-                channel_id,
-                sender_user_id,
-                sender_session_id,
-                target_session_id,
-            }),
-        }
+        let texts = [(); 6].map(|()| self.text());
+        relayed(kind, texts)
     }
 
     /// The number of an enum value. Mostly it has a name.
@@ -214,5 +184,44 @@ impl<'a> Input<'a> {
             username: self.text(),
             credential: self.text(),
         }
+    }
+}
+
+/// An offer, an answer or a candidate with these texts: target, content, channel, sender, the
+/// sender's session and the target's.
+pub(crate) fn relayed(kind: usize, texts: [String; 6]) -> Payload {
+    let [
+        target_user_id,
+        content,
+        channel_id,
+        sender_user_id,
+        sender_session_id,
+        target_session_id,
+    ] = texts;
+    match kind {
+        0 => Payload::VoiceSdpOffer(VoiceSdpOffer {
+            target_user_id,
+            sdp: content,
+            channel_id,
+            sender_user_id,
+            sender_session_id,
+            target_session_id,
+        }),
+        1 => Payload::VoiceSdpAnswer(VoiceSdpAnswer {
+            target_user_id,
+            sdp: content,
+            channel_id,
+            sender_user_id,
+            sender_session_id,
+            target_session_id,
+        }),
+        _ => Payload::VoiceIceCandidate(VoiceIceCandidate {
+            target_user_id,
+            candidate_json: content,
+            channel_id,
+            sender_user_id,
+            sender_session_id,
+            target_session_id,
+        }),
     }
 }

@@ -2,7 +2,6 @@
 //! while a join waits.
 
 use std::{
-    mem,
     task::{Context, Poll},
     time::Instant,
 };
@@ -310,10 +309,11 @@ impl OpenConnection {
         now: Now,
     ) {
         self.tally.request = Some(Request::of(&message));
-        let Some(request) = dispatch_now(server, &self.connection, message, now.wall) else {
+        let Some(mut request) = dispatch_now(server, &self.connection, message, now.wall) else {
             self.watch_credentials(server, now);
             return;
         };
+        request.is_charged = self.has_joined;
         let deadline = after(now.monotonic, server.limits().directory_timeout);
         self.look_at = self.look_at.min(deadline);
         let join = JoinUnderWay::new(server, &self.connection, request, now.monotonic, deadline);
@@ -343,10 +343,11 @@ impl OpenConnection {
     /// Counts the snapshot that a join brought. Few bytes may ask for a large one, so a client must
     /// not get it again and again for the price of a request. The first one is free.
     fn charge_join(&mut self, joined: Joined, now: Now) {
-        if mem::replace(&mut self.has_joined, true) {
+        self.has_joined = true;
+        if let Some(bytes) = joined.response_bytes {
             // The request has counted once. A rejoin counts on top of that, as the protocol says.
             let counted = u32::from(!joined.is_rejoin);
-            let weight = weight(joined.response_bytes) - counted;
+            let weight = weight(bytes) - counted;
             self.rate.charge(now.monotonic, weight);
         }
     }

@@ -25,8 +25,8 @@ pub(crate) struct Joined {
     session: SessionId,
     /// The connection sat in the channel already.
     pub(crate) is_rejoin: bool,
-    /// The size of the response in protobuf.
-    pub(crate) response_bytes: usize,
+    /// The size of the response in protobuf, if the join is charged.
+    pub(crate) response_bytes: Option<usize>,
 }
 
 /// A join that waits for the directory's answer. It does not ask by itself: its owner asks, and
@@ -37,6 +37,9 @@ pub(crate) struct PendingJoin {
     /// Taken before the directory is asked.
     ticket: JoinTicket,
     attempts_left: u8,
+    /// The size of the response counts in the client's rate. Otherwise nobody measures it: that
+    /// walks the whole snapshot under the locks.
+    pub(crate) is_charged: bool,
 }
 
 impl PendingJoin {
@@ -68,6 +71,7 @@ impl PendingJoin {
             channel,
             ticket: server.registry().begin_join(),
             attempts_left: JOIN_ATTEMPTS,
+            is_charged: false,
         }
     }
 
@@ -198,7 +202,7 @@ fn join<D: VoiceDirectory>(
     wall: SystemTime,
 ) -> Result<Joined, JoinError> {
     let ice_servers = server.ice_servers(connection.user(), wall);
-    let (mut is_rejoin, mut response_bytes) = (false, 0);
+    let (mut is_rejoin, mut response_bytes) = (false, None);
     let session = connection.join(&join.channel, join.ticket, admission, |snapshot| {
         let response = VoiceJoinResponse {
             participants: snapshot.participants,
@@ -207,7 +211,10 @@ fn join<D: VoiceDirectory>(
             channel_id: join.channel.as_str().into(),
             session_id: snapshot.session.to_text(),
         };
-        (is_rejoin, response_bytes) = (snapshot.is_rejoin, response.encoded_len());
+        is_rejoin = snapshot.is_rejoin;
+        if join.is_charged {
+            response_bytes = Some(response.encoded_len());
+        }
         let payload = Payload::VoiceJoinResponse(response);
         Signal::new(&*join.request_id, payload, Urgency::Reply)
     })?;

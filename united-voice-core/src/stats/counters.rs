@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The codes of errors, by their numbers.
-const CODES: &[&str] = &[
+const CODES: [&str; 15] = [
     "unspecified",
     "malformed",
     "unsupported",
@@ -39,24 +39,12 @@ const CODES: &[&str] = &[
     "stale_session",
 ];
 
-/// The same as [`CODES`], with `joined` in place of number 0, which no error has.
-const JOIN_OUTCOMES: &[&str] = &[
-    "joined",
-    "malformed",
-    "unsupported",
-    "channel_not_found",
-    "not_a_voice_channel",
-    "forbidden",
-    "channel_full",
-    "not_in_channel",
-    "target_not_in_channel",
-    "too_large",
-    "rate_limited",
-    "session_replaced",
-    "unavailable",
-    "internal",
-    "stale_session",
-];
+/// The same, with `joined` in place of number 0, which no error has.
+const JOIN_OUTCOMES: &[&str] = &{
+    let mut outcomes = CODES;
+    outcomes[0] = "joined";
+    outcomes
+};
 
 /// The labels of `ConnectError`.
 const CONNECT_ERRORS: &[&str] = &["shutting_down", "too_many_connections"];
@@ -164,7 +152,7 @@ impl Default for Counters {
             evictions: AtomicU64::default(),
             speaking_dropped: AtomicU64::default(),
             traffic: Traffic::default(),
-            errors: CountersByLabel::new(CODES),
+            errors: CountersByLabel::new(&CODES),
             write_stalls: AtomicU64::default(),
             queued: Buckets::new(QUEUED),
             handling: std::array::from_fn(|_| Buckets::new(HANDLING)),

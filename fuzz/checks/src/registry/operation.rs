@@ -2,14 +2,14 @@
 
 use united_voice_proto::{
     voice::{
-        VoiceIceCandidate, VoiceIceServersRequest, VoiceJoinRequest, VoiceLeaveRequest,
-        VoiceSdpAnswer, VoiceSdpOffer, VoiceSpeakingEvent, VoiceStateUpdate,
+        VoiceIceServersRequest, VoiceJoinRequest, VoiceLeaveRequest, VoiceSpeakingEvent,
+        VoiceStateUpdate,
     },
     ws::envelope::Payload,
 };
 
 use super::host::CHANNELS;
-use crate::input::Input;
+use crate::input::{Input, relayed};
 
 /// The connections that there may be at the same time.
 pub(super) const SLOTS: usize = 12;
@@ -152,38 +152,12 @@ fn channel(input: &mut Input<'_>) -> String {
 impl Relayed {
     /// The message as a client sends it. What it says about its sender is not true.
     pub(super) fn payload(&self, target: &str, session: &str) -> Payload {
-        let target_user_id = target.to_owned();
-        let target_session_id = session.to_owned();
-        let channel_id = self.channel.clone();
-        let sender_user_id = "mallory".to_owned();
-        let sender_session_id = "0000000000000000".to_owned();
-        let content = self.content.clone();
-        match self.kind {
-            0 => Payload::VoiceSdpOffer(VoiceSdpOffer {
-                target_user_id,
-                sdp: content,
-                channel_id,
-                sender_user_id,
-                sender_session_id,
-                target_session_id,
-            }),
-            1 => Payload::VoiceSdpAnswer(VoiceSdpAnswer {
-                target_user_id,
-                sdp: content,
-                channel_id,
-                sender_user_id,
-                sender_session_id,
-                target_session_id,
-            }),
-            _ => Payload::VoiceIceCandidate(VoiceIceCandidate {
-                target_user_id,
-                candidate_json: content,
-                channel_id,
-                sender_user_id,
-                sender_session_id,
-                target_session_id,
-            }),
-        }
+        let sender_session = "0000000000000000";
+        let [target, session, sender, sender_session] =
+            [target, session, "mallory", sender_session].map(ToOwned::to_owned);
+        let (content, channel) = (self.content.clone(), self.channel.clone());
+        let texts = [target, content, channel, sender, sender_session, session];
+        relayed(self.kind, texts)
     }
 }
 

@@ -29,7 +29,7 @@ impl Life {
         }
     }
 
-    /// Only who breaks the rules is closed, and with the code for what it did.
+    /// The server closes only clients that break the rules, each with the code for what it did.
     fn expects(&self, end: &Incoming) -> anyhow::Result<()> {
         match (self.doom, end) {
             (Some(doom), Incoming::Closed(code)) => ensure!(
