@@ -52,6 +52,10 @@ pub(crate) enum JoinError {
     /// The joiner's own sink did not take the response.
     #[error("the response could not be delivered")]
     Undeliverable(#[source] SinkError),
+    /// The engine does not answer, or too much waits for it.
+    #[cfg(feature = "cluster")]
+    #[error("the cluster cannot decide now")]
+    Undecided,
 }
 
 /// The connection is not in the channel that the request named, or there is no such channel.
@@ -79,7 +83,11 @@ impl RelayError {
 /// Why a message could not be relayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum RelayFailure {
+#[cfg_attr(
+    not(feature = "cluster"),
+    expect(unreachable_pub, reason = "only the backend of a cluster sees it")
+)]
+pub enum RelayFailure {
     /// The sender is not in the channel.
     #[error("not in this channel")]
     NotInChannel,
@@ -92,6 +100,10 @@ pub(crate) enum RelayFailure {
     /// The target reads, but more waits for it than its queue may hold. The next message may pass.
     #[error("the target's queue is full")]
     TargetBusy,
+    /// The target's node cannot be reached, or too much waits on the way to it.
+    #[cfg(feature = "cluster")]
+    #[error("the target's node cannot be reached")]
+    Unreachable,
 }
 
 /// Why a client's request failed. Code, channel and message are sent to the client, and the
@@ -202,6 +214,11 @@ impl From<RelayError> for RequestError {
                 Code::RateLimited,
                 "too much waits for the target, send it again later",
             ),
+            #[cfg(feature = "cluster")]
+            RelayFailure::Unreachable => Self::new(
+                Code::Unavailable,
+                "the target's server cannot be reached, send it again later",
+            ),
         };
         request.in_channel(&error.channel)
     }
@@ -216,6 +233,8 @@ impl From<JoinError> for RequestError {
             JoinError::ConnectionClosed | JoinError::Undeliverable(_) => {
                 Self::new(Code::Unavailable, "the connection is closing").because(Box::new(error))
             }
+            #[cfg(feature = "cluster")]
+            JoinError::Undecided => Self::new(Code::Unavailable, "temporarily unavailable"),
         }
     }
 }

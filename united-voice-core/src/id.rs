@@ -125,6 +125,18 @@ impl SessionId {
         Self(number)
     }
 
+    /// The session with this number, as a backend has kept it.
+    #[cfg(feature = "cluster")]
+    pub const fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number of the session, for a backend to keep.
+    #[cfg(feature = "cluster")]
+    pub const fn to_u64(self) -> u64 {
+        self.0
+    }
+
     /// The wire form.
     pub(crate) fn to_text(self) -> String {
         self.to_bytes().as_str().into()

@@ -161,7 +161,8 @@
 //!   [`VoiceRoomRegistry::kick`] out of all, and [`VoiceRoomRegistry::close_channel`] empties a
 //!   channel.
 //! - **More than one process**: a registry lives in one process. Send all users of a channel to the
-//!   same process.
+//!   same process. Feature `cluster` has the seam for a backend that lets processes share channels;
+//!   there is no such backend for production yet.
 //! - **A sink that refuses a reply**: it may do so only with [`SinkError::Closed`]. If the sink
 //!   refuses the response to a join, the join changes nothing. Every other request was carried out,
 //!   but its client is gone and gets no answer.
@@ -179,6 +180,8 @@
 //! - `json` (default): the proto3 JSON form beside protobuf. Without it, text messages are refused.
 //! - `connection` (default): [`drive`], which uses Tokio's timer. [`ConnectionMachine`] does not
 //!   need this feature.
+//! - `cluster`: the seam for a backend that decides for several processes. It is young: expect it to
+//!   change.
 //! - `test-util`: a sink that records, and the checks that every sink must pass.
 //!
 //! Minimum Rust version: 1.88.
@@ -189,6 +192,8 @@
 //! (transports), `async-trait` on [`VoiceDirectory`], and the prost messages of [`proto`]. If this
 //! crate takes a new major version of one of these, it has a new major version itself.
 
+#[cfg(feature = "cluster")]
+pub mod cluster;
 mod connection;
 mod directory;
 mod error;
@@ -207,6 +212,9 @@ pub mod test_util;
 mod turn;
 
 pub use united_voice_proto::{self as proto, Codec};
+
+#[cfg(feature = "cluster")]
+pub use crate::{error::RelayFailure, rooms::replica::Replica};
 
 #[cfg(feature = "connection")]
 pub use crate::connection::drive::{drive, drive_counting};
@@ -238,4 +246,6 @@ pub use crate::{
     },
 };
 
-pub(crate) use crate::error::{JoinError, RelayError, RelayFailure};
+#[cfg(not(feature = "cluster"))]
+pub(crate) use crate::error::RelayFailure;
+pub(crate) use crate::error::{JoinError, RelayError};

@@ -1,5 +1,8 @@
 //! [`VoiceServer`]: the registry, together with the host's directory, ICE servers and limits.
 
+#[cfg(feature = "cluster")]
+mod cluster;
+
 use std::{
     fmt,
     sync::Arc,
@@ -15,6 +18,8 @@ use crate::{
     ConnectError, IceConfig, Limits, LimitsError, SignalSink, Stats, UserId, VoiceConnection,
     VoiceDirectory, VoiceRoomRegistry,
 };
+#[cfg(feature = "cluster")]
+use crate::{cluster::Cluster, rooms::link::ClusterLink};
 
 /// The one value of this library that a host keeps. All its connections share it.
 ///
@@ -45,6 +50,8 @@ impl<D: VoiceDirectory> VoiceServer<D> {
             directory,
             ice: IceConfig::default(),
             limits: Limits::default(),
+            #[cfg(feature = "cluster")]
+            cluster: None,
         }
     }
 
@@ -164,6 +171,19 @@ pub struct VoiceServerBuilder<D> {
     directory: D,
     ice: IceConfig,
     limits: Limits,
+    #[cfg(feature = "cluster")]
+    cluster: Option<Backend>,
+}
+
+/// The backend of a cluster.
+#[cfg(feature = "cluster")]
+struct Backend(Arc<dyn Cluster>);
+
+#[cfg(feature = "cluster")]
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Backend")
+    }
 }
 
 impl<D: VoiceDirectory> VoiceServerBuilder<D> {
@@ -182,6 +202,15 @@ impl<D: VoiceDirectory> VoiceServerBuilder<D> {
         self
     }
 
+    /// Makes the server a node of a cluster: `cluster` decides, and gives its decisions to
+    /// [`VoiceServer::replica`].
+    #[cfg(feature = "cluster")]
+    #[must_use]
+    pub fn cluster(mut self, cluster: Arc<dyn Cluster>) -> Self {
+        self.cluster = Some(Backend(cluster));
+        self
+    }
+
     /// Makes the server.
     ///
     /// # Errors
@@ -191,7 +220,12 @@ impl<D: VoiceDirectory> VoiceServerBuilder<D> {
         self.limits.validate()?;
         Ok(VoiceServer {
             inner: Arc::new(ServerInner {
-                registry: VoiceRoomRegistry::new(self.limits.connections_per_user),
+                registry: VoiceRoomRegistry::linked(
+                    self.limits.connections_per_user,
+                    #[cfg(feature = "cluster")]
+                    self.cluster
+                        .map(|Backend(cluster)| ClusterLink::new(cluster)),
+                ),
                 directory: self.directory,
                 ice: self.ice,
                 limits: self.limits,

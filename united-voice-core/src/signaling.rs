@@ -29,7 +29,7 @@ use crate::{
 };
 
 pub use join::handle_voice_join;
-pub(crate) use join::{Joined, PendingJoin};
+pub(crate) use join::{PendingJoin, Progress};
 
 type Handled = Result<(), RequestError>;
 
@@ -83,7 +83,8 @@ fn dispatch_relay<D: VoiceDirectory>(
         let error = request_id_too_long();
         ("", Err(error.about_channel(message.channel_id())))
     } else {
-        (message.request_id(), relay(server, connection, message))
+        let request_id = message.request_id();
+        (request_id, relay(server, connection, request_id, message))
     };
     if let Err(error) = handled {
         reply_error(connection, request_id, &error);
@@ -134,11 +135,9 @@ pub(crate) fn handle_payload<D: VoiceDirectory>(
             return PendingJoin::new(server, request_id, &request).map(Some);
         }
         Payload::VoiceLeaveRequest(request) => handle_voice_leave(connection, request_id, &request),
-        Payload::VoiceSdpOffer(offer) => handle_voice_sdp_offer(server, connection, offer),
-        Payload::VoiceSdpAnswer(answer) => handle_voice_sdp_answer(server, connection, answer),
-        Payload::VoiceIceCandidate(candidate) => {
-            handle_voice_ice_candidate(server, connection, candidate)
-        }
+        Payload::VoiceSdpOffer(offer) => relay(server, connection, request_id, offer),
+        Payload::VoiceSdpAnswer(answer) => relay(server, connection, request_id, answer),
+        Payload::VoiceIceCandidate(candidate) => relay(server, connection, request_id, candidate),
         Payload::VoiceStateUpdate(update) => {
             handle_voice_state_update(connection, request_id, &update)
         }
@@ -173,13 +172,14 @@ pub fn handle_voice_leave(
 fn relay<D: VoiceDirectory>(
     server: &VoiceServer<D>,
     connection: &VoiceConnection,
+    request_id: &str,
     message: impl Relayed,
 ) -> Handled {
     checked(message.channel_id())?;
     check_relayed(server.limits(), &message)
         .map_err(|error| error.in_channel(message.channel_id()))?;
     let kind = message.kind();
-    connection.relay(message)?;
+    connection.relay(request_id, message)?;
     connection.count_relay(kind);
     Ok(())
 }
@@ -208,7 +208,8 @@ macro_rules! relay_handler {
         $(#[$doc])*
         ///
         /// The server writes the sender's fields, no matter what the client put there. It neither
-        /// reads nor changes the content.
+        /// reads nor changes the content. If another node of a cluster refuses the message later,
+        /// the client gets that refusal without a request id.
         ///
         /// # Errors
         ///
@@ -219,7 +220,7 @@ macro_rules! relay_handler {
             connection: &VoiceConnection,
             message: $message,
         ) -> Handled {
-            relay(server, connection, message)
+            relay(server, connection, "", message)
         }
     };
 }

@@ -1,12 +1,17 @@
 //! For the tests of a host (feature `test-util`): a sink that records what it is given, and a suite
 //! of checks for a sink of the host's own.
 
+#[cfg(feature = "cluster")]
+mod engine;
+
 use parking_lot::Mutex;
 use united_voice_proto::{
     voice::VoiceLeaveRequest,
     ws::{Envelope, envelope::Payload},
 };
 
+#[cfg(feature = "cluster")]
+pub use self::engine::{MemoryEngine, MemoryNode};
 use crate::{CloseReason, Signal, SignalSink, SinkError, Urgency};
 
 /// A sink that keeps signals, up to a limit, until a test takes them.

@@ -23,6 +23,9 @@ pub enum Disconnect {
     SlowConsumer,
     /// The server stops: 1001.
     GoingAway,
+    /// The cluster lost the connection's seat: 1013.
+    #[cfg(feature = "cluster")]
+    SeatLost,
     /// The client exceeded its rate for too long, or the user has too many connections: 1008.
     PolicyViolation,
     /// A message was too large: 1009.
@@ -42,6 +45,8 @@ impl Disconnect {
             Self::TimedOut => "timed_out",
             Self::SlowConsumer => "slow_consumer",
             Self::GoingAway => "going_away",
+            #[cfg(feature = "cluster")]
+            Self::SeatLost => "seat_lost",
             Self::PolicyViolation => "policy_violation",
             Self::MessageTooLarge => "message_too_large",
             Self::InvalidUtf8 => "invalid_utf8",
@@ -56,6 +61,8 @@ impl Disconnect {
             Self::Closed | Self::Lost | Self::TimedOut => return None,
             Self::SlowConsumer => return Some(CloseReason::SlowConsumer.into()),
             Self::GoingAway => return Some(CloseReason::GoingAway.into()),
+            #[cfg(feature = "cluster")]
+            Self::SeatLost => return Some(CloseReason::SeatLost.into()),
             Self::PolicyViolation => (1008, "too many messages or connections"),
             Self::MessageTooLarge => (1009, "message too large"),
             Self::InvalidUtf8 => (1007, "text is not UTF-8"),
@@ -82,6 +89,8 @@ impl From<CloseReason> for Disconnect {
         match reason {
             CloseReason::SlowConsumer => Self::SlowConsumer,
             CloseReason::GoingAway => Self::GoingAway,
+            #[cfg(feature = "cluster")]
+            CloseReason::SeatLost => Self::SeatLost,
         }
     }
 }

@@ -18,7 +18,8 @@ use crate::{
     connection::join::JoinUnderWay,
     connection::rate::{RateLimiter, Verdict, weight},
     connection::stall::Blocked,
-    signaling::{Joined, decode_error, dispatch_now, reply_error},
+    rooms::snapshot::Joined,
+    signaling::{decode_error, dispatch_now, reply_error},
     stats::{counters::Tally, request::Request},
 };
 
@@ -389,8 +390,7 @@ impl OpenConnection {
         }
         self.timers.ping_if_silent(server.limits(), now.monotonic);
         if let Some(late) = self.join.take_if(|join| join.deadline <= now.monotonic) {
-            late.count(&self.connection, now);
-            late.request.give_up(&self.connection);
+            late.give_up(&self.connection, now);
         }
         if self.timers.take_renewal(now) {
             server.push_ice_servers(&self.connection, now.wall);

@@ -49,10 +49,10 @@ impl RoomCell {
         }
     }
 
-    /// Marks an empty room dead, and says whether it is dead. The caller then removes it from the
-    /// map, after it has released this lock.
-    pub(crate) fn retire_if_empty(&mut self) -> bool {
-        if self.open().is_some_and(|members| !members.is_empty()) {
+    /// Marks a room dead if no member of it is connected to this process, and says whether it is
+    /// dead. The caller then removes it from the map, after it has released this lock.
+    pub(crate) fn retire_if_unattended(&mut self) -> bool {
+        if self.open().is_some_and(Members::is_attended) {
             return false;
         }
         *self = Self::Dead;

@@ -77,7 +77,7 @@ pub(crate) struct Locked<'a> {
 }
 
 /// A member as the registry seats them.
-type Seated = Member<Arc<dyn SignalSink>>;
+pub(super) type Seated = Member<Arc<dyn SignalSink>>;
 
 impl Locked<'_> {
     /// Applies a change and tells everybody concerned. All members see it at the same place of the
@@ -109,7 +109,7 @@ impl Locked<'_> {
     }
 
     /// Ends the session that the user had before `connection` takes a seat.
-    fn end_earlier(&mut self, session: SessionId, connection: u64, fanout: &mut Fanout) {
+    pub(super) fn end_earlier(&mut self, session: SessionId, connection: u64, fanout: &mut Fanout) {
         let was_mine = self.connections.as_deref_mut().is_some_and(|connections| {
             let mine = connections.connection(connection);
             let was_mine = mine
@@ -122,15 +122,14 @@ impl Locked<'_> {
             Some((room, members)) => (*room, &mut **members, VoiceLeaveReason::Moved),
             None => (&**self.room, &mut *self.members, VoiceLeaveReason::Replaced),
         };
-        let Some(gone) = members.unseat(session) else {
-            return;
-        };
-        // A connection that joins elsewhere learns from the response that its earlier session
-        // ended. Another connection has to be told that it lost the seat.
-        if !was_mine {
-            fanout.deliver_only(self.user, &gone.handle, seat_lost_signal(room));
+        if let Some(gone) = members.unseat(session) {
+            // A connection that joins elsewhere learns from the response that its earlier session
+            // ended. Another connection has to be told that it lost the seat.
+            if !was_mine {
+                tell_seat_lost(room, &gone, fanout);
+            }
+            tell_left(self.registry, room, members, &gone, reason, fanout);
         }
-        tell_left(self.registry, room, members, &gone, reason, fanout);
     }
 
     fn begin(
@@ -167,6 +166,13 @@ impl Locked<'_> {
             user: self.user.clone(),
             session,
         });
+    }
+
+    /// Seats a member whose connection is to another process.
+    #[cfg(feature = "cluster")]
+    pub(super) fn begin_away(&mut self, newcomer: Seated, fanout: &mut Fanout) {
+        fanout.tell_all(self.members, &joined_signal(self.room, &newcomer));
+        self.members.seat(newcomer);
     }
 
     fn end(
@@ -216,12 +222,14 @@ impl Locked<'_> {
         self.members.set_state(position, state.0, state.1);
         let signal = |id: &str, urgency| state_signal(id, self.room, self.user, state, urgency);
         self.tell(position, answer, Urgency::Event, fanout, signal);
-        self.registry.publish(|| VoiceEvent::StateChanged {
-            channel: self.room.id.clone(),
-            user: self.user.clone(),
-            muted: state.0,
-            deafened: state.1,
-        });
+        if self.members.is_here(position) {
+            self.registry.publish(|| VoiceEvent::StateChanged {
+                channel: self.room.id.clone(),
+                user: self.user.clone(),
+                muted: state.0,
+                deafened: state.1,
+            });
+        }
     }
 
     fn set_speaking(
@@ -268,7 +276,7 @@ impl Locked<'_> {
 
 /// Tells the members of a room, and the host, that a member has left. Hands back the signal that
 /// the members got, if there are any.
-fn tell_left(
+pub(super) fn tell_left(
     registry: &RegistryInner,
     room: &Room,
     members: &Members,
@@ -281,13 +289,16 @@ fn tell_left(
         fanout.tell_all(members, &signal);
         signal
     });
-    registry.counters.left();
-    registry.publish(|| VoiceEvent::Left {
-        channel: room.id.clone(),
-        user: gone.participant.user.clone(),
-        session: gone.session,
-        reason,
-    });
+    // The host hears of a member from the process that has the member's connection.
+    if gone.participant.is_here() {
+        registry.counters.left();
+        registry.publish(|| VoiceEvent::Left {
+            channel: room.id.clone(),
+            user: gone.participant.user.clone(),
+            session: gone.session,
+            reason,
+        });
+    }
     told
 }
 
@@ -324,6 +335,12 @@ fn joined_signal(room: &Room, newcomer: &Seated) -> Signal {
     };
     let payload = Payload::VoiceParticipantJoinedEvent(event);
     Signal::new("", payload, Urgency::Event)
+}
+
+/// Tells a connection that another one has taken its seat.
+pub(super) fn tell_seat_lost(room: &Room, gone: &Seated, fanout: &mut Fanout) {
+    let user = &gone.participant.user;
+    fanout.deliver_only(user, &gone.handle, seat_lost_signal(room));
 }
 
 fn seat_lost_signal(room: &Room) -> Signal {

@@ -25,6 +25,21 @@ impl VoiceRoomRegistry {
         answer: Answer<'_>,
         fanout: &mut Fanout,
     ) {
+        #[cfg(feature = "cluster")]
+        if let Some(link) = self.inner.link() {
+            let seat = Seat {
+                room: Arc::clone(&room),
+                session,
+            };
+            let holder = connections.seat().map(|(holder, _)| holder.number);
+            let from = (holder.unwrap_or_default(), &seat);
+            if link.propose_leave(user, from, reason, answer) {
+                // The connection has no seat from now on. The room lists it until the engine has
+                // decided.
+                connections.take_seat(session);
+                return;
+            }
+        }
         let mut cell = room.state.lock();
         match cell.open_mut() {
             Some(members) => {
@@ -42,7 +57,7 @@ impl VoiceRoomRegistry {
             None => drop(connections.take_seat(session)),
         }
         // Marked dead under the lock, so that nobody joins the room between here and its removal.
-        let dead = cell.retire_if_empty();
+        let dead = cell.retire_if_unattended();
         drop(cell);
         if dead {
             self.inner.remove_room(&room);

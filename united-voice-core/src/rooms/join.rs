@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 
-use united_voice_proto::voice::VoiceParticipant;
-
 use crate::{
     Admission, ChannelId, JoinError, SessionId, Signal, Urgency, VoiceRoomRegistry,
     rooms::{
@@ -15,7 +13,7 @@ use crate::{
         change::{Answer, Change, Locked},
         fanout::Fanout,
         registry::PolicyEpoch,
-        room::SOFT_CAP,
+        snapshot::JoinSnapshot,
         user::UserCell,
         voice_connection::VoiceConnection,
     },
@@ -24,21 +22,8 @@ use crate::{
 /// What is settled before the directory is asked about a join.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct JoinTicket {
-    session: SessionId,
-    policy: PolicyEpoch,
-}
-
-/// What a join found: the material of its response.
-#[derive(Debug)]
-pub(crate) struct JoinSnapshot {
-    /// The others, in the order in which they joined.
-    pub(crate) participants: Vec<VoiceParticipant>,
-    /// More than [`SOFT_CAP`] are in the channel now.
-    pub(crate) quality_warning: bool,
-    /// The joiner's session.
-    pub(crate) session: SessionId,
-    /// The connection sat in the channel already.
-    pub(crate) is_rejoin: bool,
+    pub(super) session: SessionId,
+    pub(super) policy: PolicyEpoch,
 }
 
 /// What a join does.
@@ -162,10 +147,10 @@ impl VoiceConnection {
             let result = self.join_locked(locked, ticket, admission, respond, fanout);
             // A refused join may have made the room, and a move may have emptied the old one. An
             // empty room is marked dead under its lock, and removed after the lock is released.
-            let dead = cell.retire_if_empty();
+            let dead = cell.retire_if_unattended();
             let old_dead = old_cell
                 .as_deref_mut()
-                .is_some_and(RoomCell::retire_if_empty);
+                .is_some_and(RoomCell::retire_if_unattended);
             drop((cell, old_cell));
             if dead {
                 inner.remove_room(&room);
@@ -207,13 +192,9 @@ impl VoiceConnection {
         )?;
         let (Decision::Stay(session) | Decision::Sit { session, .. }) = decision;
 
-        let participants = locked.members.others(user);
-        let mut response = respond(JoinSnapshot {
-            quality_warning: participants.len() >= SOFT_CAP,
-            participants,
-            session,
-            is_rejoin: matches!(decision, Decision::Stay(_)),
-        });
+        let is_rejoin = matches!(decision, Decision::Stay(_));
+        let snapshot = JoinSnapshot::of(locked.members, user, session, is_rejoin);
+        let mut response = respond(snapshot);
         response.set_urgency(Urgency::Reply);
         // Before anything changes: a response that cannot be delivered refuses the join.
         sink.deliver_owned(response)

@@ -7,6 +7,7 @@
 //! room                        one room's members: pure
 //! cell, user, index, fanout   a room and a user behind their locks; maps by id; delivery
 //! relayed                     what is read of a message from one member to another
+//! snapshot                    what a join found
 //! registry                    the maps, the numbers, the order of locks
 //! change                      applies and tells
 //! end                         the one way out of a room, for every reason
@@ -14,7 +15,10 @@
 //! join, leave, relay, state, moderation       decide
 //! ```
 //!
-//! This folder may use `signal/`, ids, limits, events, counters and errors. It must not know
+//! With the feature `cluster`, `link` (below `registry`) asks the engine of a cluster, `propose`
+//! (beside `join`) does so for a connection, and `replica` applies what the engine decided.
+//!
+//! This folder may use `signal/`, `cluster.rs`, ids, limits, events, counters and errors. It must not know
 //! payload handlers (`signaling.rs`), sockets and timers (`connection/`) or the host's directory.
 //!
 //! `#[inline]` marks the functions that every relay and every broadcast passes through. Before you
@@ -27,11 +31,18 @@ pub(crate) mod fanout;
 pub(crate) mod index;
 pub(crate) mod join;
 pub(crate) mod leave;
+#[cfg(feature = "cluster")]
+pub(crate) mod link;
 pub(crate) mod moderation;
+#[cfg(feature = "cluster")]
+pub(crate) mod propose;
 pub(crate) mod registry;
 pub(crate) mod relay;
 pub(crate) mod relayed;
+#[cfg(feature = "cluster")]
+pub(crate) mod replica;
 pub(crate) mod room;
+pub(crate) mod snapshot;
 pub(crate) mod state;
 pub(crate) mod user;
 pub(crate) mod voice_connection;

@@ -25,6 +25,8 @@ use foldhash::fast::RandomState;
 use tokio::sync::{Notify, broadcast};
 use united_voice_proto::voice::VoiceParticipant;
 
+#[cfg(feature = "cluster")]
+use crate::rooms::link::ClusterLink;
 use crate::{
     ChannelId, CloseReason, ConnectError, SessionId, SignalSink, UserId,
     events::{VoiceEvent, VoiceEvents},
@@ -65,6 +67,9 @@ pub(crate) struct RegistryInner {
     pub(crate) counters: Counters,
     drain_guards: AtomicUsize,
     drained: Notify,
+    /// What decides in the place of this process.
+    #[cfg(feature = "cluster")]
+    link: Option<ClusterLink>,
 }
 
 impl Identified for Room {
@@ -95,10 +100,29 @@ impl Drop for DrainGuard {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PolicyEpoch(u64);
 
+impl PolicyEpoch {
+    #[cfg(feature = "cluster")]
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 impl VoiceRoomRegistry {
     /// An empty registry in which a user may have `connections_per_user` connections at the same
     /// time.
     pub fn new(connections_per_user: usize) -> Self {
+        Self::linked(
+            connections_per_user,
+            #[cfg(feature = "cluster")]
+            None,
+        )
+    }
+
+    /// An empty registry for which the backend of a cluster decides, if there is one.
+    pub(crate) fn linked(
+        connections_per_user: usize,
+        #[cfg(feature = "cluster")] link: Option<ClusterLink>,
+    ) -> Self {
         let hasher = RandomState::default();
         // Random, so that a client cannot take a session id of a restarted server for an older one.
         let first = getrandom::u64().unwrap_or_else(|_| hasher.hash_one(0));
@@ -115,6 +139,8 @@ impl VoiceRoomRegistry {
                 counters: Counters::default(),
                 drain_guards: AtomicUsize::new(0),
                 drained: Notify::new(),
+                #[cfg(feature = "cluster")]
+                link,
             }),
         }
     }
@@ -240,6 +266,12 @@ impl VoiceRoomRegistry {
         DrainGuard(Arc::clone(&self.inner))
     }
 
+    /// The cluster that decides in the place of this process, if there is one.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn link(&self) -> Option<&ClusterLink> {
+        self.inner.link()
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.inner.counters
     }
@@ -255,6 +287,10 @@ impl RegistryInner {
     }
 
     pub(crate) fn policy_epoch(&self) -> PolicyEpoch {
+        #[cfg(feature = "cluster")]
+        if let Some(link) = &self.link {
+            return PolicyEpoch(link.backend.policy_epoch());
+        }
         PolicyEpoch(self.policy.load(Ordering::SeqCst))
     }
 
@@ -269,6 +305,18 @@ impl RegistryInner {
 
     pub(crate) fn room(&self, channel: &ChannelId) -> Option<Arc<Room>> {
         find(&self.rooms, channel.as_str())
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn link(&self) -> Option<&ClusterLink> {
+        self.link.as_ref()
+    }
+
+    /// The rooms at present. No guard of the map is alive when it returns.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn all_rooms(&self) -> Vec<Arc<Room>> {
+        let rooms = self.rooms.iter();
+        rooms.map(|entry| entry.key().get()).collect()
     }
 
     pub(crate) fn room_or_new(&self, channel: &ChannelId) -> Arc<Room> {

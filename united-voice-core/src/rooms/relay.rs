@@ -33,6 +33,9 @@ impl VoiceConnection {
     ///
     /// The cost depends on this room alone: no map is touched.
     ///
+    /// If the target is on another node, that node may refuse the message later. Then this
+    /// connection gets the refusal under `request_id`.
+    ///
     /// # Errors
     ///
     /// [`RelayError`]. A target that has stalled or is gone counts as not in the channel; the others
@@ -41,7 +44,11 @@ impl VoiceConnection {
     /// # Locking
     ///
     /// The user's lock, then the room's; those of a target that turns out to have stalled follow.
-    pub(crate) fn relay(&self, message: impl Relayed) -> Result<(), RelayError> {
+    #[cfg_attr(
+        not(feature = "cluster"),
+        expect(unused_variables, reason = "for other nodes")
+    )]
+    pub(crate) fn relay(&self, request_id: &str, message: impl Relayed) -> Result<(), RelayError> {
         let mut fanout = Fanout::default();
         let undelivered = {
             let connections = self.user.state.lock();
@@ -54,6 +61,12 @@ impl VoiceConnection {
             let members = cell.open();
             let members = members.ok_or_else(|| refused(RelayFailure::NotInChannel))?;
             let target = decide(members, seat.session, &message).map_err(refused)?;
+            #[cfg(feature = "cluster")]
+            if let Some(node) = target.participant.place.node {
+                let to = (&target.participant.user, target.session);
+                let forwarded = self.forward(node, to, seat, request_id, message);
+                return forwarded.map_err(refused);
+            }
             let signal = message.into_signal(&self.user.id, seat.session);
             let user = &target.participant.user;
             match fanout.try_deliver_only(user, target.handle, signal) {

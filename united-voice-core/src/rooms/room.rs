@@ -24,6 +24,31 @@ pub(crate) struct Participant {
     hash: u16,
     pub(crate) muted: bool,
     pub(crate) deafened: bool,
+    #[cfg(feature = "cluster")]
+    pub(crate) place: Place,
+}
+
+/// Where a member's connection is, and when the member joined. Without a cluster it is here.
+#[cfg(feature = "cluster")]
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Place {
+    /// `None` for this node.
+    pub(crate) node: Option<crate::cluster::NodeId>,
+    /// The limit under which a member of this node joined.
+    pub(crate) limit: Option<NonZeroU32>,
+    /// The engine's number for the join. 0 until the engine has decided.
+    pub(crate) version: u64,
+}
+
+impl Participant {
+    /// Whether the member's connection is to this process.
+    #[inline]
+    pub(crate) const fn is_here(&self) -> bool {
+        #[cfg(feature = "cluster")]
+        return self.place.node.is_none();
+        #[cfg(not(feature = "cluster"))]
+        true
+    }
 }
 
 /// A participant with their session, and with what the owner of the room keeps for them.
@@ -46,6 +71,8 @@ impl<H> Member<H> {
                 profile,
                 muted: false,
                 deafened: false,
+                #[cfg(feature = "cluster")]
+                place: Place::default(),
             },
             session,
             handle,
@@ -133,6 +160,17 @@ impl<H> RoomState<H> {
         self.participants.is_empty()
     }
 
+    /// Whether a member is connected to this process. A room without one is removed.
+    pub(crate) fn is_attended(&self) -> bool {
+        self.participants.iter().any(Participant::is_here)
+    }
+
+    /// Whether the member at this position is connected to this process.
+    pub(crate) fn is_here(&self, position: usize) -> bool {
+        let member = self.participants.get(position);
+        member.is_some_and(Participant::is_here)
+    }
+
     /// The members in the order in which they joined.
     pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = MemberRef<'_, H>> {
         let both = self.participants.iter().zip(&self.recipients);
@@ -201,6 +239,43 @@ impl<H> RoomState<H> {
         if let Some(participant) = self.participants.get_mut(position) {
             (participant.muted, participant.deafened) = (muted, deafened);
         }
+    }
+
+    /// The nodes of the members that are connected to other processes.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = crate::cluster::NodeId> {
+        self.participants
+            .iter()
+            .filter_map(|participant| participant.place.node)
+    }
+
+    /// Puts the members into the order of the engine's numbers.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn sort_by_version(&mut self) {
+        let participants = std::mem::take(&mut self.participants);
+        let recipients = std::mem::take(&mut self.recipients);
+        let mut both: Vec<_> = participants.into_iter().zip(recipients).collect();
+        both.sort_by_key(|(participant, _)| participant.place.version);
+        (self.participants, self.recipients) = both.into_iter().unzip();
+    }
+
+    /// Notes where the member at this position is.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn set_place(&mut self, position: usize, place: Place) {
+        if let Some(participant) = self.participants.get_mut(position) {
+            participant.place = place;
+        }
+    }
+
+    /// The member at this position.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn at(&self, position: usize) -> Option<MemberRef<'_, H>> {
+        let recipient = self.recipients.get(position)?;
+        Some(MemberRef {
+            participant: self.participants.get(position)?,
+            session: recipient.session,
+            handle: &recipient.handle,
+        })
     }
 
     /// The handles of the members at these positions.

@@ -27,6 +27,10 @@ impl VoiceConnection {
         deafened: bool,
         request_id: &str,
     ) -> Result<(), NotInChannel> {
+        #[cfg(feature = "cluster")]
+        if self.proposed_state(channel, (muted, deafened), request_id)? {
+            return Ok(());
+        }
         let answer = Answer::Reply(request_id);
         self.say(channel, answer, |session| Change::State {
             session,
@@ -84,9 +88,29 @@ impl VoiceConnection {
                 members,
                 old: None,
             };
-            locked.apply(change(seat.session), answer, &mut fanout);
+            let change = change(seat.session);
+            #[cfg(feature = "cluster")]
+            let said = said_of(&change, &seat.room.id);
+            locked.apply(change, answer, &mut fanout);
+            #[cfg(feature = "cluster")]
+            if let (Some(said), Some(link)) = (said, self.link()) {
+                link.say_elsewhere(locked.members, said);
+            }
         }
         self.registry.evict_all(fanout);
         Ok(())
+    }
+}
+
+/// What other nodes are told directly. The engine tells them everything else.
+#[cfg(feature = "cluster")]
+fn said_of(change: &Change, channel: &crate::ChannelId) -> Option<crate::cluster::Said> {
+    match *change {
+        Change::Speaking { session, speaking } => Some(crate::cluster::Said {
+            channel: channel.clone(),
+            session,
+            speaking,
+        }),
+        _ => None,
     }
 }

@@ -220,6 +220,16 @@ impl Signal {
         made.expect("it has just been asked for")
     }
 
+    /// The signal in the encoding that it was made in, for another node.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn into_frame(self) -> (Codec, Bytes) {
+        match self.form {
+            #[cfg(feature = "json")]
+            Form::Json(json) => (Codec::Json, json.into_bytes()),
+            _ => (Codec::Protobuf, self.into_protobuf()),
+        }
+    }
+
     /// What a client that speaks `codec` is sent.
     #[inline]
     pub(crate) fn encoded(&self, codec: Codec) -> Form {

@@ -192,15 +192,20 @@ pub enum CloseReason {
     SlowConsumer,
     /// The server stops.
     GoingAway,
+    /// The cluster lost the connection's seat. The client comes back as a newcomer.
+    #[cfg(feature = "cluster")]
+    SeatLost,
 }
 
 impl CloseReason {
-    /// The WebSocket close code (RFC 6455 section 7.4): 1013 for a slow consumer, 1001 when the
-    /// server stops.
+    /// The WebSocket close code (RFC 6455 section 7.4): 1001 if the server stops, and 1013 (try
+    /// again later) otherwise.
     pub const fn code(self) -> u16 {
         match self {
             Self::SlowConsumer => 1013,
             Self::GoingAway => 1001,
+            #[cfg(feature = "cluster")]
+            Self::SeatLost => 1013,
         }
     }
 }
@@ -210,6 +215,8 @@ impl fmt::Display for CloseReason {
         f.write_str(match self {
             Self::SlowConsumer => "reading too slowly",
             Self::GoingAway => "server is stopping",
+            #[cfg(feature = "cluster")]
+            Self::SeatLost => "the seat was lost, join again",
         })
     }
 }

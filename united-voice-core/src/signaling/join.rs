@@ -1,17 +1,21 @@
 //! A join: the only request that waits, because it asks the directory.
 
-use std::{ops::ControlFlow, time::SystemTime};
+use std::time::SystemTime;
 
 use prost::Message as _;
 use united_voice_proto::{
-    voice::{VoiceErrorCode as Code, VoiceJoinRequest, VoiceJoinResponse},
+    voice::{IceServer, VoiceErrorCode as Code, VoiceJoinRequest, VoiceJoinResponse},
     ws::envelope::Payload,
 };
 
 use super::{Handled, no_channel, reply_error};
 use crate::{
     Admission, AdmitError, ChannelId, JoinError, RequestError, SessionId, Signal, Urgency,
-    VoiceConnection, VoiceDirectory, VoiceServer, rooms::join::JoinTicket,
+    VoiceConnection, VoiceDirectory, VoiceServer,
+    rooms::{
+        join::JoinTicket,
+        snapshot::{JoinSnapshot, Joined},
+    },
 };
 
 /// How often a join asks the directory at most. It asks again if the policy changed while the
@@ -19,14 +23,15 @@ use crate::{
 /// ever, so the join is then refused as `UNAVAILABLE`.
 const JOIN_ATTEMPTS: u8 = 5;
 
-/// What a join brought.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Joined {
-    session: SessionId,
-    /// The connection sat in the channel already.
-    pub(crate) is_rejoin: bool,
-    /// The size of the response in protobuf, if the join is charged.
-    pub(crate) response_bytes: Option<usize>,
+/// How far a join has come.
+#[must_use]
+pub(crate) enum Progress {
+    Done(Result<Joined, RequestError>),
+    /// The policy changed meanwhile, so the owner has to ask the directory again.
+    AskAgain,
+    /// The cluster's engine decides. The owner calls [`PendingJoin::decided`] with its answer.
+    #[cfg(feature = "cluster")]
+    Proposed(crate::rooms::link::Proposed),
 }
 
 /// A join that waits for the directory's answer. It does not ask by itself: its owner asks, and
@@ -75,35 +80,77 @@ impl PendingJoin {
         }
     }
 
-    /// Joins with the directory's answer. The result is `Continue` if the policy changed meanwhile:
-    /// then the owner has to ask the directory again.
+    /// Joins with the directory's answer.
     pub(crate) fn admitted<D: VoiceDirectory>(
         &mut self,
         server: &VoiceServer<D>,
         connection: &VoiceConnection,
         answer: Result<Admission, AdmitError>,
         wall: SystemTime,
-    ) -> ControlFlow<Result<Joined, RequestError>> {
-        let joined = match answer {
-            Ok(admission) => join(server, connection, self, admission, wall),
-            Err(error) => return self.decided(connection, Err(refusal(error))),
+    ) -> Progress {
+        let admission = match answer {
+            Ok(admission) => admission,
+            Err(error) => return self.done(connection, Err(refusal(error))),
         };
         self.attempts_left -= 1;
-        if matches!(joined, Err(JoinError::PolicyChanged)) && self.attempts_left > 0 {
-            self.ticket = server.registry().begin_join();
-            return ControlFlow::Continue(());
+        let response = self.response(server.ice_servers(connection.user(), wall));
+        #[cfg(feature = "cluster")]
+        if let Some(link) = connection.link() {
+            use crate::rooms::propose::Entering;
+            let respond = Box::new(move |snapshot| response.make(snapshot));
+            let entering = connection.enter(link, &self.channel, self.ticket, admission, respond);
+            return match entering {
+                Ok(Entering::Waits(proposed)) => Progress::Proposed(proposed),
+                Ok(Entering::Stays(joined)) => self.decided(server, connection, Ok(joined)),
+                Err(error) => self.decided(server, connection, Err(error)),
+            };
         }
-        self.decided(connection, joined.map_err(RequestError::from))
+        let (mut is_rejoin, mut response_bytes) = (false, None);
+        let respond = |snapshot: JoinSnapshot| {
+            is_rejoin = snapshot.is_rejoin;
+            let (signal, bytes) = response.make(snapshot);
+            response_bytes = bytes;
+            signal
+        };
+        let joined = connection.join(&self.channel, self.ticket, admission, respond);
+        let joined = joined.map(|session| Joined {
+            session,
+            is_rejoin,
+            response_bytes,
+        });
+        self.decided(server, connection, joined)
     }
 
-    fn decided(
-        &self,
+    /// Goes on with a decision.
+    pub(crate) fn decided<D: VoiceDirectory>(
+        &mut self,
+        server: &VoiceServer<D>,
         connection: &VoiceConnection,
-        joined: Result<Joined, RequestError>,
-    ) -> ControlFlow<Result<Joined, RequestError>> {
+        joined: Result<Joined, JoinError>,
+    ) -> Progress {
+        if matches!(joined, Err(JoinError::PolicyChanged)) && self.attempts_left > 0 {
+            self.ticket = server.registry().begin_join();
+            return Progress::AskAgain;
+        }
+        if joined.is_ok() {
+            connection.granted_ice();
+        }
+        self.done(connection, joined.map_err(RequestError::from))
+    }
+
+    fn response(&self, ice_servers: Vec<IceServer>) -> Response {
+        Response {
+            request_id: self.request_id.clone(),
+            channel: self.channel.clone(),
+            ice_servers,
+            is_charged: self.is_charged,
+        }
+    }
+
+    fn done(&self, connection: &VoiceConnection, joined: Result<Joined, RequestError>) -> Progress {
         let refusal = joined.as_ref().err().map(RequestError::code);
         connection.registry().counters().join_request(refusal);
-        ControlFlow::Break(joined.map_err(|error| error.in_channel(self.channel.as_str())))
+        Progress::Done(joined.map_err(|error| error.in_channel(self.channel.as_str())))
     }
 
     /// Answers that the directory took too long.
@@ -188,42 +235,40 @@ pub(super) async fn ask_and_join<D: VoiceDirectory>(
     loop {
         let asked = server.directory().admit(connection.user(), &join.channel);
         let answer = asked.await;
-        if let ControlFlow::Break(joined) = join.admitted(server, connection, answer, wall) {
+        let progress = join.admitted(server, connection, answer, wall);
+        #[cfg(feature = "cluster")]
+        let progress = match progress {
+            Progress::Proposed(proposed) => join.decided(server, connection, proposed.await),
+            progress => progress,
+        };
+        if let Progress::Done(joined) = progress {
             return joined;
         }
     }
 }
 
-fn join<D: VoiceDirectory>(
-    server: &VoiceServer<D>,
-    connection: &VoiceConnection,
-    join: &PendingJoin,
-    admission: Admission,
-    wall: SystemTime,
-) -> Result<Joined, JoinError> {
-    let ice_servers = server.ice_servers(connection.user(), wall);
-    let (mut is_rejoin, mut response_bytes) = (false, None);
-    let session = connection.join(&join.channel, join.ticket, admission, |snapshot| {
+/// The response to a join, but for what the join finds.
+struct Response {
+    request_id: String,
+    channel: ChannelId,
+    ice_servers: Vec<IceServer>,
+    is_charged: bool,
+}
+
+impl Response {
+    /// The response, and its size in protobuf if the join is charged.
+    fn make(self, snapshot: JoinSnapshot) -> (Signal, Option<usize>) {
         let response = VoiceJoinResponse {
             participants: snapshot.participants,
-            ice_servers,
+            ice_servers: self.ice_servers,
             quality_warning: snapshot.quality_warning,
-            channel_id: join.channel.as_str().into(),
+            channel_id: self.channel.as_str().into(),
             session_id: snapshot.session.to_text(),
         };
-        is_rejoin = snapshot.is_rejoin;
-        if join.is_charged {
-            response_bytes = Some(response.encoded_len());
-        }
+        let bytes = self.is_charged.then(|| response.encoded_len());
         let payload = Payload::VoiceJoinResponse(response);
-        Signal::new(&*join.request_id, payload, Urgency::Reply)
-    })?;
-    connection.granted_ice();
-    Ok(Joined {
-        session,
-        is_rejoin,
-        response_bytes,
-    })
+        (Signal::new(self.request_id, payload, Urgency::Reply), bytes)
+    }
 }
 
 fn refusal(error: AdmitError) -> RequestError {

@@ -9,7 +9,7 @@ use crate::{
         voice::{VoiceIceCandidate, VoiceJoinResponse},
         ws::{Envelope, envelope::Payload},
     },
-    rooms::join::{JoinSnapshot, JoinTicket},
+    rooms::{join::JoinTicket, snapshot::JoinSnapshot},
     test_util::RecordingSink,
 };
 
@@ -104,12 +104,15 @@ impl Client {
 
     /// Sends `content` to another participant.
     pub(crate) fn send(&self, channel: &str, to: &str, content: &str) -> Result<(), RelayError> {
-        self.connection.relay(VoiceIceCandidate {
-            channel_id: channel.into(),
-            target_user_id: to.into(),
-            candidate_json: content.into(),
-            ..VoiceIceCandidate::default()
-        })
+        self.connection.relay(
+            "",
+            VoiceIceCandidate {
+                channel_id: channel.into(),
+                target_user_id: to.into(),
+                candidate_json: content.into(),
+                ..VoiceIceCandidate::default()
+            },
+        )
     }
 
     /// The messages that arrived since the last call.
@@ -123,7 +126,7 @@ impl Client {
     }
 }
 
-fn response(channel: &str, snapshot: JoinSnapshot) -> Signal {
+pub(crate) fn response(channel: &str, snapshot: JoinSnapshot) -> Signal {
     // In the tests of races, others may act between the decision and the seat.
     crate::sync::interleave();
     let response = VoiceJoinResponse {

@@ -1,6 +1,8 @@
 //! Tests of rooms, users and connections together, without payload handlers and sockets.
 
 mod client;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod critical_section;
 mod limits;
 #[path = "../../../tests/support/lines.rs"]

@@ -21,6 +21,16 @@ impl Order {
         }
     }
 
+    /// The order of these events.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn of(events: &[VoiceEvent]) -> Self {
+        let mut order = Self::new(&super::client::registry());
+        for (channel, key) in events.iter().map(key) {
+            order.channels.entry(channel).or_default().push(key);
+        }
+        order
+    }
+
     /// Records the events since the last call. The registry keeps a limited number of events, so
     /// callers must call this often enough.
     pub(crate) fn note(&mut self) {

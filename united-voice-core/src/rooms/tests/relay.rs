@@ -49,14 +49,14 @@ fn each_kind_reaches_its_target_and_nobody_else() {
     scene[0].take();
     scene[1].take();
     let alice = &scene[0].connection;
-    alice.relay(offer("a", "bob", "O")).expect("relayed");
+    alice.relay("", offer("a", "bob", "O")).expect("relayed");
     let answer = VoiceSdpAnswer {
         channel_id: "a".into(),
         target_user_id: "bob".into(),
         sdp: "A".into(),
         ..VoiceSdpAnswer::default()
     };
-    alice.relay(answer).expect("relayed");
+    alice.relay("", answer).expect("relayed");
     scene[0].send("a", "bob", "C").expect("relayed");
     assert_eq!(
         scene[1].lines(),
@@ -75,7 +75,7 @@ fn only_members_reach_only_other_members() {
     for sender in &scene {
         for to in targets {
             for channel in ["a", "b", "nowhere"] {
-                let sent = sender.connection.relay(offer(channel, to, "x"));
+                let sent = sender.connection.relay("", offer(channel, to, "x"));
                 let inside = |who: &str| roster(&registry, channel).iter().any(|name| name == who);
                 let expected = match (inside(&sender.name), inside(to) && to != sender.name) {
                     (true, true) => Ok(()),
@@ -98,7 +98,7 @@ fn every_unreachable_target_gets_the_same_error() {
     let refusal = |to: &str| {
         let error = scene[0]
             .connection
-            .relay(offer("a", to, "x"))
+            .relay("", offer("a", to, "x"))
             .expect_err("refused");
         (
             error.to_string(),
@@ -114,7 +114,7 @@ fn every_unreachable_target_gets_the_same_error() {
     // A session id in the request changes nothing.
     let mut named = offer("a", "carol", "x");
     named.target_session_id = "0000000000000000".into();
-    let error = scene[0].connection.relay(named).expect_err("refused");
+    let error = scene[0].connection.relay("", named).expect_err("refused");
     assert_eq!(error.to_string(), unknown.0);
 }
 
@@ -150,7 +150,7 @@ fn a_message_to_an_earlier_session_is_stale() {
         message.target_session_id = session.into();
         alice
             .connection
-            .relay(message)
+            .relay("", message)
             .map_err(|error| error.reason)
     };
     assert_eq!(to(&first.to_string()), Err(RelayFailure::StaleSession));
@@ -178,7 +178,10 @@ fn the_sender_is_overwritten_and_the_rest_is_not() {
         sender_session_id: "0000000000000001".into(),
         target_session_id: bob.connection.seat().expect("seated").1.to_string(),
     };
-    alice.connection.relay(message.clone()).expect("relayed");
+    alice
+        .connection
+        .relay("", message.clone())
+        .expect("relayed");
     let arrived = bob.take();
     assert_eq!(arrived[0].request_id, "");
     let expected = VoiceIceCandidate {
@@ -208,7 +211,7 @@ fn content_arrives_byte_for_byte() {
     for content in contents {
         alice
             .connection
-            .relay(offer("a", "bob", content))
+            .relay("", offer("a", "bob", content))
             .expect("relayed");
         alice.send("a", "bob", content).expect("relayed");
         let signals = bob.sink.take_signals();
@@ -258,7 +261,7 @@ fn the_joined_event_comes_before_messages_of_the_joiner() {
     let bob = Client::new(&registry, "bob");
     bob.join("a").expect("joined");
     bob.connection
-        .relay(offer("a", "alice", "hello"))
+        .relay("", offer("a", "alice", "hello"))
         .expect("relayed");
     drop(bob);
     let expected = ["joined a bob", "offer bob hello", "left a bob DISCONNECTED"];

@@ -1,0 +1,133 @@
+//! This node's copy of a room: made from a roster, compared with one, and read.
+
+use std::sync::Arc;
+
+use united_voice_proto::voice::VoiceLeaveReason;
+
+use crate::{
+    CloseReason, SessionId, SignalSink,
+    cluster::{Lost, OwnSeat, RosterMember},
+    rooms::{
+        cell::{Members, Room},
+        change::{Answer, Change, Locked, Seated, tell_left, tell_seat_lost},
+        fanout::Fanout,
+        link::ClusterLink,
+        registry::RegistryInner,
+        room::{Member, Place},
+    },
+};
+
+/// Puts a roster in the place of the copy, and tells the difference.
+pub(super) fn install(
+    inner: &RegistryInner,
+    link: &ClusterLink,
+    room: &Arc<Room>,
+    members: &mut Members,
+    roster: Vec<RosterMember>,
+    fanout: &mut Fanout,
+) {
+    let away_now = members
+        .members()
+        .filter(|member| !member.participant.is_here());
+    let gone: Vec<SessionId> = away_now
+        .map(|member| member.session)
+        .filter(|session| !roster.iter().any(|member| member.session == *session))
+        .collect();
+    for session in gone {
+        if let Some(gone) = members.unseat(session) {
+            let reason = VoiceLeaveReason::Disconnected;
+            tell_left(inner, room, members, &gone, reason, fanout);
+        }
+    }
+    for member in roster {
+        let known = members.position_of(member.session);
+        let user = member.user.clone();
+        let mut locked = Locked {
+            registry: inner,
+            user: &user,
+            connections: None,
+            room,
+            members: &mut *members,
+            old: None,
+        };
+        match known {
+            None if member.node.is_some() => locked.begin_away(away(link, member), fanout),
+            // A member of this node that the copy does not list has just left.
+            None => {}
+            Some(position) => {
+                let participant = locked.members.at(position).map(|known| known.participant);
+                let same = participant.is_none_or(|known| {
+                    known.is_here()
+                        || (known.muted, known.deafened) == (member.muted, member.deafened)
+                });
+                if !same {
+                    let change = Change::State {
+                        session: member.session,
+                        muted: member.muted,
+                        deafened: member.deafened,
+                    };
+                    locked.apply(change, Answer::None, fanout);
+                }
+            }
+        }
+    }
+    members.sort_by_version();
+}
+
+/// Takes a session of this node out of the room, and tells its connection why.
+pub(super) fn lose(
+    inner: &RegistryInner,
+    room: &Room,
+    members: &mut Members,
+    session: SessionId,
+    why: Lost,
+    fanout: &mut Fanout,
+) {
+    let Some(gone) = members.unseat(session) else {
+        return;
+    };
+    let reason = match why {
+        Lost::Superseded => {
+            tell_seat_lost(room, &gone, fanout);
+            VoiceLeaveReason::Replaced
+        }
+        Lost::Gone => {
+            gone.handle.close(CloseReason::SeatLost);
+            VoiceLeaveReason::Disconnected
+        }
+    };
+    tell_left(inner, room, members, &gone, reason, fanout);
+}
+
+/// The seats of this node's connections in a room.
+pub(super) fn own_seats(room: &Room) -> Vec<OwnSeat> {
+    let cell = room.state.lock();
+    let members = cell.open().into_iter().flat_map(Members::members);
+    members
+        .filter(|member| member.participant.is_here())
+        .map(|member| OwnSeat {
+            channel: room.id.clone(),
+            user: member.participant.user.clone(),
+            profile: member.participant.profile.clone(),
+            session: member.session,
+            muted: member.participant.muted,
+            deafened: member.participant.deafened,
+            version: member.participant.place.version,
+            limit: member.participant.place.limit,
+        })
+        .collect()
+}
+
+/// A member of another node as the copies seat them.
+pub(super) fn away(link: &ClusterLink, member: RosterMember) -> Seated {
+    let sink = Arc::clone(&link.away);
+    let mut seated = Member::new(member.user, member.session, member.profile, sink);
+    seated.participant.muted = member.muted;
+    seated.participant.deafened = member.deafened;
+    seated.participant.place = Place {
+        node: member.node,
+        limit: None,
+        version: member.version,
+    };
+    seated
+}

@@ -1,0 +1,221 @@
+//! A join that the engine has decided: answered, applied and told in one step.
+
+use std::sync::Arc;
+
+use united_voice_proto::voice::VoiceLeaveReason;
+
+use super::copy::away;
+use crate::{
+    ChannelId, CloseReason, SessionId, SignalSink, Urgency, UserId, VoiceRoomRegistry,
+    cluster::{JoinAsked, RosterMember},
+    rooms::{
+        cell::{Members, Room, RoomCell, lock_both},
+        change::{Answer, Change, Locked, tell_left, tell_seat_lost},
+        fanout::Fanout,
+        link::ClusterLink,
+        room::Place,
+        snapshot::{JoinSnapshot, Joined},
+        user::UserCell,
+    },
+};
+
+/// No connection has this number: the counter of connections begins at random and never reaches it
+/// in practice, and if it did, one join would be given up.
+const NO_CONNECTION: u64 = u64::MAX;
+
+/// A join that the engine has decided.
+pub(super) struct Joining<'a> {
+    pub(super) registry: &'a VoiceRoomRegistry,
+    pub(super) channel: &'a ChannelId,
+    pub(super) member: RosterMember,
+    pub(super) ends: &'a [(SessionId, ChannelId)],
+}
+
+impl Joining<'_> {
+    /// Applies the join, and answers it if this node asked. `others` are the members that were
+    /// there before, if this node has no copy.
+    pub(super) fn apply(self, mut asked: Option<JoinAsked>, mut others: Option<Vec<RosterMember>>) {
+        let inner = &*self.registry.inner;
+        let Some(link) = inner.link() else {
+            return;
+        };
+        let user = self.member.user.clone();
+        let who = inner.user(&user);
+        let mut connections = who.as_ref().map(|who| who.state.lock());
+        let mut fanout = Fanout::default();
+        let is_here = self.member.node.is_none();
+        loop {
+            let room = if is_here {
+                Some(inner.room_or_new(self.channel))
+            } else {
+                inner.room(self.channel)
+            };
+            let old = self
+                .ends
+                .iter()
+                .find(|(_, channel)| channel != self.channel);
+            let old_room = old.and_then(|(_, channel)| inner.room(channel));
+            let Some(room) = room else {
+                // This node has no member in the new room, so only the end of the old stay concerns
+                // it.
+                if let (Some((session, _)), Some(old_room)) = (old, &old_room) {
+                    let connections = connections.as_deref_mut();
+                    self.end_elsewhere(*session, old_room, connections, &mut fanout);
+                }
+                break;
+            };
+            let (mut cell, mut old_cell) = lock_both(&room, old_room.as_ref());
+            let Some(members) = cell.open_mut() else {
+                drop((cell, old_cell));
+                inner.remove_room(&room);
+                continue;
+            };
+            if let Some(others) = others.take().filter(|_| members.is_empty()) {
+                for other in others {
+                    members.seat(away(link, other));
+                }
+            }
+            let locked = Locked {
+                registry: inner,
+                user: &user,
+                connections: connections.as_deref_mut(),
+                room: &room,
+                members,
+                old: old_room
+                    .as_deref()
+                    .zip(old_cell.as_deref_mut().and_then(RoomCell::open_mut)),
+            };
+            let seated = self.seat(link, locked, asked.take(), &mut fanout);
+            let dead = cell.retire_if_unattended();
+            let old_dead = old_cell
+                .as_deref_mut()
+                .is_some_and(RoomCell::retire_if_unattended);
+            drop((cell, old_cell));
+            if dead {
+                inner.remove_room(&room);
+            }
+            if let Some(old_room) = old_room.filter(|_| old_dead) {
+                inner.remove_room(&old_room);
+            }
+            if is_here && !seated {
+                // Nobody is there to give this seat up later.
+                link.give_up(&user, self.channel, self.member.session);
+            }
+            break;
+        }
+        drop(connections);
+        self.registry.evict_all(fanout);
+    }
+
+    /// The critical section of a join. Returns whether a connection has the seat.
+    fn seat(
+        &self,
+        link: &ClusterLink,
+        mut locked: Locked<'_>,
+        asked: Option<JoinAsked>,
+        fanout: &mut Fanout,
+    ) -> bool {
+        let session = self.member.session;
+        if self.member.node.is_some() {
+            for (ended, _) in self.ends {
+                locked.end_earlier(*ended, NO_CONNECTION, fanout);
+            }
+            locked.begin_away(away(link, self.member.clone()), fanout);
+            return true;
+        }
+        let limit = asked.as_ref().and_then(|asked| asked.limit);
+        let asker = asked
+            .as_ref()
+            .map_or(NO_CONNECTION, |asked| asked.connection);
+        let connections = locked.connections.as_deref();
+        let sink = connections.and_then(|connections| connections.connection(asker));
+        let sink = sink.map(|connection| Arc::clone(&connection.sink));
+        let answered = match (asked, &sink) {
+            (Some(asked), Some(sink)) => {
+                answer_join(asked, locked.members, locked.user, session, sink, fanout)
+            }
+            _ => false,
+        };
+        for (ended, _) in self.ends {
+            // If the join was given up, its connection still loses the seat that it had.
+            let had_seat = locked.connections.as_deref().is_some_and(|connections| {
+                let mine = connections.connection(asker);
+                mine.and_then(|mine| mine.seat.as_ref())
+                    .is_some_and(|seat| seat.session == *ended)
+            });
+            locked.end_earlier(*ended, asker, fanout);
+            if let Some(sink) = sink.as_ref().filter(|_| had_seat && !answered) {
+                sink.close(CloseReason::SeatLost);
+            }
+        }
+        let change = Change::Join {
+            session,
+            connection: if answered { asker } else { NO_CONNECTION },
+            profile: self.member.profile.clone(),
+            ends: None,
+        };
+        locked.apply(change, Answer::None, fanout);
+        if let Some(position) = locked.members.position_of(session) {
+            let place = Place {
+                node: None,
+                limit,
+                version: self.member.version,
+            };
+            locked.members.set_place(position, place);
+        }
+        answered
+    }
+
+    /// Ends the user's old stay on a node that has no member in the new room.
+    fn end_elsewhere(
+        &self,
+        session: SessionId,
+        old_room: &Arc<Room>,
+        connections: Option<&mut UserCell>,
+        fanout: &mut Fanout,
+    ) {
+        let inner = &*self.registry.inner;
+        if let Some(connections) = connections {
+            connections.take_seat(session);
+        }
+        let mut cell = old_room.state.lock();
+        if let Some(members) = cell.open_mut()
+            && let Some(gone) = members.unseat(session)
+        {
+            tell_seat_lost(old_room, &gone, fanout);
+            let reason = VoiceLeaveReason::Moved;
+            tell_left(inner, old_room, members, &gone, reason, fanout);
+        }
+        let dead = cell.retire_if_unattended();
+        drop(cell);
+        if dead {
+            inner.remove_room(old_room);
+        }
+    }
+}
+
+/// Answers a join from the room as it is now. Returns false if the join was given up.
+fn answer_join(
+    asked: JoinAsked,
+    members: &Members,
+    user: &UserId,
+    session: SessionId,
+    sink: &Arc<dyn SignalSink>,
+    fanout: &mut Fanout,
+) -> bool {
+    let snapshot = JoinSnapshot::of(members, user.as_str(), session, false);
+    let (mut response, response_bytes) = (asked.respond)(snapshot);
+    response.set_urgency(Urgency::Reply);
+    let joined = Joined {
+        session,
+        is_rejoin: false,
+        response_bytes,
+    };
+    // The asker sees this before the response is delivered. It cannot act on it, since everything
+    // that it does takes the user's lock, which is held here.
+    if asked.answer.send(Ok(joined)).is_err() {
+        return false;
+    }
+    fanout.deliver_only(user, sink, response);
+    true
+}

@@ -1,0 +1,285 @@
+//! An engine of a cluster in memory, for tests of the seam ([`cluster`](crate::cluster)).
+//!
+//! Nothing moves by itself. A test says when the engine runs a node's next operation, and when a
+//! node gets the next entry of its inbox. So a test decides every delay, and can repeat it.
+
+mod state;
+
+use std::{collections::BTreeSet, fmt, num::NonZeroU32, sync::Arc};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use united_voice_proto::voice::{VoiceLeaveReason, VoiceParticipant};
+
+use self::state::{Entry, Node, Seat, Sent, State};
+use crate::{
+    ChannelId, Replica, SessionId,
+    cluster::{
+        Cluster, CutOff, Ending, Forward, NodeId, Operation, Outcome, RosterMember, Said, Saturated,
+    },
+};
+
+/// The engine of a cluster in memory, with any number of nodes.
+#[derive(Default)]
+pub struct MemoryEngine {
+    state: Mutex<State>,
+}
+
+/// A node of a [`MemoryEngine`].
+pub struct MemoryNode {
+    id: NodeId,
+    engine: Arc<MemoryEngine>,
+    /// Held while an entry is applied, so that a node applies one at a time.
+    replica: Mutex<Option<Replica>>,
+}
+
+impl fmt::Debug for MemoryEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryEngine").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MemoryNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryNode")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl MemoryEngine {
+    /// An engine without nodes.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// A new node. Give it to [`VoiceServerBuilder::cluster`](crate::VoiceServerBuilder::cluster),
+    /// and then call [`MemoryNode::serve`].
+    pub fn node(self: &Arc<Self>) -> Arc<MemoryNode> {
+        let mut state = self.state.lock();
+        let last = state.nodes.keys().next_back();
+        let number = last.map_or(1, |last| last.get().get() + 1);
+        let id = NodeId::new(NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN));
+        state.nodes.insert(id, Node::default());
+        Arc::new(MemoryNode {
+            id,
+            engine: Arc::clone(self),
+            replica: Mutex::default(),
+        })
+    }
+
+    /// All changes so far, in the engine's order.
+    pub fn log(&self) -> Vec<Outcome> {
+        self.state.lock().log.clone()
+    }
+
+    /// The channels in which somebody sits.
+    pub fn channels(&self) -> Vec<ChannelId> {
+        self.state.lock().rooms.keys().cloned().collect()
+    }
+
+    /// The members of a channel in joining order, each with its node.
+    pub fn roster(&self, channel: &ChannelId) -> Vec<(NodeId, RosterMember)> {
+        let state = self.state.lock();
+        let seats = state.rooms.get(channel).into_iter().flatten();
+        seats.map(|seat| (seat.node, seat.member.clone())).collect()
+    }
+}
+
+impl MemoryNode {
+    /// The number of this node.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Says where the entries of this node's inbox go.
+    pub fn serve(&self, replica: Replica) {
+        *self.replica.lock() = Some(replica);
+    }
+
+    /// Runs the next operation of this node, or moves its next message. Returns false if there is
+    /// none, or if the node is cut off.
+    pub fn send_one(&self) -> bool {
+        let mut state = self.engine.state.lock();
+        let Some(node) = state.nodes.get_mut(&self.id) else {
+            return false;
+        };
+        if node.cut_off {
+            return false;
+        }
+        match node.outbox.pop_front() {
+            None => return false,
+            Some(Sent::Operation(operation)) => state.run(self.id, operation),
+            Some(Sent::Entry(to, entry)) => state.push(to, entry),
+        }
+        true
+    }
+
+    /// Applies the next entry of this node's inbox. Returns false if there is none, or if the node
+    /// is cut off.
+    pub fn receive_one(&self) -> bool {
+        let replica = self.replica.lock();
+        let Some(replica) = &*replica else {
+            return false;
+        };
+        let entry = {
+            let mut state = self.engine.state.lock();
+            let node = state.nodes.get_mut(&self.id);
+            let node = node.filter(|node| !node.cut_off);
+            node.and_then(|node| node.inbox.pop_front())
+        };
+        match entry {
+            None => return false,
+            Some(Entry::Outcome(asked, outcome)) => replica.apply(asked, outcome),
+            Some(Entry::Said(said)) => replica.said(&said),
+            Some(Entry::Bounced(sender, channel, why)) => replica.bounced(&sender, &channel, why),
+            Some(Entry::Forward(from, message)) => {
+                let (sender, channel) = (message.sender.clone(), message.channel.clone());
+                if let Err(why) = replica.deliver(message) {
+                    let bounced = Entry::Bounced(sender, channel, why);
+                    self.engine.state.lock().push(from, bounced);
+                }
+            }
+        }
+        true
+    }
+
+    /// Cuts the node off from the engine, or connects it again. While it is cut off, what it sends
+    /// and what comes for it waits, but for joins and messages, which are refused.
+    pub fn set_cut_off(&self, cut_off: bool) {
+        let dropped = {
+            let mut state = self.engine.state.lock();
+            let Some(node) = state.nodes.get_mut(&self.id) else {
+                return;
+            };
+            node.cut_off = cut_off;
+            let waiting = std::mem::take(&mut node.outbox);
+            let is_join = |sent: &Sent| matches!(sent, Sent::Operation(Operation::Join { .. }));
+            let (joins, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_join);
+            node.outbox = others.into();
+            joins
+        };
+        // Their clients are told `UNAVAILABLE`. No lock of the engine is held, since that wakes
+        // tasks.
+        drop(dropped);
+        if let Some(replica) = &*self.replica.lock() {
+            replica.set_cut_off(cut_off);
+        }
+    }
+
+    /// The process of this node is gone. Its seats end, as after the end of its lease.
+    pub fn die(&self) {
+        *self.replica.lock() = None;
+        let mut state = self.engine.state.lock();
+        state.nodes.remove(&self.id);
+        let reaper = state.nodes.keys().next().copied();
+        let is_dead = |seat: &Seat| seat.node == self.id;
+        state.end_seats(is_dead, VoiceLeaveReason::Disconnected, reaper);
+    }
+}
+
+#[async_trait]
+impl Cluster for MemoryNode {
+    fn propose(&self, operation: Operation) -> Result<(), Saturated> {
+        let mut state = self.engine.state.lock();
+        let is_join = matches!(operation, Operation::Join { .. });
+        let node = state.nodes.get_mut(&self.id);
+        match node.filter(|node| !(node.cut_off && is_join)) {
+            Some(node) => node.outbox.push_back(Sent::Operation(operation)),
+            None if is_join => return Err(Saturated),
+            // The node has died, and its seats have ended.
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn forward(&self, to: NodeId, message: Forward) -> Result<(), Saturated> {
+        let mut state = self.engine.state.lock();
+        let node = state.nodes.get_mut(&self.id);
+        let node = node.filter(|node| !node.cut_off).ok_or(Saturated)?;
+        let entry = Entry::Forward(self.id, message);
+        node.outbox.push_back(Sent::Entry(to, entry));
+        Ok(())
+    }
+
+    fn speaking(&self, to: &[NodeId], said: Said) {
+        let mut state = self.engine.state.lock();
+        let node = state.nodes.get_mut(&self.id);
+        if let Some(node) = node.filter(|node| !node.cut_off) {
+            let entries = to
+                .iter()
+                .map(|to| Sent::Entry(*to, Entry::Said(said.clone())));
+            node.outbox.extend(entries);
+        }
+    }
+
+    fn policy_epoch(&self) -> u64 {
+        self.engine.state.lock().policy
+    }
+
+    async fn policy_changed(&self) -> Result<(), CutOff> {
+        self.state()?.policy += 1;
+        Ok(())
+    }
+
+    async fn roster(&self, channel: &ChannelId) -> Result<Vec<VoiceParticipant>, CutOff> {
+        let state = self.state()?;
+        let seats = state.rooms.get(channel).into_iter().flatten();
+        Ok(seats.map(|seat| participant(&seat.member)).collect())
+    }
+
+    async fn counts(&self, channels: &[ChannelId]) -> Result<Vec<usize>, CutOff> {
+        let state = self.state()?;
+        let count = |channel| state.rooms.get(channel).map_or(0, Vec::len);
+        Ok(channels.iter().map(count).collect())
+    }
+
+    async fn end(&self, which: Ending, reason: VoiceLeaveReason) -> Result<usize, CutOff> {
+        let ended = {
+            let mut state = self.state()?;
+            let seats = state.rooms.iter().flat_map(|(channel, seats)| {
+                let which = &which;
+                let is_meant = move |seat: &&Seat| match which {
+                    Ending::User(user) => seat.member.user == *user,
+                    Ending::UserIn(user, within) => seat.member.user == *user && channel == within,
+                    Ending::Channel(within) => channel == within,
+                };
+                seats
+                    .iter()
+                    .filter(is_meant)
+                    .map(|seat| seat.member.session)
+            });
+            let sessions: BTreeSet<u64> = seats.map(SessionId::to_u64).collect();
+            let is_meant = |seat: &Seat| sessions.contains(&seat.member.session.to_u64());
+            state.end_seats(is_meant, reason, None)
+        };
+        while self.receive_one() {}
+        Ok(ended)
+    }
+
+    async fn close(&self) {
+        self.die();
+    }
+}
+
+impl MemoryNode {
+    /// The engine's state, unless this node is cut off.
+    fn state(&self) -> Result<parking_lot::MutexGuard<'_, State>, CutOff> {
+        let state = self.engine.state.lock();
+        match state.nodes.get(&self.id) {
+            Some(node) if !node.cut_off => Ok(state),
+            _ => Err(CutOff),
+        }
+    }
+}
+
+fn participant(member: &RosterMember) -> VoiceParticipant {
+    VoiceParticipant {
+        user_id: member.user.as_str().into(),
+        display_name: member.profile.display_name().into(),
+        pubkey: member.profile.pubkey().into(),
+        muted: member.muted,
+        deafened: member.deafened,
+        session_id: member.session.to_text(),
+    }
+}

@@ -1,0 +1,270 @@
+//! What the engine in memory holds, and how it decides.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    num::NonZeroU32,
+};
+
+use united_voice_proto::voice::VoiceLeaveReason;
+
+use crate::{
+    ChannelId, RelayFailure, SessionId, UserId,
+    cluster::{
+        Asked, Forward, ForwardedBy, NodeId, Operation, Outcome, Refusal, RosterMember, Said,
+    },
+};
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) rooms: HashMap<ChannelId, Vec<Seat>>,
+    /// Where each user sits.
+    pub(super) users: HashMap<UserId, (SessionId, ChannelId)>,
+    pub(super) nodes: BTreeMap<NodeId, Node>,
+    version: u64,
+    pub(super) policy: u64,
+    pub(super) log: Vec<Outcome>,
+}
+
+/// A seat in the engine.
+pub(super) struct Seat {
+    pub(super) node: NodeId,
+    pub(super) member: RosterMember,
+}
+
+#[derive(Default)]
+pub(super) struct Node {
+    /// What the node has sent and the engine has not yet taken.
+    pub(super) outbox: VecDeque<Sent>,
+    pub(super) inbox: VecDeque<Entry>,
+    pub(super) cut_off: bool,
+}
+
+pub(super) enum Sent {
+    Operation(Operation),
+    Entry(NodeId, Entry),
+}
+
+/// What an inbox holds.
+pub(super) enum Entry {
+    Outcome(Option<Asked>, Outcome),
+    Forward(NodeId, Forward),
+    Bounced(ForwardedBy, ChannelId, RelayFailure),
+    Said(Said),
+}
+
+impl State {
+    /// Puts an entry into a node's inbox. What is for a node that died is lost.
+    pub(super) fn push(&mut self, to: NodeId, entry: Entry) {
+        if let Some(node) = self.nodes.get_mut(&to) {
+            node.inbox.push_back(entry);
+        }
+    }
+
+    fn nodes_in(&self, channel: &ChannelId) -> BTreeSet<NodeId> {
+        let seats = self.rooms.get(channel).into_iter().flatten();
+        seats.map(|seat| seat.node).collect()
+    }
+
+    pub(super) fn run(&mut self, from: NodeId, operation: Operation) {
+        match operation {
+            Operation::Join {
+                session,
+                user,
+                channel,
+                profile,
+                limit,
+                policy,
+                asked,
+            } => {
+                let member = RosterMember {
+                    node: None,
+                    session,
+                    user,
+                    profile,
+                    muted: false,
+                    deafened: false,
+                    version: 0,
+                };
+                match self.may_join(&member.user, &channel, limit, policy) {
+                    Ok(()) => self.join(from, &channel, member, asked),
+                    Err(refusal) => self.refuse(from, asked, refusal),
+                }
+            }
+            Operation::Leave {
+                session,
+                user,
+                reason,
+                asked,
+                ..
+            } => {
+                if self
+                    .users
+                    .get(&user)
+                    .is_some_and(|(seat, _)| *seat == session)
+                {
+                    self.leave(&user, reason, Some((from, asked)), None);
+                } else {
+                    self.refuse(from, asked, Refusal::NotInChannel);
+                }
+            }
+            Operation::State {
+                session,
+                channel,
+                muted,
+                deafened,
+                asked,
+                ..
+            } => {
+                let seats = self.rooms.get_mut(&channel).into_iter().flatten();
+                let mut seats = seats.filter(|seat| seat.member.session == session);
+                let Some(seat) = seats.next() else {
+                    self.refuse(from, asked, Refusal::NotInChannel);
+                    return;
+                };
+                (seat.member.muted, seat.member.deafened) = (muted, deafened);
+                let outcome = Outcome::State {
+                    channel: channel.clone(),
+                    session,
+                    muted,
+                    deafened,
+                };
+                self.tell(self.nodes_in(&channel), Some((from, asked)), |_| {
+                    outcome.clone()
+                });
+            }
+        }
+    }
+
+    fn refuse(&mut self, to: NodeId, asked: Asked, refusal: Refusal) {
+        self.push(to, Entry::Outcome(Some(asked), Outcome::Refused(refusal)));
+    }
+
+    fn may_join(
+        &self,
+        user: &UserId,
+        channel: &ChannelId,
+        limit: Option<NonZeroU32>,
+        policy: u64,
+    ) -> Result<(), Refusal> {
+        if policy < self.policy {
+            return Err(Refusal::PolicyChanged);
+        }
+        let sits_here = self
+            .users
+            .get(user)
+            .is_some_and(|(_, seat)| seat == channel);
+        let present = self.rooms.get(channel).map_or(0, Vec::len);
+        if !sits_here && limit.is_some_and(|limit| present >= limit.get() as usize) {
+            return Err(Refusal::Full);
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, from: NodeId, channel: &ChannelId, mut member: RosterMember, asked: Asked) {
+        let mut nodes = self.nodes_in(channel);
+        let is_new = !nodes.contains(&from);
+        let mut ends = Vec::new();
+        if let Some((session, old)) = self.users.remove(&member.user) {
+            nodes.extend(self.nodes_in(&old));
+            self.take(session, &old);
+            ends.push((session, old));
+        }
+        nodes.insert(from);
+        self.version += 1;
+        member.version = self.version;
+        let before: Vec<RosterMember> = self
+            .rooms
+            .get(channel)
+            .into_iter()
+            .flatten()
+            .map(seen)
+            .collect();
+        let seat = (member.session, channel.clone());
+        self.users.insert(member.user.clone(), seat);
+        self.rooms.entry(channel.clone()).or_default().push(Seat {
+            node: from,
+            member: member.clone(),
+        });
+        self.tell(nodes, Some((from, asked)), |to| Outcome::Joined {
+            channel: channel.clone(),
+            member: RosterMember {
+                node: (to != from).then_some(from),
+                ..member.clone()
+            },
+            ends: ends.clone(),
+            others: (to == from && is_new).then(|| before.clone()),
+        });
+    }
+
+    /// Ends the stay of a user.
+    fn leave(
+        &mut self,
+        user: &UserId,
+        reason: VoiceLeaveReason,
+        asked: Option<(NodeId, Asked)>,
+        reaper: Option<NodeId>,
+    ) {
+        let Some((session, channel)) = self.users.remove(user) else {
+            return;
+        };
+        let nodes = self.nodes_in(&channel);
+        self.take(session, &channel);
+        self.tell(nodes, asked, |to| Outcome::Left {
+            channel: channel.clone(),
+            user: user.clone(),
+            session,
+            reason,
+            reaped: reaper == Some(to),
+        });
+    }
+
+    pub(super) fn end_seats(
+        &mut self,
+        which: impl Fn(&Seat) -> bool,
+        reason: VoiceLeaveReason,
+        reaper: Option<NodeId>,
+    ) -> usize {
+        let seats = self.rooms.values().flatten().filter(|seat| which(seat));
+        let users: Vec<UserId> = seats.map(|seat| seat.member.user.clone()).collect();
+        for user in &users {
+            self.leave(user, reason, None, reaper);
+        }
+        users.len()
+    }
+
+    fn take(&mut self, session: SessionId, channel: &ChannelId) {
+        if let Some(seats) = self.rooms.get_mut(channel) {
+            seats.retain(|seat| seat.member.session != session);
+            if seats.is_empty() {
+                self.rooms.remove(channel);
+            }
+        }
+    }
+
+    /// Writes an outcome into the inboxes of these nodes, and of the one that asked.
+    fn tell(
+        &mut self,
+        mut nodes: BTreeSet<NodeId>,
+        asked: Option<(NodeId, Asked)>,
+        outcome: impl Fn(NodeId) -> Outcome,
+    ) {
+        nodes.extend(asked.as_ref().map(|(node, _)| *node));
+        if let Some(node) = nodes.first() {
+            self.log.push(outcome(*node));
+        }
+        let mut asked = asked;
+        for node in nodes {
+            let mine = asked.take_if(|(asker, _)| *asker == node);
+            let mine = mine.map(|(_, asked)| asked);
+            self.push(node, Entry::Outcome(mine, outcome(node)));
+        }
+    }
+}
+
+/// A seat as another node sees it.
+fn seen(seat: &Seat) -> RosterMember {
+    RosterMember {
+        node: Some(seat.node),
+        ..seat.member.clone()
+    }
+}
