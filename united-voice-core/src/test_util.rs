@@ -2,6 +2,8 @@
 //! of checks for a sink of the host's own.
 
 #[cfg(feature = "cluster")]
+mod cluster;
+#[cfg(feature = "cluster")]
 mod engine;
 
 use parking_lot::Mutex;
@@ -11,7 +13,10 @@ use united_voice_proto::{
 };
 
 #[cfg(feature = "cluster")]
-pub use self::engine::{MemoryEngine, MemoryNode};
+pub use self::{
+    cluster::{ClusterDirectory, ClusterUnderTest, cluster_conformance},
+    engine::{MemoryEngine, MemoryNode},
+};
 use crate::{CloseReason, Signal, SignalSink, SinkError, Urgency};
 
 /// A sink that keeps signals, up to a limit, until a test takes them.
