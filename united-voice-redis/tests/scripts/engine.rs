@@ -1,0 +1,126 @@
+//! Starts a redis-server, and ends it with this process.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use redis::Connection;
+use united_voice_redis::Keys;
+
+/// A redis-server on a free loopback port, with a folder of its own.
+pub(crate) struct Engine {
+    port: u16,
+    shell: Child,
+    /// The shell ends the server when this closes, even if this process is killed.
+    alive: Option<ChildStdin>,
+}
+
+/// The shell starts the server, waits until its own input ends, and ends the server by its pid.
+const SERVE: &str = r#"
+    dir=$1; shift
+    redis-server "$@" >"$dir/log" 2>&1 &
+    server=$!
+    cat >/dev/null
+    kill -9 $server
+    wait $server
+    rm -rf "$dir"
+"#;
+
+/// The engine that the tests of this binary share. Each has a prefix of its own.
+pub(crate) fn shared() -> &'static Engine {
+    static SHARED: OnceLock<Engine> = OnceLock::new();
+    SHARED.get_or_init(Engine::start)
+}
+
+/// A prefix that nobody else has.
+pub(crate) fn fresh_keys() -> Keys {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    Keys::new(&format!("test{}", NEXT.fetch_add(1, Relaxed))).expect("plain")
+}
+
+impl Engine {
+    pub(crate) fn start() -> Self {
+        let version = Command::new("redis-server").arg("--version").output();
+        version.expect("redis-server is missing; ./scripts/test installs it");
+        // Another process may take the port between the look-up and the start.
+        (0..5)
+            .find_map(|_| Self::try_start())
+            .expect("redis-server starts on one of five free ports")
+    }
+
+    fn try_start() -> Option<Self> {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = free.local_addr().expect("bound").port();
+        drop(free);
+        let dir = tempfile::tempdir().expect("a folder").keep();
+        let mut shell = Command::new("sh")
+            .args(["-c", SERVE, "engine"])
+            .arg(&dir)
+            .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+            .args([
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "everysec",
+            ])
+            .args(["--maxmemory-policy", "noeviction", "--loglevel", "warning"])
+            .arg("--dir")
+            .arg(&dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh starts");
+        let alive = shell.stdin.take();
+        let engine = Self { port, shell, alive };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            // Whoever took the port instead has another folder.
+            let found = engine.dial().and_then(|mut connection| {
+                redis::cmd("CONFIG")
+                    .arg("GET")
+                    .arg("dir")
+                    .query(&mut connection)
+            });
+            match found {
+                Ok((_, folder)) if same(&folder, &dir) => return Some(engine),
+                Ok::<(String, String), _>(_) => return None,
+                Err(_) => sleep(Duration::from_millis(20)),
+            }
+        }
+        None
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    fn dial(&self) -> redis::RedisResult<Connection> {
+        redis::Client::open(self.url())?.get_connection()
+    }
+
+    pub(crate) fn connection(&self) -> Connection {
+        self.dial().expect("the engine listens")
+    }
+}
+
+fn same(folder: &str, dir: &std::path::Path) -> bool {
+    dir.canonicalize()
+        .is_ok_and(|dir| dir.as_os_str() == folder)
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        drop(self.alive.take());
+        let _ = self.shell.wait();
+    }
+}

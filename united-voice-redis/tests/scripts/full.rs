@@ -1,0 +1,54 @@
+//! An engine whose memory is full.
+
+use united_voice_redis::{Operation, Ran, Reaped, Record, Refusal, ScriptError};
+
+use crate::{
+    cluster::{Cluster, KICKED, gone, leaving, muting},
+    engine::Engine,
+};
+
+#[test]
+fn nobody_joins_a_full_engine_and_everything_else_works() {
+    let engine = Engine::start();
+    let mut cluster = Cluster::empty(&engine);
+    let [mut a, mut b, mut c] = cluster.nodes();
+    cluster.admit();
+    for session in 1..=4 {
+        a.join(session, &format!("user {session}"), "hall");
+    }
+    b.join(5, "user 5", "hall");
+    c.join(6, "user 6", "hall");
+    // Below what is in use already.
+    cluster.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+
+    let join = a.joining(9, "late", "hall", None);
+    let refused = a.send(a.number + 1, &join);
+    assert!(matches!(refused, Err(ScriptError::NoMemory)), "{refused:?}");
+    // The number is still to be used up.
+    let next = a.send(a.number + 2, &leaving(1, "user 1"));
+    assert_eq!(next.expect("an answer"), Ran::Gap);
+    assert_eq!(
+        a.run(&Operation::Skip).record,
+        Record::Refused(Refusal::NoMemory)
+    );
+
+    assert_eq!(gone(&a.leave(1, "user 1")), [1]);
+    assert!(matches!(
+        a.run(&muting(2, "user 2", true)).record,
+        Record::State { .. }
+    ));
+    assert!(a.beat().expect("beaten").has_inbox);
+    let kick = Operation::Kick {
+        user: "user 3".into(),
+        channel: None,
+        reason: KICKED,
+    };
+    assert_eq!(gone(&b.run(&kick).record), [3]);
+    c.close().expect("closed");
+    assert_eq!(b.reap(c.of.nid).expect("reaped"), Reaped::Done(1));
+    assert_eq!(cluster.users("hall"), ["user 2", "user 4", "user 5"]);
+    a.read();
+
+    cluster.run::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+    a.join(9, "late", "hall");
+}

@@ -1,0 +1,14 @@
+//! The scripts, on a real redis-server. Each file proves the rules of one part of the design.
+
+mod cluster;
+mod engine;
+mod full;
+mod ids;
+mod joins;
+mod leases;
+mod leaving;
+mod loss;
+mod numbers;
+mod random;
+mod reaping;
+mod storm;
