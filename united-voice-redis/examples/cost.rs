@@ -8,7 +8,7 @@
 //! ```
 #![allow(clippy::print_stdout)]
 
-use std::{error::Error, thread::sleep, time::Duration};
+use std::{error::Error, num::NonZeroU32, thread::sleep, time::Duration};
 
 use redis::{Connection, InfoDict, Value};
 use united_voice_redis::{
@@ -17,6 +17,7 @@ use united_voice_redis::{
 };
 
 const ROOMS: u64 = 1000;
+const BATCH: u64 = 50;
 const MEMBERS: u64 = 9;
 /// So short that joins are admitted soon. No node dies of it, since nobody reaps.
 const LEASE_US: u64 = 10_000;
@@ -78,15 +79,20 @@ impl Measurement {
         Ok(())
     }
 
-    /// The engine's time for one script, on average over all rooms.
+    /// The engine's time for one script. Other programs of the machine make it longer, so this is
+    /// the average of the best batch.
     fn cost(&mut self, mut each: impl FnMut(&mut Self, u64) -> Outcome<()>) -> Outcome<f64> {
-        redis::cmd("CONFIG")
-            .arg("RESETSTAT")
-            .exec(&mut self.connection)?;
-        for room in 0..ROOMS {
-            each(self, room)?;
+        let mut best = f64::INFINITY;
+        for batch in 0..ROOMS / BATCH {
+            redis::cmd("CONFIG")
+                .arg("RESETSTAT")
+                .exec(&mut self.connection)?;
+            for room in 0..BATCH {
+                each(self, batch * BATCH + room)?;
+            }
+            best = best.min(self.script_time()? / BATCH as f64);
         }
-        Ok(self.script_time()? / ROOMS as f64)
+        Ok(best)
     }
 
     /// How many microseconds the engine has spent in scripts.
@@ -175,7 +181,7 @@ fn join(room: u64, member: u64, epoch: u64) -> Operation {
         session: session(room, member),
         user: user(room, member),
         channel: format!("channel-{room:06}"),
-        limit: Some(25),
+        limit: NonZeroU32::new(25),
         epoch,
         profile: vec![b'x'; 100],
     }

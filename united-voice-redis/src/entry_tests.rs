@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -84,7 +86,10 @@ fn a_joined_entry_has_member_replaced_seats_and_roster_in_joining_order() {
         (&*member.user, &*member.profile),
         ("u\0", &b"profile\0"[..])
     );
-    assert_eq!((member.nid, member.limit), (Nid::new(1, 2), Some(5)));
+    assert_eq!(
+        (member.nid, member.limit),
+        (Nid::new(1, 2), NonZeroU32::new(5))
+    );
     assert!(member.flags.muted() && member.flags.deafened());
     let order: Vec<_> = joined
         .others

@@ -1,5 +1,7 @@
 //! A member of a room, as the engine keeps it.
 
+use std::num::NonZeroU32;
+
 use crate::{
     EntryError, Nid,
     fields::{Bytes, MAX_ID_BYTES},
@@ -41,7 +43,7 @@ pub struct Member {
     /// Muted, deafened.
     pub flags: Flags,
     /// The limit of the channel when it joined; `None` if there was none.
-    pub limit: Option<u32>,
+    pub limit: Option<NonZeroU32>,
     /// 1 to 128 bytes, any text.
     pub user: String,
     /// What else the others see of it, encoded. Neither the engine nor this crate reads it.
@@ -60,10 +62,7 @@ impl Member {
         let version = bytes.u64()?;
         let nid = Nid::parse(bytes.take(Nid::WIDTH)?).ok_or(EntryError::Nid)?;
         let flags = Flags(bytes.u16()?);
-        let limit = match bytes.u32()? {
-            0 => None,
-            limit => Some(limit),
-        };
+        let limit = NonZeroU32::new(bytes.u32()?);
         let length = usize::from(bytes.u8()?);
         let user = bytes.id(length)?;
         let profile = bytes.rest().to_vec();

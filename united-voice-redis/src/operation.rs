@@ -1,5 +1,7 @@
 //! What a node asks the engine to change.
 
+use std::num::NonZeroU32;
+
 use crate::{Flags, Member, Nid};
 
 /// The most seats of one [`Operation::Reassert`].
@@ -26,7 +28,7 @@ pub enum Operation {
         /// 1 to 128 bytes, any text.
         channel: String,
         /// The hard limit; `None` for none.
-        limit: Option<u32>,
+        limit: Option<NonZeroU32>,
         /// Under which policy the directory was asked.
         epoch: u64,
         /// What the others see of the member. The engine does not read it.

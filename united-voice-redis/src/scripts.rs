@@ -2,6 +2,8 @@
 //!
 //! Nothing here does I/O: a [`Scripts`] makes commands.
 
+use std::num::NonZeroU32;
+
 use redis::{Cmd, Pipeline, cmd};
 
 use crate::{FORMAT, Keys, Nid, Operation};
@@ -226,7 +228,7 @@ fn arguments(command: &mut Cmd, operation: &Operation) {
             .arg(&session.to_be_bytes())
             .arg(user)
             .arg(channel)
-            .arg(limit.unwrap_or(0))
+            .arg(limit.map_or(0, NonZeroU32::get))
             .arg(epoch)
             .arg(profile),
         Operation::Leave {
@@ -261,7 +263,7 @@ fn arguments(command: &mut Cmd, operation: &Operation) {
                     .arg(&member.session.to_be_bytes())
                     .arg(member.version)
                     .arg(member.flags.0)
-                    .arg(member.limit.unwrap_or(0))
+                    .arg(member.limit.map_or(0, NonZeroU32::get))
                     .arg(&member.user)
                     .arg(&seat.channel)
                     .arg(&member.profile);

@@ -1,6 +1,6 @@
 //! Nodes that talk to an engine, and what they have seen.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use redis::Connection;
 use united_voice_redis::{
@@ -9,7 +9,7 @@ use united_voice_redis::{
     Roster, ScriptError, Scripts,
 };
 
-use crate::engine::{self, Engine};
+use crate::server::{self, Engine};
 
 /// Long, so that a slow machine cannot pass for a silent engine.
 pub(crate) const LEASE: u64 = 60_000_000;
@@ -41,14 +41,14 @@ pub(crate) struct Node {
 impl Cluster {
     /// In the shared engine, past the recovery that follows the first registration.
     pub(crate) fn new() -> Self {
-        let mut cluster = Self::empty(engine::shared());
+        let mut cluster = Self::empty(server::shared());
         cluster.node(999).close().expect("closed");
         cluster.admit();
         cluster
     }
 
     pub(crate) fn empty(engine: &Engine) -> Self {
-        let scripts = Arc::new(Scripts::new(engine::fresh_keys()));
+        let scripts = Arc::new(Scripts::new(server::fresh_keys()));
         let mut connection = engine.connection();
         scripts
             .load()
@@ -175,6 +175,17 @@ impl Cluster {
         seconds * 1_000_000 + micros
     }
 
+    /// Waits until the engine has handed all that it has to the operating system.
+    pub(crate) fn wait_until_written(&mut self) {
+        loop {
+            let info: redis::InfoDict = self.run(&["INFO", "persistence"]);
+            if info.get("aof_buffer_length") == Some(0) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// The names of all keys of this test.
     pub(crate) fn all_keys(&mut self) -> Vec<Vec<u8>> {
         let pattern = format!("{}*", self.keys().tagged());
@@ -210,24 +221,19 @@ impl Node {
     }
 
     pub(crate) fn join(&mut self, session: u64, user: &str, channel: &str) -> Joined {
-        match self.run(&self.joining(session, user, channel, None)).record {
+        match self.run(&self.joining(session, user, channel, 0)).record {
             Record::Joined(joined) => joined,
             other => panic!("{other:?}"),
         }
     }
 
-    pub(crate) fn joining(
-        &self,
-        session: u64,
-        user: &str,
-        channel: &str,
-        limit: Option<u32>,
-    ) -> Operation {
+    /// A join. A limit of 0 is none.
+    pub(crate) fn joining(&self, session: u64, user: &str, channel: &str, limit: u32) -> Operation {
         Operation::Join {
             session,
             user: user.into(),
             channel: channel.into(),
-            limit,
+            limit: NonZeroU32::new(limit),
             epoch: self.epoch,
             profile: profile(user),
         }
@@ -242,7 +248,7 @@ impl Node {
         limit: u32,
     ) -> Result<Joined, Refusal> {
         match self
-            .run(&self.joining(session, user, channel, Some(limit)))
+            .run(&self.joining(session, user, channel, limit))
             .record
         {
             Record::Joined(joined) => Ok(joined),
@@ -289,6 +295,11 @@ impl Node {
             }
         }
         changes
+    }
+
+    /// The next reading begins with the first entry.
+    pub(crate) fn read_again(&mut self) {
+        self.read_to = "0".into();
     }
 
     /// Everything since the last reading, ticks too, unchecked.

@@ -4,7 +4,7 @@ use united_voice_redis::{Operation, Ran, Reaped, Record, Refusal, ScriptError};
 
 use crate::{
     cluster::{Cluster, KICKED, gone, leaving, muting},
-    engine::Engine,
+    server::Engine,
 };
 
 #[test]
@@ -21,7 +21,7 @@ fn nobody_joins_a_full_engine_and_everything_else_works() {
     // Below what is in use already.
     cluster.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
 
-    let join = a.joining(9, "late", "hall", None);
+    let join = a.joining(9, "late", "hall", 0);
     let refused = a.send(a.number + 1, &join);
     assert!(matches!(refused, Err(ScriptError::NoMemory)), "{refused:?}");
     // The number is still to be used up.

@@ -8,7 +8,7 @@ use crate::cluster::{Cluster, leaving, muting};
 fn an_operation_sent_twice_runs_once() {
     let mut cluster = Cluster::new();
     let [mut node] = cluster.nodes();
-    let join = node.joining(1, "ann", "hall", None);
+    let join = node.joining(1, "ann", "hall", 0);
     assert_eq!(node.send(1, &join).expect("sent"), Ran::Now);
     assert_eq!(node.send(1, &join).expect("sent"), Ran::Before);
     assert_eq!(node.read().len(), 1);
@@ -19,7 +19,7 @@ fn an_operation_sent_twice_runs_once() {
 fn an_operation_after_a_gap_does_not_run() {
     let mut cluster = Cluster::new();
     let [mut node] = cluster.nodes();
-    let join = node.joining(1, "ann", "hall", None);
+    let join = node.joining(1, "ann", "hall", 0);
     assert_eq!(node.send(2, &join).expect("sent"), Ran::Gap);
     assert_eq!(node.send(0, &join).expect("sent"), Ran::Before);
     assert!(node.read().is_empty());
@@ -30,7 +30,7 @@ fn an_operation_after_a_gap_does_not_run() {
 fn a_join_that_arrives_late_takes_no_seat() {
     let mut cluster = Cluster::new();
     let [mut node] = cluster.nodes();
-    let join = node.joining(1, "ann", "hall", None);
+    let join = node.joining(1, "ann", "hall", 0);
     node.run(&join);
     node.leave(1, "ann");
     let mut other_connection = cluster.dial();
@@ -45,7 +45,7 @@ fn a_join_that_arrives_late_takes_no_seat() {
 fn a_join_sent_again_does_not_throw_out_a_newer_session() {
     let mut cluster = Cluster::new();
     let [mut a, mut b] = cluster.nodes();
-    let join = a.joining(1, "ann", "hall", None);
+    let join = a.joining(1, "ann", "hall", 0);
     a.run(&join);
     b.join(2, "ann", "hall");
     assert_eq!(a.send(1, &join).expect("sent"), Ran::Before);
@@ -115,7 +115,7 @@ fn versions_do_not_come_twice_after_the_data_went_back() {
 fn a_tick_shows_what_the_inbox_has_lost() {
     let mut cluster = Cluster::new();
     let [mut node] = cluster.nodes();
-    node.propose(&node.joining(1, "ann", "hall", None));
+    node.propose(&node.joining(1, "ann", "hall", 0));
     node.beat().expect("beaten");
     let mut numbers = InboxNumbers::new();
     let entries = node.deliveries();
@@ -149,7 +149,7 @@ fn an_inbox_is_limited_and_goes_an_hour_after_the_last_beat() {
     // It has 100 000 entries already; the next one drops some.
     let fill = "for i = 1, 100500 do redis.call('XADD', KEYS[1], '*', 'x', i) end";
     cluster.run::<()>(&["EVAL", fill, "1", &inbox]);
-    node.propose(&node.joining(1, "ann", "hall", None));
+    node.propose(&node.joining(1, "ann", "hall", 0));
     let length: u64 = cluster.run(&["XLEN", &inbox]);
     assert!(length < 100_200, "{length}");
 }

@@ -1,7 +1,9 @@
 //! Starts a redis-server, and ends it with this process.
 
 use std::{
+    io::Write,
     net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
         OnceLock,
@@ -17,19 +19,25 @@ use united_voice_redis::Keys;
 /// A redis-server on a free loopback port, with a folder of its own.
 pub(crate) struct Engine {
     port: u16,
+    dir: PathBuf,
     shell: Child,
     /// The shell ends the server when this closes, even if this process is killed.
     alive: Option<ChildStdin>,
 }
 
-/// The shell starts the server, waits until its own input ends, and ends the server by its pid.
+/// The shell starts the server, and ends it by its pid when its own input ends. A line `keep`
+/// restarts the server with its data, a line `empty` without.
 const SERVE: &str = r#"
     dir=$1; shift
-    redis-server "$@" >"$dir/log" 2>&1 &
-    server=$!
-    cat >/dev/null
-    kill -9 $server
-    wait $server
+    start() { redis-server "$@" >>"$dir/log" 2>&1 & server=$!; }
+    stop() { kill -9 $server; wait $server; }
+    start "$@"
+    while read -r data; do
+        stop
+        [ "$data" = keep ] || rm -rf "$dir/appendonlydir"
+        start "$@"
+    done
+    stop
     rm -rf "$dir"
 "#;
 
@@ -60,6 +68,7 @@ impl Engine {
         let port = free.local_addr().expect("bound").port();
         drop(free);
         let dir = tempfile::tempdir().expect("a folder").keep();
+        let dir = dir.canonicalize().expect("it is there");
         let mut shell = Command::new("sh")
             .args(["-c", SERVE, "engine"])
             .arg(&dir)
@@ -81,23 +90,50 @@ impl Engine {
             .spawn()
             .expect("sh starts");
         let alive = shell.stdin.take();
-        let engine = Self { port, shell, alive };
+        let engine = Self {
+            port,
+            dir,
+            shell,
+            alive,
+        };
+        engine.is_up().then_some(engine)
+    }
+
+    /// Waits until the server answers. False if somebody else took the port.
+    fn is_up(&self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
             // Whoever took the port instead has another folder.
-            let found = engine.dial().and_then(|mut connection| {
-                redis::cmd("CONFIG")
-                    .arg("GET")
-                    .arg("dir")
-                    .query(&mut connection)
+            let found = self.dial().and_then(|mut connection| {
+                let mut question = redis::cmd("CONFIG");
+                question.arg("GET").arg("dir").query(&mut connection)
             });
             match found {
-                Ok((_, folder)) if same(&folder, &dir) => return Some(engine),
-                Ok::<(String, String), _>(_) => return None,
+                Ok::<(String, String), _>((_, folder)) => return self.dir == Path::new(&folder),
                 Err(_) => sleep(Duration::from_millis(20)),
             }
         }
-        None
+        false
+    }
+
+    /// Kills the server without warning and starts it again, with or without its data.
+    pub(crate) fn restart(&mut self, data: &str) {
+        let shell = self.alive.as_mut().expect("it runs");
+        writeln!(shell, "{data}").expect("the shell listens");
+        // The old server may answer until it is killed.
+        let old = self.run_id();
+        while self.run_id() == old {
+            sleep(Duration::from_millis(20));
+        }
+        assert!(self.is_up());
+    }
+
+    fn run_id(&self) -> Option<String> {
+        let info: redis::InfoDict = redis::cmd("INFO")
+            .arg("server")
+            .query(&mut self.dial().ok()?)
+            .ok()?;
+        info.get("run_id")
     }
 
     pub(crate) fn url(&self) -> String {
@@ -111,11 +147,6 @@ impl Engine {
     pub(crate) fn connection(&self) -> Connection {
         self.dial().expect("the engine listens")
     }
-}
-
-fn same(folder: &str, dir: &std::path::Path) -> bool {
-    dir.canonicalize()
-        .is_ok_and(|dir| dir.as_os_str() == folder)
 }
 
 impl Drop for Engine {

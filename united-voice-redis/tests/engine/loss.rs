@@ -1,5 +1,7 @@
 //! What happens after the engine lost data: all of it, or its last second.
 
+use std::num::NonZeroU32;
+
 use united_voice_redis::{
     Flags, Member, Nid, Operation, Ran, Reaped, Record, Refusal, RegisterError, Restored,
     ScriptError, Seat,
@@ -7,7 +9,7 @@ use united_voice_redis::{
 
 use crate::{
     cluster::{Cluster, LEASE, Node, leaving, muting},
-    engine,
+    server,
 };
 
 /// What a node knows of a seat of its own.
@@ -60,7 +62,7 @@ fn lose(cluster: &mut Cluster, nid: Nid, channel: &str, user: &str, session: u64
 
 #[test]
 fn a_fresh_engine_admits_no_join_for_a_lease() {
-    let mut cluster = Cluster::empty(engine::shared());
+    let mut cluster = Cluster::empty(server::shared());
     let mut node = cluster.node(1);
     assert_eq!(node.try_join(1, "ann", "hall", 9), Err(Refusal::Recovering));
     assert!(cluster.roster("hall").is_recovering);
@@ -76,7 +78,7 @@ fn a_fresh_engine_admits_no_join_for_a_lease() {
 
 #[test]
 fn joins_wait_until_every_node_has_put_its_seats_back() {
-    let mut cluster = Cluster::empty(engine::shared());
+    let mut cluster = Cluster::empty(server::shared());
     let mut fresh = cluster.node(1);
     let mut back = cluster.register(Nid::new(2, 2), true).expect("registered");
     let lost = cluster.register(Nid::new(3, 2), true).expect("registered");
@@ -149,7 +151,7 @@ fn after_a_full_loss_everybody_sits_as_before_and_survivors_before_newcomers() {
     let mut b2 = cluster.register(Nid::new(2, 2), true).expect("registered");
     let mut a2 = cluster.register(Nid::new(1, 2), true).expect("registered");
     let ben = Member {
-        limit: Some(1),
+        limit: NonZeroU32::new(1),
         ..ben
     };
     assert_eq!(
@@ -158,7 +160,7 @@ fn after_a_full_loss_everybody_sits_as_before_and_survivors_before_newcomers() {
     );
     let ann = Member {
         flags: Flags::own(true, false),
-        limit: Some(1),
+        limit: NonZeroU32::new(1),
         ..ann
     };
     assert_eq!(b2.try_join(9, "cid", "hall", 2), Err(Refusal::Recovering));
@@ -323,7 +325,7 @@ fn a_place_that_was_filled_meanwhile_is_lost_unless_nobody_could_fill_it() {
     assert_eq!(cluster.users("hall"), ["ben"]);
     // The limit is that of its own join. One that was lowered since throws nobody out.
     let roomy = Member {
-        limit: Some(2),
+        limit: NonZeroU32::new(2),
         ..ann
     };
     assert_eq!(

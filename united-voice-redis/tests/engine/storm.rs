@@ -24,7 +24,7 @@ fn storm(node: &mut Node, round: u64) -> usize {
         node.number += 1;
         let session = round << 32 | u64::from(node.of.nid.node) << 16 | place;
         let user = format!("user {session}");
-        let join = node.joining(session, &user, &room, Some(LIMIT));
+        let join = node.joining(session, &user, &room, LIMIT);
         pipeline.add_command(node.scripts.operation(&node.of, node.number, &join));
     }
     let answers: Vec<Value> = pipeline.query(&mut node.connection).expect("answers");
@@ -94,7 +94,7 @@ fn one_user_on_many_nodes_has_one_seat() {
                 for round in 0..50_u64 {
                     let session = u64::from(node.of.nid.node) << 16 | round;
                     let room = format!("room {}", round % 3);
-                    node.propose(&node.joining(session, "ann", &room, Some(1)));
+                    node.propose(&node.joining(session, "ann", &room, 1));
                 }
                 node.read();
             });

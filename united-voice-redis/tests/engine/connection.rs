@@ -1,0 +1,164 @@
+//! Dialing, and what a connection notices.
+
+use std::{sync::Arc, time::Duration};
+
+use united_voice_redis::{
+    Beaten, DialError, Dialer, Introduction, Nid, Purpose, Registered, Registration, ScriptError,
+    Scripts,
+};
+
+use crate::server::{self, Engine};
+
+fn dialer(engine: &Engine) -> Dialer {
+    let scripts = Arc::new(Scripts::new(server::fresh_keys()));
+    Dialer::new(&engine.url(), None, scripts).expect("a URL")
+}
+
+/// Sends a command by a way of its own.
+fn tell(engine: &Engine, words: &[&str]) {
+    let mut command = redis::Cmd::new();
+    for word in words {
+        command.arg(word);
+    }
+    command.exec(&mut engine.connection()).expect("an answer");
+}
+
+async fn register(dialer: &Dialer) -> Registration {
+    let mut link = dialer.dial(Purpose::Calls).await.expect("dialed");
+    let nid = Nid::new(1, 1);
+    let command = dialer.scripts().register(&Introduction {
+        boot: b"boot",
+        nid,
+        name: "node",
+        fingerprint: b"",
+        lease_us: 6_000_000,
+        has_seats: false,
+    });
+    let answer = command
+        .query_async(&mut link.connection)
+        .await
+        .expect("an answer");
+    let boot = Registered::parse(answer).expect("registered").boot;
+    Registration { boot, nid }
+}
+
+#[tokio::test]
+async fn a_new_connection_has_the_scripts_and_knows_the_run() {
+    let mut engine = Engine::start();
+    let dialer = dialer(&engine);
+    let of = register(&dialer).await;
+    let first = dialer.dial(Purpose::Calls).await.expect("dialed");
+    let mut second = dialer.dial(Purpose::Inbox).await.expect("dialed");
+    assert_eq!(first.run_id, second.run_id);
+    let beat = dialer.scripts().beat(&of, 6_000_000, 1, &[]);
+    let answer = beat
+        .query_async(&mut second.connection)
+        .await
+        .expect("an answer");
+    Beaten::parse(answer).expect("beaten");
+
+    engine.restart("keep");
+    let failed = beat
+        .query_async::<redis::Value>(&mut second.connection)
+        .await;
+    let failed = ScriptError::from(failed.expect_err("the engine was killed"));
+    assert!(matches!(failed, ScriptError::Engine(_)), "{failed:?}");
+    let mut third = dialer.dial(Purpose::Calls).await.expect("dialed");
+    assert_ne!(first.run_id, third.run_id);
+    let answer = beat
+        .query_async(&mut third.connection)
+        .await
+        .expect("an answer");
+    Beaten::parse(answer).expect("the scripts are loaded and the data is there");
+}
+
+#[tokio::test]
+async fn an_engine_that_does_not_answer_is_given_up() {
+    let engine = Engine::start();
+    let dialer = dialer(&engine);
+    let mut link = dialer.dial(Purpose::Calls).await.expect("dialed");
+    tell(&engine, &["CLIENT", "PAUSE", "600000", "ALL"]);
+    let late = redis::cmd("PING").exec_async(&mut link.connection).await;
+    assert!(late.expect_err("paused").is_timeout());
+    dialer.dial(Purpose::Calls).await.expect_err("paused");
+    // Reading an inbox may wait longer than an answer. Whoever reads dials anew if ticks are
+    // missing; dialing itself gives up.
+    dialer.dial(Purpose::Inbox).await.expect_err("paused");
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let engine = Engine::start();
+    let dialer = dialer(&engine);
+    drop(engine);
+    let failed = dialer
+        .dial(Purpose::Calls)
+        .await
+        .expect_err("the engine has ended");
+    assert!(!failed.is_final(), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_demoted_primary_is_left() {
+    let engine = Engine::start();
+    let dialer = dialer(&engine);
+    let of = register(&dialer).await;
+    let mut link = dialer.dial(Purpose::Calls).await.expect("dialed");
+    // Nothing listens on this port; the engine is a replica all the same.
+    tell(&engine, &["REPLICAOF", "127.0.0.1", "1"]);
+    let beat = dialer.scripts().beat(&of, 6_000_000, 1, &[]);
+    let failed = beat.query_async::<redis::Value>(&mut link.connection).await;
+    let failed = ScriptError::from(failed.expect_err("it takes no writes"));
+    assert!(matches!(failed, ScriptError::Engine(_)), "{failed:?}");
+    let refused = dialer.dial(Purpose::Calls).await.expect_err("a replica");
+    assert!(matches!(refused, DialError::NotPrimary), "{refused:?}");
+    tell(&engine, &["REPLICAOF", "NO", "ONE"]);
+    dialer.dial(Purpose::Calls).await.expect("a primary again");
+}
+
+#[tokio::test]
+async fn an_engine_that_would_throw_out_seats_is_refused() {
+    let engine = Engine::start();
+    let dialer = dialer(&engine);
+    tell(
+        &engine,
+        &["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"],
+    );
+    let refused = dialer.dial(Purpose::Calls).await.expect_err("it evicts");
+    assert!(matches!(&refused, DialError::Evicts(policy) if policy == "allkeys-lru"));
+    assert!(refused.is_final());
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_an_error_that_does_not_show_it() {
+    let engine = Engine::start();
+    tell(&engine, &["CONFIG", "SET", "requirepass", "right-one"]);
+    let scripts = Arc::new(Scripts::new(server::fresh_keys()));
+    let dial = async |password: &str| {
+        let url = engine.url().replace("//", &format!("//:{password}@"));
+        let dialer = Dialer::new(&url, None, Arc::clone(&scripts)).expect("a URL");
+        dialer.dial(Purpose::Calls).await
+    };
+    dial("right-one").await.expect("dialed");
+    let refused = dial("wrong-one").await.expect_err("refused");
+    assert!(matches!(refused, DialError::Engine(_)));
+    assert!(!format!("{refused:?} {refused}").contains("wrong-one"));
+}
+
+#[tokio::test]
+async fn scripts_that_the_engine_forgot_are_an_error_of_their_own() {
+    let engine = Engine::start();
+    let dialer = dialer(&engine);
+    let of = register(&dialer).await;
+    let mut link = dialer.dial(Purpose::Calls).await.expect("dialed");
+    tell(&engine, &["SCRIPT", "FLUSH"]);
+    let mut pipeline = redis::pipe();
+    for number in 1..=2 {
+        pipeline.add_command(dialer.scripts().beat(&of, 6_000_000, number, &[]));
+    }
+    let answers = link.connection.send_packed_commands(&pipeline, 0, 2);
+    let answers = tokio::time::timeout(Duration::from_secs(60), answers).await;
+    for answer in answers.expect("in time").expect("answers") {
+        assert!(matches!(Beaten::parse(answer), Err(ScriptError::NotLoaded)));
+    }
+}

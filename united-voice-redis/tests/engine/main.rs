@@ -1,0 +1,16 @@
+//! The crate on a real redis-server. Each file proves the rules of one part of the design.
+
+mod cluster;
+mod connection;
+mod full;
+mod ids;
+mod joins;
+mod leases;
+mod leaving;
+mod loss;
+mod numbers;
+mod random;
+mod reaping;
+mod rewind;
+mod server;
+mod storm;
