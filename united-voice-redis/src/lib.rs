@@ -49,8 +49,13 @@ mod member;
 mod nid;
 mod numbers;
 mod operation;
+mod outbox;
+mod pack;
+mod pulse;
+mod reader;
 mod reads;
 mod scripts;
+mod writer;
 
 pub use answer::{
     Beaten, Ran, Reaped, RegisterError, Registered, ScriptError, parse_close, parse_policy,
@@ -62,5 +67,10 @@ pub use member::{Flags, Member};
 pub use nid::Nid;
 pub use numbers::{Arrival, InboxNumbers};
 pub use operation::{Operation, REASSERT_SEATS, Seat, reassert_chunk};
+pub use outbox::{Outbox, Progress, Saturated};
+pub use pack::{PACK_BYTES, Pack};
+pub use pulse::Pulse;
+pub use reader::{Arrived, ReadError, Reader, Reading};
 pub use reads::{Content, Delivery, Roster};
 pub use scripts::{Introduction, Registration, Scripts};
+pub use writer::{Flushed, Writer};

@@ -19,9 +19,11 @@ pub enum Arrival {
     New,
     /// It has been applied already: drop it.
     Old,
-    /// Something before it is missing: the inbox was trimmed.
+    /// Something before it is missing: the inbox was trimmed. This is said once. The node installs
+    /// whole rosters, and goes on with the entries that follow.
     Lost,
-    /// The engine has fewer entries than this node has seen: it lost its last second.
+    /// The engine has fewer entries than this node has seen: it lost its last second. The node
+    /// registers anew.
     Behind,
 }
 
@@ -55,17 +57,16 @@ impl InboxNumbers {
         self.count();
     }
 
-    /// Counts an entry and says what to do with it. After [`Arrival::Lost`] and
-    /// [`Arrival::Behind`], the node registers anew or installs rosters.
+    /// Counts an entry and says what to do with it.
     pub fn entry(&mut self, entry: &Entry) -> Arrival {
         self.count();
         match entry.record {
             Record::Tick { beat, added } => self.tick(entry.number, beat, added),
             _ if entry.number <= self.last => Arrival::Old,
-            _ if entry.number > self.last + 1 => Arrival::Lost,
             _ => {
+                let is_next = entry.number == self.last + 1;
                 self.last = entry.number;
-                Arrival::New
+                if is_next { Arrival::New } else { Arrival::Lost }
             }
         }
     }
@@ -81,11 +82,14 @@ impl InboxNumbers {
         }
         self.beat = beat;
         let counted = self.added.replace(added).unwrap_or(added);
-        match (number.cmp(&self.last), added.cmp(&counted)) {
-            (std::cmp::Ordering::Less, _) | (_, std::cmp::Ordering::Less) => Arrival::Behind,
-            (std::cmp::Ordering::Greater, _) | (_, std::cmp::Ordering::Greater) => Arrival::Lost,
-            _ => Arrival::New,
+        if number < self.last || added < counted {
+            return Arrival::Behind;
         }
+        if number > self.last || added > counted {
+            self.last = number;
+            return Arrival::Lost;
+        }
+        Arrival::New
     }
 }
 
@@ -126,12 +130,14 @@ mod tests {
         let mut numbers = read();
         assert_eq!(numbers.entry(&change(2)), Arrival::Old);
         assert_eq!(numbers.entry(&change(4)), Arrival::Lost);
-        assert_eq!(numbers.last(), 2);
+        assert_eq!(numbers.entry(&change(5)), Arrival::New);
     }
 
     #[test]
     fn the_next_tick_shows_the_loss_of_the_last_change() {
-        assert_eq!(read().entry(&tick(3, 2, 7)), Arrival::Lost);
+        let mut numbers = read();
+        assert_eq!(numbers.entry(&tick(3, 2, 7)), Arrival::Lost);
+        assert_eq!(numbers.entry(&change(4)), Arrival::New);
     }
 
     #[test]

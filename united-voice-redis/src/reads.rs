@@ -2,7 +2,10 @@
 
 use redis::{Cmd, Pipeline, Value, cmd, pipe};
 
-use crate::{Entry, EntryError, Keys, Member, Nid, ScriptError, fields::Bytes};
+use crate::{Entry, EntryError, Keys, Member, Nid, Pack, ScriptError, fields::Bytes};
+
+/// As in the scripts: the inbox of a node that reads nothing stops growing here.
+const INBOX_ENTRIES: usize = 100_000;
 
 /// Who is in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub enum Content {
     /// A script wrote it.
     Entry(Result<Entry, EntryError>),
     /// Another node wrote it.
-    Message(Vec<u8>),
+    Pack(Result<Pack, EntryError>),
     /// A newer node wrote it.
     Unknown,
 }
@@ -55,6 +58,19 @@ impl Keys {
             command.arg("BLOCK").arg(block_ms);
         }
         command.arg("STREAMS").arg(self.inbox(nid)).arg(after);
+        command
+    }
+
+    /// Writes messages into the inbox of another node. The answer is nil if it has none.
+    pub(crate) fn write_inbox(&self, to: Nid, pack: &[u8]) -> Cmd {
+        let mut command = cmd("XADD");
+        command
+            .arg(self.inbox(to))
+            .arg("NOMKSTREAM")
+            .arg("MAXLEN")
+            .arg("~")
+            .arg(INBOX_ENTRIES);
+        command.arg("*").arg("m").arg(pack);
         command
     }
 
@@ -117,7 +133,7 @@ impl Delivery {
         let deliveries = entries.map(|(id, fields)| {
             let content = match fields.into_iter().next() {
                 Some((name, bytes)) if name == b"e" => Content::Entry(Entry::decode(&bytes)),
-                Some((name, bytes)) if name == b"m" => Content::Message(bytes),
+                Some((name, bytes)) if name == b"m" => Content::Pack(Pack::decode(&bytes)),
                 _ => Content::Unknown,
             };
             Self { id, content }

@@ -98,6 +98,18 @@ fn a_beat_renews_a_lease_that_is_over_but_not_reaped() {
 }
 
 #[test]
+fn no_node_reaps_itself() {
+    let mut cluster = Cluster::new();
+    let [mut a, mut b] = cluster.nodes();
+    b.beat().expect("beaten");
+    let now = cluster.time();
+    cluster.lease_ends(a.of.nid, now - 1_000_000);
+    cluster.set("heard", now);
+    assert_eq!(a.reap(a.of.nid).expect("an answer"), Reaped::Alive);
+    a.beat().expect("beaten");
+}
+
+#[test]
 fn the_first_reap_marks_the_node_and_no_lease_brings_it_back() {
     let mut cluster = Cluster::new();
     let [mut a, mut b] = cluster.nodes();

@@ -14,3 +14,4 @@ mod reaping;
 mod rewind;
 mod server;
 mod storm;
+mod traffic;

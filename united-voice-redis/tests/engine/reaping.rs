@@ -160,6 +160,11 @@ fn only_an_earlier_registration_of_the_same_process_is_reaped_early() {
     let [mut a] = cluster.nodes();
     let mut first = cluster.register(Nid::new(7, 1), false).expect("registered");
     let mut second = cluster.register(Nid::new(7, 2), false).expect("registered");
+    let mut stranger = cluster.register(Nid::new(8, 5), false).expect("registered");
+    assert_eq!(
+        stranger.reap(first.of.nid).expect("an answer"),
+        Reaped::Alive
+    );
     assert_eq!(a.reap(first.of.nid).expect("an answer"), Reaped::Alive);
     assert_eq!(first.reap(second.of.nid).expect("an answer"), Reaped::Alive);
     assert_eq!(

@@ -1,0 +1,340 @@
+//! What a node has to say to the engine and to other nodes, in one order.
+//!
+//! Operations and messages share one queue, so a leave and a join, or a relay and a leave, of one
+//! session cannot change places. One *batch* is on its way at a time. It stays here until all its
+//! answers have come, and is sent again if the connection was cut: copies of operations do not run,
+//! and copies of messages are dropped by their numbers.
+
+use std::collections::{HashMap, VecDeque};
+
+use redis::{Pipeline, Value};
+
+use self::{
+    letters::Letters,
+    queue::{Queue, Waiting},
+};
+use crate::{Nid, Operation, PACK_BYTES, Pack, Ran, Registration, ScriptError, Scripts, pack};
+
+mod letters;
+mod queue;
+
+pub use queue::Saturated;
+
+/// The most operations of a batch.
+const BATCH_OPERATIONS: usize = 64;
+/// The most messages that a batch takes from the queue.
+const BATCH_MESSAGES: usize = 1024;
+/// The most operations whose outcomes have not come. The engine runs no more until they have.
+const OUTSTANDING: usize = 4096;
+
+/// The queue of one node. `A` says who asked for an operation, `M` who sent a message; both come
+/// back to the caller.
+#[derive(Debug)]
+pub struct Outbox<A, M> {
+    queue: Queue<A, M>,
+    letters: Letters<M>,
+    /// The number of the last operation that was put into a batch.
+    number: u64,
+    /// Operations of batches whose outcomes have not come out of the inbox.
+    asked: VecDeque<(u64, Vec<A>)>,
+    batch: Vec<Sent>,
+}
+
+/// A command of a batch.
+#[derive(Debug)]
+enum Sent {
+    Operation {
+        number: u64,
+        operation: Operation,
+    },
+    /// The kept messages of `first..=last` to this node.
+    Pack {
+        node: u32,
+        first: u64,
+        last: u64,
+    },
+}
+
+/// What the answers to a batch mean.
+#[derive(Debug)]
+pub enum Progress {
+    /// The batch is done.
+    Done,
+    /// The rest of the batch is to be sent again.
+    Again,
+    /// The same, after the scripts were loaded.
+    Load,
+    /// An operation is missing: the engine lost its last second, and the node has to register anew.
+    Gap,
+    /// The registration has ended: [`ScriptError::Fenced`], [`ScriptError::Reboot`] or
+    /// [`ScriptError::Failed`].
+    Ended(ScriptError),
+    /// The connection is of no use. The batch is to be sent again by another one.
+    Cut(ScriptError),
+}
+
+impl<A, M> Default for Outbox<A, M> {
+    fn default() -> Self {
+        Self {
+            queue: Queue::default(),
+            letters: Letters::default(),
+            number: 0,
+            asked: VecDeque::new(),
+            batch: Vec::new(),
+        }
+    }
+}
+
+impl<A, M> Outbox<A, M> {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an operation. Only a join may be refused. If 16 states of a session wait, one more
+    /// takes the place of the last; then both get one outcome.
+    ///
+    /// # Errors
+    ///
+    /// [`Saturated`] with `asked` if too much waits.
+    pub fn propose(&mut self, operation: Operation, asked: A) -> Result<(), Saturated<A>> {
+        self.queue.propose(operation, asked)
+    }
+
+    /// Adds a message of the session `sender` to a node.
+    ///
+    /// # Errors
+    ///
+    /// [`Saturated`] with `sent` if too much waits, or if other nodes have not acknowledged 16 MiB.
+    pub fn forward(
+        &mut self,
+        to: Nid,
+        sender: u64,
+        message: Vec<u8>,
+        sent: M,
+    ) -> Result<(), Saturated<M>> {
+        if self.letters.is_full() {
+            return Err(Saturated(sent));
+        }
+        self.letters.route(to);
+        self.queue.forward(to.node, sender, message, sent)
+    }
+
+    /// A node has this registration now. Messages that it did not acknowledge are sent to its new
+    /// inbox before anything else to it.
+    pub fn route(&mut self, nid: Nid) {
+        self.letters.route(nid);
+    }
+
+    /// Looks at what came from another node. Returns the messages that are new, in their order.
+    pub fn received(&mut self, pack: Pack) -> Vec<Vec<u8>> {
+        self.letters.received(pack)
+    }
+
+    /// The engine restarted or another one took its place: all messages that were not acknowledged
+    /// are sent again.
+    pub fn resend(&mut self) {
+        self.letters.resend_all();
+    }
+
+    /// The node has been cut off: joins that were not sent and all messages come back, those too
+    /// that may have arrived. Operations that were sent stay, and are sent again.
+    pub fn cut_off(&mut self) -> (Vec<A>, Vec<M>) {
+        let joins = self.withdraw(|operation, _| matches!(operation, Operation::Join { .. }));
+        let mut messages = self.letters.take_all();
+        messages.extend(self.queue.take_messages());
+        self.batch
+            .retain(|sent| matches!(sent, Sent::Operation { .. }));
+        (joins, messages)
+    }
+
+    /// Who asked for an operation whose outcome came out of the inbox.
+    pub fn outcome(&mut self, number: u64) -> Vec<A> {
+        match self
+            .asked
+            .binary_search_by_key(&number, |(asked, _)| *asked)
+        {
+            Ok(place) => self
+                .asked
+                .remove(place)
+                .map(|(_, asked)| asked)
+                .unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Takes out operations that have not been sent, such as joins that have waited too long.
+    pub fn withdraw(&mut self, which: impl FnMut(&Operation, &A) -> bool) -> Vec<A> {
+        self.queue.withdraw(which)
+    }
+
+    /// The node has a new registration: numbers begin with 1. Returns who asked for the operations
+    /// that are in doubt. They are not sent again, since the node puts back what it knows.
+    pub fn restart(&mut self) -> Vec<A> {
+        self.number = 0;
+        self.batch.clear();
+        self.letters.resend_all();
+        self.asked.drain(..).flat_map(|(_, asked)| asked).collect()
+    }
+
+    /// Ages the messages that were sent. `tick` is called once a second, and a message that was not
+    /// acknowledged in five to six seconds comes back.
+    pub fn tick(&mut self) -> Vec<M> {
+        self.letters.tick()
+    }
+
+    /// How many operations and messages wait, or were sent and have not come to their end: no
+    /// outcome, no acknowledgement.
+    pub fn len(&self) -> usize {
+        self.queue.len() + self.asked.len() + self.letters.len()
+    }
+
+    /// Whether everything that was said has come to its end.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether a batch has something to send.
+    pub fn has_work(&self) -> bool {
+        let has_more = !self.queue.is_empty() && self.asked.len() < OUTSTANDING;
+        !self.batch.is_empty() || has_more || self.letters.has_work()
+    }
+
+    /// The commands to send now: the batch that is on its way, or else a new one. Empty if there is
+    /// nothing to say.
+    pub fn pipeline(&mut self, scripts: &Scripts, of: &Registration) -> Pipeline {
+        if self.batch.is_empty() {
+            self.fill();
+        }
+        let mut pipeline = redis::pipe();
+        for sent in &self.batch {
+            pipeline.add_command(match sent {
+                Sent::Operation { number, operation } => scripts.operation(of, *number, operation),
+                Sent::Pack { node, first, last } => {
+                    let (to, pack) = self.letters.pack(*node, *first..=*last, of.nid);
+                    scripts.keys().write_inbox(to, &pack)
+                }
+            });
+        }
+        pipeline
+    }
+
+    /// Takes the answers to [`pipeline`](Self::pipeline), one for each command. Returns the
+    /// messages to nodes that are gone, and how to go on.
+    pub fn answered(&mut self, answers: Vec<Value>) -> (Vec<M>, Progress) {
+        let mut bounced = Vec::new();
+        let mut done = 0;
+        let mut stop = None;
+        for (sent, answer) in self.batch.iter_mut().zip(answers) {
+            stop = match sent {
+                Sent::Operation { operation, .. } => operation_answered(operation, answer),
+                Sent::Pack { node, first, last } => match pack_arrived(answer) {
+                    Ok(true) => None,
+                    Ok(false) => {
+                        bounced.extend(self.letters.take(*node, *first..=*last));
+                        None
+                    }
+                    Err(error) => Some(Progress::Cut(error)),
+                },
+            };
+            if stop.is_some() {
+                break;
+            }
+            done += 1;
+        }
+        self.batch.drain(..done);
+        let progress = match stop {
+            Some(progress) => progress,
+            None if self.batch.is_empty() => Progress::Done,
+            None => Progress::Cut(ScriptError::Unexpected),
+        };
+        (bounced, progress)
+    }
+
+    /// Makes a new batch. Messages to one node become one entry, as far as that moves none of them
+    /// ahead of an operation of its own sender.
+    fn fill(&mut self) {
+        for (node, first, last) in self.letters.due() {
+            self.batch.push(Sent::Pack { node, first, last });
+        }
+        // The place of the last operation of each session, and of the last pack to each node.
+        let mut operations: HashMap<u64, usize> = HashMap::new();
+        let mut packs: HashMap<u32, (usize, usize)> = HashMap::new();
+        let (mut count, mut messages) = (0, 0);
+        while count < BATCH_OPERATIONS
+            && messages < BATCH_MESSAGES
+            && self.asked.len() < OUTSTANDING
+        {
+            let Some(waiting) = self.queue.pop() else {
+                break;
+            };
+            match waiting {
+                Waiting::Operation { operation, asked } => {
+                    count += 1;
+                    self.number += 1;
+                    self.asked.push_back((self.number, asked));
+                    if let Some(session) = queue::session(&operation) {
+                        operations.insert(session, self.batch.len());
+                    }
+                    let number = self.number;
+                    self.batch.push(Sent::Operation { number, operation });
+                }
+                Waiting::Message {
+                    node,
+                    sender,
+                    message,
+                    sent,
+                } => {
+                    messages += 1;
+                    let weight = pack::weight(&message);
+                    let number = self.letters.keep(node, message, sent);
+                    let open = packs.get(&node).copied().filter(|(place, bytes)| {
+                        let after = operations.get(&sender).is_none_or(|own| own < place);
+                        after && bytes + weight <= PACK_BYTES
+                    });
+                    let (place, bytes) = open.unwrap_or((self.batch.len(), 0));
+                    match self.batch.get_mut(place) {
+                        Some(Sent::Pack { last, .. }) => *last = number,
+                        _ => self.batch.push(Sent::Pack {
+                            node,
+                            first: number,
+                            last: number,
+                        }),
+                    }
+                    packs.insert(node, (place, bytes + weight));
+                }
+            }
+        }
+    }
+}
+
+/// `None` if the operation is done.
+fn operation_answered(operation: &mut Operation, answer: Value) -> Option<Progress> {
+    match Ran::parse(answer) {
+        Ok(Ran::Now | Ran::Before) => None,
+        Ok(Ran::Gap) => Some(Progress::Gap),
+        Err(ScriptError::NoMemory) => {
+            // All that follows is a gap until somebody uses up the number.
+            *operation = Operation::Skip;
+            Some(Progress::Again)
+        }
+        Err(ScriptError::NotLoaded) => Some(Progress::Load),
+        Err(error @ (ScriptError::Engine(_) | ScriptError::Unexpected)) => {
+            Some(Progress::Cut(error))
+        }
+        Err(error) => Some(Progress::Ended(error)),
+    }
+}
+
+/// False if there is no inbox, or no memory.
+fn pack_arrived(answer: Value) -> Result<bool, ScriptError> {
+    match answer.extract_error().map_err(ScriptError::from) {
+        Ok(Value::Nil) | Err(ScriptError::NoMemory) => Ok(false),
+        Ok(_) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+#[path = "outbox/tests.rs"]
+mod tests;

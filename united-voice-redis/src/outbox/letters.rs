@@ -1,0 +1,240 @@
+//! Messages that were sent and not acknowledged, and what came from other nodes.
+//!
+//! The answer of the engine says that a message is in the inbox, not that it was read: an engine
+//! may lose its last second. So each message is kept until its receiver says that it was handled.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    ops::RangeInclusive,
+};
+
+use crate::{Nid, PACK_BYTES, Pack, pack};
+
+/// How many bytes of messages are kept for all nodes.
+const KEPT_BYTES: usize = 16 << 20;
+/// After so many ticks, a message that was not acknowledged comes back.
+const KEPT_TICKS: u8 = 5;
+/// After so many ticks, an acknowledgement goes out by itself.
+const OWED_TICKS: u8 = 2;
+/// After so many ticks without a word, a node is forgotten. No copy of a message comes that late.
+const IDLE_TICKS: u16 = 600;
+
+#[derive(Debug)]
+pub(super) struct Letters<M> {
+    peers: HashMap<u32, Peer<M>>,
+    bytes: usize,
+    /// The number of the last message of this process.
+    number: u64,
+}
+
+#[derive(Debug)]
+struct Peer<M> {
+    nid: Nid,
+    /// In the order of their numbers.
+    kept: VecDeque<Kept<M>>,
+    /// The number of the last message that it sent.
+    handled: u64,
+    /// For how many ticks it has not been told `handled`.
+    owed: Option<u8>,
+    resend: bool,
+    idle: u16,
+}
+
+#[derive(Debug)]
+struct Kept<M> {
+    number: u64,
+    message: Vec<u8>,
+    sent: M,
+    ticks: u8,
+}
+
+impl<M> Default for Letters<M> {
+    fn default() -> Self {
+        Self {
+            peers: HashMap::new(),
+            bytes: 0,
+            number: 0,
+        }
+    }
+}
+
+impl<M> Letters<M> {
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes >= KEPT_BYTES
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.peers.values().map(|peer| peer.kept.len()).sum()
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        self.peers
+            .values()
+            .any(|peer| peer.must_resend() || peer.must_acknowledge())
+    }
+
+    pub(super) fn route(&mut self, nid: Nid) {
+        let peer = self.peer(nid);
+        if peer.nid.registration < nid.registration {
+            peer.nid = nid;
+            peer.resend = true;
+        }
+    }
+
+    fn peer(&mut self, nid: Nid) -> &mut Peer<M> {
+        let peer = self.peers.entry(nid.node).or_insert_with(|| Peer {
+            nid,
+            kept: VecDeque::new(),
+            handled: 0,
+            owed: None,
+            resend: false,
+            idle: 0,
+        });
+        peer.idle = 0;
+        peer
+    }
+
+    pub(super) fn resend_all(&mut self) {
+        for peer in self.peers.values_mut() {
+            peer.resend = true;
+        }
+    }
+
+    /// Numbers a message and keeps it.
+    pub(super) fn keep(&mut self, node: u32, message: Vec<u8>, sent: M) -> u64 {
+        self.number += 1;
+        self.bytes += pack::weight(&message);
+        let number = self.number;
+        let kept = Kept {
+            number,
+            message,
+            sent,
+            ticks: 0,
+        };
+        // It was routed when the message was taken. If it has been forgotten since, its inbox is
+        // asked for under a registration that nobody has, and the message comes back.
+        let peer = self.peer(Nid::new(node, 0));
+        peer.kept.push_back(kept);
+        peer.owed = None;
+        number
+    }
+
+    pub(super) fn received(&mut self, pack: Pack) -> Vec<Vec<u8>> {
+        self.route(pack.from);
+        let peer = self.peer(pack.from);
+        let handled = peer.handled;
+        let acknowledged = peer
+            .kept
+            .partition_point(|kept| kept.number <= pack.handled);
+        let freed: usize = peer
+            .kept
+            .drain(..acknowledged)
+            .map(|kept| pack::weight(&kept.message))
+            .sum();
+        let new = pack
+            .messages
+            .into_iter()
+            .filter(|(number, _)| *number > handled);
+        let mut messages = Vec::new();
+        for (number, message) in new {
+            peer.handled = peer.handled.max(number);
+            peer.owed.get_or_insert(0);
+            messages.push(message);
+        }
+        self.bytes -= freed;
+        messages
+    }
+
+    /// The packs that go out before anything new: messages to send again, and acknowledgements.
+    pub(super) fn due(&mut self) -> Vec<(u32, u64, u64)> {
+        let mut due = Vec::new();
+        for (node, peer) in &mut self.peers {
+            if peer.must_resend() {
+                let mut bytes = usize::MAX;
+                for kept in &peer.kept {
+                    bytes = bytes.saturating_add(pack::weight(&kept.message));
+                    if bytes > PACK_BYTES {
+                        bytes = pack::weight(&kept.message);
+                        due.push((*node, kept.number, kept.number));
+                    } else if let Some((_, _, last)) = due.last_mut() {
+                        *last = kept.number;
+                    }
+                }
+                peer.owed = None;
+            } else if peer.must_acknowledge() {
+                // Numbers begin with 1, so this pack has no message.
+                due.push((*node, 0, 0));
+                peer.owed = None;
+            }
+            peer.resend = false;
+        }
+        due
+    }
+
+    /// The inbox of a node, and what to write into it.
+    pub(super) fn pack(&self, node: u32, range: RangeInclusive<u64>, from: Nid) -> (Nid, Vec<u8>) {
+        let Some(peer) = self.peers.get(&node) else {
+            return (Nid::new(node, 0), Pack::encode(from, 0, std::iter::empty()));
+        };
+        let messages = peer
+            .kept
+            .iter()
+            .filter(|kept| range.contains(&kept.number))
+            .map(|kept| (kept.number, &*kept.message));
+        (peer.nid, Pack::encode(from, peer.handled, messages))
+    }
+
+    /// Takes back messages that did not arrive.
+    pub(super) fn take(&mut self, node: u32, range: RangeInclusive<u64>) -> Vec<M> {
+        let Some(peer) = self.peers.get_mut(&node) else {
+            return Vec::new();
+        };
+        let (taken, left): (VecDeque<_>, _) = peer
+            .kept
+            .drain(..)
+            .partition(|kept| range.contains(&kept.number));
+        peer.kept = left;
+        self.bytes -= taken
+            .iter()
+            .map(|kept| pack::weight(&kept.message))
+            .sum::<usize>();
+        taken.into_iter().map(|kept| kept.sent).collect()
+    }
+
+    pub(super) fn take_all(&mut self) -> Vec<M> {
+        self.bytes = 0;
+        let kept = self.peers.values_mut().flat_map(|peer| peer.kept.drain(..));
+        kept.map(|kept| kept.sent).collect()
+    }
+
+    pub(super) fn tick(&mut self) -> Vec<M> {
+        let mut back = Vec::new();
+        for peer in self.peers.values_mut() {
+            peer.idle += 1;
+            if let Some(owed) = &mut peer.owed {
+                *owed = owed.saturating_add(1);
+            }
+            for kept in &mut peer.kept {
+                kept.ticks += 1;
+            }
+            let old = peer.kept.partition_point(|kept| kept.ticks > KEPT_TICKS);
+            for kept in peer.kept.drain(..old) {
+                self.bytes -= pack::weight(&kept.message);
+                back.push(kept.sent);
+            }
+        }
+        self.peers
+            .retain(|_, peer| peer.idle < IDLE_TICKS || !peer.kept.is_empty());
+        back
+    }
+}
+
+impl<M> Peer<M> {
+    fn must_resend(&self) -> bool {
+        self.resend && !self.kept.is_empty()
+    }
+
+    fn must_acknowledge(&self) -> bool {
+        self.owed.is_some_and(|ticks| ticks >= OWED_TICKS)
+    }
+}

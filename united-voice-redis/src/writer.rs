@@ -1,0 +1,122 @@
+//! Sends what is in the outbox.
+
+use parking_lot::Mutex;
+
+use crate::{DialError, Dialer, Link, Nid, Outbox, Progress, Purpose, Registration, ScriptError};
+
+/// The connection that writes. It sends one batch at a time, and the next one after all answers to
+/// it have come.
+#[derive(Debug)]
+pub struct Writer {
+    dialer: Dialer,
+    link: Option<Link>,
+    run_id: Option<String>,
+}
+
+/// How sending went.
+#[derive(Debug)]
+pub enum Flushed {
+    /// Nothing is left to send.
+    Done,
+    /// There is no connection. Wait, and try again.
+    NoConnection(DialError),
+    /// The connection was cut. What was on its way is sent again next time.
+    Cut(ScriptError),
+    /// The engine lost its last second. Register anew.
+    Gap,
+    /// The registration has ended: [`ScriptError::Fenced`], [`ScriptError::Reboot`] or
+    /// [`ScriptError::Failed`].
+    Ended(ScriptError),
+}
+
+impl Writer {
+    /// It dials when it has something to send.
+    pub fn new(dialer: Dialer) -> Self {
+        Self {
+            dialer,
+            link: None,
+            run_id: None,
+        }
+    }
+
+    /// Sends until nothing is left, or something fails. Messages that cannot arrive are added to
+    /// `bounced`.
+    ///
+    /// # Locking
+    ///
+    /// The outbox is locked for short times, and never while the engine is waited for.
+    ///
+    /// # Cancel safety
+    ///
+    /// A batch that was on its way is sent again by the next call.
+    pub async fn flush<A, M>(
+        &mut self,
+        outbox: &Mutex<Outbox<A, M>>,
+        of: &Registration,
+        bounced: &mut Vec<M>,
+    ) -> Flushed {
+        // The connection is put back only if it has survived.
+        let mut link = match self.link.take() {
+            Some(link) => link,
+            None => match self.dialer.dial(Purpose::Calls).await {
+                Ok(link) => link,
+                Err(error) => return Flushed::NoConnection(error),
+            },
+        };
+        if self
+            .run_id
+            .as_ref()
+            .is_some_and(|before| *before != link.run_id)
+        {
+            // The engine may lack its last second.
+            outbox.lock().resend();
+        }
+        self.run_id = Some(link.run_id.clone());
+        loop {
+            let pipeline = outbox.lock().pipeline(self.dialer.scripts(), of);
+            if pipeline.is_empty() {
+                self.link = Some(link);
+                return Flushed::Done;
+            }
+            let sending = link
+                .connection
+                .send_packed_commands(&pipeline, 0, pipeline.len());
+            let answers = match sending.await {
+                Ok(answers) => answers,
+                Err(error) => return Flushed::Cut(error.into()),
+            };
+            let (back, progress) = outbox.lock().answered(answers);
+            bounced.extend(back);
+            match progress {
+                Progress::Done | Progress::Again => {}
+                Progress::Load => {
+                    let load = self.dialer.scripts().load();
+                    if let Err(error) = load.exec_async(&mut link.connection).await {
+                        return Flushed::Cut(error.into());
+                    }
+                }
+                Progress::Gap => {
+                    self.link = Some(link);
+                    return Flushed::Gap;
+                }
+                Progress::Ended(error) => {
+                    self.link = Some(link);
+                    return Flushed::Ended(error);
+                }
+                Progress::Cut(error) => return Flushed::Cut(error),
+            }
+        }
+    }
+
+    /// Removes from the inbox what stands before the entry `before`. An error is no harm: the next
+    /// call removes it.
+    pub async fn trim(&mut self, nid: Nid, before: &str) {
+        if let Some(link) = &mut self.link {
+            let trim = self.dialer.scripts().keys().trim_inbox(nid, before);
+            if let Err(error) = trim.exec_async(&mut link.connection).await {
+                tracing::debug!(%error, "the inbox was not trimmed");
+                self.link = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Writers and readers of two nodes, while their connections are cut again and again.
+
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, interval, sleep},
+};
+use united_voice_redis::{
+    Arrived, Dialer, Flags, Flushed, Introduction, Nid, Operation, Outbox, Purpose, Reader, Record,
+    Registered, Registration, Roster, Scripts, Writer,
+};
+
+use crate::server::{self, Engine};
+
+const USERS: u64 = 8;
+const ROUNDS: u64 = 150;
+const LEASE: u64 = 60_000_000;
+
+/// What a node has seen.
+#[derive(Default)]
+struct Seen {
+    /// Who asked for the operations whose outcomes have come.
+    outcomes: Vec<u64>,
+    messages: Vec<Vec<u8>>,
+    versions: Vec<u64>,
+}
+
+struct Peer {
+    of: Registration,
+    epoch: u64,
+    dialer: Dialer,
+    outbox: Mutex<Outbox<u64, u64>>,
+    seen: Mutex<Seen>,
+}
+
+impl Peer {
+    async fn new(dialer: Dialer, node: u32) -> Arc<Self> {
+        let nid = Nid::new(node, 1);
+        let mut link = dialer.dial(Purpose::Calls).await.expect("dialed");
+        let command = dialer.scripts().register(&Introduction {
+            boot: b"boot",
+            nid,
+            name: "node",
+            fingerprint: b"",
+            lease_us: LEASE,
+            has_seats: false,
+        });
+        let answer = command
+            .query_async(&mut link.connection)
+            .await
+            .expect("an answer");
+        let registered = Registered::parse(answer).expect("registered");
+        Arc::new(Self {
+            of: Registration {
+                boot: registered.boot,
+                nid,
+            },
+            epoch: registered.epoch,
+            dialer,
+            outbox: Mutex::default(),
+            seen: Mutex::default(),
+        })
+    }
+
+    async fn write(self: Arc<Self>) {
+        let mut writer = Writer::new(self.dialer.clone());
+        let mut bounced = Vec::new();
+        loop {
+            match writer.flush(&self.outbox, &self.of, &mut bounced).await {
+                Flushed::Done | Flushed::NoConnection(_) | Flushed::Cut(_) => {}
+                other => panic!("{other:?}"),
+            }
+            assert!(bounced.is_empty(), "no node is gone");
+            sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn read(self: Arc<Self>) {
+        let mut reader = Reader::new(self.dialer.clone(), self.of.nid);
+        loop {
+            let Ok(reading) = reader.read().await else {
+                continue;
+            };
+            assert_eq!(reading.trouble, None);
+            let (mut outbox, mut seen) = (self.outbox.lock(), self.seen.lock());
+            for arrived in reading.arrived {
+                match arrived {
+                    Arrived::Entry(entry) => {
+                        let asked = entry.asked.map(|number| outbox.outcome(number));
+                        seen.outcomes.extend(asked.unwrap_or_default());
+                        if !matches!(entry.record, Record::Tick { .. }) {
+                            seen.versions.push(entry.version);
+                        }
+                    }
+                    Arrived::Pack(pack) => seen.messages.extend(outbox.received(pack)),
+                }
+            }
+        }
+    }
+
+    async fn age(self: Arc<Self>) {
+        let mut second = interval(Duration::from_secs(1));
+        loop {
+            second.tick().await;
+            self.outbox.lock().tick();
+        }
+    }
+
+    /// What each user of this node does in one round: join, mute, say something, leave.
+    fn live(&self, round: u64, to: Nid) {
+        let mut outbox = self.outbox.lock();
+        for user in 0..USERS {
+            let session = u64::from(self.of.nid.node) << 32 | round << 8 | user;
+            let name = format!("user {user} of {}", self.of.nid);
+            let operations = [
+                Operation::Join {
+                    session,
+                    user: name.clone(),
+                    channel: format!("channel {}", round % 3),
+                    limit: None,
+                    epoch: self.epoch,
+                    profile: vec![],
+                },
+                Operation::State {
+                    session,
+                    user: name.clone(),
+                    flags: Flags::own(true, false),
+                },
+                Operation::Leave {
+                    session,
+                    user: name,
+                    reason: 1,
+                },
+            ];
+            // In the last round they stay.
+            let count = if round == ROUNDS - 1 { 2 } else { 3 };
+            for (place, operation) in operations.into_iter().take(count).enumerate() {
+                let asked = (round * USERS + user) * 3 + place as u64;
+                outbox.propose(operation, asked).expect("room");
+            }
+            let message = format!("{round} {user}").into_bytes();
+            outbox.forward(to, session, message, session).expect("room");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_arrives_once_and_in_order_although_connections_are_cut() {
+    let engine = Engine::start();
+    let scripts = Arc::new(Scripts::new(server::fresh_keys()));
+    let dialer = Dialer::new(&engine.url(), None, Arc::clone(&scripts)).expect("a URL");
+    let peers = [
+        Peer::new(dialer.clone(), 1).await,
+        Peer::new(dialer, 2).await,
+    ];
+    let mut control = engine.connection();
+    let recover = format!("{}recover", scripts.keys().tagged());
+    redis::cmd("DEL")
+        .arg(recover)
+        .exec(&mut control)
+        .expect("deleted");
+
+    let mut tasks = JoinSet::new();
+    for peer in &peers {
+        tasks.spawn(Arc::clone(peer).write());
+        tasks.spawn(Arc::clone(peer).read());
+        tasks.spawn(Arc::clone(peer).age());
+    }
+    let mut cuts = 0;
+    for round in 0..ROUNDS {
+        peers[0].live(round, peers[1].of.nid);
+        peers[1].live(round, peers[0].of.nid);
+        if round % 3 == 0 {
+            let kill = redis::cmd("CLIENT")
+                .arg("KILL")
+                .arg("TYPE")
+                .arg("normal")
+                .to_owned();
+            let killed: u64 = kill.query(&mut control).expect("an answer");
+            cuts += killed;
+            // A new connection loads them again; one that survived has to notice.
+            redis::cmd("SCRIPT")
+                .arg("FLUSH")
+                .exec(&mut control)
+                .expect("flushed");
+        }
+        sleep(Duration::from_millis(fastrand::u64(5..25))).await;
+    }
+    assert!(cuts > 20, "{cuts}");
+
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let is_done = || peers.iter().all(|peer| peer.outbox.lock().is_empty());
+    while !is_done() && Instant::now() < deadline {
+        sleep(Duration::from_millis(50)).await;
+        assert!(tasks.try_join_next().is_none(), "no task ends");
+    }
+    assert!(is_done(), "everything was answered and acknowledged");
+    for peer in &peers {
+        let seen = peer.seen.lock();
+        let count = ROUNDS * USERS * 3;
+        let all = (0..count).filter(|asked| *asked < count - USERS * 3 || asked % 3 < 2);
+        assert!(seen.outcomes.iter().copied().eq(all), "{:?}", seen.outcomes);
+        let said = (0..ROUNDS).flat_map(|round| (0..USERS).map(move |user| (round, user)));
+        let said = said.map(|(round, user)| format!("{round} {user}").into_bytes());
+        assert!(
+            seen.messages.iter().cloned().eq(said),
+            "{:?}",
+            seen.messages
+        );
+        assert!(seen.versions.is_sorted_by(|one, next| one < next));
+    }
+    let last = format!("channel {}", (ROUNDS - 1) % 3);
+    scripts.load().exec(&mut control).expect("loaded");
+    let roster = scripts
+        .roster(&last)
+        .query(&mut control)
+        .expect("an answer");
+    let roster = Roster::parse(roster).expect("a roster");
+    assert_eq!(roster.members.len() as u64, 2 * USERS);
+    assert!(roster.members.iter().all(|member| member.flags.muted()));
+}
