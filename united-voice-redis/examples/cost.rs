@@ -40,8 +40,10 @@ fn main() -> Outcome<()> {
         .nth(1)
         .ok_or("the address of an engine is missing")?;
     let mut connection = redis::Client::open(url)?.get_connection()?;
-    println!("| nodes with members in the room | join | state | leave | reap, a seat |");
-    println!("| --- | --- | --- | --- | --- |");
+    println!(
+        "| nodes with members in the room | join | state | leave | reap, a seat | memory of a seat |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- |");
     for nodes in [1, 2, 8] {
         redis::cmd("FLUSHALL").exec(&mut connection)?;
         let scripts = Scripts::new(Keys::new("cost")?);
@@ -64,18 +66,31 @@ impl Measurement {
         while self.beat(&nodes[0])?.recovery_us > 0 {
             sleep(Duration::from_millis(5));
         }
+        let before = self.memory()?;
         for room in 0..ROOMS {
             for member in 0..MEMBERS {
                 let place = usize::try_from(member)? % nodes.len();
                 self.run(&mut nodes[place], |epoch| join(room, member, epoch))?;
             }
         }
+        for node in &nodes {
+            let inbox = self.scripts.keys().inbox(node.of.nid);
+            let trim = redis::cmd("XTRIM")
+                .arg(inbox)
+                .arg("MAXLEN")
+                .arg(0)
+                .to_owned();
+            trim.exec(&mut self.connection)?;
+        }
+        let memory = (self.memory()? - before) / (ROOMS * MEMBERS) as f64;
         let node = &mut nodes[0];
         let join = self.cost(|it, room| it.run(node, |epoch| join(room, MEMBERS, epoch)))?;
         let state = self.cost(|it, room| it.run(node, |_| state(room)))?;
         let leave = self.cost(|it, room| it.run(node, |_| leave(room)))?;
         let reap = self.reap(&mut nodes)?;
-        println!("| {count} | {join:.1} us | {state:.1} us | {leave:.1} us | {reap:.1} us |");
+        println!(
+            "| {count} | {join:.1} us | {state:.1} us | {leave:.1} us | {reap:.1} us | {memory:.0} B |"
+        );
         Ok(())
     }
 
@@ -103,6 +118,13 @@ impl Measurement {
         let stats: String = info.get("cmdstat_evalsha").ok_or("no script ran")?;
         let spent = stats.split(',').find_map(|part| part.strip_prefix("usec="));
         Ok(spent.ok_or("no time")?.parse()?)
+    }
+
+    fn memory(&mut self) -> Outcome<f64> {
+        let info: InfoDict = redis::cmd("INFO")
+            .arg("memory")
+            .query(&mut self.connection)?;
+        Ok(info.get("used_memory").ok_or("no figure")?)
     }
 
     /// Ends the last node and reaps its seats.

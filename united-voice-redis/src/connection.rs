@@ -12,7 +12,10 @@ use redis::{
 };
 use thiserror::Error;
 use tokio::time::timeout;
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::{
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, pem::PemObject},
+};
 
 use crate::Scripts;
 
@@ -69,6 +72,9 @@ pub enum AddressError {
     /// it may have a password.
     #[error("not a URL of the form redis://[user:password@]host[:port][/db] or rediss://")]
     Url,
+    /// The roots are not PEM, or have no certificate.
+    #[error("roots without a certificate in PEM")]
+    NoCertificate,
     /// The certificates cannot be used.
     #[error("certificates that cannot be used")]
     Certificates(#[source] RedisError),
@@ -119,6 +125,13 @@ impl Dialer {
         scripts: Arc<Scripts>,
     ) -> Result<Self, AddressError> {
         let info = url.into_connection_info().map_err(|_| AddressError::Url)?;
+        if let Some(roots) = &roots {
+            // Without this, an empty file would show only as an engine that nobody trusts.
+            let mut certificates = CertificateDer::pem_slice_iter(roots);
+            if !matches!(certificates.next(), Some(Ok(_))) {
+                return Err(AddressError::NoCertificate);
+            }
+        }
         let tcp = TcpSettings::default().set_nodelay(true);
         // Without this, a connection to a host that vanished would hang for many minutes.
         #[cfg(target_os = "linux")]

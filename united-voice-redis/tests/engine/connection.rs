@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use united_voice_redis::{
-    Beaten, DialError, Dialer, Introduction, Nid, Purpose, Registered, Registration, ScriptError,
-    Scripts,
+    AddressError, Beaten, DialError, Dialer, Introduction, Nid, Purpose, Registered, Registration,
+    ScriptError, Scripts,
 };
 
 use crate::server::{self, Engine};
@@ -143,6 +143,46 @@ async fn a_wrong_password_is_an_error_that_does_not_show_it() {
     let refused = dial("wrong-one").await.expect_err("refused");
     assert!(matches!(refused, DialError::Engine(_)));
     assert!(!format!("{refused:?} {refused}").contains("wrong-one"));
+}
+
+#[tokio::test]
+async fn tls_reaches_only_an_engine_that_is_signed_by_the_given_roots() {
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).expect("a certificate");
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).expect("a certificate");
+    let port = server::free_port();
+    let _engine = Engine::start_with(|dir| {
+        let file = |name: &str, content: String| {
+            let path = dir.join(name);
+            std::fs::write(&path, content).expect("written");
+            path.to_str().expect("plain").to_string()
+        };
+        let certificate = file("cert.pem", own.cert.pem());
+        let key = file("key.pem", own.signing_key.serialize_pem());
+        let words = ["--tls-auth-clients", "no", "--tls-port", &port.to_string()];
+        let words = words.map(Into::into).into_iter();
+        let files = [
+            ("--tls-cert-file", &certificate),
+            ("--tls-key-file", &key),
+            ("--tls-ca-cert-file", &certificate),
+        ];
+        let files = files
+            .into_iter()
+            .flat_map(|(name, path)| [name.into(), path.clone()]);
+        words.chain(files).collect()
+    });
+    let scripts = Arc::new(Scripts::new(server::fresh_keys()));
+    let dial = async |roots: String| {
+        let url = format!("rediss://127.0.0.1:{port}/");
+        let dialer = Dialer::new(&url, Some(roots.into_bytes()), Arc::clone(&scripts));
+        dialer.expect("a URL and roots").dial(Purpose::Calls).await
+    };
+    dial(own.cert.pem()).await.expect("dialed");
+    let refused = dial(other.cert.pem())
+        .await
+        .expect_err("somebody else's certificate");
+    assert!(matches!(refused, DialError::Engine(_)), "{refused:?}");
+    let bad = Dialer::new("rediss://127.0.0.1/", Some(b"no PEM".into()), scripts);
+    assert!(matches!(bad, Err(AddressError::NoCertificate)), "{bad:?}");
 }
 
 #[tokio::test]

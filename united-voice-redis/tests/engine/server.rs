@@ -47,6 +47,11 @@ pub(crate) fn shared() -> &'static Engine {
     SHARED.get_or_init(Engine::start)
 }
 
+pub(crate) fn free_port() -> u16 {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    free.local_addr().expect("bound").port()
+}
+
 /// A prefix that nobody else has.
 pub(crate) fn fresh_keys() -> Keys {
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -55,18 +60,21 @@ pub(crate) fn fresh_keys() -> Keys {
 
 impl Engine {
     pub(crate) fn start() -> Self {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// With more arguments, which may name files in the server's folder.
+    pub(crate) fn start_with(more: impl Fn(&Path) -> Vec<String>) -> Self {
         let version = Command::new("redis-server").arg("--version").output();
         version.expect("redis-server is missing; ./scripts/test installs it");
         // Another process may take the port between the look-up and the start.
         (0..5)
-            .find_map(|_| Self::try_start())
+            .find_map(|_| Self::try_start(&more))
             .expect("redis-server starts on one of five free ports")
     }
 
-    fn try_start() -> Option<Self> {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = free.local_addr().expect("bound").port();
-        drop(free);
+    fn try_start(more: &dyn Fn(&Path) -> Vec<String>) -> Option<Self> {
+        let port = free_port();
         let dir = tempfile::tempdir().expect("a folder").keep();
         let dir = dir.canonicalize().expect("it is there");
         let mut shell = Command::new("sh")
@@ -84,6 +92,7 @@ impl Engine {
             .args(["--maxmemory-policy", "noeviction", "--loglevel", "warning"])
             .arg("--dir")
             .arg(&dir)
+            .args(more(&dir))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
