@@ -135,6 +135,9 @@ pub struct Beaten {
     pub epoch: u64,
     /// Whether the inbox is there. If not, the node paused for an hour and has to register anew.
     pub has_inbox: bool,
+    /// How many entries the inbox has, read ones too that have not been trimmed. At about 100 000
+    /// it loses the oldest.
+    pub inbox_length: u64,
     /// For how many microseconds at least no join is admitted; 0 if joins are admitted.
     pub recovery_us: u64,
     /// Up to 8 nodes that are to be reaped.
@@ -155,6 +158,7 @@ impl Beaten {
             inbox: number(&parts.next()?)?,
             epoch: number(&parts.next()?)?,
             has_inbox: number(&parts.next()?)? == 1,
+            inbox_length: number(&parts.next()?)?,
             recovery_us: number(&parts.next()?)?,
             overdue: array(parts.next()?)?
                 .0

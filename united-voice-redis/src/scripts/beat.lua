@@ -8,11 +8,12 @@ local time, lease = now(), tonumber(ARGV[3])
 local silence = time - (tonumber(engine[5]) or time)
 local latest = time + lease
 local inbox = P .. 'in:' .. nid
-local added = -1
+local added, length = -1, 0
 if call('EXISTS', inbox) == 1 then
     local info = call('XINFO', 'STREAM', inbox)
     for i = 1, #info, 2 do
         if info[i] == 'entries-added' then added = info[i + 1] end
+        if info[i] == 'length' then length = info[i + 1] end
     end
 end
 
@@ -47,4 +48,4 @@ if added >= 0 then
     call('EXPIRE', inbox, INBOX_SECONDS)
 end
 return { 'OK', tonumber(node[1]), tonumber(node[2]), tonumber(engine[3]), added >= 0 and 1 or 0,
-    left, overdue }
+    length, left, overdue }

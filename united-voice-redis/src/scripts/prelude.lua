@@ -27,7 +27,7 @@ local function now()
     return tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
 
--- What is read first. Level 2 of the fields: see `standing`.
+-- What every script has to know.
 local engine = call('MGET', P .. 'boot', P .. 'ver', P .. 'policy', P .. 'recover', P .. 'heard')
 local node = call('HMGET', P .. 'n:' .. nid, 'op', 'in', 'dead')
 
@@ -131,6 +131,12 @@ local function seats_of(user)
             { session = flat[i], user = user, nid = there:sub(1, 17), room = there:sub(18) }
     end
     return seats
+end
+
+-- Whether a seat, as `P:u:<user>` keeps it, is one of the calling process. It may still be with an
+-- earlier registration.
+local function is_own(there)
+    return there and there:sub(1, 8) == nid:sub(1, 8)
 end
 
 -- Collects what each node is to be told, in one order for all of them.

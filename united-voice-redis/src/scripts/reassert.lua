@@ -19,8 +19,8 @@ local highest = tonumber(engine[2]) or 0
 
 -- The seat of this very session: still there, with an earlier nid or with this one.
 local function move(seat, there, bytes)
+    if not is_own(there) then return SUPERSEDED end
     local before = there:sub(1, 17)
-    if before:sub(1, 8) ~= process then return SUPERSEDED end
     if before ~= nid then
         call('SREM', P .. 'ns:' .. before, seat.session .. seat.user)
         count_down(seat.room, before)

@@ -6,7 +6,7 @@ if stop then return stop end
 
 local session, user = ARGV[4], ARGV[5]
 local there = call('HGET', P .. 'u:' .. user, session)
-if not there or there:sub(1, 17) ~= nid then return refuse(number, STALE) end
+if not is_own(there) then return refuse(number, STALE) end
 
 local room = there:sub(18)
 local bytes = call('HGET', P .. 'r:' .. room, session)

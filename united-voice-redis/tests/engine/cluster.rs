@@ -175,17 +175,6 @@ impl Cluster {
         seconds * 1_000_000 + micros
     }
 
-    /// Waits until the engine has handed all that it has to the operating system.
-    pub(crate) fn wait_until_written(&mut self) {
-        loop {
-            let info: redis::InfoDict = self.run(&["INFO", "persistence"]);
-            if info.get("aof_buffer_length") == Some(0) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
     /// The names of all keys of this test.
     pub(crate) fn all_keys(&mut self) -> Vec<Vec<u8>> {
         let pattern = format!("{}*", self.keys().tagged());

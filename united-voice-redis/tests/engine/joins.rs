@@ -154,6 +154,12 @@ fn a_join_decided_under_an_old_policy_is_refused_everywhere() {
         );
         assert_eq!(node.beat().expect("beaten").epoch, epoch);
     }
+    // After a loss, the engine's epoch may be lower than what a node remembers.
+    b.epoch = epoch + 1;
+    assert_eq!(
+        b.try_join(1, "ann", "hall", 9),
+        Err(Refusal::Policy { epoch })
+    );
     b.epoch = epoch;
     b.try_join(1, "ann", "hall", 9).expect("asked again");
 }

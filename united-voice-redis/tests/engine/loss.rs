@@ -8,7 +8,7 @@ use united_voice_redis::{
 };
 
 use crate::{
-    cluster::{Cluster, LEASE, Node, leaving, muting},
+    cluster::{Cluster, LEASE, LEFT, Node, gone, leaving, left, muting},
     server,
 };
 
@@ -199,7 +199,6 @@ fn a_version_that_comes_back_is_never_given_again() {
     let mut a2 = cluster.register(Nid::new(1, 2), true).expect("registered");
     reassert(&mut a2, &[a.of.nid], &[seat("hall", &ann)]);
     cluster.admit();
-    a2.epoch = cluster.roster("hall").version;
     assert!(a2.join(2, "ben", "hall").member.version > ann.version);
 }
 
@@ -224,6 +223,23 @@ fn a_new_registration_moves_the_seats_and_the_old_one_is_reaped_in_silence() {
     a2.leave(1, "ann");
     b.run(&muting(2, "ben", true));
     assert!(a2.read().is_empty());
+}
+
+#[test]
+fn a_seat_that_has_not_been_moved_yet_is_still_the_nodes_own() {
+    let mut cluster = Cluster::new();
+    let [mut a, mut b] = cluster.nodes();
+    a.join(1, "ann", "hall");
+    b.join(2, "ben", "hall");
+    let mut a2 = cluster.register(Nid::new(1, 2), true).expect("registered");
+    b.read();
+    a2.run(&muting(1, "ann", true));
+    assert_eq!(gone(&a2.leave(1, "ann")), [1]);
+    let heard = b.read();
+    assert_eq!(left(&heard[1].record).reason, LEFT, "it is no disconnect");
+    assert_eq!(a2.reap(a.of.nid).expect("reaped"), Reaped::Done(0));
+    assert!(b.read().is_empty());
+    assert_eq!(cluster.users("hall"), ["ben"]);
 }
 
 #[test]

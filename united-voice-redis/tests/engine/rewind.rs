@@ -149,7 +149,7 @@ fn after_a_restart_numbers_go_on_and_the_scripts_are_loaded_anew() {
     for entry in a.deliveries() {
         numbers.entry(&entry);
     }
-    cluster.wait_until_written();
+    engine.wait_until_written();
     engine.restart("keep");
 
     cluster.connection = cluster.dial();

@@ -125,6 +125,19 @@ impl Engine {
         false
     }
 
+    /// Waits until the server has handed all that it has to the operating system.
+    pub(crate) fn wait_until_written(&self) {
+        let mut connection = self.connection();
+        loop {
+            let question = redis::cmd("INFO").arg("persistence").to_owned();
+            let info: redis::InfoDict = question.query(&mut connection).expect("an answer");
+            if info.get("aof_buffer_length") == Some(0) {
+                break;
+            }
+            sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Kills the server without warning and starts it again, with or without its data.
     pub(crate) fn restart(&mut self, data: &str) {
         let shell = self.alive.as_mut().expect("it runs");

@@ -221,3 +221,49 @@ async fn everything_arrives_once_and_in_order_although_connections_are_cut() {
     assert_eq!(roster.members.len() as u64, 2 * USERS);
     assert!(roster.members.iter().all(|member| member.flags.muted()));
 }
+
+#[tokio::test]
+async fn after_a_restart_messages_without_acknowledgement_are_sent_again_and_heard_once() {
+    let mut engine = Engine::start();
+    let scripts = Arc::new(Scripts::new(server::fresh_keys()));
+    let dialer = Dialer::new(&engine.url(), None, Arc::clone(&scripts)).expect("a URL");
+    let [a, b] = [
+        Peer::new(dialer.clone(), 1).await,
+        Peer::new(dialer.clone(), 2).await,
+    ];
+    let mut writer = Writer::new(dialer.clone());
+    let mut reader = Reader::new(dialer, b.of.nid);
+    let say = |text: &str| a.outbox.lock().forward(b.of.nid, 1, text.into(), 1);
+    let mut heard = Vec::new();
+    let mut packs = 0;
+    for text in ["before", "after"] {
+        say(text).expect("room");
+        let sent = writer.flush(&a.outbox, &a.of, &mut vec![]).await;
+        if text == "after" {
+            // It has noticed that its connection is gone.
+            assert!(matches!(sent, Flushed::Cut(_)), "{sent:?}");
+            let sent = writer.flush(&a.outbox, &a.of, &mut vec![]).await;
+            assert!(matches!(sent, Flushed::Done), "{sent:?}");
+            assert!(reader.read().await.is_err());
+        }
+        let expected = if text == "before" { 1 } else { 4 };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while packs < expected {
+            assert!(Instant::now() < deadline, "only {packs} packs");
+            let reading = reader.read().await.expect("read");
+            assert_eq!(reading.trouble, None);
+            for arrived in reading.arrived {
+                if let Arrived::Pack(pack) = arrived {
+                    packs += 1;
+                    heard.extend(b.outbox.lock().received(pack));
+                }
+            }
+        }
+        if text == "before" {
+            engine.wait_until_written();
+            engine.restart("keep");
+        }
+    }
+    // The inbox was read again from its beginning: the first one came twice from there.
+    assert_eq!(heard, [b"before".to_vec(), b"after".to_vec()]);
+}
