@@ -3,7 +3,7 @@
 use redis::{RedisError, Value};
 use thiserror::Error;
 
-use crate::Nid;
+use crate::{CallError, Nid};
 
 /// A script did not do what it was asked for.
 #[derive(Debug, Error)]
@@ -100,6 +100,9 @@ pub enum RegisterError {
     /// The script did not run.
     #[error("registering failed")]
     Script(#[from] ScriptError),
+    /// There was no answer.
+    #[error("the engine was not asked, or did not answer")]
+    Call(#[from] CallError),
 }
 
 impl Registered {

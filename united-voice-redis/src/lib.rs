@@ -41,6 +41,7 @@
 //! make the names of keys.
 
 mod answer;
+mod calls;
 mod connection;
 mod entry;
 mod fields;
@@ -60,6 +61,7 @@ mod writer;
 pub use answer::{
     Beaten, Ran, Reaped, RegisterError, Registered, ScriptError, parse_close, parse_policy,
 };
+pub use calls::{CallError, Calls};
 pub use connection::{ANSWER_TIMEOUT, AddressError, Backoff, DialError, Dialer, Link, Purpose};
 pub use entry::{Entry, EntryError, FORMAT, Joined, Left, LeftSeat, Record, Refusal, Restored};
 pub use keys::{Keys, MAX_PREFIX_BYTES, PrefixError};

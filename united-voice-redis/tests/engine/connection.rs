@@ -3,11 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use united_voice_redis::{
-    AddressError, Beaten, DialError, Dialer, Introduction, Nid, Purpose, Registered, Registration,
-    ScriptError, Scripts,
+    AddressError, Beaten, CallError, Calls, DialError, Dialer, Introduction, Nid, Purpose,
+    Registration, ScriptError, Scripts,
 };
 
 use crate::server::{self, Engine};
+
+const LEASE: u64 = 60_000_000;
 
 fn dialer(engine: &Engine) -> Dialer {
     let scripts = Arc::new(Scripts::new(server::fresh_keys()));
@@ -23,22 +25,17 @@ fn tell(engine: &Engine, words: &[&str]) {
     command.exec(&mut engine.connection()).expect("an answer");
 }
 
-async fn register(dialer: &Dialer) -> Registration {
-    let mut link = dialer.dial(Purpose::Calls).await.expect("dialed");
+async fn register(calls: &Calls) -> Registration {
     let nid = Nid::new(1, 1);
-    let command = dialer.scripts().register(&Introduction {
+    let who = Introduction {
         boot: b"boot",
         nid,
         name: "node",
         fingerprint: b"",
-        lease_us: 6_000_000,
+        lease_us: LEASE,
         has_seats: false,
-    });
-    let answer = command
-        .query_async(&mut link.connection)
-        .await
-        .expect("an answer");
-    let boot = Registered::parse(answer).expect("registered").boot;
+    };
+    let boot = calls.register(&who).await.expect("registered").boot;
     Registration { boot, nid }
 }
 
@@ -46,11 +43,11 @@ async fn register(dialer: &Dialer) -> Registration {
 async fn a_new_connection_has_the_scripts_and_knows_the_run() {
     let mut engine = Engine::start();
     let dialer = dialer(&engine);
-    let of = register(&dialer).await;
+    let of = register(&Calls::new(dialer.clone())).await;
     let first = dialer.dial(Purpose::Calls).await.expect("dialed");
     let mut second = dialer.dial(Purpose::Inbox).await.expect("dialed");
     assert_eq!(first.run_id, second.run_id);
-    let beat = dialer.scripts().beat(&of, 6_000_000, 1, &[]);
+    let beat = dialer.scripts().beat(&of, LEASE, 1, &[]);
     let answer = beat
         .query_async(&mut second.connection)
         .await
@@ -102,11 +99,11 @@ async fn nobody_listens() {
 async fn a_demoted_primary_is_left() {
     let engine = Engine::start();
     let dialer = dialer(&engine);
-    let of = register(&dialer).await;
+    let of = register(&Calls::new(dialer.clone())).await;
     let mut link = dialer.dial(Purpose::Calls).await.expect("dialed");
     // Nothing listens on this port; the engine is a replica all the same.
     tell(&engine, &["REPLICAOF", "127.0.0.1", "1"]);
-    let beat = dialer.scripts().beat(&of, 6_000_000, 1, &[]);
+    let beat = dialer.scripts().beat(&of, LEASE, 1, &[]);
     let failed = beat.query_async::<redis::Value>(&mut link.connection).await;
     let failed = ScriptError::from(failed.expect_err("it takes no writes"));
     assert!(matches!(failed, ScriptError::Engine(_)), "{failed:?}");
@@ -189,16 +186,82 @@ async fn tls_reaches_only_an_engine_that_is_signed_by_the_given_roots() {
 async fn scripts_that_the_engine_forgot_are_an_error_of_their_own() {
     let engine = Engine::start();
     let dialer = dialer(&engine);
-    let of = register(&dialer).await;
+    let of = register(&Calls::new(dialer.clone())).await;
     let mut link = dialer.dial(Purpose::Calls).await.expect("dialed");
     tell(&engine, &["SCRIPT", "FLUSH"]);
     let mut pipeline = redis::pipe();
     for number in 1..=2 {
-        pipeline.add_command(dialer.scripts().beat(&of, 6_000_000, number, &[]));
+        pipeline.add_command(dialer.scripts().beat(&of, LEASE, number, &[]));
     }
     let answers = link.connection.send_packed_commands(&pipeline, 0, 2);
     let answers = tokio::time::timeout(Duration::from_secs(60), answers).await;
     for answer in answers.expect("in time").expect("answers") {
         assert!(matches!(Beaten::parse(answer), Err(ScriptError::NotLoaded)));
     }
+}
+
+#[tokio::test]
+async fn calls_go_on_by_a_new_connection_after_each_failure() {
+    let mut engine = Engine::start();
+    let calls = Calls::new(dialer(&engine));
+    let of = register(&calls).await;
+    assert_eq!(
+        calls
+            .beat(&of, LEASE, 1, &[])
+            .await
+            .expect("beaten")
+            .operation,
+        0
+    );
+    assert!(calls.policy(&of).await.expect("an epoch") > 0);
+    assert!(
+        calls
+            .roster("hall")
+            .await
+            .expect("a roster")
+            .members
+            .is_empty()
+    );
+    assert_eq!(
+        calls.counts(&["hall", "yard"]).await.expect("counts"),
+        [0, 0]
+    );
+    assert!(calls.counts(&[]).await.expect("counts").is_empty());
+
+    // Scripts that are gone are loaded without a word.
+    tell(&engine, &["SCRIPT", "FLUSH"]);
+    calls.beat(&of, LEASE, 2, &[]).await.expect("beaten");
+    // What is no failure of the connection leaves it as it is.
+    let unknown = Registration {
+        nid: Nid::new(9, 9),
+        ..of.clone()
+    };
+    let refused = calls
+        .beat(&unknown, LEASE, 1, &[])
+        .await
+        .expect_err("unknown");
+    assert!(
+        matches!(refused, CallError::Script(ScriptError::Fenced)),
+        "{refused:?}"
+    );
+
+    engine.wait_until_written();
+    engine.restart("keep");
+    let cut = calls
+        .counts(&["hall"])
+        .await
+        .expect_err("the engine was killed");
+    assert!(
+        matches!(cut, CallError::Script(ScriptError::Engine(_))),
+        "{cut:?}"
+    );
+    calls.beat(&of, LEASE, 3, &[]).await.expect("beaten");
+    tell(&engine, &["CLIENT", "PAUSE", "600000", "ALL"]);
+    let late = calls.beat(&of, LEASE, 4, &[]).await.expect_err("paused");
+    assert!(
+        matches!(late, CallError::Script(ScriptError::Engine(_))),
+        "{late:?}"
+    );
+    let late = calls.close(&of).await.expect_err("paused");
+    assert!(matches!(late, CallError::Dial(_)), "{late:?}");
 }
