@@ -10,16 +10,69 @@
 //!
 //! # A node's life
 //!
-//! 1. It registers ([`Scripts::register`]) and gets an inbox.
-//! 2. It sends operations ([`Scripts::operation`]), numbered 1, 2 and so on. It sends an operation
-//!    again if it does not know whether it ran: only the next number runs, so a copy does nothing.
-//! 3. It reads its inbox ([`Keys::read_inbox`]) and asks [`InboxNumbers`] for each [`Entry`] whether
-//!    it is new, old or the first after a loss.
-//! 4. It renews its lease ([`Scripts::beat`]), and reaps the nodes that the answer names
-//!    ([`Scripts::reap`]).
+//! 1. It registers ([`Calls::register`]) and gets an inbox.
+//! 2. It puts operations into its [`Outbox`], which numbers them 1, 2 and so on, and the [`Writer`]
+//!    sends them. It sends an operation again if it does not know whether it ran: only the next
+//!    number runs, so a copy does nothing. Messages to other nodes go the same way.
+//! 3. The [`Reader`] reads its inbox. It drops what it has had, and notices what is missing
+//!    ([`InboxNumbers`]).
+//! 4. It renews its lease ([`Calls::beat`]), and reaps the nodes that the answer names
+//!    ([`Calls::reap`]). A [`Pulse`] tells when it is cut off.
 //! 5. If the engine has lost its registration, it registers again and puts its seats back
 //!    ([`Operation::Reassert`]).
-//! 6. At its end it leaves and says so ([`Scripts::close`]).
+//! 6. At its end it leaves and says so ([`Calls::close`]).
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use parking_lot::Mutex;
+//! use united_voice_redis::{
+//!     Arrived, Calls, Dialer, Introduction, Keys, Nid, Operation, Outbox, Reader, Registration,
+//!     Scripts, Writer,
+//! };
+//!
+//! # async fn node() -> Result<(), Box<dyn std::error::Error>> {
+//! let scripts = Arc::new(Scripts::new(Keys::new("united")?));
+//! let dialer = Dialer::new("redis://127.0.0.1/", None, scripts)?;
+//!
+//! let calls = Calls::new(dialer.clone());
+//! let nid = Nid::new(0x5eed, 1);
+//! let registered = calls
+//!     .register(&Introduction {
+//!         boot: b"sixteen random..",
+//!         nid,
+//!         name: "node-1",
+//!         fingerprint: b"",
+//!         lease_us: 6_000_000,
+//!         has_seats: false,
+//!     })
+//!     .await?;
+//! let of = Registration {
+//!     boot: registered.boot,
+//!     nid,
+//! };
+//!
+//! let outbox = Mutex::new(Outbox::<&str, &str>::new());
+//! let join = Operation::Join {
+//!     session: 1,
+//!     user: "ann".into(),
+//!     channel: "hall".into(),
+//!     limit: None,
+//!     epoch: registered.epoch,
+//!     profile: b"Ann".into(),
+//! };
+//! outbox.lock().propose(join, "Ann's request").map_err(|_| "too much waits")?;
+//! Writer::new(dialer.clone()).flush(&outbox, &of, &mut Vec::new()).await;
+//!
+//! for arrived in Reader::new(dialer, nid).read().await?.arrived {
+//!     if let Arrived::Entry(entry) = arrived {
+//!         let asked = entry.asked.map(|number| outbox.lock().outcome(number));
+//!         println!("{asked:?} {:?}", entry.record);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # What is where in the engine
 //!

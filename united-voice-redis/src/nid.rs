@@ -11,7 +11,7 @@ use std::fmt;
 /// The text has always [`Nid::WIDTH`] bytes, since keys and records are cut by width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Nid {
-    /// The process.
+    /// The process: random, not 0.
     pub node: u32,
     /// 1 for the first registration of the process, 2 for the next.
     pub registration: u32,

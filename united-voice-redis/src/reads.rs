@@ -50,7 +50,8 @@ impl Keys {
     }
 
     /// Reads on in an inbox, after the entry `after` (`0` for all). It waits up to `block_ms` for
-    /// the first entry and answers with at most 512, which [`Delivery::parse`] reads.
+    /// the first entry and answers with at most 512, which [`Delivery::parse`] reads. Entries have
+    /// 256 KiB at most, but for the rosters of very large channels, so 128 MiB is the worst case.
     pub fn read_inbox(&self, nid: Nid, after: &str, block_ms: u64) -> Cmd {
         let mut command = cmd("XREAD");
         command.arg("COUNT").arg(512);
