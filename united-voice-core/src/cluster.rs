@@ -201,6 +201,14 @@ pub enum Operation {
 #[derive(Default)]
 pub struct Asked(pub(crate) AskedBy);
 
+impl Asked {
+    /// In the place of one whose outcome the backend has applied before the engine decided, because
+    /// the node is cut off. Everybody on this node has been told.
+    pub const fn told() -> Self {
+        Self(AskedBy::Told)
+    }
+}
+
 impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Asked").finish_non_exhaustive()
@@ -245,7 +253,8 @@ pub(crate) type Respond = Box<dyn FnOnce(JoinSnapshot) -> (Signal, Option<usize>
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// A session began.
+    /// A session began. If this node's copy lists a session of another node already, nothing is
+    /// told: the engine has lost the seat, and its node has put it back.
     Joined {
         /// The channel.
         channel: ChannelId,

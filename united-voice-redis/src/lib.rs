@@ -1,5 +1,50 @@
 //! Makes several united-voice nodes one, with Redis 7 or Valkey as the *engine*.
 //!
+//! # How a host adds it
+//!
+//! ```no_run
+//! use std::{sync::Arc, time::Duration};
+//!
+//! use united_voice_core::{OpenDirectory, VoiceServer};
+//! use united_voice_redis::{NodeConfig, RedisNode};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut config = NodeConfig::new("redis://127.0.0.1:6379/");
+//! config.secret = b"what signs this host's tokens".to_vec();
+//! // It gives up after ten seconds without an engine.
+//! let (node, task) = RedisNode::connect(config, Duration::from_secs(10)).await?;
+//! let server = VoiceServer::builder(OpenDirectory)
+//!     .cluster(Arc::new(node.clone()))
+//!     .build()?;
+//! tokio::spawn(task.serve(server.replica()));
+//! // If the engine has just come up, others may have seats that it does not know yet.
+//! node.ready().await;
+//!
+//! // Listen here, and drive connections as without a cluster. At the end:
+//! server.shutdown();
+//! server.drained().await;
+//! server.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What the host does for all nodes is async, on
+//! [`VoiceServer`](united_voice_core::VoiceServer): `kick`, `kick_from`, `leave_all_channels`,
+//! `close_channel`, `policy_changed`, `roster` and `counts`. The same methods of the registry see
+//! this node alone. [`RedisNode::state`] is for health checks.
+//!
+//! # If something fails
+//!
+//! | what | what members notice |
+//! | --- | --- |
+//! | the engine does not answer for less than two thirds of a lease | joins, leaves and states wait |
+//! | longer | joins, and relays to other nodes, are refused as `UNAVAILABLE`; leaves, states and relays within a node go on |
+//! | it is back with its data | nothing: others learn of leaves and states |
+//! | it is back without its data | joins are refused for a lease; each node puts its seats back |
+//! | a node dies | its members leave with `DISCONNECTED` after its lease; who comes back earlier takes over |
+//! | a node was frozen for longer than a lease | its members lose their seats: `SESSION_REPLACED`, or 1013 |
+//! | the inbox of a node was trimmed | members of it that share a channel with others elsewhere are closed with 1013 |
+//!
 //! # The invariant
 //!
 //! A *node*, one server process, never changes a room by itself. It sends the engine one numbered
@@ -21,58 +66,6 @@
 //! 5. If the engine has lost its registration, it registers again and puts its seats back
 //!    ([`Operation::Reassert`]).
 //! 6. At its end it leaves and says so ([`Calls::close`]).
-//!
-//! ```no_run
-//! use std::sync::Arc;
-//!
-//! use parking_lot::Mutex;
-//! use united_voice_redis::{
-//!     Arrived, Calls, Dialer, Introduction, Keys, Nid, Operation, Outbox, Reader, Registration,
-//!     Scripts, Writer,
-//! };
-//!
-//! # async fn node() -> Result<(), Box<dyn std::error::Error>> {
-//! let scripts = Arc::new(Scripts::new(Keys::new("united")?));
-//! let dialer = Dialer::new("redis://127.0.0.1/", None, scripts)?;
-//!
-//! let calls = Calls::new(dialer.clone());
-//! let nid = Nid::new(0x5eed, 1);
-//! let registered = calls
-//!     .register(&Introduction {
-//!         boot: b"sixteen random..",
-//!         nid,
-//!         name: "node-1",
-//!         fingerprint: b"",
-//!         lease_us: 6_000_000,
-//!         has_seats: false,
-//!     })
-//!     .await?;
-//! let of = Registration {
-//!     boot: registered.boot,
-//!     nid,
-//! };
-//!
-//! let outbox = Mutex::new(Outbox::<&str, &str>::new());
-//! let join = Operation::Join {
-//!     session: 1,
-//!     user: "ann".into(),
-//!     channel: "hall".into(),
-//!     limit: None,
-//!     epoch: registered.epoch,
-//!     profile: b"Ann".into(),
-//! };
-//! outbox.lock().propose(join, "Ann's request").map_err(|_| "too much waits")?;
-//! Writer::new(dialer.clone()).flush(&outbox, &of, &mut Vec::new()).await;
-//!
-//! for arrived in Reader::new(dialer, nid).read().await?.arrived {
-//!     if let Arrived::Entry(entry) = arrived {
-//!         let asked = entry.asked.map(|number| outbox.lock().outcome(number));
-//!         println!("{asked:?} {:?}", entry.record);
-//!     }
-//! }
-//! # Ok(())
-//! # }
-//! ```
 //!
 //! # What is where in the engine
 //!
@@ -101,6 +94,7 @@ mod fields;
 mod keys;
 mod member;
 mod nid;
+mod node;
 mod numbers;
 mod operation;
 mod outbox;
@@ -120,6 +114,7 @@ pub use entry::{Entry, EntryError, FORMAT, Joined, Left, LeftSeat, Record, Refus
 pub use keys::{Keys, MAX_PREFIX_BYTES, PrefixError};
 pub use member::{Flags, Member};
 pub use nid::Nid;
+pub use node::{ConnectError, NodeConfig, NodeState, NodeTask, RedisNode};
 pub use numbers::{Arrival, InboxNumbers};
 pub use operation::{Operation, REASSERT_SEATS, Seat, reassert_chunk};
 pub use outbox::{Outbox, Progress, Saturated};

@@ -168,6 +168,14 @@ impl<A, M> Outbox<A, M> {
         self.queue.withdraw(which)
     }
 
+    /// Calls `each` with everybody who asked for an operation whose outcome has not come, in the
+    /// order of the operations.
+    pub fn each_asked(&mut self, mut each: impl FnMut(&mut A)) {
+        let sent = self.asked.iter_mut().flat_map(|(_, asked)| asked);
+        sent.for_each(&mut each);
+        self.queue.each_asked(each);
+    }
+
     /// The node has a new registration: numbers begin with 1. Returns who asked for the operations
     /// that are in doubt. They are not sent again, since the node puts back what it knows.
     pub fn restart(&mut self) -> Vec<A> {

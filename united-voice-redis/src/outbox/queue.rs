@@ -195,6 +195,14 @@ impl<A, M> Queue<A, M> {
         withdrawn
     }
 
+    pub(super) fn each_asked(&mut self, each: impl FnMut(&mut A)) {
+        let asked = self.items.iter_mut().flat_map(|waiting| match waiting {
+            Waiting::Operation { asked, .. } => asked.as_mut_slice(),
+            Waiting::Message { .. } => &mut [],
+        });
+        asked.for_each(each);
+    }
+
     pub(super) fn take_messages(&mut self) -> Vec<M> {
         let mut taken = Vec::new();
         for waiting in std::mem::take(&mut self.items) {

@@ -2,12 +2,14 @@
 
 mod cluster;
 mod connection;
+mod faults;
 mod full;
 mod ids;
 mod joins;
 mod leases;
 mod leaving;
 mod loss;
+mod nodes;
 mod numbers;
 mod random;
 mod reaping;

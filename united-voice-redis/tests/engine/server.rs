@@ -54,8 +54,12 @@ pub(crate) fn free_port() -> u16 {
 
 /// A prefix that nobody else has.
 pub(crate) fn fresh_keys() -> Keys {
+    Keys::new(&fresh_prefix()).expect("plain")
+}
+
+pub(crate) fn fresh_prefix() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    Keys::new(&format!("test{}", NEXT.fetch_add(1, Relaxed))).expect("plain")
+    format!("test{}", NEXT.fetch_add(1, Relaxed))
 }
 
 impl Engine {

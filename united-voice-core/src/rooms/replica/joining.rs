@@ -117,6 +117,10 @@ impl Joining<'_> {
     ) -> bool {
         let session = self.member.session;
         if self.member.node.is_some() {
+            // After a loss the engine may tell again of a seat that was put back.
+            if locked.members.position_of(session).is_some() {
+                return true;
+            }
             for (ended, _) in self.ends {
                 locked.end_earlier(*ended, NO_CONNECTION, fanout);
             }

@@ -1,0 +1,197 @@
+//! What comes out of the inbox, for core.
+
+use std::sync::atomic::Ordering;
+
+use united_voice_core::{
+    Replica, SessionId, UserId,
+    cluster::{Asked, Lost, Outcome},
+};
+
+use super::{
+    convert,
+    message::Message,
+    shared::{Ask, Shared},
+};
+use crate::{Entry, Joined, Left, Pack, Record, Refusal, Restored};
+
+impl Shared {
+    /// Applies an entry, and answers whoever asked for it. Returns true if it was the last seat that
+    /// this node puts back, so that its copies have to be compared with the engine.
+    pub(super) fn entry(&self, replica: &Replica, entry: Entry) -> bool {
+        let number = entry.asked;
+        let mut asked = number.map_or_else(Vec::new, |number| self.outbox.lock().outcome(number));
+        match entry.record {
+            Record::Tick { beat, .. } => self.pulse.lock().came_back(beat),
+            Record::Joined(joined) => {
+                let asked = asked.pop().and_then(core);
+                self.joined(replica, asked, joined);
+            }
+            Record::Left(left) => self.left(replica, asked, left),
+            Record::State {
+                channel,
+                session,
+                flags,
+            } => {
+                if let Some(channel) = convert::channel(&channel) {
+                    let outcome = Outcome::State {
+                        channel,
+                        session: SessionId::from_u64(session),
+                        muted: flags.muted(),
+                        deafened: flags.deafened(),
+                    };
+                    apply_for_all(replica, asked, &outcome);
+                }
+            }
+            Record::Refused(refusal) => {
+                if let Refusal::Policy { epoch } = refusal {
+                    self.epoch.fetch_max(epoch, Ordering::SeqCst);
+                }
+                let outcome = Outcome::Refused(convert::refusal(refusal));
+                apply_for_all(replica, asked, &outcome);
+            }
+            Record::Seats(seats) => {
+                for joined in seats {
+                    self.joined(replica, None, joined);
+                }
+            }
+            Record::Reasserted(results) => return reasserted(replica, asked, &results),
+            Record::Unknown(kind) => tracing::warn!(kind, "a newer node wrote this entry"),
+        }
+        false
+    }
+
+    fn joined(&self, replica: &Replica, asked: Option<Asked>, joined: Joined) {
+        self.route(joined.member.nid);
+        let others = joined.others.map(|others| {
+            others
+                .into_iter()
+                .filter_map(|other| {
+                    self.route(other.nid);
+                    convert::member(&other, self.me)
+                })
+                .collect()
+        });
+        let ends = joined.replaces.iter().filter_map(|(session, channel)| {
+            Some((SessionId::from_u64(*session), convert::channel(channel)?))
+        });
+        let ends = ends.collect();
+        let member = convert::member(&joined.member, self.me);
+        let channel = convert::channel(&joined.channel);
+        let (Some(member), Some(channel)) = (member, channel) else {
+            tracing::error!("a member that cannot be read");
+            return;
+        };
+        let outcome = Outcome::Joined {
+            channel,
+            member,
+            ends,
+            others,
+        };
+        replica.apply(asked, outcome);
+    }
+
+    fn left(&self, replica: &Replica, asked: Vec<Ask>, left: Left) {
+        let (mut core_asks, mut hosts) = (Vec::new(), Vec::new());
+        for ask in asked {
+            match ask {
+                Ask::Host(answer) => hosts.push(answer),
+                ask => core_asks.extend(core(ask)),
+            }
+        }
+        let (count, mut core_asks) = (left.seats.len(), core_asks.into_iter());
+        for seat in left.seats {
+            let user = UserId::new(&seat.user).ok();
+            let (Some(user), Some(channel)) = (user, convert::channel(&seat.channel)) else {
+                continue;
+            };
+            let outcome = Outcome::Left {
+                channel,
+                user,
+                session: SessionId::from_u64(seat.session),
+                reason: convert::reason(left.reason),
+                reaped: left.reaped,
+            };
+            replica.apply(core_asks.next(), outcome);
+        }
+        for host in hosts {
+            // It may have stopped waiting.
+            let _ = host.send((count, left.more));
+        }
+    }
+}
+
+/// Takes the seats that could not be put back from their connections. Returns whether all seats
+/// have been put back.
+fn reasserted(replica: &Replica, asked: Vec<Ask>, results: &[(u64, Restored)]) -> bool {
+    let mut is_done = false;
+    for ask in asked {
+        let Ask::Reassert { seats, last } = ask else {
+            continue;
+        };
+        for (session, restored) in results {
+            let session = SessionId::from_u64(*session);
+            let why = match restored {
+                Restored::Seated => continue,
+                Restored::Superseded => Lost::Superseded,
+                Restored::Full | Restored::Gone => Lost::Gone,
+            };
+            let seat = seats.iter().find(|(_, _, seat)| *seat == session);
+            if let Some((user, channel, session)) = seat {
+                replica.lost(user, channel, *session, why);
+            }
+        }
+        is_done |= last;
+    }
+    is_done
+}
+
+fn core(ask: Ask) -> Option<Asked> {
+    match ask {
+        Ask::Core { asked, .. } => Some(asked),
+        _ => None,
+    }
+}
+
+/// Applies an outcome once for each that asked. If nobody did, or states were merged, the members
+/// are told all the same.
+fn apply_for_all(replica: &Replica, asked: Vec<Ask>, outcome: &Outcome) {
+    let mut asks = asked.into_iter().filter_map(core).peekable();
+    if asks.peek().is_none() {
+        replica.apply(None, outcome.clone());
+    }
+    for asked in asks {
+        replica.apply(Some(asked), outcome.clone());
+    }
+}
+
+/// Delivers the messages of another node.
+pub(super) fn pack_arrived(shared: &Shared, replica: &Replica, pack: Pack) {
+    let from = pack.from;
+    shared.route(from);
+    let messages = shared.outbox.lock().received(pack);
+    for bytes in messages {
+        match Message::decode(&bytes) {
+            Some(Message::Forward(forward)) => {
+                let (sender, channel) = (forward.sender.clone(), forward.channel.clone());
+                if let Err(why) = replica.deliver(forward) {
+                    let session = sender.session.to_u64();
+                    let bounced = Message::Bounced {
+                        sender,
+                        channel,
+                        why,
+                    };
+                    let mut outbox = shared.outbox.lock();
+                    // If too much waits, the sender learns from its own node in a few seconds.
+                    let _ = outbox.forward(from, session, bounced.encode(), None);
+                }
+            }
+            Some(Message::Bounced {
+                sender,
+                channel,
+                why,
+            }) => replica.bounced(&sender, &channel, why),
+            Some(Message::Said(said)) => replica.said(&said),
+            None => tracing::warn!("a message that cannot be read"),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What core asks of a node.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use async_trait::async_trait;
+use tokio::{sync::oneshot, time::timeout};
+use united_voice_core::{
+    ChannelId,
+    cluster::{Cluster, CutOff, Ending, Forward, NodeId, Operation, Said, Saturated},
+    proto::voice::{VoiceLeaveReason, VoiceParticipant},
+};
+
+use super::{
+    RedisNode, convert,
+    message::Message,
+    shared::{Ask, SentBy},
+};
+use crate::{CallError, Nid};
+
+/// How long the host waits for the outcome of what it asked for.
+const HOST_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the end of a node waits for its leaves.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+#[async_trait]
+impl Cluster for RedisNode {
+    fn propose(&self, operation: Operation) -> Result<(), Saturated> {
+        let shared = &self.shared;
+        if matches!(operation, Operation::Join { .. }) && shared.is_cut_off() {
+            return Err(Saturated);
+        }
+        // An operation that this version does not know cannot be asked for by the core it has.
+        let Some((operation, asked, told)) = convert::operation(operation) else {
+            return Err(Saturated);
+        };
+        let ask = Ask::Core { asked, told };
+        let proposed = shared.outbox.lock().propose(operation, ask);
+        shared.work.notify_one();
+        proposed.map_err(|_| Saturated)
+    }
+
+    fn forward(&self, to: NodeId, message: Forward) -> Result<(), Saturated> {
+        if self.shared.is_cut_off() {
+            return Err(Saturated);
+        }
+        let sent = Some((message.sender.clone(), message.channel.clone()));
+        let session = message.sender.session.to_u64();
+        self.send(to, session, Message::Forward(message), sent)
+    }
+
+    fn speaking(&self, to: &[NodeId], said: Said) {
+        if self.shared.is_cut_off() {
+            return;
+        }
+        for node in to {
+            let message = Message::Said(said.clone());
+            // It may be dropped: the next one says more.
+            let _ = self.send(*node, said.session.to_u64(), message, None);
+        }
+    }
+
+    fn policy_epoch(&self) -> u64 {
+        self.shared.epoch.load(Ordering::SeqCst)
+    }
+
+    async fn policy_changed(&self) -> Result<(), CutOff> {
+        let epoch = self.shared.calls.policy(&self.shared.registration()).await;
+        let epoch = epoch.map_err(cut_off)?;
+        self.shared.epoch.fetch_max(epoch, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn roster(&self, channel: &ChannelId) -> Result<Vec<VoiceParticipant>, CutOff> {
+        let roster = self.shared.calls.roster(channel.as_str()).await;
+        let roster = roster.map_err(cut_off)?;
+        if roster.is_recovering {
+            return Err(CutOff);
+        }
+        let members = roster.members.into_iter();
+        Ok(members.map(convert::participant).collect())
+    }
+
+    async fn counts(&self, channels: &[ChannelId]) -> Result<Vec<usize>, CutOff> {
+        let channels: Vec<&str> = channels.iter().map(ChannelId::as_str).collect();
+        self.shared.calls.counts(&channels).await.map_err(cut_off)
+    }
+
+    async fn end(&self, which: Ending, reason: VoiceLeaveReason) -> Result<usize, CutOff> {
+        let reason = convert::reason_number(reason);
+        let kick = |user: &str, channel: Option<&ChannelId>| crate::Operation::Kick {
+            user: user.into(),
+            channel: channel.map(|channel| channel.as_str().into()),
+            reason,
+        };
+        let operation = match &which {
+            Ending::User(user) => kick(user.as_str(), None),
+            Ending::UserIn(user, channel) => kick(user.as_str(), Some(channel)),
+            Ending::Channel(channel) => crate::Operation::Clear {
+                channel: channel.as_str().into(),
+                reason,
+            },
+            _ => return Err(CutOff),
+        };
+        let mut ended = 0;
+        loop {
+            let (count, more) = self.decided(operation.clone()).await?;
+            ended += count;
+            if !more {
+                return Ok(ended);
+            }
+        }
+    }
+
+    async fn close(&self) {
+        let shared = &self.shared;
+        let said = async {
+            while !shared.outbox.lock().is_empty() {
+                shared.work.notify_one();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            shared.calls.close(&shared.registration()).await
+        };
+        match timeout(CLOSE_PATIENCE, said).await {
+            Ok(Ok(())) => {}
+            // The others end what is left after a lease.
+            _ => tracing::warn!("the engine was not told that this node ends"),
+        }
+        shared.closed.send_replace(true);
+    }
+}
+
+impl RedisNode {
+    fn send(
+        &self,
+        to: NodeId,
+        session: u64,
+        message: Message,
+        sent: SentBy,
+    ) -> Result<(), Saturated> {
+        let node = to.get().get();
+        let registration = self.shared.routes.lock().get(&node).copied();
+        let nid = Nid::new(node, registration.unwrap_or_default());
+        let mut outbox = self.shared.outbox.lock();
+        let sent = outbox.forward(nid, session, message.encode(), sent);
+        drop(outbox);
+        self.shared.work.notify_one();
+        sent.map_err(|_| Saturated)
+    }
+
+    /// Asks for one operation of the host, and waits until this node has applied its outcome.
+    async fn decided(&self, operation: crate::Operation) -> Result<(usize, bool), CutOff> {
+        if self.shared.is_cut_off() {
+            return Err(CutOff);
+        }
+        let (answer, decided) = oneshot::channel();
+        let proposed = self
+            .shared
+            .outbox
+            .lock()
+            .propose(operation, Ask::Host(answer));
+        proposed.map_err(|_| CutOff)?;
+        self.shared.work.notify_one();
+        let decided = timeout(HOST_PATIENCE, decided).await;
+        decided.map_err(|_| CutOff)?.map_err(|_| CutOff)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn cut_off(error: CallError) -> CutOff {
+    tracing::debug!(%error, "the engine did not answer");
+    CutOff
+}

@@ -1,0 +1,296 @@
+//! The loops of a node: write, read, beat, and watch the clock.
+
+use std::{
+    collections::HashSet,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+use united_voice_core::{RelayFailure, Replica, cluster::Asked};
+
+use super::{
+    apply::pack_arrived,
+    convert,
+    shared::{Ask, SentBy, Shared, random_node},
+};
+use crate::{
+    Arrival, Arrived, Backoff, CallError, Flushed, Nid, Reader, Reaped, ScriptError, Writer,
+};
+
+/// How often the node looks at its own clock.
+const LOOK: Duration = Duration::from_millis(50);
+/// How many calls of `reap` one beat makes at most, so that the next one is in time.
+const REAPS: usize = 64;
+
+/// What a node's loops have for themselves.
+pub(super) struct Run {
+    pub(super) writer: tokio::sync::Mutex<Writer>,
+    pub(super) reader: tokio::sync::Mutex<Reader>,
+    /// Everything before this entry of the inbox has been read.
+    read_to: Mutex<String>,
+    /// Earlier registrations of this process that still have seats.
+    pub(super) earlier: Mutex<Vec<Nid>>,
+    /// All seats have been put back, and the copies have to be compared with the engine.
+    compare: Mutex<bool>,
+}
+
+/// Why the loops have to stop for a repair.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Entries of the inbox are lost, and messages perhaps too.
+    Lost,
+    /// The engine lost its last second.
+    Behind,
+    /// The registration has ended.
+    Ended,
+}
+
+impl Run {
+    pub(super) fn new(shared: &Shared) -> Self {
+        let nid = shared.registration().nid;
+        Self {
+            writer: Writer::new(shared.dialer.clone()).into(),
+            reader: Reader::new(shared.dialer.clone(), nid).into(),
+            read_to: Mutex::new("0".into()),
+            earlier: Mutex::default(),
+            compare: Mutex::new(false),
+        }
+    }
+
+    /// Runs the node until something has to be repaired.
+    pub(super) async fn until_trouble(&self, shared: &Shared, replica: &Replica) -> Trouble {
+        tokio::select! {
+            trouble = self.write(shared, replica) => trouble,
+            trouble = self.read(shared, replica) => trouble,
+            trouble = self.beat(shared) => trouble,
+            trouble = watch(shared, replica) => trouble,
+        }
+    }
+
+    async fn write(&self, shared: &Shared, replica: &Replica) -> Trouble {
+        let mut writer = self.writer.lock().await;
+        let mut backoff = Backoff::default();
+        let mut second = interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let of = shared.registration();
+        loop {
+            tokio::select! {
+                () = shared.work.notified() => {}
+                _ = second.tick() => {
+                    let read_to = self.read_to.lock().clone();
+                    writer.trim(of.nid, &read_to).await;
+                }
+            }
+            loop {
+                let mut bounced = Vec::new();
+                let flushed = writer.flush(&shared.outbox, &of, &mut bounced).await;
+                shared.bounce(replica, bounced, RelayFailure::TargetNotInChannel);
+                match flushed {
+                    Flushed::Done => break,
+                    Flushed::NoConnection(error) => {
+                        tracing::debug!(%error, "nothing can be sent");
+                        sleep(backoff.next_wait(random_node())).await;
+                    }
+                    Flushed::Cut(error) => {
+                        tracing::debug!(%error, "the writing connection was cut");
+                        sleep(backoff.next_wait(random_node())).await;
+                    }
+                    Flushed::Gap => return Trouble::Behind,
+                    Flushed::Ended(_) => return Trouble::Ended,
+                }
+            }
+            backoff.reset();
+        }
+    }
+
+    async fn read(&self, shared: &Shared, replica: &Replica) -> Trouble {
+        let mut reader = self.reader.lock().await;
+        let mut backoff = Backoff::default();
+        loop {
+            if std::mem::take(&mut *self.compare.lock()) {
+                // Nothing is applied meanwhile, so no roster is older than the copies.
+                let done = self.compare_rosters(shared, replica).await;
+                *self.compare.lock() |= !done;
+            }
+            match reader.read().await {
+                Ok(reading) => {
+                    backoff.reset();
+                    for arrived in reading.arrived {
+                        match arrived {
+                            Arrived::Entry(entry) => {
+                                *self.compare.lock() |= shared.entry(replica, entry);
+                            }
+                            Arrived::Pack(pack) => pack_arrived(shared, replica, pack),
+                        }
+                    }
+                    // Whoever waited for these outcomes may have more to send.
+                    shared.work.notify_one();
+                    reader.read_to().clone_into(&mut self.read_to.lock());
+                    match reading.trouble {
+                        Some(Arrival::Behind) => return Trouble::Behind,
+                        Some(_) => return Trouble::Lost,
+                        None => {}
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the inbox cannot be read");
+                    sleep(backoff.next_wait(random_node())).await;
+                }
+            }
+            if shared.pulse.lock().misses_two(Instant::now()) {
+                reader.redial();
+            }
+        }
+    }
+
+    async fn beat(&self, shared: &Shared) -> Trouble {
+        let of = shared.registration();
+        loop {
+            let next = shared.pulse.lock().next();
+            sleep_until(next.into()).await;
+            let number = shared.pulse.lock().beat(Instant::now());
+            let earlier = self.earlier.lock().clone();
+            let lease = shared.lease_us();
+            let beaten = match shared.calls.beat(&of, lease, number, &earlier).await {
+                Ok(beaten) => beaten,
+                Err(CallError::Script(
+                    ScriptError::Fenced | ScriptError::Reboot | ScriptError::Failed(_),
+                )) => {
+                    return Trouble::Ended;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a beat was not heard");
+                    continue;
+                }
+            };
+            if !beaten.has_inbox {
+                return Trouble::Ended;
+            }
+            shared.epoch.fetch_max(beaten.epoch, Ordering::SeqCst);
+            let recovering = beaten.recovery_us > 0;
+            shared.recovering.store(recovering, Ordering::Relaxed);
+            for dead in beaten.overdue {
+                // Not all nodes at once.
+                let wait = Duration::from_millis(u64::from(random_node() % 300));
+                sleep(wait).await;
+                self.reap(shared, dead).await;
+            }
+        }
+    }
+
+    /// Puts the engine's rosters in the place of this node's copies, and ends what earlier
+    /// registrations still have. Returns false if it has to be tried again.
+    async fn compare_rosters(&self, shared: &Shared, replica: &Replica) -> bool {
+        let earlier = self.earlier.lock().clone();
+        for nid in earlier {
+            self.reap(shared, nid).await;
+        }
+        let seats = replica.seats().into_iter();
+        let channels: HashSet<_> = seats.map(|seat| seat.channel).collect();
+        for channel in channels {
+            let Ok(roster) = shared.calls.roster(channel.as_str()).await else {
+                return false;
+            };
+            if roster.is_recovering {
+                return false;
+            }
+            for member in &roster.members {
+                shared.route(member.nid);
+            }
+            let members = roster.members.iter();
+            let members = members.filter_map(|member| convert::member(member, shared.me));
+            replica.install(&channel, members.collect());
+        }
+        true
+    }
+
+    /// Ends the seats of a dead node, or of an earlier registration of this one.
+    async fn reap(&self, shared: &Shared, dead: Nid) {
+        let of = shared.registration();
+        for _ in 0..REAPS {
+            match shared.calls.reap(&of, dead).await {
+                Ok(Reaped::More(_)) => {}
+                Ok(Reaped::Alive | Reaped::Done(_)) => {
+                    self.earlier.lock().retain(|nid| *nid != dead);
+                    return;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, %dead, "a node was not reaped");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Watches the node's own clock: whether the engine still hears it, and which messages nobody
+/// acknowledges.
+async fn watch(shared: &Shared, replica: &Replica) -> Trouble {
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut second = Instant::now();
+    loop {
+        look.tick().await;
+        let now = Instant::now();
+        shared.note_pulse(replica, now);
+        if now.saturating_duration_since(second) >= Duration::from_secs(1) {
+            second = now;
+            let late = shared.outbox.lock().tick();
+            shared.bounce(replica, late, RelayFailure::Unreachable);
+            // What is owed to other nodes goes out by this.
+            shared.work.notify_one();
+        }
+    }
+}
+
+impl Shared {
+    /// Tells core if the node has been cut off, or is no longer.
+    pub(super) fn note_pulse(&self, replica: &Replica, now: Instant) {
+        let cut_off = self.pulse.lock().is_cut_off(now);
+        let was_cut_off = self.is_cut_off();
+        self.set_state(cut_off);
+        if cut_off == was_cut_off {
+            return;
+        }
+        replica.set_cut_off(cut_off);
+        if cut_off {
+            self.tell_what_waits(replica);
+        }
+    }
+
+    /// Refuses the joins and messages that wait, and tells this node's members of leaves and states
+    /// that wait. The engine gets those later.
+    pub(super) fn tell_what_waits(&self, replica: &Replica) {
+        let mut told = Vec::new();
+        let (refused, messages) = {
+            let mut outbox = self.outbox.lock();
+            let (mut refused, messages) = outbox.cut_off();
+            refused.extend(outbox.withdraw(|_, ask| matches!(ask, Ask::Host(_))));
+            outbox.each_asked(|ask| {
+                if let Ask::Core {
+                    asked,
+                    told: outcome,
+                } = ask
+                    && let Some(outcome) = outcome.take()
+                {
+                    told.push((std::mem::replace(asked, Asked::told()), outcome));
+                }
+            });
+            (refused, messages)
+        };
+        // Their clients are told `UNAVAILABLE`.
+        drop(refused);
+        for (asked, outcome) in told {
+            replica.apply(Some(asked), outcome);
+        }
+        self.bounce(replica, messages, RelayFailure::Unreachable);
+    }
+
+    pub(super) fn bounce(&self, replica: &Replica, messages: Vec<SentBy>, why: RelayFailure) {
+        for (sender, channel) in messages.into_iter().flatten() {
+            replica.bounced(&sender, &channel, why);
+        }
+    }
+}
