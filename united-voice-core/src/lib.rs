@@ -162,7 +162,7 @@
 //!   channel.
 //! - **More than one process**: a registry lives in one process. Send all users of a channel to the
 //!   same process. Feature `cluster` has the seam for a backend that lets processes share channels;
-//!   there is no such backend for production yet.
+//!   `united-voice-redis` is one, and young.
 //! - **A sink that refuses a reply**: it may do so only with [`SinkError::Closed`]. If the sink
 //!   refuses the response to a join, the join changes nothing. Every other request was carried out,
 //!   but its client is gone and gets no answer.
