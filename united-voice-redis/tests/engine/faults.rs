@@ -1,245 +1,19 @@
 //! What whole nodes do if the engine or a node fails.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use united_voice_core::{
-    ChannelId, UserId, VoiceConnection, VoiceServer,
-    proto::{
-        voice::{
-            VoiceErrorCode, VoiceJoinRequest, VoiceLeaveRequest, VoiceParticipant, VoiceStateUpdate,
-        },
-        ws::{Envelope, envelope::Payload},
-    },
-    signaling::dispatch,
-    test_util::{ClusterDirectory, ClusterUnderTest, RecordingSink},
+    proto::{voice::VoiceErrorCode, ws::envelope::Payload},
+    test_util::ClusterUnderTest,
 };
 use united_voice_redis::NodeState;
 
 use crate::{
-    nodes::Nodes,
+    proxy::Proxy,
     server::{self, Engine},
+    town::{Client, LEASE, PATIENCE, agree, pause, state, town, town_behind},
 };
-
-/// The lease of [`Nodes`].
-const LEASE: Duration = Duration::from_secs(3);
-/// Long enough for a machine with other work. What must come sooner is compared by order.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A client that keeps its own list of the others, by what it is told.
-struct Client {
-    server: VoiceServer<ClusterDirectory>,
-    connection: VoiceConnection,
-    sink: Arc<RecordingSink>,
-    others: Vec<VoiceParticipant>,
-    /// Unasked events, and errors, since the last look.
-    told: Vec<String>,
-}
-
-impl Client {
-    fn new(nodes: &Nodes, node: usize, name: &str) -> Self {
-        let sink = Arc::new(RecordingSink::default());
-        let server = nodes.servers()[node].clone();
-        let user = UserId::new(name).expect("an id");
-        let connection = server.connect(&user, sink.clone()).expect("connected");
-        Self {
-            server,
-            connection,
-            sink,
-            others: Vec::new(),
-            told: Vec::new(),
-        }
-    }
-
-    async fn joined(nodes: &Nodes, node: usize, name: &str) -> Self {
-        let mut client = Self::new(nodes, node, name);
-        // The first join may meet a cluster that has not begun.
-        let deadline = Instant::now() + PATIENCE;
-        while client.connection.seat().is_none() {
-            assert!(Instant::now() < deadline, "{name} never got in");
-            client.join().await;
-            sleep(Duration::from_millis(20)).await;
-        }
-        client.look();
-        client.told.clear();
-        client
-    }
-
-    async fn ask(&self, payload: Payload) {
-        let envelope = Envelope {
-            request_id: "1".into(),
-            payload: Some(payload),
-        };
-        dispatch(&self.server, &self.connection, envelope, SystemTime::now()).await;
-    }
-
-    async fn join(&self) {
-        let channel_id = "a".into();
-        self.ask(Payload::VoiceJoinRequest(VoiceJoinRequest { channel_id }))
-            .await;
-    }
-
-    async fn mute(&self, muted: bool) {
-        let update = VoiceStateUpdate {
-            channel_id: "a".into(),
-            muted,
-            ..VoiceStateUpdate::default()
-        };
-        self.ask(Payload::VoiceStateUpdate(update)).await;
-    }
-
-    async fn leave(&self) {
-        let channel_id = "a".into();
-        self.ask(Payload::VoiceLeaveRequest(VoiceLeaveRequest { channel_id }))
-            .await;
-    }
-
-    fn session(&self) -> String {
-        let (_, session) = self.connection.seat().expect("seated");
-        session.to_string()
-    }
-
-    /// Takes in what has arrived.
-    fn look(&mut self) {
-        for envelope in self.sink.take() {
-            match envelope.payload.expect("a payload") {
-                Payload::VoiceJoinResponse(response) => self.others = response.participants,
-                Payload::VoiceParticipantJoinedEvent(event) => {
-                    let who = event.participant.expect("a participant");
-                    self.told.push(format!("joined {}", who.user_id));
-                    self.others.push(who);
-                }
-                Payload::VoiceLeaveEvent(event) => {
-                    let reason = event.reason().as_str_name();
-                    let reason = reason.trim_start_matches("VOICE_LEAVE_REASON_");
-                    self.told.push(format!("left {} {reason}", event.user_id));
-                    self.others
-                        .retain(|other| other.session_id != event.session_id);
-                }
-                Payload::VoiceStateUpdate(update) => {
-                    self.told
-                        .push(format!("state {} {}", update.user_id, update.muted));
-                    for other in &mut self.others {
-                        if other.user_id == update.user_id {
-                            (other.muted, other.deafened) = (update.muted, update.deafened);
-                        }
-                    }
-                }
-                Payload::VoiceError(error) => {
-                    self.told
-                        .push(format!("error {}", error.code().as_str_name()));
-                }
-                other => panic!("not expected here: {other:?}"),
-            }
-        }
-    }
-
-    /// Waits until it was told exactly this, and forgets it.
-    async fn hears(&mut self, expected: &[&str]) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.told.len() < expected.len() {
-            assert!(
-                Instant::now() < deadline,
-                "heard {:?}, not {expected:?}",
-                self.told
-            );
-            sleep(Duration::from_millis(10)).await;
-            self.look();
-        }
-        assert_eq!(self.told, expected);
-        self.told.clear();
-    }
-
-    fn hears_nothing(&mut self) {
-        self.look();
-        assert!(self.told.is_empty(), "{:?}", self.told);
-    }
-}
-
-/// Waits until every node, the engine and these clients have the same roster, which has only these
-/// clients.
-async fn agree(nodes: &Nodes, clients: &mut [Client]) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match disagreement(nodes, clients).await {
-            None => return,
-            Some(why) => assert!(Instant::now() < deadline, "{why}"),
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
-}
-
-async fn disagreement(nodes: &Nodes, clients: &mut [Client]) -> Option<String> {
-    let channel = ChannelId::new("a").expect("an id");
-    let mut rosters = Vec::new();
-    for server in nodes.servers() {
-        match server.roster(&channel).await {
-            Ok(roster) => rosters.push(roster),
-            Err(error) => return Some(error.to_string()),
-        }
-    }
-    let truth = &rosters[0];
-    if rosters.iter().any(|roster| roster != truth) {
-        return Some(format!("the nodes differ: {rosters:#?}"));
-    }
-    if truth.len() != clients.len() {
-        return Some(format!("{} clients, {} seats", clients.len(), truth.len()));
-    }
-    for client in clients {
-        client.look();
-        let Some((_, session)) = client.connection.seat() else {
-            return Some(format!("{} has no seat", client.connection.user()));
-        };
-        let session = session.to_string();
-        let mut others = truth.clone();
-        others.retain(|other| other.session_id != session);
-        let mut seen = client.others.clone();
-        // A repair keeps the order, but a client that was told of one after the other has it.
-        seen.sort_by(|one, other| one.session_id.cmp(&other.session_id));
-        others.sort_by(|one, other| one.session_id.cmp(&other.session_id));
-        if seen != others {
-            return Some(format!(
-                "{} sees {seen:#?}, not {others:#?}",
-                client.connection.user()
-            ));
-        }
-    }
-    None
-}
-
-async fn state(nodes: &Nodes, expected: NodeState) {
-    let deadline = Instant::now() + PATIENCE;
-    while nodes.nodes.iter().any(|node| node.state() != expected) {
-        assert!(Instant::now() < deadline, "not all nodes are {expected:?}");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
-
-fn pause(engine: &Engine, time: Duration) {
-    let mut control = engine.connection();
-    let millis = u64::try_from(time.as_millis()).expect("short");
-    let paused = redis::cmd("CLIENT")
-        .arg("PAUSE")
-        .arg(millis)
-        .exec(&mut control);
-    paused.expect("paused");
-}
-
-async fn town(engine: &Engine) -> (Nodes, Vec<Client>) {
-    let nodes = Nodes::start(engine, 3, ClusterDirectory::default()).await;
-    let mut clients = Vec::new();
-    for (node, name) in [(0, "ann"), (1, "ben"), (0, "cat"), (2, "dan")] {
-        clients.push(Client::joined(&nodes, node, name).await);
-    }
-    agree(&nodes, &mut clients).await;
-    for client in &mut clients {
-        client.told.clear();
-    }
-    (nodes, clients)
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_short_pause_of_the_engine_delays_and_costs_nothing() {
@@ -381,4 +155,78 @@ async fn a_node_that_ends_takes_its_members_along_at_once() {
         client.hears(&["left dan DISCONNECTED"]).await;
     }
     assert!(begun.elapsed() < LEASE, "not by the end of its lease");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_cut_off_for_a_moment_loses_nothing() {
+    let engine = Engine::start();
+    let proxy = Proxy::to(engine.address()).await;
+    let (nodes, mut clients) = town_behind(&engine, &proxy).await;
+    let sessions: Vec<_> = clients.iter().map(Client::session).collect();
+    proxy.block(true);
+    clients[0].mute(true).await;
+    clients[3].mute(true).await;
+    sleep(LEASE / 4).await;
+    clients[3].hears_nothing();
+    proxy.block(false);
+    agree(&nodes, &mut clients).await;
+    let now: Vec<_> = clients.iter().map(Client::session).collect();
+    assert_eq!(now, sessions);
+    clients[1]
+        .hears(&["state ann true", "state dan true"])
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_members_of_a_node_that_was_cut_off_for_too_long_lose_their_seats_once() {
+    let engine = Engine::start();
+    let proxy = Proxy::to(engine.address()).await;
+    let (nodes, mut clients) = town_behind(&engine, &proxy).await;
+    let mut eve = Client::joined(&nodes, 2, "eve").await;
+    for client in &mut clients {
+        client.hears(&["joined eve"]).await;
+    }
+    proxy.block(true);
+    let mut dan = clients.remove(3);
+    for client in &mut clients {
+        // Which of the two is reaped first does not matter.
+        let deadline = Instant::now() + PATIENCE;
+        while client.told.len() < 2 {
+            assert!(Instant::now() < deadline, "heard {:?}", client.told);
+            sleep(Duration::from_millis(10)).await;
+            client.look();
+        }
+        client.told.sort_unstable();
+        let gone = ["left dan DISCONNECTED", "left eve DISCONNECTED"];
+        client.hears(&gone).await;
+    }
+    // Dan comes back through another node. Eve has not noticed anything.
+    let back = Client::joined(&nodes, 0, "dan").await;
+    clients.push(back);
+    for client in &mut clients[..3] {
+        client.hears(&["joined dan"]).await;
+    }
+    proxy.block(false);
+    agree(&nodes, &mut clients).await;
+    let deadline = Instant::now() + PATIENCE;
+    while dan.connection.seat().is_some() || eve.connection.seat().is_some() {
+        assert!(Instant::now() < deadline, "the lost seats are still there");
+        sleep(Duration::from_millis(10)).await;
+    }
+    // Each is told once that the seat is gone.
+    let replaced = "error VOICE_ERROR_CODE_SESSION_REPLACED".to_owned();
+    for lost in [&mut dan, &mut eve] {
+        lost.look();
+        let told = lost.told.iter().filter(|line| **line == replaced).count();
+        let closed = usize::from(lost.sink.close_reason().is_some());
+        assert_eq!(told + closed, 1, "{:?}", lost.told);
+    }
+    // What they do late touches nobody.
+    dan.leave().await;
+    drop((dan, eve));
+    sleep(LEASE).await;
+    agree(&nodes, &mut clients).await;
+    for client in &mut clients {
+        client.hears_nothing();
+    }
 }

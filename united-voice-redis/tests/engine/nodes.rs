@@ -20,14 +20,24 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     pub(crate) async fn start(engine: &Engine, count: usize, directory: ClusterDirectory) -> Self {
+        let urls = vec![engine.url(); count];
+        Self::start_by(engine, &urls, directory).await
+    }
+
+    /// A node for each of these ways to the engine.
+    pub(crate) async fn start_by(
+        engine: &Engine,
+        urls: &[String],
+        directory: ClusterDirectory,
+    ) -> Self {
         let prefix = server::fresh_prefix();
         let mut nodes = Self {
             nodes: Vec::new(),
             servers: Vec::new(),
             tasks: Vec::new(),
         };
-        for number in 0..count {
-            let mut config = NodeConfig::new(engine.url());
+        for (number, url) in urls.iter().enumerate() {
+            let mut config = NodeConfig::new(url);
             config.prefix.clone_from(&prefix);
             config.lease = Duration::from_secs(3);
             config.name = format!("node-{number}");
