@@ -194,6 +194,17 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// Who asked for it.
+    pub fn asked_mut(&mut self) -> &mut Asked {
+        match self {
+            Self::Join { asked, .. } | Self::Leave { asked, .. } | Self::State { asked, .. } => {
+                asked
+            }
+        }
+    }
+}
+
 /// Who asked for an operation, and how to answer them. The backend keeps it beside the operation
 /// and hands it back with the outcome.
 ///
@@ -217,22 +228,31 @@ impl fmt::Debug for Asked {
 
 #[derive(Default)]
 pub(crate) enum AskedBy {
-    /// Nobody waits for an answer.
+    /// No connection of this node.
     #[default]
     Nobody,
     /// Everybody on this node has been told already: the node was cut off.
     Told,
-    Reply(Box<ReplyTo>),
+    Change(Box<Wanted>),
     Join(Box<JoinAsked>),
 }
 
-/// A leave or a state that waits for the engine.
-pub(crate) struct ReplyTo {
-    pub(crate) request_id: Box<str>,
+/// The end or the state of a stay of this node, while it waits for the engine.
+pub(crate) struct Wanted {
+    pub(crate) user: UserId,
     /// The number of the connection that asked.
     pub(crate) connection: u64,
-    pub(crate) user: UserId,
     pub(crate) channel: ChannelId,
+    pub(crate) session: SessionId,
+    pub(crate) change: WantedChange,
+    /// `None` if no request asked for it.
+    pub(crate) request_id: Option<Box<str>>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum WantedChange {
+    Leave(VoiceLeaveReason),
+    State { muted: bool, deafened: bool },
 }
 
 /// A join that waits for the engine.

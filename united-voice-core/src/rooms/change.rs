@@ -284,11 +284,7 @@ pub(super) fn tell_left(
     reason: VoiceLeaveReason,
     fanout: &mut Fanout,
 ) -> Option<Signal> {
-    let told = (!members.is_empty()).then(|| {
-        let signal = left_signal(room, gone, reason, "", Urgency::Event);
-        fanout.tell_all(members, &signal);
-        signal
-    });
+    let told = tell_members_left(room, members, gone, reason, fanout);
     // The host hears of a member from the process that has the member's connection.
     if gone.participant.is_here() {
         registry.counters.left();
@@ -302,8 +298,23 @@ pub(super) fn tell_left(
     told
 }
 
-/// The sink of a member whose connection was gone before its join was applied.
-struct Gone;
+/// Does the same for the members alone.
+pub(super) fn tell_members_left(
+    room: &Room,
+    members: &Members,
+    gone: &Seated,
+    reason: VoiceLeaveReason,
+    fanout: &mut Fanout,
+) -> Option<Signal> {
+    (!members.is_empty()).then(|| {
+        let signal = left_signal(room, gone, reason, "", Urgency::Event);
+        fanout.tell_all(members, &signal);
+        signal
+    })
+}
+
+/// The sink of a member whose connection has ended.
+pub(super) struct Gone;
 
 impl SignalSink for Gone {
     fn deliver(&self, _signal: &Signal) -> Result<(), SinkError> {

@@ -3,10 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -15,24 +12,36 @@ use united_voice_proto::voice::VoiceLeaveReason;
 
 use crate::{
     ChannelId, JoinError, SessionId, Signal, SignalSink, SinkError, UserId,
-    cluster::{Asked, AskedBy, Cluster, NodeId, Operation, ReplyTo, Said},
-    rooms::{cell::Members, change::Answer, snapshot::Joined, user::Seat},
+    cluster::{Asked, AskedBy, Cluster, NodeId, Operation, Said, Wanted, WantedChange},
+    rooms::{
+        cell::Members,
+        change::{Answer, Gone},
+        snapshot::Joined,
+        user::Seat,
+    },
+    sync::Mutex,
 };
 
 pub(crate) struct ClusterLink {
     pub(crate) backend: Arc<dyn Cluster>,
     /// The engine does not answer: this node tells its own members at once, and the engine later.
-    pub(crate) cut_off: AtomicBool,
+    ///
+    /// The lock is held while something is proposed. So once the backend has set this, all that it
+    /// was given before waits with it, and all that comes later has been told.
+    pub(crate) cut_off: Mutex<bool>,
     /// The sink of all members of other nodes.
     pub(crate) away: Arc<dyn SignalSink>,
+    /// The sink of members whose connection has ended.
+    gone: Arc<dyn SignalSink>,
 }
 
 impl ClusterLink {
     pub(crate) fn new(backend: Arc<dyn Cluster>) -> Self {
         Self {
             backend,
-            cut_off: AtomicBool::new(false),
+            cut_off: Mutex::new(false),
             away: Arc::new(Away),
+            gone: Arc::new(Gone),
         }
     }
 
@@ -45,14 +54,16 @@ impl ClusterLink {
         reason: VoiceLeaveReason,
         answer: Answer<'_>,
     ) -> bool {
-        let (asked, waits) = self.asked(user, (connection, seat), answer);
-        self.propose(Operation::Leave {
-            session: seat.session,
-            user: user.clone(),
-            channel: seat.room.id.clone(),
-            reason,
-            asked,
-        });
+        let change = WantedChange::Leave(reason);
+        let waits = self.propose(wanted(user, (connection, seat), change, answer));
+        // The room lists the member until the outcome comes. If its connection has ended, nothing
+        // may reach its sink meanwhile: the sink may serve other connections of the user.
+        if waits
+            && matches!(answer, Answer::None)
+            && let Some(members) = seat.room.state.lock().open_mut()
+        {
+            members.set_handle(seat.session, Arc::clone(&self.gone));
+        }
         waits
     }
 
@@ -60,20 +71,12 @@ impl ClusterLink {
     pub(crate) fn propose_state(
         &self,
         user: &UserId,
-        (connection, seat): (u64, &Seat),
+        from: (u64, &Seat),
         (muted, deafened): (bool, bool),
         answer: Answer<'_>,
     ) -> bool {
-        let (asked, waits) = self.asked(user, (connection, seat), answer);
-        self.propose(Operation::State {
-            session: seat.session,
-            user: user.clone(),
-            channel: seat.room.id.clone(),
-            muted,
-            deafened,
-            asked,
-        });
-        waits
+        let change = WantedChange::State { muted, deafened };
+        self.propose(wanted(user, from, change, answer))
     }
 
     /// Tells the other nodes of a room what a member of this node says.
@@ -87,40 +90,66 @@ impl ClusterLink {
     }
 
     /// Gives up a seat that no connection has.
-    pub(crate) fn give_up(&self, user: &UserId, channel: &ChannelId, session: SessionId) {
-        self.propose(Operation::Leave {
-            session,
+    pub(crate) fn give_up(&self, user: &UserId, connection: u64, seat: (&ChannelId, SessionId)) {
+        let (channel, session) = seat;
+        self.propose(Wanted {
             user: user.clone(),
+            connection,
             channel: channel.clone(),
-            reason: VoiceLeaveReason::Disconnected,
-            asked: Asked::default(),
+            session,
+            change: WantedChange::Leave(VoiceLeaveReason::Disconnected),
+            request_id: None,
         });
     }
 
-    fn asked(
-        &self,
-        user: &UserId,
-        (connection, seat): (u64, &Seat),
-        answer: Answer<'_>,
-    ) -> (Asked, bool) {
-        if self.cut_off.load(Ordering::SeqCst) {
-            return (Asked(AskedBy::Told), false);
-        }
-        let by = match answer {
-            Answer::Reply(request_id) => AskedBy::Reply(Box::new(ReplyTo {
-                request_id: request_id.into(),
-                connection,
-                user: user.clone(),
-                channel: seat.room.id.clone(),
-            })),
-            Answer::None | Answer::Event => AskedBy::Nobody,
-        };
-        (Asked(by), true)
-    }
-
-    fn propose(&self, operation: Operation) {
-        let taken = self.backend.propose(operation);
+    /// Returns false if the node is cut off, so that the caller has to tell everybody now.
+    fn propose(&self, wanted: Wanted) -> bool {
+        let cut_off = self.cut_off.lock();
+        let (user, channel) = (wanted.user.clone(), wanted.channel.clone());
+        let (session, change) = (wanted.session, wanted.change);
+        let asked = Asked(if *cut_off {
+            AskedBy::Told
+        } else {
+            AskedBy::Change(Box::new(wanted))
+        });
+        let taken = self.backend.propose(match change {
+            WantedChange::Leave(reason) => Operation::Leave {
+                session,
+                user,
+                channel,
+                reason,
+                asked,
+            },
+            WantedChange::State { muted, deafened } => Operation::State {
+                session,
+                user,
+                channel,
+                muted,
+                deafened,
+                asked,
+            },
+        });
         debug_assert!(taken.is_ok(), "the backend may refuse nothing but a join");
+        !*cut_off
+    }
+}
+
+fn wanted(
+    user: &UserId,
+    (connection, seat): (u64, &Seat),
+    change: WantedChange,
+    answer: Answer<'_>,
+) -> Wanted {
+    Wanted {
+        user: user.clone(),
+        connection,
+        channel: seat.room.id.clone(),
+        session: seat.session,
+        change,
+        request_id: match answer {
+            Answer::Reply(request_id) => Some(request_id.into()),
+            Answer::None | Answer::Event => None,
+        },
     }
 }
 

@@ -2,28 +2,26 @@
 
 mod copy;
 mod joining;
+mod stay;
 
 use std::{
-    fmt,
-    sync::{Arc, Weak, atomic::Ordering},
+    fmt, mem,
+    sync::{Arc, Weak},
 };
 
-use united_voice_proto::{decode, voice::VoiceError, ws::envelope::Payload};
+use tokio::sync::oneshot;
+use united_voice_proto::decode;
 
 use self::{
-    copy::{install, lose, own_seats},
+    copy::{install, lose, own_seats, superseded},
     joining::Joining,
 };
 use crate::{
-    ChannelId, Codec, JoinError, NotInChannel, RelayError, RelayFailure, RequestError, SessionId,
-    Signal, SinkError, Urgency, UserId, VoiceRoomRegistry,
-    cluster::{
-        Asked, AskedBy, Forward, ForwardedBy, Lost, Outcome, OwnSeat, Refusal, RosterMember, Said,
-    },
-    events::VoiceEvent,
-    proto::voice::VoiceLeaveReason,
+    ChannelId, Codec, JoinError, RelayError, RelayFailure, RequestError, SessionId, Signal,
+    SinkError, Urgency, UserId, VoiceRoomRegistry,
+    cluster::{Asked, AskedBy, Forward, ForwardedBy, Lost, Outcome, OwnSeat, RosterMember, Said},
     rooms::{
-        change::{Answer, Change, Locked},
+        change::{Answer, Change},
         fanout::Fanout,
         registry::RegistryInner,
     },
@@ -99,32 +97,13 @@ impl Replica {
                 session,
                 reason,
                 reaped,
-            } => {
-                let left = registry.left(&asked, &channel, &user, session, reason);
-                if reaped && left {
-                    registry.inner.publish(|| VoiceEvent::Left {
-                        channel,
-                        user,
-                        session,
-                        reason,
-                    });
-                }
-            }
+            } => registry.left(&asked, &channel, &user, (session, reason), reaped),
             Outcome::State {
                 channel,
                 session,
                 muted,
                 deafened,
-            } => {
-                let change = Change::State {
-                    session,
-                    muted,
-                    deafened,
-                };
-                if let Some(answer) = answer_to(&asked) {
-                    registry.said(&channel, session, change, answer);
-                }
-            }
+            } => registry.stated(&asked, &channel, session, (muted, deafened)),
             Outcome::Refused(refusal) => registry.refused(asked, refusal),
         }
     }
@@ -147,7 +126,6 @@ impl Replica {
                 return Err(RelayFailure::NotInChannel);
             }
             let target = members.find(message.target_user.as_str());
-            let target = target.filter(|target| target.participant.is_here());
             let target = target.ok_or(RelayFailure::TargetNotInChannel)?;
             if target.session != message.target {
                 return Err(if message.named {
@@ -155,6 +133,9 @@ impl Replica {
                 } else {
                     RelayFailure::TargetNotInChannel
                 });
+            }
+            if !target.participant.is_here() {
+                return Err(RelayFailure::TargetNotInChannel);
             }
             let signal = relayed_signal(message.codec, message.frame)?;
             fanout.try_deliver_only(&target.participant.user, target.handle, signal)
@@ -183,13 +164,15 @@ impl Replica {
                 session: said.session,
                 speaking: said.speaking,
             };
-            registry.said(&said.channel, said.session, change, Answer::None);
+            registry.change(&said.channel, said.session, change, Answer::None);
         }
     }
 
     /// Puts the engine's roster in the place of this node's copy, and tells its members the
-    /// difference. Members of this node stay as they are: see [`lost`](Self::lost). Nothing happens
-    /// if this node has no copy.
+    /// difference. Nothing happens if this node has no copy.
+    ///
+    /// A member of this node stays as it is, also if the roster lacks it: see [`lost`](Self::lost).
+    /// But if the roster has its user by another session, that one has the seat now.
     pub fn install(&self, channel: &ChannelId, roster: Vec<RosterMember>) {
         let Some(registry) = self.registry() else {
             return;
@@ -198,6 +181,10 @@ impl Replica {
         let (Some(link), Some(room)) = (inner.link(), inner.room(channel)) else {
             return;
         };
+        // Before the room is locked: a seat is taken under its user's lock first.
+        for (user, session) in superseded(&room, &roster) {
+            self.lost(&user, channel, session, Lost::Superseded, false);
+        }
         let mut fanout = Fanout::default();
         {
             let mut cell = room.state.lock();
@@ -208,7 +195,10 @@ impl Replica {
         registry.evict_all(fanout);
     }
 
-    /// The seats of this node's connections.
+    /// The seats of this node, for the engine after it has lost them.
+    ///
+    /// They include stays whose end still waits for the engine. So a backend that puts seats back
+    /// does that first, and then sends what waits.
     ///
     /// # Locking
     ///
@@ -224,7 +214,17 @@ impl Replica {
 
     /// Takes a seat from a connection of this node: the engine has given it to another, or has lost
     /// it. The other members of this node are told.
-    pub fn lost(&self, user: &UserId, channel: &ChannelId, session: SessionId, why: Lost) {
+    ///
+    /// `reaped` says that another node ended the stay in the place of this one
+    /// ([`Outcome::Left`]). Then the host has heard of the end there, and does not hear of it here.
+    pub fn lost(
+        &self,
+        user: &UserId,
+        channel: &ChannelId,
+        session: SessionId,
+        why: Lost,
+        reaped: bool,
+    ) {
         let Some(registry) = self.registry() else {
             return;
         };
@@ -240,7 +240,7 @@ impl Replica {
         let mut fanout = Fanout::default();
         let mut cell = room.state.lock();
         if let Some(members) = cell.open_mut() {
-            lose(inner, &room, members, session, why, &mut fanout);
+            lose(inner, &room, members, session, (why, reaped), &mut fanout);
         }
         let dead = cell.retire_if_unattended();
         drop(cell);
@@ -252,154 +252,50 @@ impl Replica {
     }
 
     /// Says whether the engine answers. While it does not, this node tells its own members of
-    /// leaves and states at once. The backend keeps the operations, and sends them later.
+    /// leaves and states at once. The backend keeps those operations, and sends them later.
     ///
-    /// Operations that wait when this is called with `true` stay untold. The backend applies those
-    /// leaves and states itself, by [`apply`](Self::apply), and drops the joins.
+    /// When the node loses its engine, the backend refuses joins from then on, calls this, and then
+    /// calls [`undecided`](Self::undecided) for what it was given before. While the node is cut off,
+    /// the backend applies no outcome.
+    ///
+    /// # Locking
+    ///
+    /// A lock that core holds while it calls [`Cluster::propose`](crate::cluster::Cluster::propose)
+    /// for a leave or a state. When this returns, each such operation was either given to the
+    /// backend before, or comes with an `asked` that needs nothing more.
     pub fn set_cut_off(&self, cut_off: bool) {
         if let Some(registry) = self.registry()
             && let Some(link) = registry.inner.link()
         {
-            link.cut_off.store(cut_off, Ordering::SeqCst);
+            *link.cut_off.lock() = cut_off;
         }
     }
-}
 
-impl VoiceRoomRegistry {
-    /// Tells a connection of this node that its request was refused. If the connection is gone,
-    /// nothing happens.
-    fn answer(
-        &self,
-        (user, connection): (&UserId, u64),
-        request_id: &str,
-        channel: &ChannelId,
-        error: &RequestError,
-    ) {
-        let Some(who) = self.inner.user(user) else {
+    /// Answers an operation that has no outcome yet, because the node was cut off. A leave and a
+    /// state are told to this node's members now. A join is refused.
+    ///
+    /// The backend calls it for each `asked` that it has, in the order of the operations, also of
+    /// those that it has sent. It sends leaves and states all the same, drops a join that it has
+    /// not sent, and keeps `asked` for the outcome of all others. If the outcome says that the join
+    /// was done, core undoes it. Otherwise the outcome changes nothing more on this node.
+    pub fn undecided(&self, asked: &mut Asked) {
+        let Some(registry) = self.registry() else {
             return;
         };
-        self.inner.counters.error(error.code());
-        let payload = Payload::VoiceError(VoiceError {
-            code: error.code().into(),
-            message: error.message().into(),
-            channel_id: channel.as_str().into(),
-        });
-        let signal = Signal::new(request_id, payload, Urgency::Reply);
-        let mut fanout = Fanout::default();
-        if let Some(connection) = who.state.lock().connection(connection) {
-            fanout.deliver_only(user, &connection.sink, signal);
-        }
-        self.evict_all(fanout);
-    }
-
-    fn refused(&self, asked: AskedBy, refusal: Refusal) {
-        match asked {
-            AskedBy::Join(asked) => {
-                // If the join was given up, its client has its answer.
-                let _ = asked.answer.send(Err(refusal.into()));
+        asked.0 = match mem::take(&mut asked.0) {
+            AskedBy::Change(wanted) => {
+                registry.tell_now(&wanted);
+                AskedBy::Told
             }
-            AskedBy::Reply(to) => {
-                let error = RequestError::from(NotInChannel);
-                let error = error.in_channel(to.channel.as_str());
-                self.answer(
-                    (&to.user, to.connection),
-                    &to.request_id,
-                    &to.channel,
-                    &error,
-                );
+            AskedBy::Join(mut join) => {
+                // Nobody listens to the other answer that comes later, so that one is given up.
+                let (given_up, _) = oneshot::channel();
+                let answer = mem::replace(&mut join.answer, given_up);
+                let _ = answer.send(Err(JoinError::Undecided));
+                AskedBy::Join(join)
             }
-            AskedBy::Nobody | AskedBy::Told => {}
-        }
-    }
-
-    /// Ends a stay. Returns whether this node knew of it.
-    fn left(
-        &self,
-        asked: &AskedBy,
-        channel: &ChannelId,
-        user: &UserId,
-        session: SessionId,
-        reason: VoiceLeaveReason,
-    ) -> bool {
-        let Some(room) = self.inner.room(channel) else {
-            return false;
+            other => other,
         };
-        let who = self.inner.user(user);
-        let mut connections = who.as_ref().map(|who| who.state.lock());
-        let mut fanout = Fanout::default();
-        let mut cell = room.state.lock();
-        let mut known = false;
-        if let Some(members) = cell.open_mut() {
-            known = members.position_of(session).is_some();
-            let mut locked = Locked {
-                registry: &self.inner,
-                user,
-                connections: connections.as_deref_mut(),
-                room: &room,
-                members,
-                old: None,
-            };
-            let answer = answer_to(asked).unwrap_or(Answer::None);
-            locked.apply(Change::Leave { session, reason }, answer, &mut fanout);
-        }
-        let dead = cell.retire_if_unattended();
-        drop(cell);
-        drop(connections);
-        if dead {
-            self.inner.remove_room(&room);
-        }
-        self.evict_all(fanout);
-        known
-    }
-
-    /// Applies what a member says about itself.
-    fn said(&self, channel: &ChannelId, session: SessionId, change: Change, answer: Answer<'_>) {
-        let Some(room) = self.inner.room(channel) else {
-            return;
-        };
-        let mut fanout = Fanout::default();
-        {
-            let mut cell = room.state.lock();
-            let Some(members) = cell.open_mut() else {
-                return;
-            };
-            let position = members.position_of(session);
-            let Some(user) = position
-                .and_then(|position| members.user_at(position))
-                .cloned()
-            else {
-                return;
-            };
-            let mut locked = Locked {
-                registry: &self.inner,
-                user: &user,
-                connections: None,
-                room: &room,
-                members,
-                old: None,
-            };
-            locked.apply(change, answer, &mut fanout);
-        }
-        self.evict_all(fanout);
-    }
-}
-
-impl From<Refusal> for JoinError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Full => Self::ChannelFull,
-            Refusal::PolicyChanged => Self::PolicyChanged,
-            Refusal::Unavailable | Refusal::NotInChannel => Self::Undecided,
-        }
-    }
-}
-
-/// How the member is told. `None` if this node has told everybody already.
-fn answer_to(asked: &AskedBy) -> Option<Answer<'_>> {
-    match asked {
-        AskedBy::Told => None,
-        AskedBy::Reply(to) => Some(Answer::Reply(&to.request_id)),
-        AskedBy::Nobody | AskedBy::Join(_) => Some(Answer::Event),
     }
 }
 

@@ -267,6 +267,15 @@ impl<H> RoomState<H> {
         }
     }
 
+    /// Puts another handle in the place of a session's.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn set_handle(&mut self, session: SessionId, handle: H) {
+        let mut recipients = self.recipients.iter_mut();
+        if let Some(recipient) = recipients.find(|recipient| recipient.session == session) {
+            recipient.handle = handle;
+        }
+    }
+
     /// The member at this position.
     #[cfg(feature = "cluster")]
     pub(crate) fn at(&self, position: usize) -> Option<MemberRef<'_, H>> {

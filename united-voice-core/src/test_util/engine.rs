@@ -5,7 +5,7 @@
 
 mod state;
 
-use std::{collections::BTreeSet, fmt, num::NonZeroU32, sync::Arc};
+use std::{collections::BTreeSet, fmt, mem::take, num::NonZeroU32, sync::Arc};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ use united_voice_proto::voice::{VoiceLeaveReason, VoiceParticipant};
 
 use self::state::{Entry, Node, Seat, Sent, State};
 use crate::{
-    ChannelId, Replica, SessionId,
+    ChannelId, Replica, SessionId, UserId,
     cluster::{
         Cluster, CutOff, Ending, Forward, NodeId, Operation, Outcome, RosterMember, Said, Saturated,
     },
@@ -71,6 +71,14 @@ impl MemoryEngine {
     /// All changes so far, in the engine's order.
     pub fn log(&self) -> Vec<Outcome> {
         self.state.lock().log.clone()
+    }
+
+    /// Loses the seat of a user, as an engine does that lost its last changes. Nobody is told.
+    pub fn forget(&self, user: &UserId) {
+        let mut state = self.state.lock();
+        if let Some((session, channel)) = state.users.remove(user) {
+            state.take(session, &channel);
+        }
     }
 
     /// The channels in which somebody sits.
@@ -145,26 +153,44 @@ impl MemoryNode {
     }
 
     /// Cuts the node off from the engine, or connects it again. While it is cut off, what it sends
-    /// and what comes for it waits, but for joins and messages, which are refused.
+    /// and what comes for it waits, but for joins and messages, which are refused. Joins that the
+    /// engine has not run are dropped.
     pub fn set_cut_off(&self, cut_off: bool) {
-        let dropped = {
-            let mut state = self.engine.state.lock();
-            let Some(node) = state.nodes.get_mut(&self.id) else {
-                return;
-            };
-            node.cut_off = cut_off;
-            let waiting = std::mem::take(&mut node.outbox);
-            let is_join = |sent: &Sent| matches!(sent, Sent::Operation(Operation::Join { .. }));
-            let (joins, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_join);
-            node.outbox = others.into();
-            joins
+        let replica = self.replica.lock();
+        let Some(replica) = &*replica else {
+            return;
         };
-        // Their clients are told `UNAVAILABLE`. No lock of the engine is held, since that wakes
-        // tasks.
-        drop(dropped);
-        if let Some(replica) = &*self.replica.lock() {
-            replica.set_cut_off(cut_off);
+        self.with_node(|node| node.cut_off = cut_off);
+        replica.set_cut_off(cut_off);
+        if !cut_off {
+            return;
         }
+        // No lock of the engine is held while the node tells its members.
+        let waiting = self.with_node(|node| (take(&mut node.inbox), take(&mut node.outbox)));
+        let Some((mut inbox, mut outbox)) = waiting else {
+            return;
+        };
+        for entry in &mut inbox {
+            if let Entry::Outcome(Some(asked), _) = entry {
+                replica.undecided(asked);
+            }
+        }
+        for sent in &mut outbox {
+            if let Sent::Operation(operation) = sent {
+                replica.undecided(operation.asked_mut());
+            }
+        }
+        outbox.retain(|sent| !matches!(sent, Sent::Operation(Operation::Join { .. })));
+        self.with_node(|node| {
+            // What came meanwhile is behind it.
+            inbox.append(&mut node.inbox);
+            outbox.append(&mut node.outbox);
+            (node.inbox, node.outbox) = (inbox, outbox);
+        });
+    }
+
+    fn with_node<T>(&self, change: impl FnOnce(&mut Node) -> T) -> Option<T> {
+        self.engine.state.lock().nodes.get_mut(&self.id).map(change)
     }
 
     /// The process of this node is gone. Its seats end, as after the end of its lease.

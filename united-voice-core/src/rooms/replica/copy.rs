@@ -5,15 +5,15 @@ use std::sync::Arc;
 use united_voice_proto::voice::VoiceLeaveReason;
 
 use crate::{
-    CloseReason, SessionId, SignalSink,
+    CloseReason, SessionId, SignalSink, UserId,
     cluster::{Lost, OwnSeat, RosterMember},
     rooms::{
         cell::{Members, Room},
-        change::{Answer, Change, Locked, Seated, tell_left, tell_seat_lost},
+        change::{Answer, Change, Locked, Seated, tell_left, tell_members_left, tell_seat_lost},
         fanout::Fanout,
         link::ClusterLink,
         registry::RegistryInner,
-        room::{Member, Place},
+        room::{Member, MemberRef, Place},
     },
 };
 
@@ -74,13 +74,29 @@ pub(super) fn install(
     members.sort_by_version();
 }
 
-/// Takes a session of this node out of the room, and tells its connection why.
+/// The members of this node in a copy which have lost their seat to another session of the roster.
+pub(super) fn superseded(room: &Room, roster: &[RosterMember]) -> Vec<(UserId, SessionId)> {
+    let cell = room.state.lock();
+    let members = cell.open().into_iter().flat_map(Members::members);
+    let is_superseded = |member: &MemberRef<'_, _>| {
+        let user = &member.participant.user;
+        let mut seats = roster.iter().filter(|seat| seat.user == *user);
+        member.participant.is_here() && seats.any(|seat| seat.session != member.session)
+    };
+    members
+        .filter(is_superseded)
+        .map(|member| (member.participant.user.clone(), member.session))
+        .collect()
+}
+
+/// Takes a session of this node out of the room, and tells its connection why. The host has heard
+/// of it if it was reaped.
 pub(super) fn lose(
     inner: &RegistryInner,
     room: &Room,
     members: &mut Members,
     session: SessionId,
-    why: Lost,
+    (why, reaped): (Lost, bool),
     fanout: &mut Fanout,
 ) {
     let Some(gone) = members.unseat(session) else {
@@ -96,7 +112,12 @@ pub(super) fn lose(
             VoiceLeaveReason::Disconnected
         }
     };
-    tell_left(inner, room, members, &gone, reason, fanout);
+    if reaped {
+        inner.counters.left();
+        tell_members_left(room, members, &gone, reason, fanout);
+    } else {
+        tell_left(inner, room, members, &gone, reason, fanout);
+    }
 }
 
 /// The seats of this node's connections in a room.

@@ -44,6 +44,8 @@ impl Joining<'_> {
         let mut connections = who.as_ref().map(|who| who.state.lock());
         let mut fanout = Fanout::default();
         let is_here = self.member.node.is_none();
+        let asker = asked.as_ref();
+        let asker = asker.map_or(NO_CONNECTION, |asked| asked.connection);
         loop {
             let room = if is_here {
                 Some(inner.room_or_new(self.channel))
@@ -70,6 +72,7 @@ impl Joining<'_> {
                 inner.remove_room(&room);
                 continue;
             };
+            let has_copy = !members.is_empty() || others.is_some();
             if let Some(others) = others.take().filter(|_| members.is_empty()) {
                 for other in others {
                     members.seat(away(link, other));
@@ -85,7 +88,9 @@ impl Joining<'_> {
                     .as_deref()
                     .zip(old_cell.as_deref_mut().and_then(RoomCell::open_mut)),
             };
-            let seated = self.seat(link, locked, asked.take(), &mut fanout);
+            // Without a copy, the join is refused: it cannot be answered from a part of the room.
+            let asked = asked.take().filter(|_| has_copy);
+            let seated = self.seat(link, locked, (asker, asked), has_copy, &mut fanout);
             let dead = cell.retire_if_unattended();
             let old_dead = old_cell
                 .as_deref_mut()
@@ -99,7 +104,7 @@ impl Joining<'_> {
             }
             if is_here && !seated {
                 // Nobody is there to give this seat up later.
-                link.give_up(&user, self.channel, self.member.session);
+                link.give_up(&user, asker, (self.channel, self.member.session));
             }
             break;
         }
@@ -107,54 +112,46 @@ impl Joining<'_> {
         self.registry.evict_all(fanout);
     }
 
-    /// The critical section of a join. Returns whether a connection has the seat.
+    /// The critical section of a join. Returns whether the seat has somebody who will give it up.
+    ///
+    /// A node has no copy although the engine says so if its last member left while the node was
+    /// cut off, and the engine did not know that yet. Then nobody takes the seat.
     fn seat(
         &self,
         link: &ClusterLink,
         mut locked: Locked<'_>,
-        asked: Option<JoinAsked>,
+        (asker, asked): (u64, Option<JoinAsked>),
+        has_copy: bool,
         fanout: &mut Fanout,
     ) -> bool {
         let session = self.member.session;
-        if self.member.node.is_some() {
-            // After a loss the engine may tell again of a seat that was put back.
-            if locked.members.position_of(session).is_some() {
-                return true;
-            }
-            for (ended, _) in self.ends {
-                locked.end_earlier(*ended, NO_CONNECTION, fanout);
-            }
-            locked.begin_away(away(link, self.member.clone()), fanout);
+        if locked.members.position_of(session).is_some() {
+            // A node has put its seats back at an engine that had lost them.
             return true;
         }
-        let limit = asked.as_ref().and_then(|asked| asked.limit);
-        let asker = asked
-            .as_ref()
-            .map_or(NO_CONNECTION, |asked| asked.connection);
         let connections = locked.connections.as_deref();
         let sink = connections.and_then(|connections| connections.connection(asker));
         let sink = sink.map(|connection| Arc::clone(&connection.sink));
         let answered = match (asked, &sink) {
-            (Some(asked), Some(sink)) => {
-                answer_join(asked, locked.members, locked.user, session, sink, fanout)
-            }
-            _ => false,
+            (Some(asked), Some(sink)) => Some(asked.limit)
+                .filter(|_| answer_join(asked, locked.members, locked.user, session, sink, fanout)),
+            _ => None,
         };
-        for (ended, _) in self.ends {
-            // If the join was given up, its connection still loses the seat that it had.
-            let had_seat = locked.connections.as_deref().is_some_and(|connections| {
-                let mine = connections.connection(asker);
-                mine.and_then(|mine| mine.seat.as_ref())
-                    .is_some_and(|seat| seat.session == *ended)
-            });
-            locked.end_earlier(*ended, asker, fanout);
-            if let Some(sink) = sink.as_ref().filter(|_| had_seat && !answered) {
-                sink.close(CloseReason::SeatLost);
-            }
+        self.end_others(
+            &mut locked,
+            (asker, sink.filter(|_| answered.is_none())),
+            fanout,
+        );
+        if self.member.node.is_some() {
+            locked.begin_away(away(link, self.member.clone()), fanout);
+            return true;
+        }
+        if !has_copy {
+            return false;
         }
         let change = Change::Join {
             session,
-            connection: if answered { asker } else { NO_CONNECTION },
+            connection: answered.map_or(NO_CONNECTION, |_| asker),
             profile: self.member.profile.clone(),
             ends: None,
         };
@@ -162,12 +159,42 @@ impl Joining<'_> {
         if let Some(position) = locked.members.position_of(session) {
             let place = Place {
                 node: None,
-                limit,
+                limit: answered.flatten(),
                 version: self.member.version,
             };
             locked.members.set_place(position, place);
         }
-        answered
+        answered.is_some()
+    }
+
+    /// Ends the stays that the join takes the place of. If the join was given up, `given_up` is the
+    /// sink of its connection, which is closed if it had one of them.
+    fn end_others(
+        &self,
+        locked: &mut Locked<'_>,
+        (asker, given_up): (u64, Option<Arc<dyn SignalSink>>),
+        fanout: &mut Fanout,
+    ) {
+        for (ended, channel) in self.ends {
+            let had_seat = locked.connections.as_deref().is_some_and(|connections| {
+                let mine = connections.connection(asker);
+                mine.and_then(|mine| mine.seat.as_ref())
+                    .is_some_and(|seat| seat.session == *ended)
+            });
+            if channel == self.channel {
+                end_here(locked, *ended, asker, fanout);
+            } else {
+                locked.end_earlier(*ended, asker, fanout);
+            }
+            if let Some(sink) = given_up.as_ref().filter(|_| had_seat) {
+                sink.close(CloseReason::SeatLost);
+            }
+        }
+        // The engine has lost a stay of this user that the copy still lists.
+        let lost = locked.members.find(locked.user.as_str());
+        if let Some(lost) = lost.map(|lost| lost.session) {
+            end_here(locked, lost, asker, fanout);
+        }
     }
 
     /// Ends the user's old stay on a node that has no member in the new room.
@@ -196,6 +223,13 @@ impl Joining<'_> {
             inner.remove_room(old_room);
         }
     }
+}
+
+/// Ends a stay in the room that is joined, also if the join ends one in another room, too.
+fn end_here(locked: &mut Locked<'_>, session: SessionId, asker: u64, fanout: &mut Fanout) {
+    let old = locked.old.take();
+    locked.end_earlier(session, asker, fanout);
+    locked.old = old;
 }
 
 /// Answers a join from the room as it is now. Returns false if the join was given up.

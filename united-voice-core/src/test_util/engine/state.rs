@@ -207,7 +207,8 @@ impl State {
         let Some((session, channel)) = self.users.remove(user) else {
             return;
         };
-        let nodes = self.nodes_in(&channel);
+        let mut nodes = self.nodes_in(&channel);
+        nodes.extend(reaper);
         self.take(session, &channel);
         self.tell(nodes, asked, |to| Outcome::Left {
             channel: channel.clone(),
@@ -232,7 +233,7 @@ impl State {
         users.len()
     }
 
-    fn take(&mut self, session: SessionId, channel: &ChannelId) {
+    pub(super) fn take(&mut self, session: SessionId, channel: &ChannelId) {
         if let Some(seats) = self.rooms.get_mut(channel) {
             seats.retain(|seat| seat.member.session != session);
             if seats.is_empty() {

@@ -100,8 +100,8 @@ fn a_lost_seat_is_told_to_its_connection_and_to_the_others() {
         near.lines();
         let (_, session) = alice.client.connection.seat().expect("seated");
         let replica = site.registry(0).replica();
-        replica.lost(&user("alice"), &channel("a"), session, why);
-        replica.lost(&user("alice"), &channel("a"), session, why);
+        replica.lost(&user("alice"), &channel("a"), session, why, false);
+        replica.lost(&user("alice"), &channel("a"), session, why, false);
         assert_eq!(alice.client.connection.seat(), None);
         let (told, others, closed) = match why {
             Lost::Superseded => (vec!["error SESSION_REPLACED a"], "REPLACED", None),

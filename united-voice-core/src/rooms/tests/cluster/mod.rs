@@ -2,6 +2,8 @@
 
 mod doubt;
 mod faults;
+mod moments;
+mod outage;
 mod spread;
 mod storm;
 
