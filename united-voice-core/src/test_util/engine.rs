@@ -13,7 +13,7 @@ use united_voice_proto::voice::{VoiceLeaveReason, VoiceParticipant};
 
 use self::state::{Entry, Node, Seat, Sent, State};
 use crate::{
-    ChannelId, Replica, SessionId, UserId,
+    ChannelId, RelayFailure, Replica, SessionId, UserId,
     cluster::{
         Cluster, CutOff, Ending, Forward, NodeId, Operation, Outcome, RosterMember, Said, Saturated,
     },
@@ -57,9 +57,8 @@ impl MemoryEngine {
     /// and then call [`MemoryNode::serve`].
     pub fn node(self: &Arc<Self>) -> Arc<MemoryNode> {
         let mut state = self.state.lock();
-        let last = state.nodes.keys().next_back();
-        let number = last.map_or(1, |last| last.get().get() + 1);
-        let id = NodeId::new(NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN));
+        state.last_node += 1;
+        let id = NodeId::new(NonZeroU32::new(state.last_node).unwrap_or(NonZeroU32::MIN));
         state.nodes.insert(id, Node::default());
         Arc::new(MemoryNode {
             id,
@@ -68,7 +67,8 @@ impl MemoryEngine {
         })
     }
 
-    /// All changes so far, in the engine's order.
+    /// All changes so far, in the engine's order, as a node sees them that is none of those
+    /// concerned.
     pub fn log(&self) -> Vec<Outcome> {
         self.state.lock().log.clone()
     }
@@ -180,7 +180,16 @@ impl MemoryNode {
                 replica.undecided(operation.asked_mut());
             }
         }
-        outbox.retain(|sent| !matches!(sent, Sent::Operation(Operation::Join { .. })));
+        for sent in &outbox {
+            if let Sent::Entry(_, Entry::Forward(_, message)) = sent {
+                replica.bounced(&message.sender, &message.channel, RelayFailure::Unreachable);
+            }
+        }
+        let goes_later = |sent: &Sent| match sent {
+            Sent::Operation(operation) => !matches!(operation, Operation::Join { .. }),
+            Sent::Entry(..) => false,
+        };
+        outbox.retain(goes_later);
         self.with_node(|node| {
             // What came meanwhile is behind it.
             inbox.append(&mut node.inbox);

@@ -104,8 +104,18 @@ impl Client {
 
     /// Sends `content` to another participant.
     pub(crate) fn send(&self, channel: &str, to: &str, content: &str) -> Result<(), RelayError> {
+        self.send_as("", (channel, to), content)
+    }
+
+    /// Does the same, by a request that a refusal may name later.
+    pub(crate) fn send_as(
+        &self,
+        request_id: &str,
+        (channel, to): (&str, &str),
+        content: &str,
+    ) -> Result<(), RelayError> {
         self.connection.relay(
-            "",
+            request_id,
             VoiceIceCandidate {
                 channel_id: channel.into(),
                 target_user_id: to.into(),

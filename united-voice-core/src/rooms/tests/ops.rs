@@ -56,6 +56,10 @@ pub(crate) enum VoiceOp {
         connection: u8,
         muted: bool,
     },
+    Speak {
+        connection: u8,
+        speaking: bool,
+    },
     Relay {
         connection: u8,
         target: u8,
@@ -85,6 +89,8 @@ impl VoiceOp {
                 .prop_map(|(connection, channel)| Self::Leave { connection, channel }),
             2 => (connection.clone(), any::<bool>())
                 .prop_map(|(connection, muted)| Self::Mute { connection, muted }),
+            1 => (connection.clone(), any::<bool>())
+                .prop_map(|(connection, speaking)| Self::Speak { connection, speaking }),
             2 => (connection.clone(), 0..users, channel.clone())
                 .prop_map(|(connection, target, channel)| Self::Relay { connection, target, channel }),
             2 => connection.prop_map(|connection| Self::Reconnect { connection }),
@@ -112,9 +118,13 @@ impl VoiceOp {
                 connection,
                 channel,
             },
-            20..25 => Self::Mute {
+            20..23 => Self::Mute {
                 connection,
                 muted: rng.bool(),
+            },
+            23..25 => Self::Speak {
+                connection,
+                speaking: rng.bool(),
             },
             25..32 => Self::Relay {
                 connection,

@@ -73,6 +73,12 @@ impl Guest {
                     let _ = connection.update_state(channel.as_str(), muted, false, "mute");
                 }
             }
+            VoiceOp::Speak { speaking, .. } => {
+                if let Some((channel, _)) = self.client.connection.seat() {
+                    let connection = &self.client.connection;
+                    let _ = connection.speaking(channel.as_str(), speaking, "speak");
+                }
+            }
             VoiceOp::Relay {
                 target, channel, ..
             } => {

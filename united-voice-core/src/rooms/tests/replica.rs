@@ -50,6 +50,7 @@ fn actor(op: &VoiceOp) -> usize {
         VoiceOp::Join { connection, .. }
         | VoiceOp::Leave { connection, .. }
         | VoiceOp::Mute { connection, .. }
+        | VoiceOp::Speak { connection, .. }
         | VoiceOp::Relay { connection, .. }
         | VoiceOp::Reconnect { connection } => usize::from(*connection),
         VoiceOp::Kick { .. } | VoiceOp::CloseChannel { .. } => 0,

@@ -99,6 +99,13 @@ impl Replica {
                     (who.muted, who.deafened) = (update.muted, update.deafened);
                 }
             }
+            Payload::VoiceSpeakingEvent(event) => {
+                let own = event.user_id == self.me;
+                let view = self.view(&event.channel_id, envelope);
+                let mut others = view.others.iter();
+                let known = others.any(|other| other.user_id == event.user_id);
+                assert!(own != known, "a user speaks that is not there");
+            }
             Payload::VoiceIceCandidate(candidate) => {
                 let view = self.view(&candidate.channel_id, envelope);
                 let known = view.others.iter().any(|other| {
@@ -148,11 +155,11 @@ impl Replica {
     /// Records the event and returns the view of `channel`, which must be the connection's room.
     fn view(&mut self, channel: &str, envelope: &Envelope) -> &mut View {
         let event = envelope.payload.as_ref().expect("a payload");
-        // Relayed messages and the loss of a seat go to one member only, so they are not part of
-        // the common order.
+        // Relayed messages and the loss of a seat go to one member only, and who speaks may be
+        // dropped, so they are not part of the common order.
         if !matches!(
             event,
-            Payload::VoiceIceCandidate(_) | Payload::VoiceError(_)
+            Payload::VoiceIceCandidate(_) | Payload::VoiceError(_) | Payload::VoiceSpeakingEvent(_)
         ) {
             let stay = self.stays.last_mut().expect("an event before any response");
             stay.events.push(event_key(event));

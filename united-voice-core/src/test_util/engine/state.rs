@@ -21,6 +21,8 @@ pub(super) struct State {
     pub(super) users: HashMap<UserId, (SessionId, ChannelId)>,
     pub(super) nodes: BTreeMap<NodeId, Node>,
     version: u64,
+    /// No number is given again: what is on its way to a node that died must not reach another.
+    pub(super) last_node: u32,
     pub(super) policy: u64,
     pub(super) log: Vec<Outcome>,
 }
@@ -250,9 +252,7 @@ impl State {
         outcome: impl Fn(NodeId) -> Outcome,
     ) {
         nodes.extend(asked.as_ref().map(|(node, _)| *node));
-        if let Some(node) = nodes.first() {
-            self.log.push(outcome(*node));
-        }
+        self.log.push(outcome(NodeId::new(NonZeroU32::MAX)));
         let mut asked = asked;
         for node in nodes {
             let mine = asked.take_if(|(asker, _)| *asker == node);

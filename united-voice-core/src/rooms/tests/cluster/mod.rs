@@ -1,11 +1,13 @@
 //! Three registries that share an engine in memory: they behave as one.
 
+mod delay;
 mod doubt;
 mod faults;
 mod moments;
 mod outage;
 mod spread;
 mod storm;
+mod visitor;
 
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ use futures::FutureExt;
 use super::{
     channel,
     client::{Client, response},
+    ops::VoiceOp,
+    party::{channel_name, user_name},
     user,
 };
 use crate::{
@@ -33,17 +37,25 @@ pub(super) struct Site {
     pub(super) nodes: Vec<(Arc<MemoryNode>, VoiceRoomRegistry)>,
 }
 
+/// A new node of an engine.
+fn node(engine: &Arc<MemoryEngine>) -> (Arc<MemoryNode>, VoiceRoomRegistry) {
+    let node = engine.node();
+    let registry = VoiceRoomRegistry::linked(64, Some(ClusterLink::new(node.clone())));
+    node.serve(registry.replica());
+    (node, registry)
+}
+
 impl Site {
     pub(super) fn new(nodes: usize) -> Self {
         let engine = MemoryEngine::new();
-        let node = |_| {
-            let node = engine.node();
-            let registry = VoiceRoomRegistry::linked(64, Some(ClusterLink::new(node.clone())));
-            node.serve(registry.replica());
-            (node, registry)
-        };
-        let nodes = (0..nodes).map(node).collect();
+        let nodes = (0..nodes).map(|_| node(&engine)).collect();
         Self { engine, nodes }
+    }
+
+    /// A node dies, and another one starts in its place.
+    pub(super) fn restart(&mut self, dead: usize) {
+        self.node(dead).die();
+        self.nodes[dead] = node(&self.engine);
     }
 
     pub(super) fn registry(&self, node: usize) -> &VoiceRoomRegistry {
@@ -162,6 +174,36 @@ impl Member {
             Ok(Entering::Waits(proposed)) => self.pending = Some(proposed),
             Ok(Entering::Stays(joined)) => self.last = Some(Ok(joined.session)),
             Err(error) => self.last = Some(Err(error)),
+        }
+    }
+
+    /// Does something that a client asks for, under a request id. Returns whether the answer goes
+    /// to the client's sink under that id, now or later. A relay is answered only if it is refused.
+    pub(super) fn act(&mut self, op: &VoiceOp, id: &str) -> bool {
+        let connection = &self.client.connection;
+        let seat = || connection.seat().map(|(channel, _)| channel.to_string());
+        match *op {
+            VoiceOp::Join { channel, limit, .. } => {
+                self.join_limited(&channel_name(channel), limit);
+                false
+            }
+            VoiceOp::Leave { channel, .. } => {
+                connection.leave_channel(&channel_name(channel), id).is_ok()
+            }
+            VoiceOp::Mute { muted, .. } => seat()
+                .is_some_and(|channel| connection.update_state(&channel, muted, false, id).is_ok()),
+            VoiceOp::Speak { speaking, .. } => {
+                seat().is_some_and(|channel| connection.speaking(&channel, speaking, id).is_ok())
+            }
+            VoiceOp::Relay {
+                target, channel, ..
+            } => {
+                let to = (&*channel_name(channel), &*user_name(target));
+                self.client.send_as(id, to, id).is_ok()
+            }
+            VoiceOp::Reconnect { .. } | VoiceOp::Kick { .. } | VoiceOp::CloseChannel { .. } => {
+                false
+            }
         }
     }
 

@@ -58,6 +58,22 @@ fn what_waits_for_the_engine_is_told_when_the_node_is_cut_off() {
     site.assert_copies();
 }
 
+/// A late offer would be worse than none.
+#[test]
+fn a_message_that_waits_for_another_node_is_refused_when_the_node_is_cut_off() {
+    let site = Site::new(2);
+    let far = site.seated(1, "far", "a");
+    let alice = site.seated(0, "alice", "a");
+    far.lines();
+    let sent = alice.client.send_as("7", ("a", "far"), "x");
+    sent.expect("passed on");
+    site.node(0).set_cut_off(true);
+    assert_eq!(alice.lines(), ["#7 error UNAVAILABLE a"]);
+    site.node(0).set_cut_off(false);
+    site.settle();
+    assert!(far.lines().is_empty());
+}
+
 #[test]
 fn the_last_state_counts_however_the_engine_went_away() {
     let site = Site::new(2);
