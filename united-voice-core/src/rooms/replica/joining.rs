@@ -56,7 +56,11 @@ impl Joining<'_> {
                 .ends
                 .iter()
                 .find(|(_, channel)| channel != self.channel);
-            let old_room = old.and_then(|(_, channel)| inner.room(channel));
+            let old_room = match old {
+                Some((_, channel)) => inner.room(channel),
+                // A seat that the engine has lost.
+                None => seat_elsewhere(connections.as_deref(), self.channel),
+            };
             let Some(room) = room else {
                 // This node has no member in the new room, so only the end of the old stay concerns
                 // it.
@@ -175,25 +179,33 @@ impl Joining<'_> {
         (asker, given_up): (u64, Option<Arc<dyn SignalSink>>),
         fanout: &mut Fanout,
     ) {
-        for (ended, channel) in self.ends {
+        let mut end = |locked: &mut Locked<'_>, session, is_here| {
             let had_seat = locked.connections.as_deref().is_some_and(|connections| {
                 let mine = connections.connection(asker);
                 mine.and_then(|mine| mine.seat.as_ref())
-                    .is_some_and(|seat| seat.session == *ended)
+                    .is_some_and(|seat| seat.session == session)
             });
-            if channel == self.channel {
-                end_here(locked, *ended, asker, fanout);
-            } else {
-                locked.end_earlier(*ended, asker, fanout);
+            let old = locked.old.take_if(|_| is_here);
+            locked.end_earlier(session, asker, fanout);
+            if is_here {
+                locked.old = old;
             }
             if let Some(sink) = given_up.as_ref().filter(|_| had_seat) {
                 sink.close(CloseReason::SeatLost);
             }
+        };
+        for (ended, channel) in self.ends {
+            end(locked, *ended, channel == self.channel);
         }
-        // The engine has lost a stay of this user that the copy still lists.
-        let lost = locked.members.find(locked.user.as_str());
-        if let Some(lost) = lost.map(|lost| lost.session) {
-            end_here(locked, lost, asker, fanout);
+        // The engine has lost a stay of the user that this node still has.
+        let seat = locked.connections.as_deref().and_then(UserCell::seat);
+        if let Some((_, seat)) = seat {
+            let (session, is_here) = (seat.session, seat.room.id == *self.channel);
+            end(locked, session, is_here);
+        }
+        let listed = locked.members.find(locked.user.as_str());
+        if let Some(session) = listed.map(|listed| listed.session) {
+            end(locked, session, true);
         }
     }
 
@@ -225,11 +237,10 @@ impl Joining<'_> {
     }
 }
 
-/// Ends a stay in the room that is joined, also if the join ends one in another room, too.
-fn end_here(locked: &mut Locked<'_>, session: SessionId, asker: u64, fanout: &mut Fanout) {
-    let old = locked.old.take();
-    locked.end_earlier(session, asker, fanout);
-    locked.old = old;
+/// The room in which a connection of the user has a seat, if it is not this one.
+fn seat_elsewhere(connections: Option<&UserCell>, channel: &ChannelId) -> Option<Arc<Room>> {
+    let (_, seat) = connections?.seat()?;
+    (seat.room.id != *channel).then(|| Arc::clone(&seat.room))
 }
 
 /// Answers a join from the room as it is now. Returns false if the join was given up.

@@ -161,6 +161,30 @@ fn a_join_ends_a_stay_of_the_user_that_only_the_copy_lists() {
     }
 }
 
+#[test]
+fn a_move_ends_a_stay_that_the_engine_has_lost() {
+    for elsewhere in [true, false] {
+        let site = Site::new(2);
+        let near = site.seated(0, "near", "a");
+        let _beside = site.seated(0, "beside", "b");
+        let mut alice = site.seated(0, "alice", "a");
+        near.lines();
+        site.engine.forget(&user("alice"));
+        if elsewhere {
+            site.seated(1, "alice", "b");
+            assert_eq!(alice.lines(), ["error SESSION_REPLACED a"]);
+            assert_eq!(alice.client.connection.seat(), None);
+        } else {
+            alice.join("b");
+            site.settle();
+            assert_eq!(alice.lines(), ["#join response b [beside]"]);
+        }
+        assert_eq!(near.lines(), ["left a alice MOVED"]);
+        site.settle();
+        site.assert_copies();
+    }
+}
+
 /// After a loss, a node puts its seats back at the engine, which tells the others.
 #[test]
 fn a_join_that_the_copy_knows_is_told_to_nobody() {
