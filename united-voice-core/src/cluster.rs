@@ -2,7 +2,7 @@
 //!
 //! A *node* is one server process. The *backend* is the host's way to the *engine*, which decides
 //! for all nodes and has the one truth about seats. Core asks the backend through [`Cluster`]. The
-//! backend tells core what was decided through [`Replica`](crate::Replica).
+//! backend tells core what was decided through [`Replica`].
 //!
 //! # How a change goes
 //!
@@ -21,18 +21,44 @@
 //! A node has a copy of each room in which it has a member, and of no other room. The outcome of a
 //! join brings the roster if the node had no member in the room. The outcome by which its last
 //! member goes ends the copy.
+//!
+//! # If the engine goes away
+//!
+//! A backend that gets no answer lets requests wait for a while. Then it says that the node is cut
+//! off:
+//!
+//! 1. From now on it refuses joins and messages, and applies no outcome.
+//! 2. It calls [`Replica::set_cut_off`]. From now on core tells leaves
+//!    and states at once.
+//! 3. It calls [`Replica::undecided`] for each operation that has no
+//!    outcome yet, in their order.
+//! 4. It refuses the messages that wait, by [`Replica::bounced`] with
+//!    [`RelayFailure::Unreachable`].
+//!
+//! When the engine is back, it undoes the first two steps, and sends the leaves and states before
+//! anything new. Their order must be kept: a leave that is behind a new join of the user would be
+//! too late.
+//!
+//! # If the engine lost something
+//!
+//! The backend first applies all outcomes that it has, because a stay that ended in one of them
+//! must not come back. Then it puts the [`seats`](Replica::seats) of the node back at the
+//! engine, and sends what waits. It takes those away that the engine refuses
+//! ([`Replica::lost`]). Once all nodes have done so, it compares the rosters
+//! ([`Replica::install`]), each at its place among the outcomes.
 
-use std::{fmt, num::NonZeroU32};
+mod asked;
+
+use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::oneshot;
 use united_voice_proto::voice::{VoiceLeaveReason, VoiceParticipant};
 
-use crate::{
-    ChannelId, Codec, JoinError, Profile, SessionId, Signal, UserId,
-    rooms::snapshot::{JoinSnapshot, Joined},
-};
+pub use self::asked::Asked;
+pub(crate) use self::asked::{AskedBy, JoinAsked, Respond, Wanted, WantedChange};
+use crate::{ChannelId, Codec, Profile, SessionId, UserId};
+pub use crate::{error::RelayFailure, rooms::replica::Replica};
 
 /// One server process. A process that starts again is another node.
 ///
@@ -62,31 +88,38 @@ impl NodeId {
 ///
 /// # Locking
 ///
-/// These three methods must not wait, and must not call the registry, a connection or the
-/// [`Replica`](crate::Replica): core calls them under the lock of a user, and the last two under that of a room.
+/// These three methods and [`policy_epoch`](Self::policy_epoch) must not wait, and must not call
+/// the registry, a connection or the [`Replica`]: core calls them under the lock of
+/// a user, and `forward` and `speaking` also under that of a room.
 #[async_trait]
 pub trait Cluster: Send + Sync + 'static {
-    /// Asks the engine to decide something. The outcome comes through [`Replica::apply`](crate::Replica::apply), together
-    /// with what stands in the operation's `asked`.
+    /// Asks the engine to decide something. The outcome comes through
+    /// [`Replica::apply`] exactly once, together with what stands in the
+    /// operation's `asked`.
     ///
     /// # Errors
     ///
     /// [`Saturated`] if too much waits for the engine, or if the engine does not answer. Only a
     /// join may be refused. A leave or a state must wait for as long as that takes. The backend may
-    /// merge the waiting states of one session; then it calls [`Replica::apply`](crate::Replica::apply) for each.
+    /// merge the waiting states of one session into the last. Then it calls
+    /// [`Replica::apply`] with the last state for each of them.
     fn propose(&self, operation: Operation) -> Result<(), Saturated>;
 
-    /// Passes a message to the node of its target, which calls [`Replica::deliver`](crate::Replica::deliver).
+    /// Passes a message to the node of its target, which calls [`Replica::deliver`].
     ///
     /// # Errors
     ///
     /// [`Saturated`] if too much waits, or if the node cannot be reached: the sender is told.
     fn forward(&self, to: NodeId, message: Forward) -> Result<(), Saturated>;
 
-    /// Tells other nodes that a member began or stopped speaking. They call [`Replica::said`](crate::Replica::said).
+    /// Tells other nodes that a member began or stopped speaking. They call [`Replica::said`].
     fn speaking(&self, to: &[NodeId], said: Said);
 
     /// The number of the latest policy that this node knows of. It may be old, but never too new.
+    ///
+    /// When the backend applies [`Refusal::PolicyChanged`], this must be newer than the refused
+    /// operation's `policy`. Otherwise the join asks again under the same number, and after five
+    /// times it is `UNAVAILABLE`.
     fn policy_epoch(&self) -> u64;
 
     /// Gives the policy a new number. When it returns, no node lets anybody join under an older
@@ -205,84 +238,23 @@ impl Operation {
     }
 }
 
-/// Who asked for an operation, and how to answer them. The backend keeps it beside the operation
-/// and hands it back with the outcome.
-///
-/// A join whose `Asked` is dropped is answered `UNAVAILABLE`.
-#[derive(Default)]
-pub struct Asked(pub(crate) AskedBy);
-
-impl Asked {
-    /// In the place of one whose outcome the backend has applied before the engine decided, because
-    /// the node is cut off. Everybody on this node has been told.
-    pub const fn told() -> Self {
-        Self(AskedBy::Told)
-    }
-}
-
-impl fmt::Debug for Asked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Asked").finish_non_exhaustive()
-    }
-}
-
-#[derive(Default)]
-pub(crate) enum AskedBy {
-    /// No connection of this node.
-    #[default]
-    Nobody,
-    /// Everybody on this node has been told already: the node was cut off.
-    Told,
-    Change(Box<Wanted>),
-    Join(Box<JoinAsked>),
-}
-
-/// The end or the state of a stay of this node, while it waits for the engine.
-pub(crate) struct Wanted {
-    pub(crate) user: UserId,
-    /// The number of the connection that asked.
-    pub(crate) connection: u64,
-    pub(crate) channel: ChannelId,
-    pub(crate) session: SessionId,
-    pub(crate) change: WantedChange,
-    /// `None` if no request asked for it.
-    pub(crate) request_id: Option<Box<str>>,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) enum WantedChange {
-    Leave(VoiceLeaveReason),
-    State { muted: bool, deafened: bool },
-}
-
-/// A join that waits for the engine.
-pub(crate) struct JoinAsked {
-    /// The number of the connection.
-    pub(crate) connection: u64,
-    /// How many members the channel may have.
-    pub(crate) limit: Option<NonZeroU32>,
-    pub(crate) respond: Respond,
-    /// Nobody listens any more if the join was given up. Then it must be undone.
-    pub(crate) answer: oneshot::Sender<Result<Joined, JoinError>>,
-}
-
-/// Makes the response to a join, and measures it if the join is charged.
-pub(crate) type Respond = Box<dyn FnOnce(JoinSnapshot) -> (Signal, Option<usize>) + Send>;
-
 /// What the engine decided.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// A session began. If this node's copy lists a session of another node already, nothing is
-    /// told: the engine has lost the seat, and its node has put it back.
+    /// A session began.
     Joined {
         /// The channel.
         channel: ChannelId,
-        /// The newcomer, neither muted nor deafened.
+        /// The newcomer, neither muted nor deafened. If the copy lists the session already, nobody
+        /// is told anything.
         member: RosterMember,
         /// The sessions of the same user that ended in the same step, with their channels.
         ends: Vec<(SessionId, ChannelId)>,
-        /// The members that were there before, in joining order, if this node had none among them.
+        /// The members that were there before, in joining order, without those in `ends`.
+        ///
+        /// The node of the newcomer needs it, perhaps empty, if it had no member in the channel
+        /// when the engine decided. Otherwise it is `None`.
         others: Option<Vec<RosterMember>>,
     },
     /// A session ended.
@@ -295,7 +267,8 @@ pub enum Outcome {
         session: SessionId,
         /// Why it ended.
         reason: VoiceLeaveReason,
-        /// This node ended it in the place of a node that died, so the host hears of it here.
+        /// This node ended it in the place of a node that died, so the host hears of it here. One
+        /// node gets this for each such stay, also if it has no member in the channel.
         reaped: bool,
     },
     /// A member said something about itself.

@@ -213,9 +213,6 @@ mod turn;
 
 pub use united_voice_proto::{self as proto, Codec};
 
-#[cfg(feature = "cluster")]
-pub use crate::{error::RelayFailure, rooms::replica::Replica};
-
 #[cfg(feature = "connection")]
 pub use crate::connection::drive::{drive, drive_counting};
 pub use crate::{
@@ -246,6 +243,4 @@ pub use crate::{
     },
 };
 
-#[cfg(not(feature = "cluster"))]
-pub(crate) use crate::error::RelayFailure;
-pub(crate) use crate::error::{JoinError, RelayError};
+pub(crate) use crate::error::{JoinError, RelayError, RelayFailure};

@@ -11,7 +11,8 @@ impl VoiceRoomRegistry {
     /// Takes a user out of the channel that they are in. Returns false if they were in none.
     ///
     /// All members, the user included, get a leave event `KICKED`. The user's connections stay open
-    /// and may join again unless the directory refuses it.
+    /// and may join again unless the directory refuses it. In a cluster this reaches connections to
+    /// this node alone: use `VoiceServer::kick`.
     ///
     /// # Locking
     ///
@@ -34,7 +35,8 @@ impl VoiceRoomRegistry {
     /// deleted account, or a socket of the host's own that was lost. Says how many seats they had.
     ///
     /// All members, the user included, get a leave event `DISCONNECTED`. Connections that are still
-    /// open stay so and may join again unless the directory refuses it.
+    /// open stay so and may join again unless the directory refuses it. In a cluster this reaches
+    /// connections to this node alone: use `VoiceServer::leave_all_channels`.
     ///
     /// # Locking
     ///
@@ -47,7 +49,8 @@ impl VoiceRoomRegistry {
     /// Takes everybody out of a channel that is about to disappear. Says how many were in it.
     ///
     /// First make the directory refuse the channel and call
-    /// [`policy_changed`](Self::policy_changed), so that nobody joins meanwhile.
+    /// [`policy_changed`](Self::policy_changed), so that nobody joins meanwhile. In a cluster this
+    /// reaches connections to this node alone: use `VoiceServer::close_channel`.
     ///
     /// # Locking
     ///

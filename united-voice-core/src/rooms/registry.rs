@@ -146,7 +146,7 @@ impl VoiceRoomRegistry {
     }
 
     /// The participants of a channel, in the order in which they joined. A channel that does not
-    /// exist has none.
+    /// exist has none. In a cluster, neither has a channel in which this node has no member.
     ///
     /// # Locking
     ///
@@ -162,7 +162,7 @@ impl VoiceRoomRegistry {
         members.members().map(MemberRef::to_proto).collect()
     }
 
-    /// How many participants a channel has.
+    /// How many participants a channel has, as [`participants`](Self::participants) lists them.
     ///
     /// # Locking
     ///
@@ -188,6 +188,8 @@ impl VoiceRoomRegistry {
     ///
     /// When it returns, no join that asked the directory before can take a seat any more: it asks
     /// again. Present participants stay, even if they could not join any more.
+    ///
+    /// In a cluster it changes nothing: use `VoiceServer::policy_changed`.
     ///
     /// # Locking
     ///

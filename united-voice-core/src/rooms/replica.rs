@@ -35,8 +35,8 @@ use crate::{
 ///
 /// # Order
 ///
-/// The backend calls [`apply`](Self::apply), [`deliver`](Self::deliver) and [`said`](Self::said)
-/// from one task, in the order of the node's inbox.
+/// The backend calls all methods from one task, and [`apply`](Self::apply),
+/// [`deliver`](Self::deliver) and [`said`](Self::said) in the order of the node's inbox.
 ///
 /// # Locking
 ///
@@ -198,7 +198,8 @@ impl Replica {
     /// The seats of this node, for the engine after it has lost them.
     ///
     /// They include stays whose end still waits for the engine. So a backend that puts seats back
-    /// does that first, and then sends what waits.
+    /// does that first, and then sends what waits. Before that, it applies all outcomes that have
+    /// come: a stay that ended in one of them must not be put back.
     ///
     /// # Locking
     ///
@@ -254,9 +255,7 @@ impl Replica {
     /// Says whether the engine answers. While it does not, this node tells its own members of
     /// leaves and states at once. The backend keeps those operations, and sends them later.
     ///
-    /// When the node loses its engine, the backend refuses joins from then on, calls this, and then
-    /// calls [`undecided`](Self::undecided) for what it was given before. While the node is cut off,
-    /// the backend applies no outcome.
+    /// [The module](crate::cluster#if-the-engine-goes-away) says what else the backend does then.
     ///
     /// # Locking
     ///

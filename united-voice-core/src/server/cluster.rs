@@ -5,8 +5,8 @@ use united_voice_proto::voice::{VoiceLeaveReason, VoiceParticipant};
 
 use super::VoiceServer;
 use crate::{
-    ChannelId, Replica, UserId, VoiceDirectory,
-    cluster::{CutOff, Ending},
+    ChannelId, UserId, VoiceDirectory,
+    cluster::{CutOff, Ending, Replica},
     rooms::link::ClusterLink,
 };
 

@@ -181,7 +181,8 @@ impl<D: VoiceDirectory> VoiceServer<D> {
     /// # Errors
     ///
     /// [`RequestError`] with `CHANNEL_NOT_FOUND`, `NOT_A_VOICE_CHANNEL`, `FORBIDDEN`,
-    /// `CHANNEL_FULL` or `UNAVAILABLE`. Nothing has changed.
+    /// `CHANNEL_FULL` or `UNAVAILABLE`. Nothing has changed. In a cluster, a join that is
+    /// `UNAVAILABLE` may be done all the same, and is undone then, as below.
     ///
     /// # Locking
     ///
@@ -189,7 +190,9 @@ impl<D: VoiceDirectory> VoiceServer<D> {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped before it is done, the join has changed nothing.
+    /// If the future is dropped before it is done, the join has changed nothing. In a cluster, its
+    /// engine may do the join later. Then it is undone. If it has cost the connection the seat that
+    /// it had, the connection's sink is closed with `CloseReason::SeatLost`.
     pub async fn join_channel(
         &self,
         connection: &VoiceConnection,
@@ -207,12 +210,11 @@ impl<D: VoiceDirectory> VoiceServer<D> {
 ///
 /// # Errors
 ///
-/// [`RequestError`] with `MALFORMED` or what [`VoiceServer::join_channel`] says. Nothing has
-/// changed.
+/// [`RequestError`] with `MALFORMED` or what [`VoiceServer::join_channel`] says.
 ///
 /// # Cancel safety
 ///
-/// If the future is dropped before it is done, the join has changed nothing.
+/// That of [`VoiceServer::join_channel`].
 pub async fn handle_voice_join<D: VoiceDirectory>(
     server: &VoiceServer<D>,
     connection: &VoiceConnection,

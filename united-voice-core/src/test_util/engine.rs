@@ -13,9 +13,10 @@ use united_voice_proto::voice::{VoiceLeaveReason, VoiceParticipant};
 
 use self::state::{Entry, Node, Seat, Sent, State};
 use crate::{
-    ChannelId, RelayFailure, Replica, SessionId, UserId,
+    ChannelId, SessionId, UserId,
     cluster::{
-        Cluster, CutOff, Ending, Forward, NodeId, Operation, Outcome, RosterMember, Said, Saturated,
+        Cluster, CutOff, Ending, Forward, NodeId, Operation, Outcome, RelayFailure, Replica,
+        RosterMember, Said, Saturated,
     },
 };
 
