@@ -15,7 +15,7 @@ use self::state::{Entry, Node, Seat, Sent, State};
 use crate::{
     ChannelId, SessionId, UserId,
     cluster::{
-        Cluster, CutOff, Ending, Forward, NodeId, Operation, Outcome, RelayFailure, Replica,
+        Cluster, CutOff, Ending, Forward, Lost, NodeId, Operation, Outcome, RelayFailure, Replica,
         RosterMember, Said, Saturated,
     },
 };
@@ -141,6 +141,7 @@ impl MemoryNode {
             None => return false,
             Some(Entry::Outcome(asked, outcome)) => replica.apply(asked, outcome),
             Some(Entry::Said(said)) => replica.said(&said),
+            Some(Entry::Roster(channel, roster)) => replica.install(&channel, roster),
             Some(Entry::Bounced(sender, channel, why)) => replica.bounced(&sender, &channel, why),
             Some(Entry::Forward(from, message)) => {
                 let (sender, channel) = (message.sender.clone(), message.channel.clone());
@@ -197,6 +198,27 @@ impl MemoryNode {
             outbox.append(&mut node.outbox);
             (node.inbox, node.outbox) = (inbox, outbox);
         });
+    }
+
+    /// Puts the seats of this node back at an engine that has lost some of them. What has come is
+    /// applied first.
+    pub fn restore(&self) {
+        while self.receive_one() {}
+        let Some(replica) = self.replica.lock().clone() else {
+            return;
+        };
+        for seat in replica.seats() {
+            let is_restored = self.engine.state.lock().restore(self.id, &seat);
+            if !is_restored {
+                let (user, channel) = (&seat.user, &seat.channel);
+                replica.lost(user, channel, seat.session, Lost::Superseded, false);
+            }
+        }
+    }
+
+    /// Sends this node the rosters of the channels in which it has members.
+    pub fn compare(&self) {
+        self.engine.state.lock().send_rosters(self.id);
     }
 
     fn with_node<T>(&self, change: impl FnOnce(&mut Node) -> T) -> Option<T> {

@@ -9,13 +9,13 @@ use crate::{
     ChannelId, CloseReason, SessionId, SignalSink, Urgency, UserId, VoiceRoomRegistry,
     cluster::{JoinAsked, RosterMember},
     rooms::{
-        cell::{Members, Room, RoomCell, lock_both},
+        cell::{Members, RoomCell, lock_both},
         change::{Answer, Change, Locked, tell_left, tell_seat_lost},
         fanout::Fanout,
         link::ClusterLink,
         room::Place,
         snapshot::{JoinSnapshot, Joined},
-        user::UserCell,
+        user::{Seat, UserCell},
     },
 };
 
@@ -46,6 +46,12 @@ impl Joining<'_> {
         let is_here = self.member.node.is_none();
         let asker = asked.as_ref();
         let asker = asker.map_or(NO_CONNECTION, |asked| asked.connection);
+        let lost = self.lost_seat(connections.as_deref());
+        let lost_own = lost.as_ref().is_some_and(|(holder, _)| *holder == asker);
+        if let Some((_, seat)) = lost {
+            let connections = connections.as_deref_mut();
+            self.end_elsewhere(&seat, connections, lost_own, &mut fanout);
+        }
         loop {
             let room = if is_here {
                 Some(inner.room_or_new(self.channel))
@@ -56,17 +62,14 @@ impl Joining<'_> {
                 .ends
                 .iter()
                 .find(|(_, channel)| channel != self.channel);
-            let old_room = match old {
-                Some((_, channel)) => inner.room(channel),
-                // A seat that the engine has lost.
-                None => seat_elsewhere(connections.as_deref(), self.channel),
-            };
+            let old_room = old.and_then(|(_, channel)| inner.room(channel));
             let Some(room) = room else {
                 // This node has no member in the new room, so only the end of the old stay concerns
                 // it.
-                if let (Some((session, _)), Some(old_room)) = (old, &old_room) {
-                    let connections = connections.as_deref_mut();
-                    self.end_elsewhere(*session, old_room, connections, &mut fanout);
+                if let (Some((session, _)), Some(room)) = (old, old_room) {
+                    let (connections, session) = (connections.as_deref_mut(), *session);
+                    let seat = Seat { room, session };
+                    self.end_elsewhere(&seat, connections, false, &mut fanout);
                 }
                 break;
             };
@@ -107,6 +110,11 @@ impl Joining<'_> {
                 inner.remove_room(&old_room);
             }
             if is_here && !seated {
+                let connections = connections.as_deref();
+                let own = connections.and_then(|connections| connections.connection(asker));
+                if let Some(own) = own.filter(|_| lost_own) {
+                    own.sink.close(CloseReason::SeatLost);
+                }
                 // Nobody is there to give this seat up later.
                 link.give_up(&user, asker, (self.channel, self.member.session));
             }
@@ -197,50 +205,49 @@ impl Joining<'_> {
         for (ended, channel) in self.ends {
             end(locked, *ended, channel == self.channel);
         }
-        // The engine has lost a stay of the user that this node still has.
-        let seat = locked.connections.as_deref().and_then(UserCell::seat);
-        if let Some((_, seat)) = seat {
-            let (session, is_here) = (seat.session, seat.room.id == *self.channel);
-            end(locked, session, is_here);
-        }
+        // A stay that the engine has lost.
         let listed = locked.members.find(locked.user.as_str());
         if let Some(session) = listed.map(|listed| listed.session) {
             end(locked, session, true);
         }
     }
 
-    /// Ends the user's old stay on a node that has no member in the new room.
+    /// A seat of the user in another room that the engine has lost: the join does not name it.
+    fn lost_seat(&self, connections: Option<&UserCell>) -> Option<(u64, Seat)> {
+        let (holder, seat) = connections?.seat()?;
+        let is_named = self.ends.iter().any(|(ended, _)| *ended == seat.session);
+        let is_lost = !is_named && seat.room.id != *self.channel;
+        is_lost.then(|| (holder.number, seat.clone()))
+    }
+
+    /// Ends a stay of the user in another room. If it is the joiner's own, the joiner is not told.
     fn end_elsewhere(
         &self,
-        session: SessionId,
-        old_room: &Arc<Room>,
+        Seat { room, session }: &Seat,
         connections: Option<&mut UserCell>,
+        is_own: bool,
         fanout: &mut Fanout,
     ) {
         let inner = &*self.registry.inner;
         if let Some(connections) = connections {
-            connections.take_seat(session);
+            connections.take_seat(*session);
         }
-        let mut cell = old_room.state.lock();
+        let mut cell = room.state.lock();
         if let Some(members) = cell.open_mut()
-            && let Some(gone) = members.unseat(session)
+            && let Some(gone) = members.unseat(*session)
         {
-            tell_seat_lost(old_room, &gone, fanout);
+            if !is_own {
+                tell_seat_lost(room, &gone, fanout);
+            }
             let reason = VoiceLeaveReason::Moved;
-            tell_left(inner, old_room, members, &gone, reason, fanout);
+            tell_left(inner, room, members, &gone, reason, fanout);
         }
         let dead = cell.retire_if_unattended();
         drop(cell);
         if dead {
-            inner.remove_room(old_room);
+            inner.remove_room(room);
         }
     }
-}
-
-/// The room in which a connection of the user has a seat, if it is not this one.
-fn seat_elsewhere(connections: Option<&UserCell>, channel: &ChannelId) -> Option<Arc<Room>> {
-    let (_, seat) = connections?.seat()?;
-    (seat.room.id != *channel).then(|| Arc::clone(&seat.room))
 }
 
 /// Answers a join from the room as it is now. Returns false if the join was given up.

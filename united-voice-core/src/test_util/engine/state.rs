@@ -10,7 +10,8 @@ use united_voice_proto::voice::VoiceLeaveReason;
 use crate::{
     ChannelId, RelayFailure, SessionId, UserId,
     cluster::{
-        Asked, Forward, ForwardedBy, NodeId, Operation, Outcome, Refusal, RosterMember, Said,
+        Asked, Forward, ForwardedBy, NodeId, Operation, Outcome, OwnSeat, Refusal, RosterMember,
+        Said,
     },
 };
 
@@ -52,6 +53,7 @@ pub(super) enum Entry {
     Forward(NodeId, Forward),
     Bounced(ForwardedBy, ChannelId, RelayFailure),
     Said(Said),
+    Roster(ChannelId, Vec<RosterMember>),
 }
 
 impl State {
@@ -219,6 +221,64 @@ impl State {
             reason,
             reaped: reaper == Some(to),
         });
+    }
+
+    /// Puts a seat back that was lost, at its old place. Returns false if its user has another one.
+    pub(super) fn restore(&mut self, from: NodeId, seat: &OwnSeat) -> bool {
+        if let Some((present, _)) = self.users.get(&seat.user) {
+            return *present == seat.session;
+        }
+        let place = (seat.session, seat.channel.clone());
+        self.users.insert(seat.user.clone(), place);
+        let member = RosterMember {
+            node: None,
+            session: seat.session,
+            user: seat.user.clone(),
+            profile: seat.profile.clone(),
+            muted: seat.muted,
+            deafened: seat.deafened,
+            version: seat.version,
+        };
+        let seats = self.rooms.entry(seat.channel.clone()).or_default();
+        let later = seats.partition_point(|other| other.member.version < seat.version);
+        seats.insert(
+            later,
+            Seat {
+                node: from,
+                member: member.clone(),
+            },
+        );
+        let mut others = self.nodes_in(&seat.channel);
+        others.remove(&from);
+        for node in others {
+            let joined = Outcome::Joined {
+                channel: seat.channel.clone(),
+                member: RosterMember {
+                    node: Some(from),
+                    ..member.clone()
+                },
+                ends: Vec::new(),
+                others: None,
+            };
+            self.push(node, Entry::Outcome(None, joined));
+        }
+        true
+    }
+
+    pub(super) fn send_rosters(&mut self, to: NodeId) {
+        let mut rosters = Vec::new();
+        for (channel, seats) in &self.rooms {
+            if seats.iter().any(|seat| seat.node == to) {
+                let members = seats.iter().map(|seat| RosterMember {
+                    node: (seat.node != to).then_some(seat.node),
+                    ..seat.member.clone()
+                });
+                rosters.push(Entry::Roster(channel.clone(), members.collect()));
+            }
+        }
+        for roster in rosters {
+            self.push(to, roster);
+        }
     }
 
     pub(super) fn end_seats(
