@@ -17,7 +17,7 @@ use tokio::{
     sync::{Notify, watch},
     time::{sleep, timeout_at},
 };
-use united_voice_core::Replica;
+use united_voice_core::cluster::Replica;
 
 pub use self::{config::NodeConfig, shared::NodeState};
 use self::{

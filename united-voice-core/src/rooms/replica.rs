@@ -277,6 +277,11 @@ impl Replica {
     /// those that it has sent. It sends leaves and states all the same, drops a join that it has
     /// not sent, and keeps `asked` for the outcome of all others. If the outcome says that the join
     /// was done, core undoes it. Otherwise the outcome changes nothing more on this node.
+    ///
+    /// # Locking
+    ///
+    /// None for a join. For a leave and a state, those of the other methods: a backend whose own
+    /// lock guards `asked` first puts [`Asked::told`] in its place.
     pub fn undecided(&self, asked: &mut Asked) {
         let Some(registry) = self.registry() else {
             return;

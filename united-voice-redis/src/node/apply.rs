@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use united_voice_core::{
-    Replica, SessionId, UserId,
-    cluster::{Asked, Lost, Outcome},
+    SessionId, UserId,
+    cluster::{Asked, Lost, Outcome, Replica},
 };
 
 use super::{
@@ -135,9 +135,10 @@ fn reasserted(replica: &Replica, asked: Vec<Ask>, results: &[(u64, Restored)]) -
                 Restored::Superseded => Lost::Superseded,
                 Restored::Full | Restored::Gone => Lost::Gone,
             };
+            let reaped = *restored == Restored::Gone;
             let seat = seats.iter().find(|(_, _, seat)| *seat == session);
             if let Some((user, channel, session)) = seat {
-                replica.lost(user, channel, *session, why);
+                replica.lost(user, channel, *session, why, reaped);
             }
         }
         is_done |= last;

@@ -30,10 +30,11 @@ impl Cluster for RedisNode {
             return Err(Saturated);
         }
         // An operation that this version does not know cannot be asked for by the core it has.
-        let Some((operation, asked, told)) = convert::operation(operation) else {
+        let is_join = matches!(operation, Operation::Join { .. });
+        let Some((operation, asked)) = convert::operation(operation) else {
             return Err(Saturated);
         };
-        let ask = Ask::Core { asked, told };
+        let ask = Ask::Core { asked, is_join };
         let proposed = shared.outbox.lock().propose(operation, ask);
         shared.work.notify_one();
         proposed.map_err(|_| Saturated)

@@ -3,16 +3,14 @@
 use prost::Message as _;
 use united_voice_core::{
     ChannelId, Profile, SessionId, UserId,
-    cluster::{self, Asked, NodeId, Outcome, OwnSeat, RosterMember},
+    cluster::{self, Asked, NodeId, OwnSeat, RosterMember},
     proto::voice::{VoiceLeaveReason, VoiceParticipant},
 };
 
 use crate::{Flags, Member, Nid, Operation, Refusal, Seat};
 
-/// The operation, who asked, and what this node tells its members at once if it is cut off.
-pub(super) fn operation(
-    operation: cluster::Operation,
-) -> Option<(Operation, Asked, Option<Outcome>)> {
+/// The operation, and who asked.
+pub(super) fn operation(operation: cluster::Operation) -> Option<(Operation, Asked)> {
     match operation {
         cluster::Operation::Join {
             session,
@@ -32,12 +30,11 @@ pub(super) fn operation(
                 epoch: policy,
                 profile: profile_bytes(&profile),
             };
-            Some((operation, asked, None))
+            Some((operation, asked))
         }
         cluster::Operation::Leave {
             session,
             user,
-            channel,
             reason,
             asked,
             ..
@@ -47,19 +44,11 @@ pub(super) fn operation(
                 user: user.as_str().into(),
                 reason: reason_number(reason),
             };
-            let told = Outcome::Left {
-                channel,
-                user,
-                session,
-                reason,
-                reaped: false,
-            };
-            Some((operation, asked, Some(told)))
+            Some((operation, asked))
         }
         cluster::Operation::State {
             session,
             user,
-            channel,
             muted,
             deafened,
             asked,
@@ -70,13 +59,7 @@ pub(super) fn operation(
                 user: user.as_str().into(),
                 flags: Flags::own(muted, deafened),
             };
-            let told = Outcome::State {
-                channel,
-                session,
-                muted,
-                deafened,
-            };
-            Some((operation, asked, Some(told)))
+            Some((operation, asked))
         }
         _ => None,
     }

@@ -8,7 +8,7 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
-use united_voice_core::{RelayFailure, Replica, cluster::Asked};
+use united_voice_core::cluster::{Asked, RelayFailure, Replica};
 
 use super::{
     apply::pack_arrived,
@@ -268,22 +268,18 @@ impl Shared {
             let mut outbox = self.outbox.lock();
             let (mut refused, messages) = outbox.cut_off();
             refused.extend(outbox.withdraw(|_, ask| matches!(ask, Ask::Host(_))));
-            outbox.each_asked(|ask| {
-                if let Ask::Core {
-                    asked,
-                    told: outcome,
-                } = ask
-                    && let Some(outcome) = outcome.take()
-                {
-                    told.push((std::mem::replace(asked, Asked::told()), outcome));
-                }
+            outbox.each_asked(|ask| match ask {
+                // This answers it without a lock.
+                Ask::Core { asked, is_join } if *is_join => replica.undecided(asked),
+                Ask::Core { asked, .. } => told.push(std::mem::replace(asked, Asked::told())),
+                Ask::Host(_) | Ask::Reassert { .. } => {}
             });
             (refused, messages)
         };
         // Their clients are told `UNAVAILABLE`.
         drop(refused);
-        for (asked, outcome) in told {
-            replica.apply(Some(asked), outcome);
+        for mut asked in told {
+            replica.undecided(&mut asked);
         }
         self.bounce(replica, messages, RelayFailure::Unreachable);
     }

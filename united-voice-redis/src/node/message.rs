@@ -2,8 +2,8 @@
 
 use prost::Message as _;
 use united_voice_core::{
-    ChannelId, Codec, RelayFailure, SessionId, UserId,
-    cluster::{Forward, ForwardedBy, Said},
+    ChannelId, Codec, SessionId, UserId,
+    cluster::{Forward, ForwardedBy, RelayFailure, Said},
 };
 
 /// A message from another node.

@@ -3,10 +3,7 @@
 use std::time::Instant;
 
 use tokio::time::sleep;
-use united_voice_core::{
-    Replica,
-    cluster::{Lost, OwnSeat},
-};
+use united_voice_core::cluster::{Lost, OwnSeat, Replica};
 
 use super::{
     convert,
@@ -59,7 +56,7 @@ impl Run {
                 members.any(|member| member.nid.node != shared.me)
             });
             if is_shared {
-                replica.lost(&seat.user, &seat.channel, seat.session, Lost::Gone);
+                replica.lost(&seat.user, &seat.channel, seat.session, Lost::Gone, false);
             }
         }
     }

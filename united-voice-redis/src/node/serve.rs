@@ -1,6 +1,6 @@
 //! A node's life: its loops, and a repair after each loss.
 
-use united_voice_core::Replica;
+use united_voice_core::cluster::Replica;
 
 use super::{loops::Run, shared::Shared};
 

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot, watch};
 use united_voice_core::{
     ChannelId, SessionId, UserId,
-    cluster::{Asked, ForwardedBy, Outcome},
+    cluster::{Asked, ForwardedBy},
 };
 
 use crate::{Calls, Dialer, Introduction, Nid, Outbox, Pulse, RegisterError, Registration};
@@ -42,8 +42,7 @@ impl NodeState {
 pub(super) enum Ask {
     Core {
         asked: Asked,
-        /// What this node tells its members if it is cut off. `None` for a join, and after that.
-        told: Option<Outcome>,
+        is_join: bool,
     },
     /// The host: how many stays ended, and whether there are more.
     Host(oneshot::Sender<(usize, bool)>),

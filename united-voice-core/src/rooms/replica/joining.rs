@@ -149,11 +149,8 @@ impl Joining<'_> {
                 .filter(|_| answer_join(asked, locked.members, locked.user, session, sink, fanout)),
             _ => None,
         };
-        self.end_others(
-            &mut locked,
-            (asker, sink.filter(|_| answered.is_none())),
-            fanout,
-        );
+        let given_up = self.member.node.is_none() && answered.is_none();
+        self.end_others(&mut locked, (asker, given_up), fanout);
         if self.member.node.is_some() {
             locked.begin_away(away(link, self.member.clone()), fanout);
             return true;
@@ -179,26 +176,25 @@ impl Joining<'_> {
         answered.is_some()
     }
 
-    /// Ends the stays that the join takes the place of. If the join was given up, `given_up` is the
-    /// sink of its connection, which is closed if it had one of them.
+    /// Ends the stays that the join takes the place of. If nobody has the new seat, because the join
+    /// was `given_up`, a connection that had one of them is closed.
     fn end_others(
         &self,
         locked: &mut Locked<'_>,
-        (asker, given_up): (u64, Option<Arc<dyn SignalSink>>),
+        (asker, given_up): (u64, bool),
         fanout: &mut Fanout,
     ) {
         let mut end = |locked: &mut Locked<'_>, session, is_here| {
-            let had_seat = locked.connections.as_deref().is_some_and(|connections| {
-                let mine = connections.connection(asker);
-                mine.and_then(|mine| mine.seat.as_ref())
-                    .is_some_and(|seat| seat.session == session)
-            });
+            let seat = locked.connections.as_deref().and_then(UserCell::seat);
+            let holder = seat.filter(|(_, seat)| given_up && seat.session == session);
+            let holder = holder.map(|(holder, _)| (holder.number, Arc::clone(&holder.sink)));
             let old = locked.old.take_if(|_| is_here);
-            locked.end_earlier(session, asker, fanout);
+            let quiet = holder.as_ref().map_or(asker, |(number, _)| *number);
+            locked.end_earlier(session, quiet, fanout);
             if is_here {
                 locked.old = old;
             }
-            if let Some(sink) = given_up.as_ref().filter(|_| had_seat) {
+            if let Some((_, sink)) = holder {
                 sink.close(CloseReason::SeatLost);
             }
         };

@@ -132,6 +132,33 @@ fn a_move_that_the_engine_did_before_it_went_away_costs_the_connection() {
     assert!(site.engine.roster(&channel("b")).is_empty());
 }
 
+/// The engine gave the seat to a join that nobody waits for any more, so no connection has it.
+#[test]
+fn a_takeover_in_doubt_costs_the_connection_that_had_the_seat() {
+    let site = Site::new(2);
+    let bob = site.seated(1, "bob", "a");
+    let first = site.seated(0, "alice", "a");
+    let mut second = site.member(0, "alice");
+    bob.lines();
+    second.join("a");
+    second.pending = None;
+    site.settle();
+    assert!(first.lines().is_empty() && second.lines().is_empty());
+    let closed = first.client.sink.close_reason();
+    assert_eq!(closed, Some(CloseReason::SeatLost));
+    assert_eq!(first.client.connection.seat(), None);
+    assert_eq!(second.client.sink.close_reason(), None);
+    assert_eq!(
+        bob.lines(),
+        [
+            "left a alice REPLACED",
+            "joined a alice",
+            "left a alice DISCONNECTED"
+        ]
+    );
+    site.assert_copies();
+}
+
 /// The copy ended with the last member, and the engine did not know that yet when it let two others
 /// in. They come again rather than see a part of the channel.
 #[test]
