@@ -106,6 +106,20 @@ pub enum RelayFailure {
     Unreachable,
 }
 
+impl RelayFailure {
+    /// The label under which it is counted.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::NotInChannel => "not_in_channel",
+            Self::TargetNotInChannel => "target_not_in_channel",
+            Self::StaleSession => "stale_session",
+            Self::TargetBusy => "target_busy",
+            #[cfg(feature = "cluster")]
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
 /// Why a client's request failed. Code, channel and message are sent to the client, and the
 /// `source` is not.
 #[derive(Debug, thiserror::Error)]

@@ -179,7 +179,8 @@ fn relay<D: VoiceDirectory>(
     check_relayed(server.limits(), &message)
         .map_err(|error| error.in_channel(message.channel_id()))?;
     let kind = message.kind();
-    connection.relay(request_id, message)?;
+    let relayed = connection.relay(request_id, message);
+    relayed.inspect_err(|error| connection.registry().counters().relay_refused(error.reason))?;
     connection.count_relay(kind);
     Ok(())
 }

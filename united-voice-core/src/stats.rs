@@ -51,6 +51,12 @@ pub struct Stats {
     pub leaves: u64,
     /// Relayed messages that their target's sink took, by kind: `offer`, `answer` or `candidate`.
     pub relays: Counts,
+    /// Relayed messages that reached nobody, although they could be read and were within the
+    /// limits, by reason. `not_in_channel`: the sender is not in the channel. `stale_session`: the
+    /// target has another session than the message named. `target_busy`: more waits for the target
+    /// than its queue may hold. `target_not_in_channel`: the target is not in the channel, or
+    /// has stalled. `unreachable` (feature `cluster`): the target's node cannot be reached.
+    pub relays_refused: Counts,
     /// Connections that the library closed because the client read too slowly.
     pub evictions: u64,
     /// Speaking events that were dropped because the sink of a recipient was full. An event counts
@@ -66,7 +72,8 @@ pub struct Stats {
     pub rate_limited: u64,
     /// Requests that were answered with an error, `RATE_LIMITED` included.
     pub errors: u64,
-    /// The same, by code, such as `target_not_in_channel`.
+    /// The same, by code, such as `target_not_in_channel`. A relay to a busy target counts as
+    /// `rate_limited`, which is the code that its sender gets.
     pub errors_by_code: Counts,
     /// How often a transport of `drive` could take no more, after it had taken something. A client
     /// that reads more slowly than it is sent to causes this, and so does a network that is slower.

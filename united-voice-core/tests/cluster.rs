@@ -96,6 +96,27 @@ fn clients_of_two_nodes_share_a_channel() {
     assert_eq!(heard[2], "left a bob LEFT");
 }
 
+#[test]
+fn refused_relays_are_counted_where_the_sender_is() {
+    let site = Site::new();
+    let mut alice = site.joined(0, "alice", "a");
+    let mut bob = site.joined(1, "bob", "a");
+    alice.ask("1", leave("a"));
+    bob.ask("2", offer("a", "alice", "O"));
+    site.settle();
+    let told = bob.steps();
+    assert!(
+        told.contains(&"#2 error TARGET_NOT_IN_CHANNEL a".into()),
+        "{told:?}"
+    );
+    let refused = [0, 1].map(|node| site.server(node).stats().relays_refused);
+    assert_eq!(refused[0].total(), 0);
+    assert_eq!(
+        (refused[1].of("target_not_in_channel"), refused[1].total()),
+        (1, 1)
+    );
+}
+
 /// The machine's own time limit ends the wait, whatever the engine does later.
 #[test]
 fn a_join_that_waits_too_long_for_the_engine_is_answered_once_and_undone() {

@@ -14,6 +14,7 @@ use support::{
 use tokio::time::sleep;
 use united_voice_core::{
     ConnectError, Counts, Disconnect, Frame, Histogram, TransportError, outbound_queue,
+    proto::{voice::VoiceSdpOffer, ws::envelope::Payload},
 };
 
 /// The labels that have a number, with their numbers.
@@ -110,6 +111,43 @@ async fn relays_that_arrive_are_counted_by_kind() {
         counted(stats.errors_by_code),
         [("target_not_in_channel", 1)]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn relays_that_are_refused_are_counted_by_reason() {
+    let server = server_with(|limits| limits.outbound_queue = 4);
+    let (alice, mut bob) = two(&server).await;
+    alice.wire.stall(true);
+    for _ in 0..7 {
+        bob.ask("busy", offer("a", "alice", "x"));
+    }
+    bob.ask("gone", offer("a", "nobody", "x"));
+    bob.ask("gone", offer("a", "bob", "x"));
+    let stale = VoiceSdpOffer {
+        channel_id: "a".into(),
+        target_user_id: "alice".into(),
+        target_session_id: "an earlier session".into(),
+        ..VoiceSdpOffer::default()
+    };
+    bob.ask("old", Payload::VoiceSdpOffer(stale));
+    for payload in relayed("b", "alice", "x") {
+        bob.ask("elsewhere", payload);
+    }
+    // Neither is a refusal of what could be passed on.
+    bob.ask("unreadable", offer("a", "", "x"));
+    bob.ask("large", offer("a", "alice", &"x".repeat(70_000)));
+    assert_eq!(bob.lines().await.len(), 3 + 2 + 1 + 3 + 2);
+    let stats = server.stats();
+    let expected = [
+        ("not_in_channel", 3),
+        ("target_not_in_channel", 2),
+        ("stale_session", 1),
+        ("target_busy", 3),
+    ];
+    assert_eq!(counted(stats.relays_refused), expected);
+    assert_eq!(counted(stats.relays), [("offer", 4)]);
+    assert_eq!(stats.errors_by_code.of("rate_limited"), 3);
+    assert_eq!(stats.rate_limited, 0, "the rate has dropped nothing");
 }
 
 #[tokio::test(start_paused = true)]

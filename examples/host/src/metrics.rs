@@ -111,6 +111,12 @@ fn messages(text: &mut Exposition, stats: &Stats) {
         "kind",
         stats.relays,
     );
+    text.counters(
+        "united_voice_relays_refused_total",
+        "Messages for another participant that were refused",
+        "reason",
+        stats.relays_refused,
+    );
     text.counter(
         "united_voice_errors_total",
         "Requests answered with an error",

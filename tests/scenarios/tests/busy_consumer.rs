@@ -10,6 +10,8 @@ use united_voice_scenarios::{
     ws::Envelope,
 };
 
+use crate::metrics::{exported, value};
+
 scenarios! {
     each codec:
         bursts_of_many_put_out_nobody;
@@ -175,6 +177,10 @@ async fn large_offers_put_out_nobody_on_a_slow_line(kind: ServerKind) {
     let both: BTreeSet<usize> = arrived.iter().chain(&refused).copied().collect();
     assert_eq!(both.len(), arrived.len() + refused.len(), "some did both");
     assert_eq!(both, (0..sent).collect(), "each arrives or is refused");
+    let numbers = exported(&server).await;
+    let busy = Some(("reason", "target_busy"));
+    let counted = value(&numbers, "united_voice_relays_refused_total", busy);
+    assert_eq!(counted as usize, refused.len());
     assert_eq!(server.roster(&user, "general").await.len(), 2);
 }
 

@@ -27,7 +27,7 @@ scenarios! {
 /// Labels that Prometheus adds to what it scrapes.
 const ADDED: [&str; 2] = ["job", "instance"];
 
-async fn exported(server: &Server) -> BTreeMap<String, Family> {
+pub(crate) async fn exported(server: &Server) -> BTreeMap<String, Family> {
     let (status, text) = server.get_text("/metrics").await;
     assert_eq!(status, 200);
     parse(&text)
@@ -37,7 +37,11 @@ fn samples(families: &BTreeMap<String, Family>) -> impl Iterator<Item = &Sample>
     families.values().flat_map(|family| &family.samples)
 }
 
-fn value(families: &BTreeMap<String, Family>, name: &str, label: Option<(&str, &str)>) -> f64 {
+pub(crate) fn value(
+    families: &BTreeMap<String, Family>,
+    name: &str,
+    label: Option<(&str, &str)>,
+) -> f64 {
     let wanted = |sample: &&Sample| {
         sample.name == name
             && label.is_none_or(|(label, value)| {
@@ -92,6 +96,11 @@ async fn what_happens_is_counted(kind: ServerKind, codec: Codec) {
             "united_voice_relays_total",
             Some(("kind", "candidate")),
             1.0,
+        ),
+        (
+            "united_voice_relays_refused_total",
+            Some(("reason", "target_not_in_channel")),
+            3.0,
         ),
         ("united_voice_errors_total", None, 4.0),
         (

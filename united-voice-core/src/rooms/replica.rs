@@ -151,6 +151,7 @@ impl Replica {
     /// gone, nothing happens.
     pub fn bounced(&self, sender: &ForwardedBy, channel: &ChannelId, why: RelayFailure) {
         if let Some(registry) = self.registry() {
+            registry.counters().relay_refused(why);
             let error = RequestError::from(RelayError::new(why, channel.as_str()));
             let to = (&sender.user, sender.connection);
             registry.answer(to, &sender.request_id, channel, &error);

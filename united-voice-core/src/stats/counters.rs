@@ -12,7 +12,7 @@ use std::{
 use united_voice_proto::{RelayKind, voice::VoiceErrorCode};
 
 use crate::{
-    Stats,
+    RelayFailure, Stats,
     stats::{
         counts::{CountersByLabel, Counts},
         histogram::Buckets,
@@ -65,6 +65,16 @@ const DISCONNECTS: &[&str] = &[
 /// In the order of [`RelayKind`].
 const RELAYS: &[&str] = &["offer", "answer", "candidate"];
 
+/// The labels of `RelayFailure`.
+const RELAY_FAILURES: &[&str] = &[
+    "not_in_channel",
+    "target_not_in_channel",
+    "stale_session",
+    "target_busy",
+    #[cfg(feature = "cluster")]
+    "unreachable",
+];
+
 /// From 1 us, for a relay, to 16 ms, for a lock that many wait for.
 const HANDLING: &[u64] = &[
     1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000, 4_000_000, 16_000_000,
@@ -102,6 +112,7 @@ pub(crate) struct Counters {
     joins: AtomicU64,
     leaves: AtomicU64,
     relays: [Relays; PLACES],
+    relays_refused: CountersByLabel,
     evictions: AtomicU64,
     speaking_dropped: AtomicU64,
     traffic: Traffic,
@@ -149,6 +160,7 @@ impl Default for Counters {
             joins: AtomicU64::default(),
             leaves: AtomicU64::default(),
             relays: Default::default(),
+            relays_refused: CountersByLabel::new(RELAY_FAILURES),
             evictions: AtomicU64::default(),
             speaking_dropped: AtomicU64::default(),
             traffic: Traffic::default(),
@@ -204,6 +216,10 @@ impl Counters {
         relays[kind as usize].fetch_add(1, Relaxed);
     }
 
+    pub(crate) fn relay_refused(&self, reason: RelayFailure) {
+        self.relays_refused.add_to(reason.label());
+    }
+
     pub(crate) fn evicted(&self) {
         self.evictions.fetch_add(1, Relaxed);
     }
@@ -256,6 +272,7 @@ impl Counters {
             joins,
             leaves,
             relays: self.relays(),
+            relays_refused: self.relays_refused.counts(),
             evictions: self.evictions.load(Relaxed),
             speaking_dropped: self.speaking_dropped.load(Relaxed),
             messages_received: self.traffic.received.load(Relaxed),
