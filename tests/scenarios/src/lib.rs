@@ -14,6 +14,7 @@ mod conversation;
 mod database;
 mod handshake;
 mod json;
+mod log;
 pub mod request;
 mod rest;
 mod secrecy;

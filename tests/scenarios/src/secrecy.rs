@@ -52,10 +52,12 @@ pub(crate) fn found_in(log: &str, secrets: &[String]) -> Option<String> {
 }
 
 fn has_credential(line: &str) -> bool {
-    let is_base64 =
-        |character: char| character.is_ascii_alphanumeric() || "+/=".contains(character);
-    let mut words = line.split(|character| !is_base64(character));
-    words.any(|word| word.len() == CREDENTIAL_CHARACTERS && word.ends_with('='))
+    let is_base64 = |character: char| character.is_ascii_alphanumeric() || "+/".contains(character);
+    let mut ends = line.match_indices('=').map(|(end, _)| &line[..end]);
+    ends.any(|before| {
+        let word = before.rsplit(|character| !is_base64(character)).next();
+        word.is_some_and(|word| word.len() == CREDENTIAL_CHARACTERS - 1)
+    })
 }
 
 #[cfg(test)]
@@ -72,6 +74,8 @@ mod tests {
             "sdp=v=0",
             "the secret is abc",
             "credential=\"aGVsbG8gd29ybGQgaGVsbG8gd28=\"",
+            "credential=aGVsbG8gd29ybGQgaGVsbG8gd28=",
+            "aGVsbG8gd29ybGQgaGVsbG8gd28= is the credential",
         ] {
             let log = format!("a line\n{line}\n");
             assert!(
@@ -79,7 +83,8 @@ mod tests {
                 "{line}"
             );
         }
-        let harmless = "DEBUG request refused code=\"VOICE_ERROR_CODE_FORBIDDEN\" ab=\n";
+        let harmless = "DEBUG request refused code=\"VOICE_ERROR_CODE_FORBIDDEN\" ab=\n\
+                        session=00112233445566778899aabbccddeeff=x";
         assert_eq!(found_in(harmless, &secrets), None);
     }
 }

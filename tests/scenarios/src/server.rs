@@ -2,11 +2,10 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread,
 };
 
@@ -14,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use crate::{binary, eventually, secrecy, soon};
+use crate::{binary, eventually, log::Log, secrecy, soon};
 
 /// One of the example servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +36,7 @@ impl ServerKind {
 }
 
 /// The configuration of a server before it starts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerBuilder {
     kind: ServerKind,
     home: Arc<TempDir>,
@@ -301,16 +300,17 @@ impl Server {
             self.exit().await.success(),
             "the server ended with a failure"
         );
-        let again = ServerBuilder {
-            kind: self.kind(),
-            home: Arc::clone(&self.started_with.home),
+        self.kill().start().await
+    }
+
+    /// Ends the process with SIGKILL, as a crash would, if it still runs. The builder starts another
+    /// on the same port and data directory.
+    #[must_use]
+    pub fn kill(self) -> ServerBuilder {
+        ServerBuilder {
             bind: self.address,
-            flags: self.started_with.flags.clone(),
-            environment: self.started_with.environment.clone(),
-            within: self.started_with.within.clone(),
-        };
-        drop(self);
-        again.start().await
+            ..self.started_with.clone()
+        }
     }
 
     fn signal(&self, signal: Signal) {
@@ -335,66 +335,45 @@ impl Drop for Server {
     }
 }
 
-/// The output of the process. One thread per stream collects it until the stream closes.
-#[derive(Debug, Default)]
-struct Log {
-    text: Arc<Mutex<String>>,
-    collectors: Vec<thread::JoinHandle<()>>,
-}
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
-impl Log {
-    fn collect(
-        &mut self,
-        stream: impl Read + Send + 'static,
-        mut ready: Option<oneshot::Sender<SocketAddr>>,
-    ) {
-        let text = Arc::clone(&self.text);
-        let collector = thread::spawn(move || {
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                let mut text = text.lock().unwrap_or_else(PoisonError::into_inner);
-                text.push_str(&line);
-                text.push('\n');
-                drop(text);
-                if let (Some(address), true) = (listening_on(&line), ready.is_some()) {
-                    let _ = ready.take().map(|ready| ready.send(address));
-                }
+    use super::*;
+
+    /// A program that writes this line, then says that it listens, and waits.
+    async fn writes(line: &str, to: &str) -> Server {
+        let server = Server::builder(ServerKind::Axum);
+        let server = server.config("[auth]\njwt_secret = \"of the file\"\n");
+        let mut program = Command::new("sh");
+        let script = format!(
+            "printf '%s\\n' \"$0\" >&{to}; echo 'listening on http://127.0.0.1:1/'; exec sleep 60"
+        );
+        program.args(["-c", &script, line]);
+        server.spawn(program).await
+    }
+
+    /// What the end of this server complains about.
+    fn complaint(server: Server) -> Option<String> {
+        let end = catch_unwind(AssertUnwindSafe(|| drop(server)));
+        let complaint = end.err()?.downcast();
+        Some(*complaint.expect("a panic with a text"))
+    }
+
+    #[tokio::test]
+    async fn a_secret_in_the_log_fails_the_test_when_the_server_ends() {
+        for secret in [
+            "request uri=/ws?access_token=x",
+            "user signed in token=eyJhbGciOiJIUzI1NiJ9.e30.x",
+            "the secret is of the file",
+            "ice credential=aGVsbG8gd29ybGQgaGVsbG8gd28=",
+        ] {
+            for to in ["1", "2"] {
+                let found = complaint(writes(secret, to).await);
+                let found = found.unwrap_or_else(|| panic!("{secret}: nothing is found"));
+                assert!(found.ends_with(secret), "{found}");
             }
-        });
-        self.collectors.push(collector);
-    }
-
-    /// Waits for the last lines of a process that has ended.
-    fn finish(&mut self) {
-        for collector in self.collectors.drain(..) {
-            // It fails only if the collector panicked, and its lines are there all the same.
-            let _ = collector.join();
         }
+        assert_eq!(complaint(writes("request uri=/ws", "2").await), None);
     }
-
-    fn text(&self) -> String {
-        self.text
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    #[expect(
-        clippy::print_stderr,
-        reason = "the harness of the failing test shows it"
-    )]
-    fn show(&self) {
-        eprintln!("--- output of the server ---\n{}---", self.text());
-    }
-}
-
-fn listening_on(line: &str) -> Option<SocketAddr> {
-    let mut address: SocketAddr = line
-        .strip_prefix("listening on http://")?
-        .trim_end_matches('/')
-        .parse()
-        .ok()?;
-    if address.ip().is_unspecified() {
-        address.set_ip(Ipv4Addr::LOCALHOST.into());
-    }
-    Some(address)
 }
