@@ -38,6 +38,7 @@ macro_rules! scenarios_of {
 }
 
 mod bad_input;
+mod bot;
 mod busy_consumer;
 mod codec;
 mod exposition;
@@ -49,6 +50,7 @@ mod membership;
 mod metrics;
 mod native_audio;
 mod ordering;
+mod outage;
 mod pipelining;
 mod privacy;
 mod program;

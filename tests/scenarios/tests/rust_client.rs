@@ -1,10 +1,12 @@
 //! `united-voice-client` against the servers, checked through its public API.
 
 use united_voice_client::{
-    Client as RustClient, ClientBuilder, ConnectError, Disconnect, ErrorCode, Event, Events,
-    ExitReason, JoinError, LeaveReason, Participant, Peer, RequestError, Roster, SendError,
+    ConnectError, Disconnect, ErrorCode, Event, ExitReason, JoinError, LeaveReason, Participant,
+    Peer, RequestError, Roster, SendError,
 };
-use united_voice_scenarios::{Client, Codec, Server, ServerKind, User, soon};
+use united_voice_scenarios::{Client, Codec, Server, ServerKind, soon};
+
+use crate::bot::{Bot, builder};
 
 scenarios! {
     each codec:
@@ -17,84 +19,6 @@ scenarios! {
         moves_are_one_step,
         tokens_are_checked,
         closing_the_client_leaves_the_channel,
-}
-
-/// A user with a Rust client.
-struct Bot {
-    user: User,
-    client: RustClient,
-    events: Events,
-    roster: Roster,
-}
-
-impl Bot {
-    async fn new(server: &Server, name: &str, codec: Codec) -> Self {
-        Self::connect(server, &server.user(name).await, codec).await
-    }
-
-    async fn connect(server: &Server, user: &User, codec: Codec) -> Self {
-        let builder = builder(server, codec).token(&user.token);
-        let (client, events) = soon("connecting", builder.connect()).await.expect("let in");
-        Self {
-            user: user.clone(),
-            client,
-            events,
-            roster: Roster::new(),
-        }
-    }
-
-    /// The next event, which is also applied to the roster.
-    async fn next(&mut self) -> Event {
-        let event = soon("an event", self.events.next()).await;
-        let event = event.expect("the events continue");
-        self.roster.apply(&event);
-        event
-    }
-
-    /// Joins and reads the event of its own join.
-    async fn join(&mut self, channel: &str) -> Participant {
-        let snapshot = soon("joining", self.client.join(channel))
-            .await
-            .expect("let in");
-        let Event::Entered {
-            snapshot: told,
-            rejoined: false,
-        } = self.next().await
-        else {
-            panic!("a join begins with `Entered`")
-        };
-        assert_eq!(told, snapshot);
-        assert_eq!(snapshot.channel_id, channel);
-        Participant {
-            user_id: self.user.id.clone(),
-            display_name: self.user.name.clone(),
-            pubkey: self.user.pubkey.clone(),
-            session_id: snapshot.session_id,
-            ..Participant::default()
-        }
-    }
-
-    /// The next event, which must be a join.
-    async fn joined(&mut self) -> Participant {
-        match self.next().await {
-            Event::Joined { participant, .. } => participant,
-            event => panic!("{event:?}"),
-        }
-    }
-
-    /// The next event, which must be a leave.
-    async fn left(&mut self) -> (Peer, LeaveReason) {
-        match self.next().await {
-            Event::Left { peer, reason, .. } => (peer, reason),
-            event => panic!("{event:?}"),
-        }
-    }
-}
-
-fn builder(server: &Server, codec: Codec) -> ClientBuilder {
-    let codec = united_voice_client::Codec::from_subprotocol(codec.subprotocol());
-    RustClient::builder(format!("ws://{}/ws", server.address()))
-        .codec(codec.expect("both are known"))
 }
 
 async fn a_call_between_two(kind: ServerKind, codec: Codec) {
