@@ -73,15 +73,13 @@ async fn send_burst(sender: &mut Client, target: &str, members: &[String]) -> BT
         sleep(Duration::from_millis(500)).await;
         let last = request::candidate("general", target, LAST);
         sender.send_as(LAST, last).await;
-        let barrier = sender.send_request(request::ice_servers("general")).await;
         let mut last_refused = false;
-        loop {
-            let Envelope {
-                request_id,
-                payload,
-            } = sender.next().await;
+        for Envelope {
+            request_id,
+            payload,
+        } in sender.catch_up().await.0
+        {
             match payload.expect("decoding checks that") {
-                _ if request_id == barrier => break,
                 Payload::VoiceParticipantJoinedEvent(joined) => {
                     let who = joined.participant.expect("a participant").user_id;
                     assert!(members.contains(&who), "{who} joined");

@@ -44,14 +44,8 @@ async fn flood_until_evicted(sender: &mut Client, victim: &Client) {
         for _ in 0..10 {
             sender.send(offer.clone()).await;
         }
-        let barrier = sender.send_request(request::ice_servers("nowhere")).await;
-        loop {
-            let Envelope {
-                request_id,
-                payload,
-            } = sender.next().await;
-            match payload.expect("decoding checks that") {
-                _ if request_id == barrier => break,
+        for envelope in sender.catch_up().await.0 {
+            match envelope.payload.expect("decoding checks that") {
                 Payload::VoiceLeaveEvent(left) => {
                     assert_eq!(
                         (&left.user_id, left.reason()),
@@ -193,21 +187,11 @@ async fn speaking_is_dropped_without_eviction(kind: ServerKind) {
     }
     speaker.expect_idle().await;
 
-    let request = victim.send_request(request::ice_servers("general")).await;
-    let mut received = 0;
-    loop {
-        let Envelope {
-            request_id,
-            payload,
-        } = victim.next().await;
-        match payload.expect("decoding checks that") {
-            Payload::VoiceSpeakingEvent(_) => received += 1,
-            other => {
-                expect_payload!(other, VoiceIceServersResponse);
-                assert_eq!(request_id, request);
-                break;
-            }
-        }
+    let (waited, _) = victim.catch_up().await;
+    let received = waited.len();
+    for event in waited {
+        let event = event.payload.expect("decoding checks that");
+        expect_payload!(event, VoiceSpeakingEvent);
     }
     assert!(
         (16..NUMBER).contains(&received),

@@ -92,32 +92,18 @@ pub(super) async fn many_to_one(scene: Arc<Scene>) -> anyhow::Result<String> {
     ))
 }
 
-/// The numbers of the relays that were refused. The answer to a last request says that no more
-/// refusals come.
+/// The numbers of the relays that were refused. Answers come in the order of the requests, so none
+/// is missing.
 async fn refusals(sender: &mut Client) -> anyhow::Result<Vec<u64>> {
+    let (waiting, _) = sender.catch_up().await;
     let mut refused = Vec::new();
-    // The rate may have no room for the question yet.
-    loop {
-        let last = sender.send_request(request::ice_servers("nowhere")).await;
-        loop {
-            let envelope = sender.next().await;
-            let is_last = envelope.request_id == last;
-            match envelope.payload {
-                Some(Payload::VoiceError(error)) if is_last => {
-                    if error.code() != VoiceErrorCode::RateLimited {
-                        return Ok(refused);
-                    }
-                    break;
-                }
-                Some(Payload::VoiceError(error)) => {
-                    only_busy(&error)?;
-                    refused.push(envelope.request_id.parse()?);
-                }
-                _ => {}
-            }
+    for envelope in waiting {
+        if let Some(Payload::VoiceError(error)) = envelope.payload {
+            only_busy(&error)?;
+            refused.push(envelope.request_id.parse()?);
         }
-        sleep(Duration::from_millis(100)).await;
     }
+    Ok(refused)
 }
 
 fn only_busy(error: &VoiceError) -> anyhow::Result<()> {
