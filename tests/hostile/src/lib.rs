@@ -11,6 +11,7 @@
 pub mod attack;
 pub mod frame;
 pub mod innocents;
+mod peak;
 pub mod soak;
 pub mod trial;
 

@@ -1,10 +1,7 @@
 //! Attacks on a server with innocents, and what became of both.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,6 +13,7 @@ use united_voice_scenarios::ServerKind;
 use crate::{
     attack::{Attack, Form, Scene},
     innocents::{Innocents, Measured, Room, SEATS},
+    peak::Peak,
 };
 
 /// Rooms of innocents.
@@ -174,36 +172,5 @@ async fn given_back(server: Process, bound: u64, form: Form) -> anyhow::Result<u
             return Ok(bytes);
         }
         sleep(Duration::from_millis(500)).await;
-    }
-}
-
-/// Watches the server's memory for its peak.
-struct Peak {
-    bytes: Arc<AtomicU64>,
-    stopped: Arc<AtomicBool>,
-}
-
-impl Peak {
-    fn watch(server: Process) -> Self {
-        let (bytes, stopped) = (
-            Arc::new(AtomicU64::new(0)),
-            Arc::new(AtomicBool::new(false)),
-        );
-        let (of_thread, until) = (Arc::clone(&bytes), Arc::clone(&stopped));
-        std::thread::spawn(move || {
-            while !until.load(Relaxed) {
-                let Ok(now) = server.resident_bytes() else {
-                    return;
-                };
-                of_thread.fetch_max(now, Relaxed);
-                std::thread::sleep(Duration::from_millis(200));
-            }
-        });
-        Self { bytes, stopped }
-    }
-
-    fn stop(self) -> u64 {
-        self.stopped.store(true, Relaxed);
-        self.bytes.load(Relaxed)
     }
 }

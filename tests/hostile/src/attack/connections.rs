@@ -9,11 +9,13 @@ use anyhow::{Context as _, ensure};
 use futures::future::try_join_all;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::{sleep, timeout},
 };
+use united_voice_load::process::Process;
 
 use super::scene::Scene;
+use crate::peak::Peak;
 
 /// By then the server must have given up a request that does not end, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -85,32 +87,71 @@ async fn given_up(
     ended.with_context(|| format!("{name}: open after {PATIENCE:?}"))
 }
 
-/// Requests one after the other on each connection, whose answers nobody reads.
+/// How long a client may leave an answer unread.
+const UNREAD: Duration = Duration::from_secs(20);
+
+/// What the server and both kernels take of the requests of one connection, at most. Each request
+/// has 26 bytes, and its answer thousands.
+const TAKEN: usize = 1 << 20;
+
+/// By so much the server may grow for each of these connections. What a server without a limit would
+/// keep is a hundred times as much.
+const GROWTH: u64 = 1024 * 1024;
+
+/// What else may happen to its memory meanwhile: other attacks, and what allocators keep.
+const OTHER_GROWTH: u64 = 64 * 1024 * 1024;
+
+/// Requests one after the other on each connection, whose answers nobody reads. The server must stop
+/// reading them, must keep few answers, and must end each connection after a while.
 pub(super) async fn unread_answers(scene: Arc<Scene>) -> anyhow::Result<String> {
     let count = scene.form.pick(20, 200);
-    let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
-    let mut streams = Vec::with_capacity(count);
-    let mut written = 0;
-    for _ in 0..count {
-        let mut stream = TcpStream::connect(scene.server.address()).await?;
-        // Until the server reads no more of them, or 800 KB are on their way.
-        for _ in 0..300 {
-            match timeout(Duration::from_millis(20), stream.write_all(&request)).await {
-                Ok(Ok(())) => written += request.len(),
-                _ => break,
-            }
-        }
-        streams.push(stream);
-    }
-    ensure!(written > 0, "nothing could be written");
-    sleep(
-        scene
-            .form
-            .pick(Duration::from_secs(2), Duration::from_secs(30)),
-    )
-    .await;
+    let server = Process {
+        id: scene.server.process_id(),
+    };
+    let (before, ended_before) = (server.resident_bytes()?, ended_unread(&scene).await?);
+    let peak = Peak::watch(server);
+    let ending = try_join_all((0..count).map(|_| never_read(&scene))).await;
+    let grown = peak.stop().saturating_sub(before);
+    let allowed = count as u64 * GROWTH + OTHER_GROWTH;
+    ensure!(grown <= allowed, "the server grew by {grown} bytes");
+    let written: usize = ending?.into_iter().sum();
+    let ended = ended_unread(&scene).await? - ended_before;
+    ensure!(ended >= count, "{ended} of {count} count as unread");
     Ok(format!(
-        "{count} connections, {} KiB of requests",
+        "{count} connections, {} KiB of requests, all ended",
         written / 1024
     ))
+}
+
+/// Asks without end and never reads. Returns how many bytes of requests went out until the server
+/// ended the connection.
+async fn never_read(scene: &Scene) -> anyhow::Result<usize> {
+    let requests = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    let socket = TcpSocket::new_v4()?;
+    // Then little fits between the two, and what is written has gone to the server.
+    socket.set_recv_buffer_size(4096)?;
+    socket.set_send_buffer_size(4096)?;
+    let mut stream = socket.connect(scene.server.address()).await?;
+    let start = Instant::now();
+    let mut written = 0;
+    let until_reset = async {
+        while let Ok(sent) = stream.write(&requests).await {
+            written += sent;
+            ensure!(written <= TAKEN, "the server takes requests without end");
+        }
+        Ok(())
+    };
+    let ended = timeout(PATIENCE, until_reset).await;
+    ended.with_context(|| format!("unread and open after {PATIENCE:?}"))??;
+    let after = start.elapsed();
+    ensure!(after >= UNREAD, "ended already after {after:?}");
+    Ok(written)
+}
+
+/// How many connections the server has ended because their clients did not read.
+async fn ended_unread(scene: &Scene) -> anyhow::Result<usize> {
+    const NAME: &str = "united_voice_http_refused_total{reason=\"unread\"} ";
+    let (_, metrics) = scene.server.get_text("/metrics").await;
+    let number = metrics.lines().find_map(|line| line.strip_prefix(NAME));
+    Ok(number.context("no number of unread connections")?.parse()?)
 }

@@ -10,7 +10,7 @@ use anyhow::{bail, ensure};
 use futures::future::try_join_all;
 use tokio::{
     io::AsyncReadExt as _,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, timeout},
 };
 use united_voice_load::payload::Stamp;
 use united_voice_scenarios::{
