@@ -75,10 +75,11 @@ pub struct Stats {
     /// The same, by code, such as `target_not_in_channel`. A relay to a busy target counts as
     /// `rate_limited`, which is the code that its sender gets.
     pub errors_by_code: Counts,
-    /// How often a transport of `drive` could take no more, after it had taken something. A client
-    /// that reads more slowly than it is sent to causes this, and so does a network that is slower.
-    /// The client need not have stalled, since that takes a second.
-    pub write_stalls: u64,
+    /// How often a transport of `drive` took no more at that moment. It counts again only after the
+    /// transport has been ready in between. A client that reads more slowly than it is sent to
+    /// causes this, and so does a network that is slower. Most such clients have not stalled: that
+    /// takes a second in which the transport takes nothing.
+    pub writes_blocked: u64,
     /// How many signals waited for a client when `drive` began to write to it. A sample: one in 61
     /// of the wake-ups of a connection, if anything waited.
     pub queued_signals: Histogram,

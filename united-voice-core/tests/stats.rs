@@ -193,7 +193,7 @@ async fn connections_are_counted_by_the_way_they_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_read_shows_in_stalls_drops_and_evictions() {
+async fn a_client_that_does_not_read_shows_in_blocked_writes_drops_and_evictions() {
     let server = server_with(|limits| limits.outbound_queue = 4);
     let (alice, mut bob) = two(&server).await;
     alice.wire.stall(true);
@@ -202,7 +202,7 @@ async fn a_client_that_does_not_read_shows_in_stalls_drops_and_evictions() {
     }
     settle().await;
     let stats = server.stats();
-    assert_eq!((stats.write_stalls, stats.speaking_dropped), (1, 6));
+    assert_eq!((stats.writes_blocked, stats.speaking_dropped), (1, 6));
     // Before that it counts as busy.
     sleep(Duration::from_secs(2)).await;
     for _ in 0..3 {
@@ -214,6 +214,25 @@ async fn a_client_that_does_not_read_shows_in_stalls_drops_and_evictions() {
     let stats = server.stats();
     assert_eq!(stats.evictions, 1);
     assert_eq!(counted(stats.connections_ended), [("slow_consumer", 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_blocked_again_only_after_the_transport_was_ready() {
+    let server = server();
+    let (mut alice, bob) = two(&server).await;
+    for times in 1..4 {
+        alice.wire.stall(true);
+        bob.ask("", speaking("a"));
+        settle().await;
+        assert_eq!(server.stats().writes_blocked, times);
+        // A part of a message is progress, but there is no room for another message.
+        alice.wire.read_part();
+        bob.ask("", speaking("a"));
+        settle().await;
+        assert_eq!(server.stats().writes_blocked, times);
+        alice.wire.stall(false);
+        assert!(!alice.lines().await.is_empty());
+    }
 }
 
 /// Each connection begins its samples at another place. Of 61 connections that send the same, each

@@ -155,9 +155,9 @@ fn pressure(text: &mut Exposition, stats: &Stats) {
         stats.evictions,
     );
     text.counter(
-        "united_voice_write_stalls_total",
-        "Times that a socket could take no more",
-        stats.write_stalls,
+        "united_voice_writes_blocked_total",
+        "Times that a socket took no more at that moment",
+        stats.writes_blocked,
     );
     text.histogram(
         "united_voice_queued_signals",

@@ -202,7 +202,7 @@ where
     fn blocked(&mut self, now: Now) {
         let taken = (self.bytes_taken)(self.transport);
         match self.blocked_at.replace(taken) {
-            None => self.counters().write_stalled(),
+            None => self.counters().write_blocked(),
             Some(before) if before != taken => self.machine.wrote(now),
             Some(_) => {}
         }

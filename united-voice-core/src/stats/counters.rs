@@ -117,7 +117,7 @@ pub(crate) struct Counters {
     speaking_dropped: AtomicU64,
     traffic: Traffic,
     errors: CountersByLabel,
-    write_stalls: AtomicU64,
+    writes_blocked: AtomicU64,
     queued: Buckets,
     handling: [Buckets; Request::NUMBER],
 }
@@ -165,7 +165,7 @@ impl Default for Counters {
             speaking_dropped: AtomicU64::default(),
             traffic: Traffic::default(),
             errors: CountersByLabel::new(&CODES),
-            write_stalls: AtomicU64::default(),
+            writes_blocked: AtomicU64::default(),
             queued: Buckets::new(QUEUED),
             handling: std::array::from_fn(|_| Buckets::new(HANDLING)),
         }
@@ -280,7 +280,7 @@ impl Counters {
             rate_limited: self.traffic.rate_limited.load(Relaxed),
             errors: errors.total(),
             errors_by_code: errors,
-            write_stalls: self.write_stalls.load(Relaxed),
+            writes_blocked: self.writes_blocked.load(Relaxed),
             queued_signals: self.queued.histogram(),
             handling: std::array::from_fn(|request| self.handling[request].histogram()),
         }
@@ -299,8 +299,8 @@ impl Counters {
 /// What only `drive` counts.
 #[cfg(feature = "connection")]
 impl Counters {
-    pub(crate) fn write_stalled(&self) {
-        self.write_stalls.fetch_add(1, Relaxed);
+    pub(crate) fn write_blocked(&self) {
+        self.writes_blocked.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn queued(&self, signals: usize) {
