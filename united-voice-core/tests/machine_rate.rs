@@ -271,6 +271,34 @@ fn a_debt_is_paid_before_any_other_message_passes() {
     assert_eq!(alice.steps(), ["#3 state a alice"]);
 }
 
+/// It asks fifty times a second, which is within the rate. But each rejoin counts some seven times.
+#[test]
+fn rejoins_of_a_large_channel_without_a_pause_end_with_1008() {
+    let server = server();
+    let _crowd = crowd(&server);
+    let mut alice = rested(&server, "alice");
+    let begun = alice.now.monotonic;
+    let mut responses = 0;
+    let end = loop {
+        alice.ask("again", join("a"));
+        let steps = alice.steps();
+        match steps[0].as_str() {
+            response if response.starts_with("#again response") => responses += 1,
+            "#again error RATE_LIMITED a" => {}
+            end => break end.to_owned(),
+        }
+        alice.wait(Duration::from_millis(20));
+        assert!(responses < 1000, "the rate does not pay for so many");
+    };
+    assert_eq!(end, "close 1008");
+    let paid_for = 200.0 + 100.0 * (alice.now.monotonic - begun).as_secs_f64();
+    let expected = paid_for / 7.0;
+    assert!(
+        (expected..expected + 1.0).contains(&f64::from(responses)),
+        "{responses} joins instead of {expected}"
+    );
+}
+
 #[test]
 fn an_envelope_without_a_payload_counts_like_any_other() {
     let server = server();

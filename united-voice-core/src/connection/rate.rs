@@ -217,6 +217,45 @@ mod tests {
         assert_eq!(passed(&mut limiter, paid + Duration::from_millis(30), 9), 3);
     }
 
+    /// A client asks for joins that cost `weight`, a thousand times a second. After a refusal it
+    /// waits for `pause`. Returns how many joins passed at once, and in all until the limiter said
+    /// `Close`, if it did within a minute.
+    fn joins(weight: u32, pause: Duration) -> (u32, Option<u32>) {
+        let start = Instant::now();
+        let mut limiter = limiter(start);
+        let mut now = start;
+        let (mut at_once, mut passed) = (None, 0);
+        while now < start + Duration::from_secs(60) {
+            match limiter.check(now, 1) {
+                Verdict::Pass => {
+                    limiter.charge(now, weight - 1);
+                    passed += 1;
+                    continue;
+                }
+                Verdict::Drop => now += pause,
+                Verdict::Close => return (at_once.unwrap_or_default(), Some(passed)),
+            }
+            at_once = at_once.or(Some(passed));
+            now += Duration::from_millis(1);
+        }
+        (at_once.unwrap_or_default(), None)
+    }
+
+    /// The table of `docs/protocol.md`.
+    #[test]
+    fn joins_of_large_channels_are_closed_after_what_the_rate_pays_for() {
+        for (weight, at_once, in_all) in [(1, 200, 1200), (10, 20, 120), (100, 2, 12)] {
+            let (first, until_closed) = joins(weight, Duration::ZERO);
+            assert_eq!(first, at_once, "joins that cost {weight}");
+            let until_closed = until_closed.expect("closed");
+            assert!(
+                (in_all..=in_all + 2).contains(&until_closed),
+                "{until_closed} joins that cost {weight}"
+            );
+            assert_eq!(joins(weight, CALM), (at_once, None), "it waits");
+        }
+    }
+
     /// The largest rate and burst, and the largest weight, must not overflow.
     #[test]
     fn no_limit_is_too_large() {
