@@ -62,7 +62,7 @@ impl Pulse {
             }
             self.sent.pop_front();
             if sent == number {
-                self.proven = self.proven.max(at);
+                self.proven = at;
             }
         }
     }

@@ -223,8 +223,8 @@ impl<M> Letters<M> {
                 back.push(kept.sent);
             }
         }
-        self.peers
-            .retain(|_, peer| peer.idle < IDLE_TICKS || !peer.kept.is_empty());
+        // What was kept for them has come back long before.
+        self.peers.retain(|_, peer| peer.idle < IDLE_TICKS);
         back
     }
 }

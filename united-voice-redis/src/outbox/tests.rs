@@ -293,6 +293,28 @@ fn messages_that_nobody_acknowledges_are_limited_and_come_back() {
 }
 
 #[test]
+fn room_comes_back_with_acknowledgements_and_at_cut_off() {
+    let mut outbox = Box::new();
+    let fill = |outbox: &mut Box| {
+        while outbox.forward(OTHER, 1, vec![0; 1 << 20], "x").is_ok() {
+            sent(outbox);
+            succeed(outbox);
+        }
+        outbox.letters.len()
+    };
+    assert_eq!(fill(&mut outbox), 16);
+    outbox.received(Pack {
+        from: OTHER,
+        handled: 16,
+        messages: vec![],
+    });
+    assert!(outbox.is_empty());
+    assert_eq!(fill(&mut outbox), 16);
+    outbox.cut_off();
+    assert_eq!(fill(&mut outbox), 16);
+}
+
+#[test]
 fn what_was_not_acknowledged_is_sent_again_before_anything_new() {
     let mut outbox = Box::new();
     for text in ["a", "b", "c"] {
