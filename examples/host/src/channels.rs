@@ -6,7 +6,7 @@ use http::{StatusCode, request::Parts};
 use serde::{Deserialize, Deserializer, Serialize};
 use united_voice_core::ChannelId;
 
-use crate::{Channel, ChannelKind, Host, Response, error::ApiError, response, rest};
+use crate::{Channel, ChannelKind, Host, Response, Store, error::ApiError, response, rest};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,6 +28,17 @@ struct NewLimit {
 
 fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroU32>, D::Error> {
     Option::deserialize(deserializer)
+}
+
+/// Refuses a limit that not every database can hold.
+fn storable(limit: Option<NonZeroU32>) -> Result<Option<NonZeroU32>, ApiError> {
+    const MOST: u32 = Store::MAX_PARTICIPANTS;
+    if limit.is_some_and(|limit| limit.get() > MOST) {
+        return Err(ApiError::BadRequest(format!(
+            "maxParticipants is at most {MOST}"
+        )));
+    }
+    Ok(limit)
 }
 
 #[derive(Serialize)]
@@ -89,10 +100,8 @@ impl Host {
         self.user(&parts.headers, &parts.uri).await?;
         let new: NewChannel = rest::read(parts, body)?;
         let name = rest::name(&new.name)?;
-        let channel = self
-            .store()
-            .create_channel(name, new.kind, new.max_participants)
-            .await?;
+        let limit = storable(new.max_participants)?;
+        let channel = self.store().create_channel(name, new.kind, limit).await?;
         Ok(response::json(StatusCode::CREATED, &self.listed(channel)))
     }
 
@@ -105,10 +114,11 @@ impl Host {
     ) -> Result<Response, ApiError> {
         self.user(&parts.headers, &parts.uri).await?;
         let new: NewLimit = rest::read(parts, body)?;
+        let limit = storable(new.max_participants)?;
         let id = ChannelId::new(id).map_err(|_| ApiError::UnknownChannel)?;
         let channel = self
             .store()
-            .set_max_participants(id.as_str(), new.max_participants)
+            .set_max_participants(id.as_str(), limit)
             .await?;
         // A join that has looked up the old limit but is not complete must look again.
         self.voice.registry().policy_changed(&id);

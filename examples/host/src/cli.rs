@@ -16,16 +16,21 @@ use clap::{
 use united_voice_core::UserId;
 
 use crate::{
-    Relay,
+    DatabaseUrl, Relay, Secrets,
     config::shown,
     names::{self, NameError},
 };
+
+/// The flag whose value no error shows.
+const DATABASE_URL: &str = "--database-url";
 
 /// The command line of a server.
 #[derive(Clone, Debug, Parser)]
 #[command(
     version,
-    about = "Voice channels in the browser: signaling server, sign-in and web page"
+    about = "Voice channels in the browser: signaling server, sign-in and web page",
+    after_help = "The secrets UNITED_JWT_SECRET and UNITED_TURN_SHARED_SECRET of the environment \
+                  win over the configuration."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -37,6 +42,8 @@ pub struct Cli {
     dev_login_choice: DevLoginChoice,
     #[arg(skip)]
     data_dir_is_named: bool,
+    #[arg(skip)]
+    secrets: Secrets,
 }
 
 /// Flags that stand before or after a subcommand.
@@ -66,6 +73,19 @@ struct Flags {
     /// Configuration to use instead of the data folder's united.toml
     #[arg(long, global = true, env = "UNITED_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// PostgreSQL database to use instead of the data folder's united.db:
+    /// postgres://user:password@host:5432/database. Everybody on this machine can see a flag; the
+    /// variable and [database] url are for passwords
+    // `--help` shows the values of other variables.
+    #[arg(
+        long,
+        global = true,
+        env = "UNITED_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    database_url: Option<DatabaseUrl>,
 
     /// Let anybody sign in by name alone; the default if only this machine can connect
     #[arg(long, global = true, env = "UNITED_DEV_LOGIN", value_parser = boolish)]
@@ -120,6 +140,10 @@ pub struct Options {
     pub data_dir_is_named: bool,
     /// The configuration, if it is not the data folder's.
     pub config: Option<PathBuf>,
+    /// The PostgreSQL database, if a flag or the environment names one.
+    pub database_url: Option<DatabaseUrl>,
+    /// The secrets of the environment.
+    pub secrets: Secrets,
     /// Whether users may sign in by name alone.
     pub dev_login: DevLoginChoice,
     /// The relay that clients are told of.
@@ -145,6 +169,7 @@ impl Cli {
             .map_err(|error| with_source(error, &arguments))?;
         let mut cli = Self::from_arg_matches(&matches)?;
         cli.dev_login_choice = cli.choose_dev_login(&matches);
+        cli.secrets = Secrets::from_environment(|name| env::var_os(name)).map_err(wrong_secret)?;
         cli.data_dir_is_named = matches.value_source("data_dir") != Some(ValueSource::DefaultValue);
         Ok(cli)
     }
@@ -156,6 +181,8 @@ impl Cli {
             data_dir: self.flags.data_dir.clone(),
             data_dir_is_named: self.data_dir_is_named,
             config: self.flags.config.clone(),
+            database_url: self.flags.database_url.clone(),
+            secrets: self.secrets.clone(),
             dev_login: self.dev_login_choice,
             relay: if self.flags.embedded_turn {
                 Relay::Embedded
@@ -208,14 +235,22 @@ fn with_source(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     };
     let variable = flag.trim_start_matches('-').replace('-', "_");
     let variable = format!("UNITED_{}", variable.to_ascii_uppercase());
-    let source = if !arguments.iter().any(is_flag) && env::var_os(&variable).is_some() {
-        format!("{variable}={value}")
-    } else {
-        format!("{flag} {value}")
+    let is_variable = !arguments.iter().any(is_flag) && env::var_os(&variable).is_some();
+    let source = match (is_variable, flag == DATABASE_URL) {
+        (true, true) => variable,
+        (true, false) => format!("{variable}={value}"),
+        (false, true) => flag.to_owned(),
+        (false, false) => format!("{flag} {value}"),
     };
     let reason = error.source().map(ToString::to_string);
     let reason = reason.unwrap_or_else(|| "must not be empty".to_owned());
     clap::Error::raw(error.kind(), format!("{}: {reason}\n", source.trim_end()))
+}
+
+fn wrong_secret(variable: &str) -> clap::Error {
+    let reason = "must be a text of at most 4096 bytes (the value is not shown)";
+    let message = format!("{variable}: {reason}\n");
+    clap::Error::raw(ErrorKind::ValueValidation, message)
 }
 
 /// A variable that is set to the empty text counts as absent: compose sets those so that have no
@@ -270,149 +305,4 @@ fn boolish(text: &str) -> Result<bool, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::parse_from("server", line.split(' ').map(Into::into))
-    }
-
-    #[test]
-    fn the_definition_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn without_arguments_it_serves_this_machine() {
-        let cli = parse("server").unwrap();
-        let expected = Options {
-            bind: vec!["127.0.0.1:8080".parse().unwrap()],
-            data_dir: "united-data".into(),
-            data_dir_is_named: false,
-            config: None,
-            dev_login: DevLoginChoice::Unsaid,
-            relay: Relay::External,
-        };
-        assert_eq!((cli.options(), cli.command), (expected, None));
-    }
-
-    #[test]
-    fn flags_stand_before_and_after_a_subcommand() {
-        for line in [
-            "server --bind [::1]:0 --data-dir d --config c --no-dev-login --embedded-turn token --user u --name N",
-            "server token --bind [::1]:0 --embedded-turn --user u --data-dir d --name N --config c --no-dev-login",
-        ] {
-            let cli = parse(line).unwrap();
-            let expected = Options {
-                bind: vec!["[::1]:0".parse().unwrap()],
-                data_dir: "d".into(),
-                data_dir_is_named: true,
-                config: Some("c".into()),
-                dev_login: DevLoginChoice::Refuse,
-                relay: Relay::Embedded,
-            };
-            assert_eq!(cli.options(), expected, "{line}");
-            let user = UserId::new("u").unwrap();
-            assert_eq!(
-                cli.command,
-                Some(Command::Token {
-                    user,
-                    name: Some("N".to_owned())
-                }),
-                "{line}"
-            );
-        }
-    }
-
-    #[test]
-    fn of_two_flags_about_sign_in_the_safer_one_wins() {
-        let choice = |line| parse(line).unwrap().options().dev_login;
-        assert_eq!(choice("server --dev-login"), DevLoginChoice::Allow);
-        assert_eq!(
-            choice("server --dev-login --no-dev-login"),
-            DevLoginChoice::Refuse
-        );
-        assert_eq!(
-            choice("server --no-dev-login --dev-login"),
-            DevLoginChoice::Refuse
-        );
-        assert_eq!(
-            choice("server print-config --dev-login"),
-            DevLoginChoice::Allow
-        );
-    }
-
-    #[test]
-    fn an_address_may_be_a_name() {
-        let bind = parse("server --bind localhost:8081")
-            .unwrap()
-            .options()
-            .bind;
-        let expected: Vec<_> = "localhost:8081".to_socket_addrs().unwrap().collect();
-        assert!(
-            expected.iter().all(|address| bind.contains(address)),
-            "{bind:?}"
-        );
-        assert!(
-            bind.iter()
-                .all(|bind| bind.ip().is_loopback() && bind.port() == 8081)
-        );
-    }
-
-    #[test]
-    fn a_wrong_value_is_named_once_with_its_flag() {
-        const ADDRESS: &str = "must be an IP address or a name, and a port, such as 127.0.0.1:8080";
-        for (line, expected) in [
-            (
-                "server --bind nowhere",
-                format!("--bind nowhere: {ADDRESS}"),
-            ),
-            (
-                "server --bind=1.2.3.4:65536",
-                format!("--bind 1.2.3.4:65536: {ADDRESS}"),
-            ),
-            ("server --bind ", format!("--bind: {ADDRESS}")),
-            ("server --config ", "--config: must not be empty".to_owned()),
-            (
-                "server token --user ",
-                "--user: an id must not be empty".to_owned(),
-            ),
-            (
-                "server token --user u --name a\nb",
-                "--name a…: a name has no control characters, and this one has U+000A".to_owned(),
-            ),
-            (
-                "server token --user u --name=\u{200b}",
-                "--name \u{200b}: a name has at least one visible character".to_owned(),
-            ),
-        ] {
-            let error = parse(line).unwrap_err();
-            assert_eq!(error.to_string(), format!("error: {expected}\n"), "{line}");
-            assert_eq!(error.exit_code(), 2);
-        }
-        let error = parse("server --bind no..name:1").unwrap_err().to_string();
-        assert!(
-            error.starts_with("error: --bind no..name:1: must be an IP address"),
-            "{error}"
-        );
-        assert_eq!(error.lines().count(), 1, "{error}");
-    }
-
-    #[test]
-    fn mistakes_are_refused() {
-        for line in ["server token", "server --colour", "server --bind"] {
-            assert!(parse(line).is_err(), "{line}");
-        }
-        let long = format!("server token --user {}", "u".repeat(129));
-        assert!(parse(&long).is_err());
-    }
-
-    #[test]
-    fn switches_in_the_environment() {
-        assert_eq!(
-            ["1", "TRUE", "yes", "0", "off"].map(|text| boolish(text).unwrap()),
-            [true, true, true, false, false]
-        );
-        assert!(boolish("disabled").is_err());
-    }
-}
+mod tests;

@@ -14,10 +14,10 @@ pub use self::error::ConfigError;
 pub(crate) use self::{
     document::Document,
     error::shown,
-    keys::{JWT_SECRET, Key, SECRETS, SHARED_SECRET},
+    keys::{JWT_SECRET, Key, MAX_SECRET_BYTES, SECRETS, SHARED_SECRET},
 };
 use crate::{
-    HttpLimits, Tokens, files,
+    DatabaseUrl, HttpLimits, Tokens, files,
     secrets::{Secret, Secrets},
 };
 
@@ -32,6 +32,7 @@ const RECOMMENDED_SECRET_BYTES: usize = 32;
 /// is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    database_url: Option<DatabaseUrl>,
     jwt_secret: Secret,
     audience: String,
     issuer: String,
@@ -73,6 +74,7 @@ impl Config {
         let document = Document::parse(text, &keys::ALL)?;
         let mut config = Self::default();
         document.networks(&keys::TRUSTED_PROXIES, &mut config.http.trusted_proxies)?;
+        document.database_url(&keys::DATABASE_URL, &mut config.database_url)?;
         document.secret(&keys::JWT_SECRET, &mut config.jwt_secret)?;
         document.text(&keys::AUDIENCE, &mut config.audience)?;
         document.text(&keys::ISSUER, &mut config.issuer)?;
@@ -92,7 +94,10 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("{}: cannot be read", path.display()))?;
         let config = Self::parse(&text, relay).with_context(|| format!("{}", path.display()))?;
-        config.warn_of_a_short_secret(path);
+        warn_of_a_short_secret(
+            &config.jwt_secret,
+            &format!("{}: {}", path.display(), keys::JWT_SECRET),
+        );
         Ok(config)
     }
 
@@ -108,6 +113,26 @@ impl Config {
                 .with_context(|| format!("{}: cannot be written", path.display()))?;
         }
         Self::load(path, relay)
+    }
+
+    /// Replaces the secrets of the configuration by those of the environment, if it has some.
+    #[must_use]
+    pub fn with_secrets(mut self, environment: &Secrets) -> Self {
+        warn_of_a_short_secret(environment.jwt_secret(), Secrets::JWT_VARIABLE);
+        self.jwt_secret = environment.jwt_secret().or(&self.jwt_secret);
+        let turn = &mut self.turn.shared_secret;
+        *turn = environment.turn_shared_secret().or(turn);
+        self
+    }
+
+    /// Whether no secret needs to be generated.
+    pub fn has_secrets(&self) -> bool {
+        !self.jwt_secret.is_empty() && !self.turn.shared_secret.is_empty()
+    }
+
+    /// The PostgreSQL database that takes the place of the file of SQLite.
+    pub fn database_url(&self) -> Option<&DatabaseUrl> {
+        self.database_url.as_ref()
     }
 
     /// The secret that signs tokens: the configured one, or else the generated one.
@@ -153,24 +178,22 @@ impl Config {
             .with_stun_urls(urls)
             .expect("`parse` has checked the URLs and the host")
     }
+}
 
-    /// A warning, not an error: a site that shares its secret with another program may be unable to
-    /// change it today.
-    fn warn_of_a_short_secret(&self, path: &Path) {
-        let length = self.jwt_secret.expose().len();
-        if (1..RECOMMENDED_SECRET_BYTES).contains(&length) {
-            tracing::warn!(
-                "{}: {} is shorter than {RECOMMENDED_SECRET_BYTES} bytes and may be guessed",
-                path.display(),
-                keys::JWT_SECRET
-            );
-        }
+/// A warning, not an error: a site that shares its secret with another program may be unable to
+/// change it today.
+fn warn_of_a_short_secret(secret: &Secret, name: &str) {
+    if (1..RECOMMENDED_SECRET_BYTES).contains(&secret.expose().len()) {
+        tracing::warn!(
+            "{name} is shorter than {RECOMMENDED_SECRET_BYTES} bytes and may be guessed"
+        );
     }
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
+            database_url: None,
             jwt_secret: Secret::default(),
             audience: String::new(),
             issuer: String::new(),

@@ -15,8 +15,8 @@ use tokio::time::sleep;
 
 use crate::{Options, files};
 
-/// Held while a process makes the files that are missing and brings the database up to date. Two
-/// that did so at the same time would find each other's half-made files.
+/// Held while a process generates secrets and brings the file of SQLite up to date. Two that did so
+/// at the same time would find each other's half-made files.
 const OPENING: &str = "opening.lock";
 
 /// Held while a server runs. Two servers on one folder would each have half of every channel.
@@ -28,11 +28,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the lock is tried. The standard library has no wait with a time limit.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// The data folder. It is there, and no other process is making files in it.
+/// The data folder, which is there.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
-    _opening: Option<File>,
+}
+
+/// While it lives, no other process makes files in the folder.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    _lock: Option<File>,
 }
 
 /// The right to be the only server on a folder.
@@ -42,35 +47,18 @@ pub(crate) struct SoleServer {
 }
 
 impl Folder {
-    /// Makes the folder if it is not there, and waits until no other process is making its files.
-    pub(crate) async fn open(options: &Options) -> anyhow::Result<Self> {
-        let path = &options.data_dir;
-        files::create_dir(path)
+    /// Makes the folder if it is not there.
+    pub(crate) fn open(options: &Options) -> anyhow::Result<Self> {
+        let path = options.data_dir.clone();
+        files::create_dir(&path)
             .with_context(|| format!("cannot create the folder {}", path.display()))?;
-        let lock = path.join(OPENING);
-        let begun = Instant::now();
-        loop {
-            match try_lock(&lock)? {
-                Locked::Ours(opening) => {
-                    return Ok(Self {
-                        path: path.clone(),
-                        _opening: opening,
-                    });
-                }
-                Locked::Others if begun.elapsed() < PATIENCE => sleep(LOOK_AGAIN).await,
-                Locked::Others => bail!(
-                    "another process has been opening the data folder {} for {} s",
-                    path.display(),
-                    PATIENCE.as_secs()
-                ),
-            }
-        }
+        Ok(Self { path })
     }
 
     /// As [`open`](Self::open), for a command that works beside a server. If no flag names the
     /// folder, it must be there already: a command that makes one has most likely missed the one
     /// that the server uses.
-    pub(crate) async fn open_beside_server(options: &Options) -> anyhow::Result<Self> {
+    pub(crate) fn open_beside_server(options: &Options) -> anyhow::Result<Self> {
         let path = &options.data_dir;
         let is_new = !path.exists();
         if is_new && !options.data_dir_is_named {
@@ -85,7 +73,24 @@ impl Folder {
                 path.display()
             );
         }
-        Self::open(options).await
+        Self::open(options)
+    }
+
+    /// Waits until no other process is making files in the folder.
+    pub(crate) async fn lock(&self) -> anyhow::Result<Opening> {
+        let lock = self.file(OPENING);
+        let begun = Instant::now();
+        loop {
+            match try_lock(&lock)? {
+                Locked::Ours(lock) => return Ok(Opening { _lock: lock }),
+                Locked::Others if begun.elapsed() < PATIENCE => sleep(LOOK_AGAIN).await,
+                Locked::Others => bail!(
+                    "another process has been opening the data folder {} for {} s",
+                    self.path.display(),
+                    PATIENCE.as_secs()
+                ),
+            }
+        }
     }
 
     /// Claims the folder for this server.

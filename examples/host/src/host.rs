@@ -1,6 +1,12 @@
 //! The host server: the voice channels, the users and the channels.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use united_voice_core::VoiceServer;
 
@@ -13,6 +19,7 @@ pub struct Host {
     pub(crate) tokens: Tokens,
     pub(crate) dev_login: DevLogin,
     pub(crate) gate: Arc<Gate>,
+    stopping: AtomicBool,
 }
 
 /// Which clients may sign in without a password. This is for trying out the server.
@@ -52,6 +59,7 @@ impl Host {
             tokens,
             dev_login,
             gate: Arc::new(Gate::new(HttpLimits::default())),
+            stopping: AtomicBool::new(false),
         }
     }
 
@@ -65,6 +73,16 @@ impl Host {
     /// The voice channels.
     pub fn voice(&self) -> &VoiceServer<Store> {
         &self.voice
+    }
+
+    /// Makes `GET /readyz` say from now on that the server ends. [`run`](crate::run) calls it.
+    pub fn stop(&self) {
+        // No other memory depends on it.
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -1,6 +1,6 @@
 //! The parts that both example servers share, without any web framework: command line,
-//! configuration, secrets, the SQLite store, sign-in, the REST answers, the web page, and the start
-//! and end of a server.
+//! configuration, secrets, the store in SQLite or PostgreSQL, sign-in, the REST answers, the web
+//! page, and the start and end of a server.
 //!
 //! A server is [`run`] with a closure that accepts connections. The closure passes plain HTTP
 //! requests to [`Host::respond_to`]. For `GET /ws` it asks [`Host::admit`] which user it is, and
@@ -58,5 +58,8 @@ pub use rest::{MAX_BODY_BYTES, REQUEST_PATIENCE, Request, Response};
 pub use secrets::{Secret, Secrets};
 pub use serve::{Serving, run};
 pub use signals::Shutdown;
-pub use store::{Admittance, Channel, ChannelKind, LookupError, Store};
+pub use store::{
+    Admittance, Channel, ChannelKind, ConnectError, DatabaseUrl, DatabaseUrlError, LookupError,
+    Store,
+};
 pub use token::{TOKEN_LIFETIME, TokenError, Tokens};

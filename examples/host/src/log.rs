@@ -27,6 +27,10 @@ const OF_CLIENTS: &str = "actix_http::h1";
 /// database, which says once a minute itself that it fails.
 const SAID_ALREADY: &str = "united_voice_core::signaling::join";
 
+/// The driver of PostgreSQL warns of each connection that breaks. The store says once a minute that
+/// the database fails, and a connection that breaks while nobody uses it is replaced.
+const OF_CONNECTIONS: &str = "sqlx_core::pool";
+
 /// Starts the log. `RUST_LOG` filters it; without it, or if it is empty, lines of the level `info`
 /// and above are written.
 pub(crate) fn start() {
@@ -37,6 +41,11 @@ pub(crate) fn start() {
     let useful = dynamic_filter_fn(|line, _| match (line.target(), *line.level()) {
         (REPETITIVE, Level::ERROR) => REPETITIONS.pass(Instant::now()).is_some(),
         (SAID_ALREADY, Level::WARN) => false,
+        (target, Level::ERROR | Level::WARN | Level::INFO)
+            if target.starts_with(OF_CONNECTIONS) =>
+        {
+            LevelFilter::current() >= LevelFilter::DEBUG
+        }
         (target, Level::ERROR) if target.starts_with(OF_CLIENTS) => {
             LevelFilter::current() >= LevelFilter::DEBUG
         }

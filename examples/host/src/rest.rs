@@ -167,7 +167,8 @@ impl Host {
                     error.unwrap_or(HandshakeError::Upgrade),
                 ))
             }
-            ["healthz"] => only(method, "GET").map(|()| healthy()),
+            ["healthz"] => only(method, "GET").map(|()| word(StatusCode::OK, "ok\n")),
+            ["readyz"] => only(method, "GET").map(|()| self.readiness()),
             ["metrics"] => {
                 only(method, "GET").map(|()| metrics::render(&self.voice.stats(), &self.gate))
             }
@@ -191,6 +192,15 @@ impl Host {
                 self.sign_in(parts, body).await
             }
             _ => Err(ApiError::NotFound),
+        }
+    }
+
+    /// Whether a load balancer should send clients here.
+    fn readiness(&self) -> Response {
+        if self.is_stopping() {
+            word(StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+        } else {
+            word(StatusCode::OK, "ready\n")
         }
     }
 
@@ -257,6 +267,7 @@ fn decoded(segment: &str) -> Result<String, ApiError> {
     Ok(text.into_owned())
 }
 
-fn healthy() -> Response {
-    response::new(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")
+/// An answer for programs and people alike.
+fn word(status: StatusCode, text: &'static str) -> Response {
+    response::new(status, "text/plain; charset=utf-8", text)
 }

@@ -1,13 +1,13 @@
 //! Secrets: the type, and those that are generated on the first start and kept in `secrets.toml`.
 
-use std::{fmt, io, path::Path};
+use std::{ffi::OsString, fmt, io, path::Path};
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use toml::{Table, Value};
 
 use crate::{
-    config::{self, ConfigError, Document, Key},
+    config::{self, ConfigError, Document, Key, MAX_SECRET_BYTES},
     files,
 };
 
@@ -65,7 +65,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The generated secrets. Their file has the sections and keys of the configuration.
+/// The secrets of the environment, or the generated ones. The file of the latter has the sections
+/// and keys of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Secrets {
     jwt_secret: Secret,
@@ -81,6 +82,30 @@ impl Secrets {
     /// The secret that a TURN relay shares with this server.
     pub fn turn_shared_secret(&self) -> &Secret {
         &self.turn_shared_secret
+    }
+
+    pub(crate) const JWT_VARIABLE: &str = "UNITED_JWT_SECRET";
+    const TURN_VARIABLE: &str = "UNITED_TURN_SHARED_SECRET";
+
+    /// Reads the secrets of the environment. A variable that is absent or empty is no secret.
+    ///
+    /// There are no flags for them, since everybody on a machine can see the flags of a process.
+    ///
+    /// # Errors
+    ///
+    /// The name of a variable that is no UTF-8, or has more than 4096 bytes.
+    pub(crate) fn from_environment(
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, &'static str> {
+        let read = |name| match variable(name).map(OsString::into_string) {
+            None => Ok(Secret::default()),
+            Some(Ok(text)) if text.len() <= MAX_SECRET_BYTES => Ok(Secret::new(text)),
+            Some(_) => Err(name),
+        };
+        Ok(Self {
+            jwt_secret: read(Self::JWT_VARIABLE)?,
+            turn_shared_secret: read(Self::TURN_VARIABLE)?,
+        })
     }
 
     /// Reads the file, and generates each secret that it lacks. If this process owns the file, only
@@ -164,6 +189,29 @@ mod tests {
         assert_eq!(first.jwt_secret().expose(), "with \"quotes\"");
         assert!(!first.turn_shared_secret().is_empty());
         assert_eq!(Secrets::load_or_create(&path).unwrap(), first);
+    }
+
+    #[test]
+    fn the_environment_has_secrets_of_limited_length() {
+        let with = |name: &'static str, value: &str| {
+            let value = OsString::from(value);
+            Secrets::from_environment(move |asked| (asked == name).then(|| value.clone()))
+        };
+        let jwt = with("UNITED_JWT_SECRET", "one").unwrap();
+        assert_eq!(jwt.jwt_secret().expose(), "one");
+        assert!(jwt.turn_shared_secret().is_empty());
+        let turn = with("UNITED_TURN_SHARED_SECRET", "two").unwrap();
+        assert_eq!(turn.turn_shared_secret().expose(), "two");
+        let longest = "x".repeat(MAX_SECRET_BYTES);
+        with("UNITED_JWT_SECRET", &longest).unwrap();
+        let refused = with("UNITED_TURN_SHARED_SECRET", &format!("{longest}x"));
+        assert_eq!(refused, Err("UNITED_TURN_SHARED_SECRET"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStringExt as _;
+            let wrong = |_: &str| Some(OsString::from_vec(vec![0xff]));
+            assert_eq!(Secrets::from_environment(wrong), Err("UNITED_JWT_SECRET"));
+        }
     }
 
     #[cfg(unix)]

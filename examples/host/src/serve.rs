@@ -17,7 +17,7 @@ use united_voice_embedded_turn::EmbeddedTurn;
 use crate::{
     Cli, Command, Config, DevLogin, Host, Options, Relay, Secrets, Shutdown, Store, TEMPLATE,
     Tokens, descriptors,
-    folder::Folder,
+    folder::{Folder, SoleServer},
     listening::{listen, local_addresses, reachable},
     log,
     signals::Signals,
@@ -116,29 +116,63 @@ fn say(line: &str) -> anyhow::Result<()> {
     }
 }
 
+/// What a process opens a data folder for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Serve,
+    /// A command that works beside a server.
+    Command,
+}
+
 struct Opened {
     config: Config,
     secrets: Secrets,
     store: Store,
+    _sole_server: Option<SoleServer>,
 }
 
 impl Opened {
-    /// Opens all files of the data folder, and makes those that are missing.
-    async fn open(options: &Options, folder: &Folder) -> anyhow::Result<Self> {
+    /// Opens the configuration, the secrets and the database, and makes the files that are missing.
+    ///
+    /// If the database is PostgreSQL and all secrets are given, the folder needs nothing but its
+    /// configuration: no other process is kept waiting, and the folder may be read-only.
+    async fn open(options: &Options, folder: &Folder, purpose: Purpose) -> anyhow::Result<Self> {
         let relay = options.relay;
         let config = match &options.config {
             Some(path) => Config::load(path, relay)?,
             None => Config::load_or_create(&folder.file("united.toml"), relay)?,
         };
-        let secrets = Secrets::load_or_create(&folder.file("secrets.toml"))?;
-        let database = folder.file("united.db");
-        let store = Store::open(&database)
-            .await
-            .with_context(|| format!("cannot open the database {}", database.display()))?;
+        let config = config.with_secrets(&options.secrets);
+        let url = options.database_url.as_ref().or(config.database_url());
+        let opening = match url {
+            Some(_) if config.has_secrets() => None,
+            _ => Some(folder.lock().await?),
+        };
+        // Servers on one PostgreSQL database may have one folder too.
+        let is_sole = purpose == Purpose::Serve && url.is_none();
+        let sole_server = is_sole.then(|| folder.serve()).transpose()?;
+        let secrets = if config.has_secrets() {
+            Secrets::default()
+        } else {
+            Secrets::load_or_create(&folder.file("secrets.toml"))?
+        };
+        let store = match url {
+            Some(url) => {
+                drop(opening);
+                let store = Store::connect(url).await;
+                store.context("cannot open the PostgreSQL database")?
+            }
+            None => {
+                let database = folder.file("united.db");
+                let store = Store::open(&database).await;
+                store.with_context(|| format!("cannot open the database {}", database.display()))?
+            }
+        };
         Ok(Self {
             config,
             secrets,
             store,
+            _sole_server: sole_server,
         })
     }
 
@@ -165,9 +199,8 @@ async fn make_token(
     user: &UserId,
     name: Option<&str>,
 ) -> anyhow::Result<String> {
-    let folder = Folder::open_beside_server(options).await?;
-    let opened = Opened::open(options, &folder).await?;
-    drop(folder);
+    let folder = Folder::open_beside_server(options)?;
+    let opened = Opened::open(options, &folder, Purpose::Command).await?;
     opened
         .store
         .put_user(user, name)
@@ -183,10 +216,8 @@ where
     F: Future<Output = anyhow::Result<()>>,
 {
     let mut signals = Signals::catch().context("cannot catch signals")?;
-    let folder = Folder::open(options).await?;
-    let _sole_server = folder.serve()?;
-    let opened = Opened::open(options, &folder).await?;
-    drop(folder);
+    let folder = Folder::open(options)?;
+    let opened = Opened::open(options, &folder, Purpose::Serve).await?;
     descriptors::raise_limit();
     let listeners = listen(&options.bind)?;
     let addresses = local_addresses(&listeners)?;
@@ -217,7 +248,7 @@ where
         shutdown,
     });
     announce(&addresses, dev_login)?;
-    until_ended(server, host.voice(), &stop, &mut signals).await?;
+    until_ended(server, &host, &stop, &mut signals).await?;
     if let Some(relay) = relay {
         let _ = timeout(RELAY_PATIENCE, relay.close()).await;
     }
@@ -238,7 +269,7 @@ fn announce(addresses: &[SocketAddr], dev_login: DevLogin) -> anyhow::Result<()>
 
 async fn until_ended(
     server: impl Future<Output = anyhow::Result<()>>,
-    voice: &VoiceServer<Store>,
+    host: &Host,
     stop: &watch::Sender<bool>,
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
@@ -248,10 +279,11 @@ async fn until_ended(
         () = signals.next() => {}
     }
     tracing::info!("ending");
+    host.stop();
     stop.send_replace(true);
-    voice.shutdown();
+    host.voice().shutdown();
     let ended = async {
-        let (requests, ()) = tokio::join!(timeout(ANSWER_PATIENCE, server), voice.drained());
+        let (requests, ()) = tokio::join!(timeout(ANSWER_PATIENCE, server), host.voice().drained());
         requests.unwrap_or(Ok(()))
     };
     tokio::select! {

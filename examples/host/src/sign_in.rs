@@ -36,6 +36,11 @@ impl Host {
                 "a pubkey has at most {MAX_PUBKEY_BYTES} bytes"
             )));
         }
+        if pubkey.contains('\0') {
+            return Err(ApiError::BadRequest(
+                "a pubkey does not contain U+0000".to_owned(),
+            ));
+        }
         let key = match &request.login_key {
             Value::Null => Ok(None),
             Value::String(secret) => LoginKey::new(secret).map(Some),

@@ -1,31 +1,55 @@
-//! Users, channels and bans, in SQLite.
+//! Users, channels and bans, in SQLite or PostgreSQL.
 
-mod database;
+mod answer;
+mod database_url;
 mod lookups;
+mod postgres;
+mod sqlite;
 
-use std::{io, num::NonZeroU32, path::Path};
+use std::{future::Future, io, num::NonZeroU32, path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use sqlx::{
-    Row as _, SqlitePool,
-    migrate::{MigrateError, Migrator},
-    sqlite::SqliteRow,
-};
+use sqlx::migrate::MigrateError;
+use tokio::time::timeout;
 use united_voice_core::{ChannelId, UserId};
 
-pub use self::lookups::LookupError;
-use self::{database::soon, lookups::Lookups};
+pub use self::{
+    answer::Admittance,
+    database_url::{DatabaseUrl, DatabaseUrlError},
+    lookups::LookupError,
+    postgres::ConnectError,
+};
+use self::{lookups::Lookups, postgres::Postgres, sqlite::Sqlite};
 use crate::{LoginKey, names};
 
-/// Those that a database lacks are run in their order, whatever later ones it has. So numbers may
-/// be left free for a later version of the server.
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// How long a query waits for a connection, and for a lock that another program holds.
+const LOCK_PATIENCE: Duration = Duration::from_secs(4);
+
+/// How long a query may take, so that each request is answered within 5 s.
+const PATIENCE: Duration = Duration::from_millis(4500);
 
 /// The database. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: SqlitePool,
+    backend: Backend,
     lookups: Lookups,
+}
+
+/// The program that keeps the data. Both have the same tables and answer alike.
+#[derive(Clone, Debug)]
+enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// Runs the query of either back end. Both have methods of the same names.
+macro_rules! on {
+    ($backend:expr, $database:ident => $query:expr) => {
+        match $backend {
+            Backend::Sqlite($database) => soon($query).await,
+            Backend::Postgres($database) => soon($query).await,
+        }
+    };
 }
 
 /// The kind of a channel.
@@ -51,43 +75,45 @@ pub struct Channel {
     pub max_participants: Option<NonZeroU32>,
 }
 
-/// The facts that decide whether a user may join a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Admittance {
-    /// The channel's kind.
-    pub kind: ChannelKind,
-    /// The channel's hard limit, if there is one.
-    pub max_participants: Option<NonZeroU32>,
-    /// The user's name and public key; `None` for an unknown user.
-    pub user: Option<(String, String)>,
-    /// Whether the user is banned from the channel, or from every channel.
-    pub banned: bool,
-}
+/// Id, name, kind and limit of a channel.
+type ChannelRow = (String, String, String, Option<i64>);
 
 impl Store {
-    /// Opens the database and brings its tables up to date. A file that does not exist is created.
+    /// The largest hard limit of a channel. PostgreSQL's `INTEGER` has 32 bits and a sign.
+    pub const MAX_PARTICIPANTS: u32 = i32::MAX.cast_unsigned();
+
+    /// Opens a file of SQLite and brings its tables up to date. A file that does not exist is
+    /// created.
     ///
     /// # Errors
     ///
     /// If the file can't be opened, is not a database, or was made by a newer version.
     pub async fn open(path: &Path) -> Result<Self, MigrateError> {
-        let store = Self::connect(path).await?;
-        MIGRATIONS.run(&store.pool).await?;
-        Ok(store)
+        Ok(Self::over(Backend::Sqlite(Sqlite::open(path).await?)))
     }
 
-    async fn connect(path: &Path) -> Result<Self, sqlx::Error> {
-        Ok(Self::over(database::open(path).await?))
+    /// Connects to PostgreSQL and brings the tables up to date. Servers that start together wait
+    /// for each other.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] if the database refuses, does not answer within 10 s, or was made by a
+    /// newer version. No error shows the URL.
+    pub async fn connect(url: &DatabaseUrl) -> Result<Self, ConnectError> {
+        Ok(Self::over(Backend::Postgres(Postgres::connect(url).await?)))
     }
 
-    fn over(pool: SqlitePool) -> Self {
-        let lookups = Lookups::new(pool.clone());
-        Self { pool, lookups }
+    fn over(backend: Backend) -> Self {
+        let lookups = Lookups::new(&backend);
+        Self { backend, lookups }
     }
 
     /// Waits for the queries that are running, and closes the database.
     pub async fn close(&self) {
-        self.pool.close().await;
+        match &self.backend {
+            Backend::Sqlite(database) => database.close().await,
+            Backend::Postgres(database) => database.close().await,
+        }
     }
 
     /// Whether there is such a user. One query answers all calls that wait at the same time, as
@@ -105,18 +131,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If the database fails.
+    /// If the database fails. PostgreSQL does so if the id contains U+0000.
     pub async fn put_user(&self, user: &UserId, name: Option<&str>) -> Result<(), sqlx::Error> {
-        let query = sqlx::query(
-            "INSERT INTO users (id, display_name) VALUES (?1, coalesce(?2, ?3))
-             ON CONFLICT (id) DO UPDATE SET display_name = coalesce(?2, display_name)",
-        );
-        let query = query
-            .bind(user.as_str())
-            .bind(name)
-            .bind(names::of_id(user));
-        soon(query.execute(&self.pool)).await?;
-        Ok(())
+        let default = names::of_id(user);
+        on!(&self.backend, database => database.put_user(user, name, &default))
     }
 
     /// The id of the user with that login key, who gets this name and public key. If there is none,
@@ -124,26 +142,15 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If the database fails.
+    /// If the database fails. PostgreSQL does so if a text contains U+0000.
     pub async fn sign_in(
         &self,
         name: &str,
         pubkey: &str,
         key: Option<&LoginKey>,
     ) -> Result<String, sqlx::Error> {
-        let query = sqlx::query_scalar(
-            "INSERT INTO users (id, display_name, pubkey, login_key) VALUES (?, ?, ?, ?)
-             ON CONFLICT (login_key) WHERE login_key IS NOT NULL
-             DO UPDATE SET display_name = excluded.display_name, pubkey = excluded.pubkey
-             RETURNING id",
-        );
-        let query = query
-            .bind(random_id()?)
-            .bind(name)
-            .bind(pubkey)
-            .bind(key.map(LoginKey::hash));
-        let ids = soon(query.fetch_all(&self.pool)).await?;
-        committed(ids).ok_or(sqlx::Error::RowNotFound)
+        let new = random_id()?;
+        on!(&self.backend, database => database.sign_in(&new, name, pubkey, key))
     }
 
     /// All channels, oldest first.
@@ -152,9 +159,8 @@ impl Store {
     ///
     /// If the database fails.
     pub async fn channels(&self) -> Result<Vec<Channel>, sqlx::Error> {
-        let query = sqlx::query("SELECT id, name, kind, CAST(max_participants AS INTEGER) AS max_participants FROM channels ORDER BY rowid")
-            .try_map(|row| channel(&row));
-        soon(query.fetch_all(&self.pool)).await
+        let rows = on!(&self.backend, database => database.channels())?;
+        Ok(rows.into_iter().map(Channel::from).collect())
     }
 
     /// Makes a channel. Its id is the name, in letters that can stand in a URL. If that id is
@@ -162,27 +168,24 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If the database fails.
+    /// If the database fails. PostgreSQL does so if the limit is above
+    /// [`MAX_PARTICIPANTS`](Self::MAX_PARTICIPANTS), or the name contains U+0000.
     pub async fn create_channel(
         &self,
         name: &str,
         kind: ChannelKind,
         max_participants: Option<NonZeroU32>,
     ) -> Result<Channel, sqlx::Error> {
+        let limit = max_participants.map(|limit| i64::from(limit.get()));
         for id in [slug(name), random_id()?] {
-            let query = sqlx::query(
-                "INSERT INTO channels (id, name, kind, max_participants) SELECT ?1, ?2, ?3, ?4 WHERE ?1 <> ''
-                 ON CONFLICT (id) DO NOTHING
-                 RETURNING id, name, kind, max_participants",
-            )
-            .bind(id)
-            .bind(name)
-            .bind(kind.as_str())
-            .bind(max_participants.map(|limit| i64::from(limit.get())))
-            .try_map(|row| channel(&row));
-            let created = soon(query.fetch_all(&self.pool)).await?;
-            if let Some(created) = committed(created) {
-                return Ok(created);
+            if id.is_empty() {
+                continue;
+            }
+            let created = on!(&self.backend, database => {
+                database.insert_channel(&id, name, kind.as_str(), limit)
+            })?;
+            if let Some(row) = created {
+                return Ok(row.into());
             }
         }
         Err(sqlx::Error::Io(io::Error::other(
@@ -194,17 +197,16 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If the database fails.
+    /// If the database fails. PostgreSQL does so if the limit is above
+    /// [`MAX_PARTICIPANTS`](Self::MAX_PARTICIPANTS).
     pub async fn set_max_participants(
         &self,
         id: &str,
         max_participants: Option<NonZeroU32>,
     ) -> Result<Option<Channel>, sqlx::Error> {
-        let query = sqlx::query("UPDATE channels SET max_participants = ? WHERE id = ? RETURNING id, name, kind, max_participants")
-            .bind(max_participants.map(|limit| i64::from(limit.get())))
-            .bind(id)
-            .try_map(|row| channel(&row));
-        Ok(committed(soon(query.fetch_all(&self.pool)).await?))
+        let limit = max_participants.map(|limit| i64::from(limit.get()));
+        let changed = on!(&self.backend, database => database.limit_channel(id, limit))?;
+        Ok(changed.map(Channel::from))
     }
 
     /// The facts that decide whether a user may join a channel, in one query. `None` if there is no
@@ -239,21 +241,31 @@ impl ChannelKind {
     }
 }
 
-/// The row that a write has returned.
-///
-/// SQLite returns the rows first, and commits when it is asked for one more. So whoever takes the
-/// first row alone never learns that the disk was full. All rows of a write must be fetched.
-fn committed<T>(rows: Vec<T>) -> Option<T> {
-    rows.into_iter().next()
+impl From<ChannelRow> for Channel {
+    fn from((id, name, kind, max_participants): ChannelRow) -> Self {
+        Self {
+            id,
+            name,
+            kind: ChannelKind::from_text(&kind),
+            max_participants: limit(max_participants),
+        }
+    }
 }
 
-fn channel(row: &SqliteRow) -> Result<Channel, sqlx::Error> {
-    Ok(Channel {
-        id: row.try_get("id")?,
-        name: row.try_get("name")?,
-        kind: ChannelKind::from_text(row.try_get("kind")?),
-        max_participants: limit(row.try_get("max_participants")?),
-    })
+/// Waits for a query for at most [`PATIENCE`].
+async fn soon<T>(query: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    timeout(PATIENCE, query)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+}
+
+/// The row that a write has returned.
+///
+/// Both databases return the rows first, and commit when they are asked for one more. So whoever
+/// takes the first row alone never learns that the commit failed. All rows of a write must be
+/// fetched.
+fn committed<T>(rows: Vec<T>) -> Option<T> {
+    rows.into_iter().next()
 }
 
 /// The API writes no limit below 1. If another program has stored one, it was meant as a limit, so

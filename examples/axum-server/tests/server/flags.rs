@@ -195,6 +195,9 @@ fn a_variable_that_is_empty_is_none() {
         "UNITED_DEV_LOGIN",
         "UNITED_NO_DEV_LOGIN",
         "UNITED_EMBEDDED_TURN",
+        "UNITED_DATABASE_URL",
+        "UNITED_JWT_SECRET",
+        "UNITED_TURN_SHARED_SECRET",
         "RUST_LOG",
     ];
     let run = |arguments: &[&str]| {

@@ -41,6 +41,9 @@ fn prepared(mut command: Command, data_dir: &Path) -> Command {
         "DEV_LOGIN",
         "NO_DEV_LOGIN",
         "EMBEDDED_TURN",
+        "DATABASE_URL",
+        "JWT_SECRET",
+        "TURN_SHARED_SECRET",
     ] {
         command.env_remove(format!("UNITED_{name}"));
     }

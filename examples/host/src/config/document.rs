@@ -11,7 +11,7 @@ use super::{
     error::{ConfigError, shown},
     keys::{Key, MAX_NETWORKS, MAX_SECRET_BYTES, MAX_STUN_URLS, MAX_TEXT_BYTES},
 };
-use crate::{Secret, TrustedProxies, client_address::network};
+use crate::{DatabaseUrl, DatabaseUrlError, Secret, TrustedProxies, client_address::network};
 
 /// A text whose sections and keys are all known. The values are checked as they are read.
 ///
@@ -154,6 +154,25 @@ impl<'a> Document<'a> {
             let secret = value.get_ref().as_str();
             let secret = secret.filter(|secret| secret.len() <= MAX_SECRET_BYTES);
             *target = Secret::new(secret.ok_or_else(|| self.refused(key, value))?);
+        }
+        Ok(())
+    }
+
+    /// The URL of a database; the empty text means none.
+    pub(crate) fn database_url(
+        &self,
+        key: &Key,
+        target: &mut Option<DatabaseUrl>,
+    ) -> Result<(), ConfigError> {
+        if let Some(value) = self.value(key) {
+            let url = value.get_ref().as_str();
+            let url = url.ok_or_else(|| self.refused(key, value))?;
+            *target = match url {
+                "" => None,
+                url => Some(url.parse().map_err(|error: DatabaseUrlError| {
+                    ConfigError::value_because(key, &self.written(value), error.to_string())
+                })?),
+            };
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::keys::{Key, Takes};
+use super::keys::Key;
 
 /// The longest part of a value that an error shows, in characters.
 const MAX_SHOWN: usize = 80;
@@ -59,7 +59,7 @@ impl ConfigError {
     pub(super) fn value_because(key: &Key, value: &str, allowed: String) -> Self {
         Self::Value {
             key: key.to_string(),
-            value: (key.takes != Takes::Secret).then(|| shown(value)),
+            value: (!key.takes.is_secret()).then(|| shown(value)),
             allowed,
         }
     }
@@ -96,7 +96,7 @@ impl ConfigError {
         let value = rest.split('#').next().unwrap_or_default().trim();
         // Several words may hold more than the value of this key: a secret, even.
         let is_one_word = !value.is_empty() && value.bytes().all(is_word_byte);
-        let is_shown = is_one_word || key.takes == Takes::Secret;
+        let is_shown = is_one_word || key.takes.is_secret();
         if is_shown && DeValue::parse(rest.trim()).is_err() {
             return Self::value(key, value);
         }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use united_voice_core::TurnConfig;
 
+use crate::DatabaseUrl;
+
 /// The longest secret, in bytes.
 pub(crate) const MAX_SECRET_BYTES: usize = 4096;
 
@@ -17,6 +19,7 @@ pub(crate) const MAX_TEXT_BYTES: usize = 512;
 pub(crate) const MAX_NETWORKS: usize = 100;
 
 pub(crate) static TRUSTED_PROXIES: Key = Key::new("server", "trusted_proxies", Takes::Networks);
+pub(crate) static DATABASE_URL: Key = Key::new("database", "url", Takes::DatabaseUrl);
 pub(crate) static JWT_SECRET: Key = Key::new("auth", "jwt_secret", Takes::Secret);
 pub(crate) static AUDIENCE: Key = Key::new("auth", "audience", Takes::Text);
 pub(crate) static ISSUER: Key = Key::new("auth", "issuer", Takes::Text);
@@ -52,8 +55,9 @@ pub(crate) static SIGN_INS_PER_MINUTE_PER_ADDRESS: Key =
     limit("sign_ins_per_minute_per_address", RATE_MAX);
 
 /// The keys of `united.toml`, in the order of the template.
-pub(crate) static ALL: [&Key; 25] = [
+pub(crate) static ALL: [&Key; 26] = [
     &TRUSTED_PROXIES,
+    &DATABASE_URL,
     &JWT_SECRET,
     &AUDIENCE,
     &ISSUER,
@@ -121,6 +125,8 @@ pub(crate) enum Takes {
     Text,
     /// A text that no error shows.
     Secret,
+    /// A URL that no error shows, or the empty text.
+    DatabaseUrl,
 }
 
 impl Key {
@@ -139,6 +145,11 @@ const fn limit(name: &'static str, most: u64) -> Key {
 }
 
 impl Takes {
+    /// Whether no error may show the value.
+    pub(super) fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::DatabaseUrl)
+    }
+
     /// Whether this is a number that is allowed.
     pub(super) fn number(self, number: u64) -> bool {
         matches!(self, Self::Number(least, most) if (least..=most).contains(&number))
@@ -175,6 +186,7 @@ impl fmt::Display for Takes {
                 f,
                 "must be a text in quotes of at most {MAX_SECRET_BYTES} bytes (the value is not shown)"
             ),
+            Self::DatabaseUrl => f.write_str(DatabaseUrl::EXPECTED),
         }
     }
 }

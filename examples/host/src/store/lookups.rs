@@ -1,22 +1,19 @@
 //! Questions about users and channels. All that wait at the same time go to the database in one
 //! query.
 //!
-//! SQLite runs on a thread of its own, and the way there and back costs more than the look-up. So
-//! the questions go together if many clients come at once. The answers come back as one value,
-//! because each row would be a message of its own between the threads. Nothing is cached: the next
-//! question asks the database again.
+//! SQLite runs on a thread of its own, and PostgreSQL on another machine. The way there and back
+//! costs more than the look-up. So the questions go together if many clients come at once. Nothing
+//! is cached: the next question asks the database again.
 
 use std::{slice, sync::Arc, time::Instant};
 
-use serde::Deserialize;
-use sqlx::SqlitePool;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot},
     task::yield_now,
 };
 use united_voice_core::{ChannelId, UserId};
 
-use super::{Admittance, ChannelKind, database::soon, limit};
+use super::{Backend, answer::Answer, soon};
 use crate::throttle::OncePerMinute;
 
 /// The most questions in one query.
@@ -24,29 +21,6 @@ const TOGETHER: usize = 64;
 
 /// The most questions that wait for their turn. Any more wait for room in the channel.
 const WAITING: usize = 1024;
-
-/// Returns one [`Row`] for each question. A question is a pair of user and channel. The channel is
-/// null if only the user is asked for, and no channel has that id.
-const QUERY: &str = "
-    SELECT json_group_array(json_array(
-        asked.key, u.display_name, u.pubkey, c.kind, CAST(c.max_participants AS INTEGER),
-        EXISTS (SELECT 1 FROM bans b
-                WHERE b.user_id = u.id AND (b.channel_id IS NULL OR b.channel_id = c.id))))
-    FROM json_each(?) AS asked
-    LEFT JOIN users u ON u.id = asked.value ->> 0
-    LEFT JOIN channels c ON c.id = asked.value ->> 1";
-
-/// Number of the question, display name, public key, kind of the channel, limit of the channel,
-/// whether the user is banned.
-#[derive(Deserialize)]
-struct Row(
-    usize,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<i64>,
-    u8,
-);
 
 /// Why there is no answer. Questions that went together share it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -70,7 +44,7 @@ impl LookupError {
     }
 }
 
-/// The sending end of the task that asks the database.
+/// The sending end of the tasks that ask the database.
 #[derive(Clone, Debug)]
 pub(super) struct Lookups(mpsc::Sender<Question>);
 
@@ -81,20 +55,14 @@ struct Question {
     answer: oneshot::Sender<Result<Answer, LookupError>>,
 }
 
-/// What the database knows of a user and a channel.
-#[derive(Debug)]
-pub(super) struct Answer {
-    /// Whether there is such a user.
-    pub(super) has_user: bool,
-    /// What decides whether the user may join. `None` if there is no such channel.
-    pub(super) admittance: Option<Admittance>,
-}
-
 impl Lookups {
-    /// Starts the task, which ends when the last clone is gone.
-    pub(super) fn new(pool: SqlitePool) -> Self {
+    /// Starts the tasks, which end when the last clone is gone.
+    pub(super) fn new(backend: &Backend) -> Self {
         let (questions, waiting) = mpsc::channel(WAITING);
-        tokio::spawn(answer_all(pool, waiting));
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..backend.queries_under_way() {
+            tokio::spawn(answer_all(backend.clone(), Arc::clone(&waiting)));
+        }
         Self(questions)
     }
 
@@ -120,26 +88,19 @@ impl Lookups {
     }
 }
 
-async fn answer_all(pool: SqlitePool, mut waiting: mpsc::Receiver<Question>) {
+async fn answer_all(backend: Backend, waiting: Arc<Mutex<mpsc::Receiver<Question>>>) {
     let mut questions = Vec::with_capacity(TOGETHER);
-    while waiting.recv_many(&mut questions, TOGETHER).await > 0 {
-        // The first question wakes this task at once. Let the other tasks that are ready ask too.
-        yield_now().await;
-        while questions.len() < TOGETHER
-            && let Ok(question) = waiting.try_recv()
-        {
-            questions.push(question);
-        }
-        match answers(&pool, &questions).await {
+    while gather(&waiting, &mut questions).await {
+        match answers(&backend, &questions).await {
             Ok(answers) => {
                 for (question, answer) in questions.drain(..).zip(answers) {
                     question.answer(Ok(answer));
                 }
             }
-            Err(error) if questions.len() > 1 && may_concern_one(&error) => {
+            Err(error) if questions.len() > 1 && backend.may_concern_one(&error) => {
                 for question in questions.drain(..) {
                     // One question, so one answer.
-                    let answers = answers(&pool, slice::from_ref(&question)).await;
+                    let answers = answers(&backend, slice::from_ref(&question)).await;
                     let answer = answers.map(|mut answers| answers.swap_remove(0));
                     question.answer(answer.map_err(LookupError::from));
                 }
@@ -154,6 +115,23 @@ async fn answer_all(pool: SqlitePool, mut waiting: mpsc::Receiver<Question>) {
     }
 }
 
+/// Waits for questions, and takes those that there are. `false` if nobody can ask any more.
+async fn gather(waiting: &Mutex<mpsc::Receiver<Question>>, questions: &mut Vec<Question>) -> bool {
+    // While one task waits for the first question, the others wait for the lock.
+    let mut waiting = waiting.lock().await;
+    if waiting.recv_many(questions, TOGETHER).await == 0 {
+        return false;
+    }
+    // The first question wakes this task at once. Let the other tasks that are ready ask too.
+    yield_now().await;
+    while questions.len() < TOGETHER
+        && let Ok(question) = waiting.try_recv()
+    {
+        questions.push(question);
+    }
+    true
+}
+
 impl Question {
     fn answer(self, answer: Result<Answer, LookupError>) {
         // The receiver is gone if the client is.
@@ -162,40 +140,38 @@ impl Question {
 }
 
 /// Asks all in one query, and returns one answer for each question in the same order.
-async fn answers(pool: &SqlitePool, questions: &[Question]) -> Result<Vec<Answer>, sqlx::Error> {
-    let pairs = questions.iter().map(|question| {
-        let channel = question.channel.as_ref().map(ChannelId::as_str);
-        (question.user.as_str(), channel)
-    });
-    let pairs = serde_json::to_string(&pairs.collect::<Vec<_>>()).expect("texts have a JSON form");
-    let query = sqlx::query_scalar(QUERY).bind(pairs);
-    let rows: String = query.fetch_one(pool).await?;
-    let rows = serde_json::from_str(&rows);
-    let mut rows: Vec<Row> = rows.map_err(|error| sqlx::Error::Decode(error.into()))?;
-    // An aggregate promises no order.
-    rows.sort_unstable_by_key(|row| row.0);
-    Ok(rows.into_iter().map(Answer::from).collect())
+async fn answers(backend: &Backend, questions: &[Question]) -> Result<Vec<Answer>, sqlx::Error> {
+    let pairs: Vec<_> = questions
+        .iter()
+        .map(|question| {
+            let channel = question.channel.as_ref().map(ChannelId::as_str);
+            (question.user.as_str(), channel)
+        })
+        .collect();
+    match backend {
+        // SQLite has time limits of its own.
+        Backend::Sqlite(database) => database.look_up(&pairs).await,
+        // A server that is gone without a word would keep all later questions waiting.
+        Backend::Postgres(database) => soon(database.look_up(&pairs)).await,
+    }
 }
 
-/// Whether a query of several may have failed because of one question: a value without a JSON form
-/// fails the whole query.
-fn may_concern_one(error: &sqlx::Error) -> bool {
-    use sqlx::Error::{ColumnDecode, Database, Decode};
-    matches!(error, Database(_) | Decode(_) | ColumnDecode { .. })
-}
-
-impl From<Row> for Answer {
-    fn from(Row(_, name, pubkey, kind, max_participants, banned): Row) -> Self {
-        let user = name.zip(pubkey);
-        Self {
-            has_user: user.is_some(),
-            admittance: kind.map(|kind| Admittance {
-                kind: ChannelKind::from_text(&kind),
-                max_participants: limit(max_participants),
-                user,
-                banned: banned != 0,
-            }),
+impl Backend {
+    /// How many queries for questions may run at the same time. SQLite is fastest with one. On the
+    /// way to PostgreSQL and back a second one saves others the wait.
+    fn queries_under_way(&self) -> usize {
+        match self {
+            Self::Sqlite(_) => 1,
+            Self::Postgres(_) => 2,
         }
+    }
+
+    /// Whether a query of several may have failed because of one question. In SQLite a value that
+    /// has no JSON form fails the whole query. PostgreSQL stores no such values.
+    fn may_concern_one(&self, error: &sqlx::Error) -> bool {
+        use sqlx::Error::{ColumnDecode, Database, Decode};
+        matches!(self, Self::Sqlite(_))
+            && matches!(error, Database(_) | Decode(_) | ColumnDecode { .. })
     }
 }
 

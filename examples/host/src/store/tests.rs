@@ -1,13 +1,91 @@
-use std::time::{Duration, Instant};
-
-use sqlx::{
-    SqlStr,
-    migrate::{Migration, MigrationType},
-};
+use sqlx::SqlitePool;
+use united_voice_postgres::Database;
 
 use super::*;
 
-mod broken;
+mod broken_database;
+mod broken_file;
+mod migrations;
+
+/// A store with the tables of the newest version.
+pub(super) struct Fixture {
+    pub(super) store: Store,
+    pub(super) place: Place,
+}
+
+/// Where the data is, until this is dropped.
+pub(super) enum Place {
+    File(tempfile::TempDir),
+    Database(Database),
+}
+
+impl Fixture {
+    pub(super) async fn sqlite() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("united.db")).await.unwrap();
+        Self {
+            store,
+            place: Place::File(dir),
+        }
+    }
+
+    pub(super) async fn postgres() -> Self {
+        let database = Database::new();
+        Self {
+            store: connect(&database).await.unwrap(),
+            place: Place::Database(database),
+        }
+    }
+
+    pub(super) async fn execute(&self, statement: &'static str) {
+        match &self.store.backend {
+            Backend::Sqlite(database) => execute(&database.pool, statement).await,
+            Backend::Postgres(database) => {
+                let query = sqlx::raw_sql(statement);
+                query.execute(&database.pool).await.unwrap();
+            }
+        }
+    }
+}
+
+pub(super) async fn execute(pool: &SqlitePool, statement: &'static str) {
+    sqlx::raw_sql(statement).execute(pool).await.unwrap();
+}
+
+pub(super) async fn connect(database: &Database) -> Result<Store, ConnectError> {
+    Store::connect(&database.url().parse().unwrap()).await
+}
+
+/// Makes a test for each back end.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test($crate::store::tests::Fixture::sqlite().await).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test($crate::store::tests::Fixture::postgres().await).await;
+            })*
+        }
+    };
+}
+pub(super) use on_both;
+
+on_both! {
+    a_fresh_database_has_the_first_channels,
+    channels_are_listed_in_the_order_in_which_they_were_made,
+    a_known_login_key_signs_in_its_user_under_the_new_name_and_public_key,
+    sign_ins_with_one_key_at_the_same_time_are_one_user,
+    a_user_made_by_id_keeps_the_name_until_another_is_given,
+    bans_hold_for_a_channel_or_for_all,
+    new_channels_get_ids_fit_for_a_url,
+    limits_are_set_and_cleared,
+    an_invalid_limit_counts_as_the_strictest,
+}
 
 fn user(id: &str) -> UserId {
     UserId::new(id).unwrap()
@@ -17,19 +95,7 @@ fn channel_id(id: &str) -> ChannelId {
     ChannelId::new(id).unwrap()
 }
 
-async fn fresh() -> (tempfile::TempDir, Store) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&dir.path().join("united.db")).await.unwrap();
-    (dir, store)
-}
-
-async fn execute(store: &Store, statement: &'static str) {
-    sqlx::raw_sql(statement).execute(&store.pool).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_fresh_database_has_the_first_channels() {
-    let (_dir, store) = fresh().await;
+async fn a_fresh_database_has_the_first_channels(Fixture { store, .. }: Fixture) {
     let channels = store.channels().await.unwrap();
     let listed: Vec<_> = channels
         .iter()
@@ -46,138 +112,23 @@ async fn a_fresh_database_has_the_first_channels() {
     assert!(channels.iter().all(|c| c.max_participants.is_none()));
 }
 
-#[test]
-fn migration_8_is_the_statement_agreed() {
-    let sql = MIGRATIONS
-        .iter()
-        .find(|migration| migration.version == 8)
-        .unwrap()
-        .sql
-        .as_str();
-    assert_eq!(
-        sql.trim().trim_end_matches(';'),
-        "ALTER TABLE channels ADD COLUMN max_participants INTEGER"
-    );
-}
-
-/// Numbers 9 to 11 belong to later versions.
-#[tokio::test]
-async fn a_migration_that_comes_later_under_a_lower_number_is_run() {
-    let (dir, store) = fresh().await;
-    store.put_user(&user("u"), None).await.unwrap();
-    let later = Migration::new(
-        10,
-        "later".into(),
-        MigrationType::Simple,
-        SqlStr::from_static("CREATE TABLE later (x INTEGER)"),
-        false,
-    );
-    let mut migrations: Vec<_> = MIGRATIONS.iter().cloned().collect();
-    assert_eq!(migrations.last().unwrap().version, 12);
-    migrations.push(later);
-    let newer = Migrator::with_migrations(migrations);
-    newer.run(&store.pool).await.unwrap();
-    newer.run(&store.pool).await.unwrap();
-    execute(&store, "INSERT INTO later VALUES (1)").await;
-    assert!(store.has_user(&user("u")).await.unwrap());
-    store.close().await;
-    let older = Store::open(&dir.path().join("united.db")).await;
-    assert!(
-        matches!(older, Err(MigrateError::VersionMissing(10))),
-        "an older server does not touch what a newer one made: {older:?}"
-    );
-}
-
-#[tokio::test]
-async fn a_database_of_migrations_1_to_7_is_upgraded_with_nothing_lost() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("united.db");
-    let old = Store::connect(&path).await.unwrap();
-    MIGRATIONS.run_to(7, &old.pool).await.unwrap();
-    execute(
-        &old,
-        "INSERT INTO users (id, display_name, pubkey) VALUES ('u1', 'Ada', 'key'), ('u2', 'Bob', '');
-         INSERT INTO channels (id, name, kind) VALUES ('den', 'The den', 'voice');
-         DELETE FROM channels WHERE id = 'lounge';
-         INSERT INTO bans (user_id, channel_id) VALUES ('u1', 'den'), ('u2', NULL);",
-    )
-    .await;
-    let columns: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM pragma_table_info('channels') WHERE name = 'max_participants'",
-    )
-    .fetch_one(&old.pool)
-    .await
-    .unwrap();
-    assert_eq!(columns, 0, "the old form has no limits");
-    old.close().await;
-
-    let store = Store::open(&path).await.unwrap();
-    let ids: Vec<_> = store
-        .channels()
+/// A change moves no channel, as it moves a row of PostgreSQL.
+async fn channels_are_listed_in_the_order_in_which_they_were_made(Fixture { store, .. }: Fixture) {
+    for name in ["z", "a", "m"] {
+        let made = store.create_channel(name, ChannelKind::Voice, None).await;
+        assert_eq!(made.unwrap().id, name);
+    }
+    store
+        .set_max_participants("general", NonZeroU32::new(2))
         .await
-        .unwrap()
-        .into_iter()
-        .map(|c| (c.id, c.max_participants))
-        .collect();
-    assert_eq!(
-        ids,
-        [
-            ("general".to_owned(), None),
-            ("chat".to_owned(), None),
-            ("den".to_owned(), None)
-        ]
-    );
-    let ada = store
-        .admittance(&user("u1"), &channel_id("den"))
-        .await
-        .unwrap()
         .unwrap();
-    assert_eq!(ada.user, Some(("Ada".to_owned(), "key".to_owned())));
-    assert!(ada.banned);
-    assert_ne!(
-        store.sign_in("Eve", "key", None).await.unwrap(),
-        "u1",
-        "a public key signs nobody in any more"
-    );
-    assert!(
-        store
-            .admittance(&user("u2"), &channel_id("general"))
-            .await
-            .unwrap()
-            .unwrap()
-            .banned
-    );
-    store.close().await;
-    Store::open(&path)
-        .await
-        .expect("opening again changes nothing");
+    let ids = store.channels().await.unwrap();
+    let ids: Vec<_> = ids.into_iter().map(|channel| channel.id).collect();
+    assert_eq!(ids, ["general", "lounge", "chat", "z", "a", "m"]);
 }
 
-#[tokio::test]
-async fn tables_that_another_program_made_from_the_same_files_are_kept() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("united.db");
-    let bare = Store::connect(&path).await.unwrap();
-    execute(&bare, include_str!("../../migrations/0001_users.sql")).await;
-    execute(
-        &bare,
-        include_str!("../../migrations/0002_channels_and_bans.sql"),
-    )
-    .await;
-    execute(
-        &bare,
-        "INSERT INTO users (id, display_name) VALUES ('u', 'U')",
-    )
-    .await;
-    bare.close().await;
-    let store = Store::open(&path).await.unwrap();
-    assert!(store.has_user(&user("u")).await.unwrap());
-    assert_eq!(store.channels().await.unwrap().len(), 3);
-}
-
-#[tokio::test]
-async fn a_known_login_key_signs_in_its_user_under_the_new_name_and_public_key() {
-    let (_dir, store) = fresh().await;
+async fn a_known_login_key_signs_in_its_user_under_the_new_name_and_public_key(fixture: Fixture) {
+    let store = &fixture.store;
     let key = LoginKey::new("a key of enough bytes").unwrap();
     let other = LoginKey::new("another, of as many bytes").unwrap();
     let first = store.sign_in("Ada", "key", Some(&key)).await.unwrap();
@@ -199,17 +150,31 @@ async fn a_known_login_key_signs_in_its_user_under_the_new_name_and_public_key()
     ids.dedup();
     assert_eq!(ids.len(), 4, "neither name nor public key signs in");
 
-    let kept: Vec<Vec<u8>> =
-        sqlx::query_scalar("SELECT login_key FROM users WHERE login_key IS NOT NULL")
-            .fetch_all(&store.pool)
-            .await
-            .unwrap();
-    assert_eq!(kept, [key.hash(), other.hash()]);
+    let kept = "SELECT login_key FROM users WHERE login_key IS NOT NULL ORDER BY created_at, id";
+    let mut kept: Vec<Vec<u8>> = match &store.backend {
+        Backend::Sqlite(database) => {
+            let query = sqlx::query_scalar(kept);
+            query.fetch_all(&database.pool).await.unwrap()
+        }
+        Backend::Postgres(database) => {
+            let query = sqlx::query_scalar(kept);
+            query.fetch_all(&database.pool).await.unwrap()
+        }
+    };
+    kept.sort();
+    let mut expected = [key.hash(), other.hash()];
+    expected.sort_unstable();
+    assert_eq!(kept, expected);
 }
 
-#[tokio::test]
-async fn a_user_made_by_id_keeps_the_name_until_another_is_given() {
-    let (_dir, store) = fresh().await;
+async fn sign_ins_with_one_key_at_the_same_time_are_one_user(Fixture { store, .. }: Fixture) {
+    let key = LoginKey::new("a key of enough bytes").unwrap();
+    let sign_ins = (0..20).map(|_| store.sign_in("Ada", "", Some(&key)));
+    let ids = futures::future::try_join_all(sign_ins).await.unwrap();
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+async fn a_user_made_by_id_keeps_the_name_until_another_is_given(Fixture { store, .. }: Fixture) {
     let name = async || {
         let seen = store
             .admittance(&user("bob"), &channel_id("chat"))
@@ -226,17 +191,16 @@ async fn a_user_made_by_id_keeps_the_name_until_another_is_given() {
     assert_eq!(name().await.as_deref(), Some("Bob B."));
 }
 
-#[tokio::test]
-async fn bans_hold_for_a_channel_or_for_all() {
-    let (_dir, store) = fresh().await;
+async fn bans_hold_for_a_channel_or_for_all(fixture: Fixture) {
     for id in ["here", "everywhere", "free"] {
-        store.put_user(&user(id), None).await.unwrap();
+        fixture.store.put_user(&user(id), None).await.unwrap();
     }
-    execute(
-        &store,
-        "INSERT INTO bans (user_id, channel_id) VALUES ('here', 'general'), ('everywhere', NULL)",
-    )
-    .await;
+    fixture
+        .execute(
+            "INSERT INTO bans (user_id, channel_id)
+             VALUES ('here', 'general'), ('everywhere', NULL)",
+        )
+        .await;
     for (id, channel, banned) in [
         ("here", "general", true),
         ("here", "lounge", false),
@@ -244,7 +208,8 @@ async fn bans_hold_for_a_channel_or_for_all() {
         ("everywhere", "lounge", true),
         ("free", "general", false),
     ] {
-        let seen = store
+        let seen = fixture
+            .store
             .admittance(&user(id), &channel_id(channel))
             .await
             .unwrap()
@@ -253,9 +218,7 @@ async fn bans_hold_for_a_channel_or_for_all() {
     }
 }
 
-#[tokio::test]
-async fn new_channels_get_ids_fit_for_a_url() {
-    let (_dir, store) = fresh().await;
+async fn new_channels_get_ids_fit_for_a_url(Fixture { store, .. }: Fixture) {
     let create = async |name| {
         store
             .create_channel(name, ChannelKind::Voice, None)
@@ -273,9 +236,7 @@ async fn new_channels_get_ids_fit_for_a_url() {
     }
 }
 
-#[tokio::test]
-async fn limits_are_set_and_cleared() {
-    let (_dir, store) = fresh().await;
+async fn limits_are_set_and_cleared(Fixture { store, .. }: Fixture) {
     let limit = NonZeroU32::new(3);
     assert_eq!(
         store
@@ -305,7 +266,7 @@ async fn limits_are_set_and_cleared() {
         store.set_max_participants("none", limit).await.unwrap(),
         None
     );
-    let most = NonZeroU32::new(u32::MAX);
+    let most = NonZeroU32::new(Store::MAX_PARTICIPANTS);
     assert_eq!(
         store
             .create_channel("m", ChannelKind::Voice, most)
@@ -316,10 +277,9 @@ async fn limits_are_set_and_cleared() {
     );
 }
 
-#[tokio::test]
-async fn an_invalid_limit_counts_as_the_strictest() {
-    let (_dir, store) = fresh().await;
-    for (statement, expected) in [
+/// The API writes no such limits, but another program may.
+async fn an_invalid_limit_counts_as_the_strictest(fixture: Fixture) {
+    let mut cases = vec![
         (
             "UPDATE channels SET max_participants = 0 WHERE id = 'general'",
             1,
@@ -328,34 +288,35 @@ async fn an_invalid_limit_counts_as_the_strictest() {
             "UPDATE channels SET max_participants = -5 WHERE id = 'general'",
             1,
         ),
-        (
-            "UPDATE channels SET max_participants = 'many' WHERE id = 'general'",
-            1,
-        ),
-        (
-            "UPDATE channels SET max_participants = 2.9 WHERE id = 'general'",
-            2,
-        ),
-        (
-            "UPDATE channels SET max_participants = 99999999999 WHERE id = 'general'",
-            u32::MAX,
-        ),
-    ] {
-        execute(&store, statement).await;
+    ];
+    if matches!(fixture.place, Place::File(_)) {
+        // SQLite stores anything in any column.
+        cases.extend([
+            (
+                "UPDATE channels SET max_participants = 'many' WHERE id = 'general'",
+                1,
+            ),
+            (
+                "UPDATE channels SET max_participants = 2.9 WHERE id = 'general'",
+                2,
+            ),
+            (
+                "UPDATE channels SET max_participants = 99999999999 WHERE id = 'general'",
+                u32::MAX,
+            ),
+        ]);
+    }
+    let store = &fixture.store;
+    for (statement, expected) in cases {
+        fixture.execute(statement).await;
         let seen = store
             .admittance(&user("u"), &channel_id("general"))
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(
-            seen.max_participants,
-            NonZeroU32::new(expected),
-            "{statement}"
-        );
-        assert_eq!(
-            store.channels().await.unwrap()[0].max_participants,
-            NonZeroU32::new(expected),
-            "{statement}"
-        );
+        let expected = NonZeroU32::new(expected);
+        assert_eq!(seen.max_participants, expected, "{statement}");
+        let listed = store.channels().await.unwrap();
+        assert_eq!(listed[0].max_participants, expected, "{statement}");
     }
 }

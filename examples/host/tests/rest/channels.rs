@@ -141,6 +141,16 @@ async fn invalid_bodies_are_refused() {
         (
             Method::PATCH,
             "/api/channels/general",
+            json!({ "maxParticipants": 2_147_483_648_u64 }),
+        ),
+        (
+            Method::POST,
+            "/api/channels",
+            json!({ "name": "a", "kind": "voice", "maxParticipants": 2_147_483_648_u64 }),
+        ),
+        (
+            Method::PATCH,
+            "/api/channels/general",
             json!({ "maxParticipants": true }),
         ),
         (Method::PATCH, "/api/channels/general", json!([])),
@@ -185,6 +195,11 @@ async fn invalid_bodies_are_refused() {
             Method::POST,
             "/api/dev/login",
             json!({ "displayName": "a", "pubkey": "k".repeat(4097) }),
+        ),
+        (
+            Method::POST,
+            "/api/dev/login",
+            json!({ "displayName": "a", "pubkey": "a\0b" }),
         ),
     ];
     for (method, path, content) in cases {

@@ -13,6 +13,7 @@ async fn routes_answer_only_their_methods() {
         (Method::DELETE, "/api/channels", "GET, POST"),
         (Method::PUT, "/api/channels/general", "PATCH"),
         (Method::GET, "/api/dev/login", "POST"),
+        (Method::POST, "/readyz", "GET"),
     ] {
         let response = fixture.send(method, path, None).await;
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
@@ -40,6 +41,25 @@ async fn routes_answer_only_their_methods() {
     assert_eq!(
         fixture.anonymous(Method::GET, "/metrics").await.status(),
         StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn a_server_is_ready_until_it_stops() {
+    let fixture = Fixture::new(DevLogin::Anybody).await;
+    let ready = fixture.anonymous(Method::GET, "/readyz").await;
+    assert_eq!(
+        (ready.status(), ready.body().as_ref()),
+        (StatusCode::OK, &b"ready\n"[..])
+    );
+    fixture.host.stop();
+    let stopping = fixture.anonymous(Method::GET, "/readyz").await;
+    assert_eq!(stopping.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(stopping.body().as_ref(), b"stopping\n");
+    let alive = fixture.anonymous(Method::GET, "/healthz").await;
+    assert_eq!(
+        (alive.status(), alive.body().as_ref()),
+        (StatusCode::OK, &b"ok\n"[..])
     );
 }
 

@@ -1,11 +1,24 @@
-//! Writes that fail. None of them may be told as a success.
+//! A file of SQLite that fails. No write that failed may be told as a success.
+
+use std::time::Instant;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use super::*;
 
+async fn fresh() -> (tempfile::TempDir, Store, SqlitePool) {
+    let Fixture { store, place } = Fixture::sqlite().await;
+    match (&store.backend, place) {
+        (Backend::Sqlite(database), Place::File(dir)) => {
+            let pool = database.pool.clone();
+            (dir, store, pool)
+        }
+        _ => unreachable!("the fixture is of SQLite"),
+    }
+}
+
 /// One error for each way to write.
-async fn write_errors(store: &Store) -> [Option<String>; 4] {
+pub(super) async fn write_errors(store: &Store) -> [Option<String>; 4] {
     let key = LoginKey::new("0123456789abcdef").unwrap();
     let said = |error: Option<sqlx::Error>| error.map(|error| error.to_string());
     [
@@ -29,9 +42,9 @@ async fn write_errors(store: &Store) -> [Option<String>; 4] {
 /// The commit is the last step, after the rows of `RETURNING`.
 #[tokio::test]
 async fn a_commit_that_fails_is_an_error() {
-    let (_dir, store) = fresh().await;
+    let (_dir, store, pool) = fresh().await;
     execute(
-        &store,
+        &pool,
         "CREATE TABLE orphans (parent TEXT REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED);
          CREATE TRIGGER a AFTER INSERT ON users BEGIN INSERT INTO orphans VALUES ('none'); END;
          CREATE TRIGGER b AFTER INSERT ON channels BEGIN INSERT INTO orphans VALUES ('none'); END;
@@ -47,11 +60,12 @@ async fn a_commit_that_fails_is_an_error() {
 
 #[tokio::test]
 async fn a_database_that_may_only_be_read_is_an_error() {
-    let (dir, store) = fresh().await;
+    let (dir, store, _) = fresh().await;
     store.close().await;
     let options = SqliteConnectOptions::new().filename(dir.path().join("united.db"));
     let pool = SqlitePoolOptions::new().connect_with(options.read_only(true));
-    let store = Store::over(pool.await.unwrap());
+    let pool = pool.await.unwrap();
+    let store = Store::over(Backend::Sqlite(Sqlite { pool }));
     for error in write_errors(&store).await {
         let error = error.expect("nothing was written");
         assert!(error.contains("readonly database"), "{error}");
@@ -61,8 +75,8 @@ async fn a_database_that_may_only_be_read_is_an_error() {
 
 #[tokio::test]
 async fn a_database_that_another_program_has_locked_is_an_error_in_time() {
-    let (_dir, store) = fresh().await;
-    let mut other = store.pool.acquire().await.unwrap();
+    let (_dir, store, pool) = fresh().await;
+    let mut other = pool.acquire().await.unwrap();
     sqlx::query("BEGIN IMMEDIATE")
         .execute(&mut *other)
         .await
@@ -81,7 +95,7 @@ async fn a_database_that_another_program_has_locked_is_an_error_in_time() {
 
 #[tokio::test]
 async fn a_file_that_is_gone_is_not_made_again() {
-    let (dir, store) = fresh().await;
+    let (dir, store, _) = fresh().await;
     let (path, aside) = (dir.path().join("united.db"), dir.path().join("aside"));
     store.put_user(&user("ada"), None).await.unwrap();
     std::fs::rename(&path, &aside).unwrap();
@@ -101,12 +115,12 @@ async fn a_file_that_is_gone_is_not_made_again() {
 
 #[tokio::test]
 async fn a_file_that_was_replaced_is_the_one_that_counts() {
-    let (dir, store) = fresh().await;
-    let (other_dir, other) = fresh().await;
+    let (dir, store, pool) = fresh().await;
+    let (other_dir, other, _) = fresh().await;
     other.put_user(&user("bob"), None).await.unwrap();
     other.close().await;
     // More than one connection is open.
-    let (first, second) = tokio::join!(store.pool.acquire(), store.pool.acquire());
+    let (first, second) = tokio::join!(pool.acquire(), pool.acquire());
     drop((first.unwrap(), second.unwrap()));
     // A write-ahead log belongs to its file.
     for log in ["united.db-wal", "united.db-shm"] {

@@ -5,28 +5,21 @@
 //! every query fails.
 
 use std::{
-    future::Future,
-    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use sqlx::{
     ConnectOptions as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::time::timeout;
+
+use crate::store::{LOCK_PATIENCE, PATIENCE};
 
 /// The number of connections. Each has a thread and a page cache of its own, and more would not
 /// make SQLite faster.
 const CONNECTIONS: u32 = 4;
-
-/// How long a query waits for a connection, and for another process that has locked the file.
-const LOCK_PATIENCE: Duration = Duration::from_secs(4);
-
-/// How long a query may take, so that each request is answered within 5 s.
-pub(super) const PATIENCE: Duration = Duration::from_millis(4500);
 
 /// Opens the file, which is made if there is none.
 pub(super) async fn open(path: &Path) -> Result<SqlitePool, sqlx::Error> {
@@ -59,15 +52,6 @@ pub(super) async fn open(path: &Path) -> Result<SqlitePool, sqlx::Error> {
         .await?;
     pool.set_connect_options(options.create_if_missing(false));
     Ok(pool)
-}
-
-/// Waits for a query for at most [`PATIENCE`].
-pub(super) async fn soon<T>(
-    query: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    timeout(PATIENCE, query)
-        .await
-        .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }
 
 /// The file that the path names, which may be another than the one that was opened.

@@ -1,0 +1,1 @@
+ALTER TABLE channels ADD COLUMN max_participants INTEGER
