@@ -41,14 +41,15 @@ fn main() -> ExitCode {
 async fn serve(serving: Serving) -> anyhow::Result<()> {
     let mut acceptor = Acceptor::new(serving.listeners)?;
     let lingering = Lingering::new(&serving.host);
-    let app = TowerToHyperService::new(app(serving.host));
+    let app = TowerToHyperService::new(app(Arc::clone(&serving.host)));
     let mut stop = pin!(serving.shutdown.clone().requested());
     let mut connections = JoinSet::new();
     loop {
         select! {
             stream = acceptor.accept() => {
                 if let Some(stream) = lingering.stream(stream) {
-                    connections.spawn(requests(stream, app.clone(), serving.shutdown.clone()));
+                    let end = end(Arc::clone(&serving.host), serving.shutdown.clone());
+                    connections.spawn(requests(stream, app.clone(), end));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -61,7 +62,11 @@ async fn serve(serving: Serving) -> anyhow::Result<()> {
 }
 
 /// Answers the requests of a connection until the connection ends or is upgraded.
-async fn requests(stream: LingeringStream, app: TowerToHyperService<Router>, shutdown: Shutdown) {
+async fn requests(
+    stream: LingeringStream,
+    app: TowerToHyperService<Router>,
+    end: impl Future<Output = ()>,
+) {
     let peer = stream.peer().clone();
     let app = service_fn(move |mut request: extract::Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
@@ -80,7 +85,7 @@ async fn requests(stream: LingeringStream, app: TowerToHyperService<Router>, shu
     let mut connection = pin!(connection);
     let ended = select! {
         ended = &mut connection => ended,
-        () = shutdown.requested() => {
+        () = end => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -88,6 +93,13 @@ async fn requests(stream: LingeringStream, app: TowerToHyperService<Router>, shu
     if let Err(error) = ended {
         tracing::debug!(%error, "a client broke off or took too long");
     }
+}
+
+/// Waits until the server should end and the WebSockets have closed. Until then connections that are
+/// open already are answered, so that their load balancers learn from `/readyz` that it ends.
+async fn end(host: Arc<Host>, shutdown: Shutdown) {
+    shutdown.requested().await;
+    host.voice().drained().await;
 }
 
 fn app(host: Arc<Host>) -> Router {

@@ -278,8 +278,9 @@ async fn until_ended(
         ended = &mut server => return ended,
         () = signals.next() => {}
     }
-    tracing::info!("ending");
+    // Whoever reads this line finds that the server is not ready.
     host.stop();
+    tracing::info!("ending");
     stop.send_replace(true);
     host.voice().shutdown();
     let ended = async {

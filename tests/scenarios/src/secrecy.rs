@@ -6,7 +6,7 @@
 use std::{fs, path::Path};
 
 /// Texts that stand only in what must stay secret.
-const MARKS: [(&str, &str); 8] = [
+const MARKS: [(&str, &str); 10] = [
     ("eyJ", "a JSON Web Token"),
     ("access_token", "the query of an upgrade"),
     ("login key ", "a login key of the harness"),
@@ -15,6 +15,8 @@ const MARKS: [(&str, &str); 8] = [
     ("v=0", "a session description"),
     ("ice-ufrag", "a session description"),
     ("candidate:", "an ICE candidate"),
+    ("word/of@tests", "the password of a database"),
+    ("word%2Fof%40tests", "the URL of a database"),
 ];
 
 /// The length of an HMAC-SHA1 in base64, of which the last character is `=`.
