@@ -1,4 +1,4 @@
-//! `SECURITY.md` and `docs/reliability.md` name a test for each of their claims.
+//! `SECURITY.md`, `docs/reliability.md` and `docs/cluster.md` name a test for each of their claims.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -37,7 +37,7 @@ fn read(path: &str) -> String {
 /// Checks that each row of the tables names a test, and that all of them exist.
 fn check(text: &str, at_least: usize) {
     let rows = text.lines().filter(|line| line.starts_with("| "));
-    let heads = ["| attempt", "| failure", "| ---"];
+    let heads = ["| attempt", "| failure", "| what fails", "| ---"];
     let rows: Vec<&str> = rows
         .filter(|row| !heads.iter().any(|head| row.starts_with(head)))
         .collect();
@@ -71,6 +71,11 @@ fn every_test_that_the_list_of_failures_names_exists() {
         .split_once("## What does not apply")
         .expect("the section is there");
     check(applies, 40);
+}
+
+#[test]
+fn every_test_that_the_page_on_several_processes_names_exists() {
+    check(&read("docs/cluster.md"), 9);
 }
 
 #[test]
