@@ -303,8 +303,8 @@ impl Server {
         self.kill().start().await
     }
 
-    /// Ends the process with SIGKILL, as a crash would, if it still runs. The builder starts another
-    /// on the same port and data directory.
+    /// Ends the process with SIGKILL, as a crash would, if it still runs. The builder starts
+    /// another on the same port and data directory.
     #[must_use]
     pub fn kill(self) -> ServerBuilder {
         ServerBuilder {

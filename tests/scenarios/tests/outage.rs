@@ -142,8 +142,8 @@ async fn back_in(bot: &mut Bot, channel: &str) -> Instant {
     }
 }
 
-/// Waits until the roster of each bot is the server's list without the bot itself. Each bot has told
-/// its state again.
+/// Waits until the roster of each bot is the server's list without the bot itself. Each bot has
+/// told its state again.
 async fn all_agree(server: &Server, Call { channel, bots }: &mut Call) {
     eventually("rosters that equal the server's", async || {
         for bot in bots.iter_mut() {

@@ -94,15 +94,15 @@ const UNREAD: Duration = Duration::from_secs(20);
 /// has 26 bytes, and its answer thousands.
 const TAKEN: usize = 1 << 20;
 
-/// By so much the server may grow for each of these connections. What a server without a limit would
-/// keep is a hundred times as much.
+/// By so much the server may grow for each of these connections. What a server without a limit
+/// would keep is a hundred times as much.
 const GROWTH: u64 = 1024 * 1024;
 
 /// What else may happen to its memory meanwhile: other attacks, and what allocators keep.
 const OTHER_GROWTH: u64 = 64 * 1024 * 1024;
 
-/// Requests one after the other on each connection, whose answers nobody reads. The server must stop
-/// reading them, must keep few answers, and must end each connection after a while.
+/// Requests one after the other on each connection, whose answers nobody reads. The server must
+/// stop reading them, must keep few answers, and must end each connection after a while.
 pub(super) async fn unread_answers(scene: Arc<Scene>) -> anyhow::Result<String> {
     let count = scene.form.pick(20, 200);
     let server = Process {
