@@ -202,6 +202,12 @@ impl<A, M> Outbox<A, M> {
         self.len() == 0
     }
 
+    /// Whether something waits to be sent, or an operation has no outcome. Messages that were sent do
+    /// not count: what is in the inbox of its receiver needs its sender no more.
+    pub fn awaits_outcomes(&self) -> bool {
+        !self.queue.is_empty() || !self.asked.is_empty()
+    }
+
     /// Whether a batch has something to send.
     pub fn has_work(&self) -> bool {
         let has_more = !self.queue.is_empty() && self.asked.len() < OUTSTANDING;

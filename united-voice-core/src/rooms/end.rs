@@ -56,12 +56,7 @@ impl VoiceRoomRegistry {
             // A dead room has no members to tell.
             None => drop(connections.take_seat(session)),
         }
-        // Marked dead under the lock, so that nobody joins the room between here and its removal.
-        let dead = cell.retire_if_unattended();
-        drop(cell);
-        if dead {
-            self.inner.remove_room(&room);
-        }
+        self.inner.release(&room, cell, None);
     }
 
     /// Removes the first connection of a user that `is_meant`, and ends its stay.

@@ -145,19 +145,8 @@ impl VoiceConnection {
                 old,
             };
             let result = self.join_locked(locked, ticket, admission, respond, fanout);
-            // A refused join may have made the room, and a move may have emptied the old one. An
-            // empty room is marked dead under its lock, and removed after the lock is released.
-            let dead = cell.retire_if_unattended();
-            let old_dead = old_cell
-                .as_deref_mut()
-                .is_some_and(RoomCell::retire_if_unattended);
-            drop((cell, old_cell));
-            if dead {
-                inner.remove_room(&room);
-            }
-            if let Some(old_room) = old_room.filter(|_| old_dead) {
-                inner.remove_room(&old_room);
-            }
+            // A refused join may have made the room, and a move may have emptied the old one.
+            inner.release(&room, cell, old_room.as_ref().zip(old_cell));
             return result;
         }
     }

@@ -31,13 +31,13 @@ use crate::{
     ChannelId, CloseReason, ConnectError, SessionId, SignalSink, UserId,
     events::{VoiceEvent, VoiceEvents},
     rooms::{
-        cell::{Members, Room},
+        cell::{Members, Room, RoomCell},
         index::{ById, Identified, find, find_or_new, remove},
         room::MemberRef,
         user::{ConnectionEntry, User, UserCell},
     },
     stats::{Stats, counters::Counters},
-    sync::interleave,
+    sync::{MutexGuard, interleave},
 };
 
 /// All voice channels of a server, and the users in each.
@@ -323,6 +323,26 @@ impl RegistryInner {
 
     pub(crate) fn room_or_new(&self, channel: &ChannelId) -> Arc<Room> {
         find_or_new(&self.rooms, channel.as_str(), || Room::new(channel.clone()))
+    }
+
+    /// Releases the rooms of a change. Nobody may be left in them: such a room is marked dead under
+    /// its lock, so that nobody joins it, and removed when all locks of rooms are released.
+    #[inline]
+    pub(crate) fn release(
+        &self,
+        room: &Arc<Room>,
+        mut cell: MutexGuard<'_, RoomCell>,
+        old: Option<(&Arc<Room>, MutexGuard<'_, RoomCell>)>,
+    ) {
+        let dead = cell.retire_if_unattended();
+        let old = old.and_then(|(old, mut cell)| cell.retire_if_unattended().then_some(old));
+        drop(cell);
+        if dead {
+            self.remove_room(room);
+        }
+        if let Some(old) = old {
+            self.remove_room(old);
+        }
     }
 
     pub(crate) fn remove_room(&self, room: &Arc<Room>) {

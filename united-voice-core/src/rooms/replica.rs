@@ -244,12 +244,8 @@ impl Replica {
         if let Some(members) = cell.open_mut() {
             lose(inner, &room, members, session, (why, reaped), &mut fanout);
         }
-        let dead = cell.retire_if_unattended();
-        drop(cell);
+        inner.release(&room, cell, None);
         drop(connections);
-        if dead {
-            inner.remove_room(&room);
-        }
         registry.evict_all(fanout);
     }
 

@@ -115,7 +115,8 @@ impl Cluster for RedisNode {
     async fn close(&self) {
         let shared = &self.shared;
         let said = async {
-            while !shared.outbox.lock().is_empty() {
+            // Not until all messages are acknowledged: that may take longer than a node has.
+            while shared.outbox.lock().awaits_outcomes() {
                 shared.work.notify_one();
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

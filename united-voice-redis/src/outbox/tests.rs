@@ -292,6 +292,24 @@ fn messages_that_nobody_acknowledges_are_limited_and_come_back() {
     outbox.forward(OTHER, 1, vec![], "y").expect("room again");
 }
 
+/// The end of a node waits for its leaves. It must not wait until others say that they have read.
+#[test]
+fn outcomes_are_awaited_and_acknowledgements_are_not() {
+    let mut outbox = Box::new();
+    assert!(!outbox.awaits_outcomes());
+    outbox.forward(OTHER, 1, vec![], "x").expect("room");
+    assert!(outbox.awaits_outcomes(), "it was not sent");
+    sent(&mut outbox);
+    succeed(&mut outbox);
+    assert!(!outbox.is_empty() && !outbox.awaits_outcomes());
+    outbox.propose(leave(1), "y").expect("taken");
+    sent(&mut outbox);
+    succeed(&mut outbox);
+    assert!(outbox.awaits_outcomes(), "it has no outcome");
+    outbox.outcome(1);
+    assert!(!outbox.awaits_outcomes());
+}
+
 #[test]
 fn room_comes_back_with_acknowledgements_and_at_cut_off() {
     let mut outbox = Box::new();

@@ -98,17 +98,7 @@ impl Joining<'_> {
             // Without a copy, the join is refused: it cannot be answered from a part of the room.
             let asked = asked.take().filter(|_| has_copy);
             let seated = self.seat(link, locked, (asker, asked), has_copy, &mut fanout);
-            let dead = cell.retire_if_unattended();
-            let old_dead = old_cell
-                .as_deref_mut()
-                .is_some_and(RoomCell::retire_if_unattended);
-            drop((cell, old_cell));
-            if dead {
-                inner.remove_room(&room);
-            }
-            if let Some(old_room) = old_room.filter(|_| old_dead) {
-                inner.remove_room(&old_room);
-            }
+            inner.release(&room, cell, old_room.as_ref().zip(old_cell));
             if is_here && !seated {
                 let connections = connections.as_deref();
                 let own = connections.and_then(|connections| connections.connection(asker));
@@ -238,11 +228,7 @@ impl Joining<'_> {
             let reason = VoiceLeaveReason::Moved;
             tell_left(inner, room, members, &gone, reason, fanout);
         }
-        let dead = cell.retire_if_unattended();
-        drop(cell);
-        if dead {
-            inner.remove_room(room);
-        }
+        inner.release(room, cell, None);
     }
 }
 

@@ -154,12 +154,8 @@ impl VoiceRoomRegistry {
             };
             locked.apply(Change::Leave { session, reason }, answer, &mut fanout);
         }
-        let dead = cell.retire_if_unattended();
-        drop(cell);
+        self.inner.release(&room, cell, None);
         drop(connections);
-        if dead {
-            self.inner.remove_room(&room);
-        }
         self.evict_all(fanout);
         was_here
     }

@@ -5,7 +5,11 @@ use std::collections::{HashMap, HashSet};
 use futures::FutureExt;
 use proptest::{collection::vec, prelude::*};
 
-use super::{Site, spread::actor, visitor::Visitor};
+use super::{
+    CHANNELS, CONNECTIONS, NODES, Site, USERS,
+    spread::{actor, config},
+    visitor::Visitor,
+};
 use crate::{
     VoiceEvents,
     cluster::{Cluster, Ending, NodeId, Outcome},
@@ -19,11 +23,6 @@ use crate::{
         user,
     },
 };
-
-const USERS: u8 = 5;
-const CONNECTIONS: u8 = 8;
-const CHANNELS: u8 = 3;
-const NODES: usize = 3;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -333,7 +332,7 @@ fn moves() -> impl Strategy<Value = Vec<usize>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(config(200))]
 
     #[test]
     fn with_messages_on_the_way_all_see_one_order(steps in vec((op(), moves()), 0..80)) {

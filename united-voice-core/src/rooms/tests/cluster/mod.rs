@@ -31,6 +31,12 @@ use crate::{
     test_util::{MemoryEngine, MemoryNode},
 };
 
+// How many there are in the tests with random operations.
+const USERS: u8 = 5;
+const CONNECTIONS: u8 = 8;
+const CHANNELS: u8 = 3;
+const NODES: usize = 3;
+
 /// An engine and its nodes.
 pub(super) struct Site {
     pub(super) engine: Arc<MemoryEngine>,

@@ -2,7 +2,7 @@
 
 use proptest::{collection::vec, prelude::*};
 
-use super::{Member, Site};
+use super::{CHANNELS, CONNECTIONS, Member, NODES, Site, USERS};
 use crate::{
     VoiceRoomRegistry,
     cluster::Ending,
@@ -15,12 +15,7 @@ use crate::{
     },
 };
 
-const USERS: u8 = 5;
-const CONNECTIONS: u8 = 8;
-const CHANNELS: u8 = 3;
-const NODES: usize = 3;
-
-fn config(cases: u32) -> ProptestConfig {
+pub(super) fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::with_cases(cases)
