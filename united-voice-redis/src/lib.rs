@@ -41,7 +41,7 @@
 //! | longer | joins, and relays to other nodes, are refused as `UNAVAILABLE`; leaves, states and relays within a node go on |
 //! | it is back with its data | nothing: others learn of leaves and states |
 //! | it is back without its data | joins are refused for a lease; each node puts its seats back |
-//! | a node dies | its members leave with `DISCONNECTED` after its lease; who comes back earlier takes over |
+//! | a node dies | its members leave with `DISCONNECTED` after its lease; a user who comes back earlier takes the seat over |
 //! | a node was frozen for longer than a lease | its members lose their seats: `SESSION_REPLACED`, or 1013 |
 //! | the inbox of a node was trimmed | members of it that share a channel with others elsewhere are closed with 1013 |
 //!

@@ -131,7 +131,7 @@ impl Visitor {
             assert!(id == "join" || *answers <= 1, "{id} of {}", self.name);
         }
         drop(old);
-        // A leave that is under way is answered to nobody who listens.
+        // Nobody listens to the answer to a leave that is under way.
         if self.answers.values().all(|answers| *answers > 0) {
             self.ended.push(sink);
         }
