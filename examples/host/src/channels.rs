@@ -1,10 +1,10 @@
 //! The routes of channels.
 
-use std::num::NonZeroU32;
+use std::{collections::HashMap, num::NonZeroU32};
 
 use http::{StatusCode, request::Parts};
 use serde::{Deserialize, Deserializer, Serialize};
-use united_voice_core::ChannelId;
+use united_voice_core::{ChannelId, cluster::CutOff};
 
 use crate::{Channel, ChannelKind, Host, Response, Store, error::ApiError, response, rest};
 
@@ -72,20 +72,15 @@ impl Host {
         if admittance.kind != ChannelKind::Voice {
             return Err(ApiError::NotAVoiceChannel);
         }
-        Ok(response::json(
-            StatusCode::OK,
-            &self.voice.registry().participants(&channel),
-        ))
+        let participants = self.voice.roster(&channel).await?;
+        Ok(response::json(StatusCode::OK, &participants))
     }
 
     /// All channels. A ban does not hide a channel.
     pub(crate) async fn list_channels(&self, parts: &Parts) -> Result<Response, ApiError> {
         self.user(&parts.headers, &parts.uri).await?;
         let channels = self.store().channels().await?;
-        let listed: Vec<_> = channels
-            .into_iter()
-            .map(|channel| self.listed(channel))
-            .collect();
+        let listed = self.listed(channels).await;
         Ok(response::json(StatusCode::OK, &listed))
     }
 
@@ -102,7 +97,8 @@ impl Host {
         let name = rest::name(&new.name)?;
         let limit = storable(new.max_participants)?;
         let channel = self.store().create_channel(name, new.kind, limit).await?;
-        Ok(response::json(StatusCode::CREATED, &self.listed(channel)))
+        let listed = ListedChannel::new(channel, 0);
+        Ok(response::json(StatusCode::CREATED, &listed))
     }
 
     /// Sets or clears the hard limit of a channel. All who are in it stay.
@@ -120,25 +116,44 @@ impl Host {
             .store()
             .set_max_participants(id.as_str(), limit)
             .await?;
+        let channel = channel.ok_or(ApiError::UnknownChannel)?;
         // A join that has looked up the old limit but is not complete must look again.
-        self.voice.registry().policy_changed(&id);
-        Ok(response::json(
-            StatusCode::OK,
-            &self.listed(channel.ok_or(ApiError::UnknownChannel)?),
-        ))
+        self.voice.policy_changed(&id).await?;
+        let listed = self.listed(vec![channel]).await;
+        Ok(response::json(StatusCode::OK, &listed[0]))
     }
 
-    fn listed(&self, channel: Channel) -> ListedChannel {
+    /// The channels with their counts of all nodes, or of this node alone if the engine is away.
+    async fn listed(&self, channels: Vec<Channel>) -> Vec<ListedChannel> {
         // Only another program can have stored an id that the library refuses. Such a channel has
         // no participants.
-        let count = ChannelId::new(&channel.id)
-            .map_or(0, |id| self.voice.registry().participant_count(&id));
-        ListedChannel {
+        let ids = channels
+            .iter()
+            .filter_map(|channel| ChannelId::new(&channel.id).ok());
+        let ids: Vec<ChannelId> = ids.collect();
+        let registry = self.voice.registry();
+        let here = |id| registry.participant_count(id);
+        let counts = match self.voice.counts(&ids).await {
+            Ok(counts) => counts,
+            Err(CutOff) => ids.iter().map(here).collect(),
+        };
+        let counts: HashMap<_, _> = ids.iter().map(ChannelId::as_str).zip(counts).collect();
+        let listed = channels.into_iter().map(|channel| {
+            let count = counts.get(&*channel.id).copied().unwrap_or_default();
+            ListedChannel::new(channel, count)
+        });
+        listed.collect()
+    }
+}
+
+impl ListedChannel {
+    fn new(channel: Channel, participant_count: usize) -> Self {
+        Self {
             id: channel.id,
             name: channel.name,
             kind: channel.kind,
             max_participants: channel.max_participants,
-            participant_count: count,
+            participant_count,
         }
     }
 }

@@ -16,13 +16,13 @@ use clap::{
 use united_voice_core::UserId;
 
 use crate::{
-    DatabaseUrl, Relay, Secrets,
+    ClusterUrl, DatabaseUrl, NodeName, Relay, Secrets,
     config::shown,
     names::{self, NameError},
 };
 
-/// The flag whose value no error shows.
-const DATABASE_URL: &str = "--database-url";
+/// The flags whose values no error shows.
+const SECRET: [&str; 2] = ["--database-url", "--cluster"];
 
 /// The command line of a server.
 #[derive(Clone, Debug, Parser)]
@@ -87,6 +87,22 @@ struct Flags {
     )]
     database_url: Option<DatabaseUrl>,
 
+    /// Redis or Valkey that makes all servers started with it one:
+    /// redis://user:password@host:6379/0. They share a database or a data folder too. The variable
+    /// and [cluster] url are for passwords
+    #[arg(
+        long,
+        global = true,
+        env = "UNITED_CLUSTER",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    cluster: Option<ClusterUrl>,
+
+    /// This server's name in logs, 1 to 32 of A-Z a-z 0-9 . _ -; the machine's name without it
+    #[arg(long, global = true, env = "UNITED_NODE_NAME", value_name = "NAME")]
+    node_name: Option<NodeName>,
+
     /// Let anybody sign in by name alone; the default if only this machine can connect
     #[arg(long, global = true, env = "UNITED_DEV_LOGIN", value_parser = boolish)]
     dev_login: bool,
@@ -142,6 +158,10 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// The PostgreSQL database, if a flag or the environment names one.
     pub database_url: Option<DatabaseUrl>,
+    /// The engine of the cluster, if a flag or the environment names one.
+    pub cluster: Option<ClusterUrl>,
+    /// The node's name, if a flag or the environment gives one.
+    pub node_name: Option<NodeName>,
     /// The secrets of the environment.
     pub secrets: Secrets,
     /// Whether users may sign in by name alone.
@@ -182,6 +202,8 @@ impl Cli {
             data_dir_is_named: self.data_dir_is_named,
             config: self.flags.config.clone(),
             database_url: self.flags.database_url.clone(),
+            cluster: self.flags.cluster.clone(),
+            node_name: self.flags.node_name.clone(),
             secrets: self.secrets.clone(),
             dev_login: self.dev_login_choice,
             relay: if self.flags.embedded_turn {
@@ -236,7 +258,7 @@ fn with_source(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     let variable = flag.trim_start_matches('-').replace('-', "_");
     let variable = format!("UNITED_{}", variable.to_ascii_uppercase());
     let is_variable = !arguments.iter().any(is_flag) && env::var_os(&variable).is_some();
-    let source = match (is_variable, flag == DATABASE_URL) {
+    let source = match (is_variable, SECRET.contains(&flag)) {
         (true, true) => variable,
         (true, false) => format!("{variable}={value}"),
         (false, true) => flag.to_owned(),

@@ -17,7 +17,7 @@ pub(crate) use self::{
     keys::{JWT_SECRET, Key, MAX_SECRET_BYTES, SECRETS, SHARED_SECRET},
 };
 use crate::{
-    DatabaseUrl, HttpLimits, Tokens, files,
+    ClusterConfig, DatabaseUrl, HttpLimits, Options, Tokens, files,
     secrets::{Secret, Secrets},
 };
 
@@ -33,6 +33,7 @@ const RECOMMENDED_SECRET_BYTES: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     database_url: Option<DatabaseUrl>,
+    cluster: ClusterConfig,
     jwt_secret: Secret,
     audience: String,
     issuer: String,
@@ -74,7 +75,8 @@ impl Config {
         let document = Document::parse(text, &keys::ALL)?;
         let mut config = Self::default();
         document.networks(&keys::TRUSTED_PROXIES, &mut config.http.trusted_proxies)?;
-        document.database_url(&keys::DATABASE_URL, &mut config.database_url)?;
+        document.optional(&keys::DATABASE_URL, &mut config.database_url)?;
+        read_cluster(&document, &mut config.cluster)?;
         document.secret(&keys::JWT_SECRET, &mut config.jwt_secret)?;
         document.text(&keys::AUDIENCE, &mut config.audience)?;
         document.text(&keys::ISSUER, &mut config.issuer)?;
@@ -115,6 +117,21 @@ impl Config {
         Self::load(path, relay)
     }
 
+    /// Replaces what flags and the environment say otherwise.
+    #[must_use]
+    pub fn with_options(mut self, options: &Options) -> Self {
+        if options.database_url.is_some() {
+            self.database_url.clone_from(&options.database_url);
+        }
+        if options.cluster.is_some() {
+            self.cluster.url.clone_from(&options.cluster);
+        }
+        if options.node_name.is_some() {
+            self.cluster.node_name.clone_from(&options.node_name);
+        }
+        self.with_secrets(&options.secrets)
+    }
+
     /// Replaces the secrets of the configuration by those of the environment, if it has some.
     #[must_use]
     pub fn with_secrets(mut self, environment: &Secrets) -> Self {
@@ -135,9 +152,20 @@ impl Config {
         self.database_url.as_ref()
     }
 
+    /// The other servers that this one shares its channels with.
+    pub fn cluster(&self) -> &ClusterConfig {
+        &self.cluster
+    }
+
     /// The secret that signs tokens: the configured one, or else the generated one.
     pub fn jwt_secret(&self, generated: &Secrets) -> Secret {
         self.jwt_secret.or(generated.jwt_secret())
+    }
+
+    /// The secret that TURN relays share with this server: the configured one, or else the
+    /// generated one.
+    pub fn turn_shared_secret(&self, generated: &Secrets) -> Secret {
+        self.turn.shared_secret.or(generated.turn_shared_secret())
     }
 
     /// What signs and checks tokens, with the configured secret or else the generated one.
@@ -168,7 +196,7 @@ impl Config {
         if !self.turn.enabled {
             return Ok(ice);
         }
-        let secret = self.turn.shared_secret.or(generated.turn_shared_secret());
+        let secret = self.turn_shared_secret(generated);
         Ok(ice.with_turn(self.turn.external(&secret)?))
     }
 
@@ -194,6 +222,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             database_url: None,
+            cluster: ClusterConfig::default(),
             jwt_secret: Secret::default(),
             audience: String::new(),
             issuer: String::new(),
@@ -247,6 +276,14 @@ impl TurnSection {
             None => Ok(turn),
         }
     }
+}
+
+fn read_cluster(document: &Document<'_>, cluster: &mut ClusterConfig) -> Result<(), ConfigError> {
+    document.optional(&keys::CLUSTER_URL, &mut cluster.url)?;
+    document.optional(&keys::NODE_NAME, &mut cluster.node_name)?;
+    document.parsed(&keys::PREFIX, &mut cluster.prefix)?;
+    document.number(&keys::LEASE_SECS, &mut cluster.lease_secs)?;
+    document.text(&keys::CA_FILE, &mut cluster.ca_file)
 }
 
 fn read_limits(document: &Document<'_>, limits: &mut Limits) -> Result<(), ConfigError> {

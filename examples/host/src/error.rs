@@ -7,6 +7,7 @@ use http::{
     header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::json;
+use united_voice_core::cluster::CutOff;
 use united_voice_websocket::HandshakeError;
 
 use crate::{LookupError, Response, response};
@@ -47,6 +48,8 @@ pub(crate) enum ApiError {
     TooMany(Duration),
     #[error("the server can't answer this now")]
     Unavailable(#[from] LookupError),
+    #[error("the server is cut off from the others and can't answer this now")]
+    CutOff(#[from] CutOff),
 }
 
 impl From<sqlx::Error> for ApiError {
@@ -75,7 +78,7 @@ impl ApiError {
                 status => (status, "bad_request"),
             },
             Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many"),
-            Self::Crowded | Self::Unavailable(_) => {
+            Self::Crowded | Self::Unavailable(_) | Self::CutOff(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
         }

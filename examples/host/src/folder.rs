@@ -19,7 +19,8 @@ use crate::{Options, files};
 /// at the same time would find each other's half-made files.
 const OPENING: &str = "opening.lock";
 
-/// Held while a server runs. Two servers on one folder would each have half of every channel.
+/// Held while a server runs. Two servers on one folder would each have half of every channel, unless
+/// they are nodes of one cluster.
 const SERVING: &str = "server.lock";
 
 /// How long another process may take to open the folder.
@@ -40,9 +41,18 @@ pub(crate) struct Opening {
     _lock: Option<File>,
 }
 
-/// The right to be the only server on a folder.
+/// Which servers may use a folder at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// One.
+    Sole,
+    /// Any number of nodes of a cluster.
+    Nodes,
+}
+
+/// The right to serve from a folder.
 #[derive(Debug)]
-pub(crate) struct SoleServer {
+pub(crate) struct ServingLock {
     _serving: Option<File>,
 }
 
@@ -81,7 +91,7 @@ impl Folder {
         let lock = self.file(OPENING);
         let begun = Instant::now();
         loop {
-            match try_lock(&lock)? {
+            match try_lock(&lock, Share::Sole)? {
                 Locked::Ours(lock) => return Ok(Opening { _lock: lock }),
                 Locked::Others if begun.elapsed() < PATIENCE => sleep(LOOK_AGAIN).await,
                 Locked::Others => bail!(
@@ -93,13 +103,18 @@ impl Folder {
         }
     }
 
-    /// Claims the folder for this server.
-    pub(crate) fn serve(&self) -> anyhow::Result<SoleServer> {
-        match try_lock(&self.path.join(SERVING))? {
-            Locked::Ours(serving) => Ok(SoleServer { _serving: serving }),
-            Locked::Others => bail!(
+    /// Claims the folder for this server, or for the nodes of its cluster.
+    pub(crate) fn serve(&self, share: Share) -> anyhow::Result<ServingLock> {
+        match (try_lock(&self.path.join(SERVING), share)?, share) {
+            (Locked::Ours(serving), _) => Ok(ServingLock { _serving: serving }),
+            (Locked::Others, Share::Sole) => bail!(
                 "another server uses the data folder {}; stop it, or give this one another \
                  --data-dir",
+                self.path.display()
+            ),
+            (Locked::Others, Share::Nodes) => bail!(
+                "a server without --cluster uses the data folder {}; stop it, or give this one \
+                 another --data-dir",
                 self.path.display()
             ),
         }
@@ -116,10 +131,14 @@ enum Locked {
     Others,
 }
 
-fn try_lock(path: &Path) -> anyhow::Result<Locked> {
+fn try_lock(path: &Path, share: Share) -> anyhow::Result<Locked> {
     let file =
         files::open_lock(path).with_context(|| format!("{}: cannot be opened", path.display()))?;
-    match file.try_lock() {
+    let locked = match share {
+        Share::Sole => file.try_lock(),
+        Share::Nodes => file.try_lock_shared(),
+    };
+    match locked {
         Ok(()) => Ok(Locked::Ours(Some(file))),
         Err(TryLockError::WouldBlock) => Ok(Locked::Others),
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use united_voice_core::VoiceServer;
+use united_voice_redis::RedisNode;
 
 use crate::{DevLoginChoice, HttpLimits, Store, Tokens, gate::Gate};
 
@@ -19,6 +20,7 @@ pub struct Host {
     pub(crate) tokens: Tokens,
     pub(crate) dev_login: DevLogin,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) node: Option<RedisNode>,
     stopping: AtomicBool,
 }
 
@@ -59,6 +61,7 @@ impl Host {
             tokens,
             dev_login,
             gate: Arc::new(Gate::new(HttpLimits::default())),
+            node: None,
             stopping: AtomicBool::new(false),
         }
     }
@@ -67,6 +70,13 @@ impl Host {
     #[must_use]
     pub fn with_http_limits(mut self, limits: HttpLimits) -> Self {
         self.gate = Arc::new(Gate::new(limits));
+        self
+    }
+
+    /// Lets health checks and metrics tell of the node that the voice channels belong to.
+    #[must_use]
+    pub fn with_node(mut self, node: RedisNode) -> Self {
+        self.node = Some(node);
         self
     }
 

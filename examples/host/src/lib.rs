@@ -16,6 +16,7 @@ mod auth;
 mod channels;
 mod cli;
 mod client_address;
+mod cluster;
 mod config;
 mod descriptors;
 mod directory;
@@ -47,6 +48,10 @@ mod upgrade;
 
 pub use cli::{Cli, Command, DevLoginChoice, Options};
 pub use client_address::TrustedProxies;
+pub use cluster::{
+    ClusterConfig, ClusterPrefix, ClusterPrefixError, ClusterUrl, ClusterUrlError, NodeName,
+    NodeNameError,
+};
 pub use config::{Config, ConfigError, Relay, TEMPLATE};
 pub use gate::HttpLimits;
 pub use host::{DevLogin, Host};

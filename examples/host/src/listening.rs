@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{net::TcpStream, time::sleep};
 
 use crate::descriptors;
@@ -30,16 +30,16 @@ const PORT_ATTEMPTS: usize = 20;
 /// How long to wait if the system can't accept a connection. The next attempt would fail too.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Listens on all the addresses, which have the same port. A name such as `localhost` may stand for
+/// Binds a socket to each of the addresses, which have the same port. A name such as `localhost` may stand for
 /// addresses that this machine does not have; those are left out unless none is left.
-pub(crate) fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+pub(crate) fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
     let any_port = addresses.iter().all(|address| address.port() == 0);
     let attempts = if any_port { PORT_ATTEMPTS } else { 1 };
-    let mut outcome = listen_once(addresses);
+    let mut outcome = bind_once(addresses);
     for _ in 1..attempts {
         match &outcome {
             Err((_, error)) if error.kind() == io::ErrorKind::AddrInUse => {
-                outcome = listen_once(addresses);
+                outcome = bind_once(addresses);
             }
             _ => break,
         }
@@ -49,7 +49,7 @@ pub(crate) fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener
     })
 }
 
-fn listen_once(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+fn bind_once(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     let mut absent = None;
     for &address in addresses {
@@ -58,7 +58,7 @@ fn listen_once(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketAddr
             let first = first.local_addr().map_err(|error| (address, error))?;
             wanted.set_port(first.port());
         }
-        match listen_on(wanted) {
+        match bind_to(wanted) {
             Ok(listener) => listeners.push(listener),
             Err(error) if addresses.len() > 1 && is_absent(&error) => {
                 tracing::info!(%error, "{address} is no address of this machine");
@@ -82,7 +82,7 @@ fn is_absent(error: &io::Error) -> bool {
     lacks_family || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -97,8 +97,19 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     // Accepted connections inherit it. A system that lacks it holds more, and that is all.
     #[cfg(target_os = "linux")]
     let _ = socket.set_tcp_notsent_lowat(MAX_UNSENT_BYTES);
-    socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Lets clients connect to sockets that are bound.
+pub(crate) fn listen(listeners: &[TcpListener]) -> anyhow::Result<()> {
+    for listener in listeners {
+        let listened = SockRef::from(listener).listen(BACKLOG);
+        listened.with_context(|| match listener.local_addr() {
+            Ok(address) => format!("cannot listen on {address}"),
+            Err(_) => "cannot listen".to_owned(),
+        })?;
+    }
+    Ok(())
 }
 
 /// The addresses that listeners are bound to.
@@ -199,7 +210,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn the_system_holds_little_for_a_client() {
-        let listeners = listen(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+        let listeners = bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+        listen(&listeners).unwrap();
         listeners[0].set_nonblocking(false).unwrap();
         let _client = std::net::TcpStream::connect(listeners[0].local_addr().unwrap()).unwrap();
         let (accepted, _) = listeners[0].accept().unwrap();
@@ -210,7 +222,7 @@ mod tests {
     #[test]
     fn all_addresses_have_one_port() {
         let addresses = ["127.0.0.1:0", "127.0.0.2:0"].map(|text| text.parse().unwrap());
-        let listeners = listen(&addresses).unwrap();
+        let listeners = bind(&addresses).unwrap();
         let bound = local_addresses(&listeners).unwrap();
         assert_eq!(bound[0].port(), bound[1].port());
         assert_ne!(bound[0].port(), 0);
@@ -222,10 +234,10 @@ mod tests {
         // RFC 5737 keeps this address for documentation.
         let absent: SocketAddr = "192.0.2.1:0".parse().unwrap();
         let here: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        assert_eq!(listen(&[absent, here]).unwrap().len(), 1);
-        let error = listen(&[absent]).unwrap_err();
+        assert_eq!(bind(&[absent, here]).unwrap().len(), 1);
+        let error = bind(&[absent]).unwrap_err();
         assert_eq!(error.to_string(), "cannot listen on 192.0.2.1:0");
-        assert!(listen(&[absent, absent]).is_err());
+        assert!(bind(&[absent, absent]).is_err());
     }
 
     #[test]
@@ -233,6 +245,6 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
         let addresses = [[127, 0, 0, 2], [127, 0, 0, 1]].map(|ip| SocketAddr::from((ip, port)));
-        assert!(listen(&addresses).is_err());
+        assert!(bind(&addresses).is_err());
     }
 }

@@ -17,6 +17,7 @@ use http::{
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
+use united_voice_redis::{NodeState, RedisNode};
 use united_voice_websocket::{Handshake, HandshakeError};
 
 use crate::{
@@ -167,7 +168,7 @@ impl Host {
                     error.unwrap_or(HandshakeError::Upgrade),
                 ))
             }
-            ["healthz"] => only(method, "GET").map(|()| word(StatusCode::OK, "ok\n")),
+            ["healthz"] => only(method, "GET").map(|()| self.health()),
             ["readyz"] => only(method, "GET").map(|()| self.readiness()),
             ["metrics"] => {
                 only(method, "GET").map(|()| metrics::render(&self.voice.stats(), &self.gate))
@@ -195,13 +196,23 @@ impl Host {
         }
     }
 
+    /// Whether the process lives. It does while its cluster is away: a restart would not help.
+    fn health(&self) -> Response {
+        word(StatusCode::OK, self.state().word())
+    }
+
     /// Whether a load balancer should send clients here.
     fn readiness(&self) -> Response {
-        if self.is_stopping() {
-            word(StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-        } else {
-            word(StatusCode::OK, "ready\n")
+        match self.state() {
+            _ if self.is_stopping() => word(StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            NodeState::Ok => word(StatusCode::OK, "ready"),
+            state => word(StatusCode::SERVICE_UNAVAILABLE, state.word()),
         }
+    }
+
+    /// What the node can do. A server that is alone can do everything.
+    fn state(&self) -> NodeState {
+        self.node.as_ref().map_or(NodeState::Ok, RedisNode::state)
     }
 
     /// Refuses the routes of dev login if it is off.
@@ -268,6 +279,6 @@ fn decoded(segment: &str) -> Result<String, ApiError> {
 }
 
 /// An answer for programs and people alike.
-fn word(status: StatusCode, text: &'static str) -> Response {
-    response::new(status, "text/plain; charset=utf-8", text)
+fn word(status: StatusCode, word: &str) -> Response {
+    response::new(status, "text/plain; charset=utf-8", format!("{word}\n"))
 }

@@ -13,12 +13,13 @@ use anyhow::Context as _;
 use tokio::{runtime::Runtime, sync::watch, time::timeout};
 use united_voice_core::{UserId, VoiceServer};
 use united_voice_embedded_turn::EmbeddedTurn;
+use united_voice_redis::{NodeState, NodeTask, RedisNode};
 
 use crate::{
     Cli, Command, Config, DevLogin, Host, Options, Relay, Secrets, Shutdown, Store, TEMPLATE,
     Tokens, descriptors,
-    folder::{Folder, SoleServer},
-    listening::{listen, local_addresses, reachable},
+    folder::{Folder, ServingLock, Share},
+    listening::{bind, listen, local_addresses, reachable},
     log,
     signals::Signals,
 };
@@ -30,6 +31,9 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(8);
 
 /// How long requests that are not yet answered, or not yet received, may delay the end.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a node may take to give up its seats. The other nodes end what is left of them.
+const CLUSTER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long the database may take to merge its write-ahead log. Without that it does so at the next
 /// start.
@@ -128,7 +132,7 @@ struct Opened {
     config: Config,
     secrets: Secrets,
     store: Store,
-    _sole_server: Option<SoleServer>,
+    _serving: Option<ServingLock>,
 }
 
 impl Opened {
@@ -142,15 +146,19 @@ impl Opened {
             Some(path) => Config::load(path, relay)?,
             None => Config::load_or_create(&folder.file("united.toml"), relay)?,
         };
-        let config = config.with_secrets(&options.secrets);
-        let url = options.database_url.as_ref().or(config.database_url());
+        let config = config.with_options(options);
+        let url = config.database_url();
         let opening = match url {
             Some(_) if config.has_secrets() => None,
             _ => Some(folder.lock().await?),
         };
+        let share = match config.cluster().url {
+            None => Share::Sole,
+            Some(_) => Share::Nodes,
+        };
         // Servers on one PostgreSQL database may have one folder too.
-        let is_sole = purpose == Purpose::Serve && url.is_none();
-        let sole_server = is_sole.then(|| folder.serve()).transpose()?;
+        let is_lock = purpose == Purpose::Serve && url.is_none();
+        let serving = is_lock.then(|| folder.serve(share)).transpose()?;
         let secrets = if config.has_secrets() {
             Secrets::default()
         } else {
@@ -172,12 +180,22 @@ impl Opened {
             config,
             secrets,
             store,
-            _sole_server: sole_server,
+            _serving: serving,
         })
     }
 
     fn tokens(&self) -> Tokens {
         self.config.tokens(&self.secrets)
+    }
+
+    /// Makes this process a node of its cluster, if it has one.
+    async fn join_cluster(&self) -> anyhow::Result<Option<(RedisNode, NodeTask)>> {
+        let jwt_secret = self.config.jwt_secret(&self.secrets);
+        let turn_secret = self.config.turn_shared_secret(&self.secrets);
+        self.config
+            .cluster()
+            .connect(&jwt_secret, &turn_secret)
+            .await
     }
 
     /// Starts the embedded relay beside the server.
@@ -219,7 +237,7 @@ where
     let folder = Folder::open(options)?;
     let opened = Opened::open(options, &folder, Purpose::Serve).await?;
     descriptors::raise_limit();
-    let listeners = listen(&options.bind)?;
+    let listeners = bind(&options.bind)?;
     let addresses = local_addresses(&listeners)?;
     let relay = match options.relay {
         Relay::Embedded => Some(opened.start_relay(addresses[0].ip()).await?),
@@ -231,16 +249,28 @@ where
             .embedded_ice(&opened.secrets, relay.local_addr()),
         None => opened.config.ice(&opened.secrets),
     };
-    let voice = VoiceServer::builder(opened.store.clone())
+    let (node, task) = opened.join_cluster().await?.unzip();
+    let mut voice = VoiceServer::builder(opened.store.clone())
         .ice(ice.context("cannot offer the TURN relay")?)
-        .limits(opened.config.limits().clone())
-        .build()
-        .context("cannot start the voice channels")?;
+        .limits(opened.config.limits().clone());
+    if let Some(node) = &node {
+        voice = voice.cluster(Arc::new(node.clone()));
+    }
+    let voice = voice.build().context("cannot start the voice channels")?;
+    if let Some(task) = task {
+        tokio::spawn(task.serve(voice.replica()));
+    }
     let dev_login = DevLogin::new(options.dev_login, &addresses);
-    let host = Arc::new(
-        Host::new(voice, opened.tokens(), dev_login)
-            .with_http_limits(opened.config.http_limits().clone()),
-    );
+    let mut host = Host::new(voice, opened.tokens(), dev_login)
+        .with_http_limits(opened.config.http_limits().clone());
+    if let Some(node) = node {
+        if !until_ready(&node, &mut signals).await {
+            return Ok(());
+        }
+        host = host.with_node(node);
+    }
+    let host = Arc::new(host);
+    listen(&listeners)?;
     let (stop, shutdown) = Shutdown::new();
     let server = serve(Serving {
         host: Arc::clone(&host),
@@ -249,11 +279,24 @@ where
     });
     announce(&addresses, dev_login)?;
     until_ended(server, &host, &stop, &mut signals).await?;
+    let _ = timeout(CLUSTER_PATIENCE, host.voice().close()).await;
     if let Some(relay) = relay {
         let _ = timeout(RELAY_PATIENCE, relay.close()).await;
     }
     let _ = timeout(DATABASE_PATIENCE, opened.store.close()).await;
     Ok(())
+}
+
+/// Waits until the node can do everything: other nodes may hold seats that an engine which lost its
+/// data does not know. Returns false if the program should end before that.
+async fn until_ready(node: &RedisNode, signals: &mut Signals) -> bool {
+    if node.state() != NodeState::Ok {
+        tracing::info!("waiting until the cluster has put its seats back");
+    }
+    tokio::select! {
+        () = node.ready() => true,
+        () = signals.next() => false,
+    }
 }
 
 fn announce(addresses: &[SocketAddr], dev_login: DevLogin) -> anyhow::Result<()> {

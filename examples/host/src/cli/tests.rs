@@ -18,6 +18,8 @@ fn without_arguments_it_serves_this_machine() {
         data_dir_is_named: false,
         config: None,
         database_url: None,
+        cluster: None,
+        node_name: None,
         secrets: Secrets::default(),
         dev_login: DevLoginChoice::Unsaid,
         relay: Relay::External,
@@ -28,8 +30,8 @@ fn without_arguments_it_serves_this_machine() {
 #[test]
 fn flags_stand_before_and_after_a_subcommand() {
     for line in [
-        "server --bind [::1]:0 --data-dir d --config c --no-dev-login --embedded-turn --database-url postgres://u:p@h/d token --user u --name N",
-        "server token --bind [::1]:0 --embedded-turn --user u --data-dir d --name N --config c --database-url postgres://u:p@h/d --no-dev-login",
+        "server --bind [::1]:0 --data-dir d --config c --no-dev-login --embedded-turn --database-url postgres://u:p@h/d --cluster redis://h --node-name n token --user u --name N",
+        "server token --bind [::1]:0 --embedded-turn --user u --data-dir d --name N --config c --database-url postgres://u:p@h/d --cluster redis://h --node-name n --no-dev-login",
     ] {
         let cli = parse(line).unwrap();
         let expected = Options {
@@ -38,6 +40,8 @@ fn flags_stand_before_and_after_a_subcommand() {
             data_dir_is_named: true,
             config: Some("c".into()),
             database_url: Some("postgres://u:p@h/d".parse().unwrap()),
+            cluster: Some("redis://h".parse().unwrap()),
+            node_name: Some("n".parse().unwrap()),
             secrets: Secrets::default(),
             dev_login: DevLoginChoice::Refuse,
             relay: Relay::Embedded,
@@ -105,6 +109,11 @@ fn a_wrong_value_is_named_once_with_its_flag() {
         ("server --bind ", format!("--bind: {ADDRESS}")),
         ("server --config ", "--config: must not be empty".to_owned()),
         (
+            "server --node-name a:b",
+            "--node-name a:b: must be 1 to 32 of the characters A-Z a-z 0-9 . _ - in a row"
+                .to_owned(),
+        ),
+        (
             "server token --user ",
             "--user: an id must not be empty".to_owned(),
         ),
@@ -130,7 +139,7 @@ fn a_wrong_value_is_named_once_with_its_flag() {
 }
 
 #[test]
-fn a_wrong_database_url_is_not_shown() {
+fn a_wrong_url_is_not_shown() {
     for (line, expected) in [
         (
             "server --database-url mysql://u:hunter2@h/d",
@@ -144,6 +153,10 @@ fn a_wrong_database_url_is_not_shown() {
             "server --database-url postgres://u@h/d?pw=hunter2",
             "error: --database-url: must be a URL such as postgres://user:password@",
         ),
+        (
+            "server --cluster redis://u:hunter2@h/d",
+            "error: --cluster: must be a URL such as redis://user:password@",
+        ),
     ] {
         let error = parse(line).unwrap_err();
         let shown = format!("{error} {error:?}");
@@ -152,7 +165,8 @@ fn a_wrong_database_url_is_not_shown() {
         assert_eq!(error.to_string().lines().count(), 1, "{error}");
         assert_eq!(error.exit_code(), 2);
     }
-    let cli = parse("server --database-url postgres://u:hunter2@h/d").unwrap();
+    let line = "server --database-url postgres://u:hunter2@h/d --cluster redis://u:hunter2@h";
+    let cli = parse(line).unwrap();
     assert!(!format!("{cli:?} {:?}", cli.options()).contains("hunter2"));
 }
 

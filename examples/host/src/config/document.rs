@@ -1,6 +1,8 @@
 //! Reading a TOML text key by key, so that every error can name the key, show the value and say
 //! what is allowed.
 
+use std::{fmt::Display, str::FromStr};
+
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -11,7 +13,7 @@ use super::{
     error::{ConfigError, shown},
     keys::{Key, MAX_NETWORKS, MAX_SECRET_BYTES, MAX_STUN_URLS, MAX_TEXT_BYTES},
 };
-use crate::{DatabaseUrl, DatabaseUrlError, Secret, TrustedProxies, client_address::network};
+use crate::{Secret, TrustedProxies, client_address::network};
 
 /// A text whose sections and keys are all known. The values are checked as they are read.
 ///
@@ -158,23 +160,40 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// The URL of a database; the empty text means none.
-    pub(crate) fn database_url(
-        &self,
-        key: &Key,
-        target: &mut Option<DatabaseUrl>,
-    ) -> Result<(), ConfigError> {
+    /// A text of a certain form.
+    pub(crate) fn parsed<T>(&self, key: &Key, target: &mut T) -> Result<(), ConfigError>
+    where
+        T: FromStr<Err: Display>,
+    {
         if let Some(value) = self.value(key) {
-            let url = value.get_ref().as_str();
-            let url = url.ok_or_else(|| self.refused(key, value))?;
-            *target = match url {
-                "" => None,
-                url => Some(url.parse().map_err(|error: DatabaseUrlError| {
-                    ConfigError::value_because(key, &self.written(value), error.to_string())
-                })?),
+            *target = self.parse_text(key, value)?;
+        }
+        Ok(())
+    }
+
+    /// A text of a certain form; the empty text means none.
+    pub(crate) fn optional<T>(&self, key: &Key, target: &mut Option<T>) -> Result<(), ConfigError>
+    where
+        T: FromStr<Err: Display>,
+    {
+        if let Some(value) = self.value(key) {
+            *target = match value.get_ref().as_str() {
+                Some("") => None,
+                _ => Some(self.parse_text(key, value)?),
             };
         }
         Ok(())
+    }
+
+    fn parse_text<T>(&self, key: &Key, value: &Spanned<DeValue<'a>>) -> Result<T, ConfigError>
+    where
+        T: FromStr<Err: Display>,
+    {
+        let text = value.get_ref().as_str();
+        let text = text.ok_or_else(|| self.refused(key, value))?;
+        text.parse().map_err(|error: T::Err| {
+            ConfigError::value_because(key, &self.written(value), error.to_string())
+        })
     }
 
     fn value(&self, key: &Key) -> Option<&Spanned<DeValue<'a>>> {

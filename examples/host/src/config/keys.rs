@@ -4,7 +4,7 @@ use std::fmt;
 
 use united_voice_core::TurnConfig;
 
-use crate::DatabaseUrl;
+use crate::{ClusterPrefix, ClusterUrl, DatabaseUrl, NodeName};
 
 /// The longest secret, in bytes.
 pub(crate) const MAX_SECRET_BYTES: usize = 4096;
@@ -19,7 +19,14 @@ pub(crate) const MAX_TEXT_BYTES: usize = 512;
 pub(crate) const MAX_NETWORKS: usize = 100;
 
 pub(crate) static TRUSTED_PROXIES: Key = Key::new("server", "trusted_proxies", Takes::Networks);
-pub(crate) static DATABASE_URL: Key = Key::new("database", "url", Takes::DatabaseUrl);
+pub(crate) static DATABASE_URL: Key =
+    Key::new("database", "url", Takes::Url(DatabaseUrl::EXPECTED));
+pub(crate) static CLUSTER_URL: Key = Key::new("cluster", "url", Takes::Url(ClusterUrl::EXPECTED));
+pub(crate) static NODE_NAME: Key =
+    Key::new("cluster", "node_name", Takes::Word(NodeName::EXPECTED));
+pub(crate) static PREFIX: Key = Key::new("cluster", "prefix", Takes::Word(ClusterPrefix::EXPECTED));
+pub(crate) static LEASE_SECS: Key = Key::new("cluster", "lease_secs", Takes::Number(3, 60));
+pub(crate) static CA_FILE: Key = Key::new("cluster", "ca_file", Takes::Text);
 pub(crate) static JWT_SECRET: Key = Key::new("auth", "jwt_secret", Takes::Secret);
 pub(crate) static AUDIENCE: Key = Key::new("auth", "audience", Takes::Text);
 pub(crate) static ISSUER: Key = Key::new("auth", "issuer", Takes::Text);
@@ -55,9 +62,14 @@ pub(crate) static SIGN_INS_PER_MINUTE_PER_ADDRESS: Key =
     limit("sign_ins_per_minute_per_address", RATE_MAX);
 
 /// The keys of `united.toml`, in the order of the template.
-pub(crate) static ALL: [&Key; 26] = [
+pub(crate) static ALL: [&Key; 31] = [
     &TRUSTED_PROXIES,
     &DATABASE_URL,
+    &CLUSTER_URL,
+    &NODE_NAME,
+    &PREFIX,
+    &LEASE_SECS,
+    &CA_FILE,
     &JWT_SECRET,
     &AUDIENCE,
     &ISSUER,
@@ -125,8 +137,10 @@ pub(crate) enum Takes {
     Text,
     /// A text that no error shows.
     Secret,
-    /// A URL that no error shows, or the empty text.
-    DatabaseUrl,
+    /// A text of a form that this says.
+    Word(&'static str),
+    /// A URL of a form that this says. No error shows it.
+    Url(&'static str),
 }
 
 impl Key {
@@ -147,7 +161,7 @@ const fn limit(name: &'static str, most: u64) -> Key {
 impl Takes {
     /// Whether no error may show the value.
     pub(super) fn is_secret(self) -> bool {
-        matches!(self, Self::Secret | Self::DatabaseUrl)
+        matches!(self, Self::Secret | Self::Url(_))
     }
 
     /// Whether this is a number that is allowed.
@@ -186,7 +200,7 @@ impl fmt::Display for Takes {
                 f,
                 "must be a text in quotes of at most {MAX_SECRET_BYTES} bytes (the value is not shown)"
             ),
-            Self::DatabaseUrl => f.write_str(DatabaseUrl::EXPECTED),
+            Self::Word(expected) | Self::Url(expected) => f.write_str(expected),
         }
     }
 }

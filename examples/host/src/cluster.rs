@@ -1,0 +1,86 @@
+//! How a server becomes one of several nodes that share their channels.
+
+mod names;
+mod url;
+
+use std::{fs, time::Duration};
+
+use anyhow::Context as _;
+use united_voice_redis::{NodeConfig, NodeTask, RedisNode};
+
+pub use self::{
+    names::{ClusterPrefix, ClusterPrefixError, NodeName, NodeNameError},
+    url::{ClusterUrl, ClusterUrlError},
+};
+use crate::Secret;
+
+/// How long the engine may take for its first answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a server needs to become a node: the section `[cluster]` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// The engine; `None` for a server that is alone.
+    pub url: Option<ClusterUrl>,
+    /// The node's name in logs; `None` for that of the machine.
+    pub node_name: Option<NodeName>,
+    /// Servers of one prefix in one database of an engine share their channels.
+    pub prefix: ClusterPrefix,
+    /// How long a node may be silent before the others end its seats.
+    pub lease_secs: u64,
+    /// The file of the certificates that a `rediss://` engine must be signed by; empty for the
+    /// system's.
+    pub ca_file: String,
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        Self {
+            url: None,
+            node_name: None,
+            prefix: ClusterPrefix::default(),
+            lease_secs: 6,
+            ca_file: String::new(),
+        }
+    }
+}
+
+impl ClusterConfig {
+    /// Makes this process a node. `None` if the server is alone.
+    ///
+    /// All nodes need the same `jwt_secret`, and should have the same `turn_secret`.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not answer for 10 s, cannot be used or refuses the node, or the
+    /// certificates cannot be read.
+    pub(crate) async fn connect(
+        &self,
+        jwt_secret: &Secret,
+        turn_secret: &Secret,
+    ) -> anyhow::Result<Option<(RedisNode, NodeTask)>> {
+        let Some(url) = &self.url else {
+            return Ok(None);
+        };
+        let mut config = NodeConfig::new(url.expose());
+        config.name = match &self.node_name {
+            Some(name) => name.to_string(),
+            None => NodeName::of_this_machine().to_string(),
+        };
+        config.prefix = self.prefix.to_string();
+        config.lease = Duration::from_secs(self.lease_secs);
+        config.secret = jwt_secret.expose().as_bytes().to_vec();
+        let _ = turn_secret;
+        if !self.ca_file.is_empty() {
+            let roots = fs::read(&self.ca_file);
+            config.roots = Some(roots.with_context(|| {
+                format!("[cluster] ca_file = \"{}\": cannot be read", self.ca_file)
+            })?);
+        }
+        let name = config.name.clone();
+        let joined = RedisNode::connect(config, PATIENCE).await;
+        let joined = joined.context("cannot join the cluster")?;
+        tracing::info!("this is the node {name} of the cluster {}", self.prefix);
+        Ok(Some(joined))
+    }
+}
