@@ -8,8 +8,7 @@ use united_voice_redis::{
     Left, Nid, Operation, Ran, Reaped, Record, Refusal, RegisterError, Registered, Registration,
     Roster, ScriptError, Scripts,
 };
-
-use crate::server::{self, Engine};
+use united_voice_redis_server::{Engine, fresh_prefix};
 
 /// Long, so that a slow machine cannot pass for a silent engine.
 pub(crate) const LEASE: u64 = 60_000_000;
@@ -38,17 +37,22 @@ pub(crate) struct Node {
     beats: u64,
 }
 
+/// A prefix that nobody else has.
+pub(crate) fn fresh_keys() -> Keys {
+    Keys::new(&fresh_prefix()).expect("plain")
+}
+
 impl Cluster {
     /// In the shared engine, past the recovery that follows the first registration.
     pub(crate) fn new() -> Self {
-        let mut cluster = Self::empty(server::shared());
+        let mut cluster = Self::empty(Engine::shared());
         cluster.node(999).close().expect("closed");
         cluster.admit();
         cluster
     }
 
     pub(crate) fn empty(engine: &Engine) -> Self {
-        let scripts = Arc::new(Scripts::new(server::fresh_keys()));
+        let scripts = Arc::new(Scripts::new(fresh_keys()));
         let mut connection = engine.connection();
         scripts
             .load()

@@ -6,13 +6,14 @@ use united_voice_redis::{
     AddressError, Beaten, CallError, Calls, DialError, Dialer, Introduction, Nid, Purpose,
     Registration, ScriptError, Scripts,
 };
+use united_voice_redis_server::{Data, Engine, free_port};
 
-use crate::server::{self, Engine};
+use crate::cluster::fresh_keys;
 
 const LEASE: u64 = 60_000_000;
 
 fn dialer(engine: &Engine) -> Dialer {
-    let scripts = Arc::new(Scripts::new(server::fresh_keys()));
+    let scripts = Arc::new(Scripts::new(fresh_keys()));
     Dialer::new(&engine.url(), None, scripts).expect("a URL")
 }
 
@@ -54,7 +55,7 @@ async fn a_new_connection_has_the_scripts_and_knows_the_run() {
         .expect("an answer");
     Beaten::parse(answer).expect("beaten");
 
-    engine.restart("keep");
+    engine.restart(Data::Kept);
     let failed = beat
         .query_async::<redis::Value>(&mut second.connection)
         .await;
@@ -130,7 +131,7 @@ async fn an_engine_that_would_throw_out_seats_is_refused() {
 async fn a_wrong_password_is_an_error_that_does_not_show_it() {
     let engine = Engine::start();
     tell(&engine, &["CONFIG", "SET", "requirepass", "right-one"]);
-    let scripts = Arc::new(Scripts::new(server::fresh_keys()));
+    let scripts = Arc::new(Scripts::new(fresh_keys()));
     let dial = async |password: &str| {
         let url = engine.url().replace("//", &format!("//:{password}@"));
         let dialer = Dialer::new(&url, None, Arc::clone(&scripts)).expect("a URL");
@@ -146,7 +147,7 @@ async fn a_wrong_password_is_an_error_that_does_not_show_it() {
 async fn tls_reaches_only_an_engine_that_is_signed_by_the_given_roots() {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).expect("a certificate");
     let other = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).expect("a certificate");
-    let port = server::free_port();
+    let port = free_port();
     let _engine = Engine::start_with(|dir| {
         let file = |name: &str, content: String| {
             let path = dir.join(name);
@@ -167,7 +168,7 @@ async fn tls_reaches_only_an_engine_that_is_signed_by_the_given_roots() {
             .flat_map(|(name, path)| [name.into(), path.clone()]);
         words.chain(files).collect()
     });
-    let scripts = Arc::new(Scripts::new(server::fresh_keys()));
+    let scripts = Arc::new(Scripts::new(fresh_keys()));
     let dial = async |roots: String| {
         let url = format!("rediss://127.0.0.1:{port}/");
         let dialer = Dialer::new(&url, Some(roots.into_bytes()), Arc::clone(&scripts));
@@ -246,7 +247,7 @@ async fn calls_go_on_by_a_new_connection_after_each_failure() {
     );
 
     engine.wait_until_written();
-    engine.restart("keep");
+    engine.restart(Data::Kept);
     let cut = calls
         .counts(&["hall"])
         .await

@@ -8,12 +8,9 @@ use united_voice_core::{
     test_util::ClusterUnderTest,
 };
 use united_voice_redis::NodeState;
+use united_voice_redis_server::{Data, Engine, Proxy};
 
-use crate::{
-    proxy::Proxy,
-    server::{self, Engine},
-    town::{Client, LEASE, PATIENCE, agree, pause, state, town, town_behind},
-};
+use crate::town::{Client, LEASE, PATIENCE, agree, pause, state, town, town_behind};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_short_pause_of_the_engine_delays_and_costs_nothing() {
@@ -67,7 +64,7 @@ async fn an_engine_that_restarts_with_its_data_costs_nobody_a_seat() {
     let (nodes, mut clients) = town(&engine).await;
     let sessions: Vec<_> = clients.iter().map(Client::session).collect();
     engine.wait_until_written();
-    engine.restart("keep");
+    engine.restart(Data::Kept);
     clients[1].mute(true).await;
     agree(&nodes, &mut clients).await;
     state(&nodes, NodeState::Ok).await;
@@ -85,7 +82,7 @@ async fn an_engine_that_comes_back_empty_gets_its_seats_back_and_nobody_is_told(
     let mut engine = Engine::start();
     let (nodes, mut clients) = town(&engine).await;
     let sessions: Vec<_> = clients.iter().map(Client::session).collect();
-    engine.restart("empty");
+    engine.restart(Data::Lost);
     agree(&nodes, &mut clients).await;
     state(&nodes, NodeState::Ok).await;
     let now: Vec<_> = clients.iter().map(Client::session).collect();
@@ -142,7 +139,7 @@ async fn a_user_of_a_node_that_died_may_come_back_before_its_lease_is_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_ends_takes_its_members_along_at_once() {
-    let engine = server::shared();
+    let engine = Engine::shared();
     let (nodes, mut clients) = town(engine).await;
     let begun = Instant::now();
     let dan = clients.remove(3);
@@ -160,15 +157,16 @@ async fn a_node_that_ends_takes_its_members_along_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_was_cut_off_for_a_moment_loses_nothing() {
     let engine = Engine::start();
-    let proxy = Proxy::to(engine.address()).await;
+    let proxy = Proxy::before(engine.address()).await;
     let (nodes, mut clients) = town_behind(&engine, &proxy).await;
     let sessions: Vec<_> = clients.iter().map(Client::session).collect();
-    proxy.block(true);
+    proxy.stall();
     clients[0].mute(true).await;
     clients[3].mute(true).await;
     sleep(LEASE / 4).await;
     clients[3].hears_nothing();
-    proxy.block(false);
+    proxy.cut();
+    proxy.mend();
     agree(&nodes, &mut clients).await;
     let now: Vec<_> = clients.iter().map(Client::session).collect();
     assert_eq!(now, sessions);
@@ -180,13 +178,13 @@ async fn a_node_that_was_cut_off_for_a_moment_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_members_of_a_node_that_was_cut_off_for_too_long_lose_their_seats_once() {
     let engine = Engine::start();
-    let proxy = Proxy::to(engine.address()).await;
+    let proxy = Proxy::before(engine.address()).await;
     let (nodes, mut clients) = town_behind(&engine, &proxy).await;
     let mut eve = Client::joined(&nodes, 2, "eve").await;
     for client in &mut clients {
         client.hears(&["joined eve"]).await;
     }
-    proxy.block(true);
+    proxy.stall();
     let mut dan = clients.remove(3);
     for client in &mut clients {
         // Which of the two is reaped first does not matter.
@@ -206,7 +204,8 @@ async fn the_members_of_a_node_that_was_cut_off_for_too_long_lose_their_seats_on
     for client in &mut clients[..3] {
         client.hears(&["joined dan"]).await;
     }
-    proxy.block(false);
+    proxy.cut();
+    proxy.mend();
     agree(&nodes, &mut clients).await;
     let deadline = Instant::now() + PATIENCE;
     while dan.connection.seat().is_some() || eve.connection.seat().is_some() {

@@ -1,11 +1,9 @@
 //! An engine whose memory is full.
 
 use united_voice_redis::{Operation, Ran, Reaped, Record, Refusal, ScriptError};
+use united_voice_redis_server::Engine;
 
-use crate::{
-    cluster::{Cluster, KICKED, gone, leaving, muting},
-    server::Engine,
-};
+use crate::cluster::{Cluster, KICKED, gone, leaving, muting};
 
 #[test]
 fn nobody_joins_a_full_engine_and_everything_else_works() {

@@ -6,11 +6,9 @@ use united_voice_redis::{
     Flags, Member, Nid, Operation, Ran, Reaped, Record, Refusal, RegisterError, Restored,
     ScriptError, Seat,
 };
+use united_voice_redis_server::Engine;
 
-use crate::{
-    cluster::{Cluster, LEASE, LEFT, Node, gone, leaving, left, muting},
-    server,
-};
+use crate::cluster::{Cluster, LEASE, LEFT, Node, gone, leaving, left, muting};
 
 /// What a node knows of a seat of its own.
 fn seat(channel: &str, member: &Member) -> Seat {
@@ -62,7 +60,7 @@ fn lose(cluster: &mut Cluster, nid: Nid, channel: &str, user: &str, session: u64
 
 #[test]
 fn a_fresh_engine_admits_no_join_for_a_lease() {
-    let mut cluster = Cluster::empty(server::shared());
+    let mut cluster = Cluster::empty(Engine::shared());
     let mut node = cluster.node(1);
     assert_eq!(node.try_join(1, "ann", "hall", 9), Err(Refusal::Recovering));
     assert!(cluster.roster("hall").is_recovering);
@@ -78,7 +76,7 @@ fn a_fresh_engine_admits_no_join_for_a_lease() {
 
 #[test]
 fn joins_wait_until_every_node_has_put_its_seats_back() {
-    let mut cluster = Cluster::empty(server::shared());
+    let mut cluster = Cluster::empty(Engine::shared());
     let mut fresh = cluster.node(1);
     let mut back = cluster.register(Nid::new(2, 2), true).expect("registered");
     let lost = cluster.register(Nid::new(3, 2), true).expect("registered");

@@ -8,8 +8,7 @@ use united_voice_core::{
     test_util::{ClusterDirectory, ClusterUnderTest, cluster_conformance},
 };
 use united_voice_redis::{NodeConfig, RedisNode};
-
-use crate::server::{self, Engine};
+use united_voice_redis_server::{Engine, fresh_prefix};
 
 /// Nodes of a cluster of its own.
 pub(crate) struct Nodes {
@@ -30,7 +29,7 @@ impl Nodes {
         urls: &[String],
         directory: ClusterDirectory,
     ) -> Self {
-        let prefix = server::fresh_prefix();
+        let prefix = fresh_prefix();
         let mut nodes = Self {
             nodes: Vec::new(),
             servers: Vec::new(),
@@ -84,6 +83,6 @@ impl ClusterUnderTest for Nodes {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_on_redis_conform() {
-    let engine = server::shared();
+    let engine = Engine::shared();
     cluster_conformance(20_000, |directory| Nodes::start(engine, 3, directory)).await;
 }

@@ -5,11 +5,9 @@ use redis::Connection;
 use united_voice_redis::{
     Arrival, InboxNumbers, Nid, Operation, Ran, Reaped, Record, Restored, ScriptError, Seat,
 };
+use united_voice_redis_server::{Data, Engine};
 
-use crate::{
-    cluster::{Cluster, Node, gone, leaving},
-    server::Engine,
-};
+use crate::cluster::{Cluster, Node, gone, leaving};
 
 /// All keys of a test, as they were.
 struct Snapshot(Vec<(Vec<u8>, Vec<u8>)>);
@@ -159,7 +157,7 @@ fn after_a_restart_numbers_go_on_and_the_scripts_are_loaded_anew() {
         numbers.entry(&entry);
     }
     engine.wait_until_written();
-    engine.restart("keep");
+    engine.restart(Data::Kept);
 
     cluster.connection = cluster.dial();
     a.connection = cluster.dial();
@@ -193,7 +191,7 @@ fn after_an_empty_restart_every_node_starts_over() {
     let [mut a] = cluster.nodes();
     cluster.admit();
     let ann = a.join(1, "ann", "hall").member;
-    engine.restart("empty");
+    engine.restart(Data::Lost);
 
     cluster.connection = cluster.dial();
     a.connection = cluster.dial();

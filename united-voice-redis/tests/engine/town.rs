@@ -16,8 +16,9 @@ use united_voice_core::{
     test_util::{ClusterDirectory, ClusterUnderTest, RecordingSink},
 };
 use united_voice_redis::NodeState;
+use united_voice_redis_server::{Engine, Proxy};
 
-use crate::{nodes::Nodes, proxy::Proxy, server::Engine};
+use crate::nodes::Nodes;
 
 /// The lease of [`Nodes`].
 pub(crate) const LEASE: Duration = Duration::from_secs(3);

@@ -11,8 +11,9 @@ use united_voice_redis::{
     Arrived, Dialer, Flags, Flushed, Introduction, Nid, Operation, Outbox, Purpose, Reader, Record,
     Registered, Registration, Roster, Scripts, Writer,
 };
+use united_voice_redis_server::{Data, Engine};
 
-use crate::server::{self, Engine};
+use crate::cluster::fresh_keys;
 
 const USERS: u64 = 8;
 const ROUNDS: u64 = 150;
@@ -149,7 +150,7 @@ impl Peer {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_arrives_once_and_in_order_although_connections_are_cut() {
     let engine = Engine::start();
-    let scripts = Arc::new(Scripts::new(server::fresh_keys()));
+    let scripts = Arc::new(Scripts::new(fresh_keys()));
     let dialer = Dialer::new(&engine.url(), None, Arc::clone(&scripts)).expect("a URL");
     let peers = [
         Peer::new(dialer.clone(), 1).await,
@@ -227,7 +228,7 @@ async fn everything_arrives_once_and_in_order_although_connections_are_cut() {
 #[tokio::test]
 async fn after_a_restart_messages_without_acknowledgement_are_sent_again_and_heard_once() {
     let mut engine = Engine::start();
-    let scripts = Arc::new(Scripts::new(server::fresh_keys()));
+    let scripts = Arc::new(Scripts::new(fresh_keys()));
     let dialer = Dialer::new(&engine.url(), None, Arc::clone(&scripts)).expect("a URL");
     let [a, b] = [
         Peer::new(dialer.clone(), 1).await,
@@ -266,7 +267,7 @@ async fn after_a_restart_messages_without_acknowledgement_are_sent_again_and_hea
         }
         if text == "before" {
             engine.wait_until_written();
-            engine.restart("keep");
+            engine.restart(Data::Kept);
         }
     }
     // The inbox was read again from its beginning: the first one came twice from there.
