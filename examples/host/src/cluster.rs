@@ -48,7 +48,7 @@ impl Default for ClusterConfig {
 impl ClusterConfig {
     /// Makes this process a node. `None` if the server is alone.
     ///
-    /// All nodes need the same `jwt_secret`, and should have the same `turn_secret`.
+    /// All nodes need the same `jwt_secret`.
     ///
     /// # Errors
     ///
@@ -57,30 +57,52 @@ impl ClusterConfig {
     pub(crate) async fn connect(
         &self,
         jwt_secret: &Secret,
-        turn_secret: &Secret,
     ) -> anyhow::Result<Option<(RedisNode, NodeTask)>> {
         let Some(url) = &self.url else {
             return Ok(None);
         };
         let mut config = NodeConfig::new(url.expose());
-        config.name = match &self.node_name {
-            Some(name) => name.to_string(),
-            None => NodeName::of_this_machine().to_string(),
-        };
+        let name = self.node_name.clone();
+        let name = name.unwrap_or_else(NodeName::of_this_machine);
+        config.name = name.to_string();
         config.prefix = self.prefix.to_string();
         config.lease = Duration::from_secs(self.lease_secs);
         config.secret = jwt_secret.expose().as_bytes().to_vec();
-        let _ = turn_secret;
         if !self.ca_file.is_empty() {
             let roots = fs::read(&self.ca_file);
             config.roots = Some(roots.with_context(|| {
                 format!("[cluster] ca_file = \"{}\": cannot be read", self.ca_file)
             })?);
         }
-        let name = config.name.clone();
         let joined = RedisNode::connect(config, PATIENCE).await;
         let joined = joined.context("cannot join the cluster")?;
         tracing::info!("this is the node {name} of the cluster {}", self.prefix);
         Ok(Some(joined))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_without_a_url_is_alone() {
+        let alone = ClusterConfig::default();
+        let joined = alone.connect(&Secret::new("s")).await.unwrap();
+        assert!(joined.is_none());
+    }
+
+    #[tokio::test]
+    async fn certificates_that_cannot_be_read_are_named() {
+        let config = ClusterConfig {
+            url: Some("rediss://hunter2@127.0.0.1".parse().unwrap()),
+            ca_file: "/nowhere/ca.pem".to_owned(),
+            ..ClusterConfig::default()
+        };
+        let refused = config.connect(&Secret::new("s")).await;
+        let error = format!("{:#}", refused.err().unwrap());
+        let expected = "[cluster] ca_file = \"/nowhere/ca.pem\": cannot be read: ";
+        assert!(error.starts_with(expected), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }

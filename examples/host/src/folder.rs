@@ -153,3 +153,23 @@ fn try_lock(path: &Path, share: Share) -> anyhow::Result<Locked> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_share_a_folder_and_a_server_that_is_alone_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder {
+            path: dir.path().to_owned(),
+        };
+        let refused = |share| folder.serve(share).unwrap_err().to_string();
+        let nodes = [(); 2].map(|()| folder.serve(Share::Nodes).unwrap());
+        assert!(refused(Share::Sole).starts_with("another server uses the data folder "));
+        drop(nodes);
+        let _alone = folder.serve(Share::Sole).unwrap();
+        assert!(refused(Share::Sole).starts_with("another server uses the data folder "));
+        assert!(refused(Share::Nodes).starts_with("a server without --cluster uses "));
+    }
+}

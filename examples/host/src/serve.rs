@@ -32,8 +32,9 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(8);
 /// How long requests that are not yet answered, or not yet received, may delay the end.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long a node may take to give up its seats. The other nodes end what is left of them.
-const CLUSTER_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a node may take to give up its seats, after its connections have given up theirs. The
+/// other nodes end what is left of them.
+const CLUSTER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long the database may take to merge its write-ahead log. Without that it does so at the next
 /// start.
@@ -191,11 +192,7 @@ impl Opened {
     /// Makes this process a node of its cluster, if it has one.
     async fn join_cluster(&self) -> anyhow::Result<Option<(RedisNode, NodeTask)>> {
         let jwt_secret = self.config.jwt_secret(&self.secrets);
-        let turn_secret = self.config.turn_shared_secret(&self.secrets);
-        self.config
-            .cluster()
-            .connect(&jwt_secret, &turn_secret)
-            .await
+        self.config.cluster().connect(&jwt_secret).await
     }
 
     /// Starts the embedded relay beside the server.
@@ -263,22 +260,23 @@ where
     let dev_login = DevLogin::new(options.dev_login, &addresses);
     let mut host = Host::new(voice, opened.tokens(), dev_login)
         .with_http_limits(opened.config.http_limits().clone());
+    let mut is_ready = true;
     if let Some(node) = node {
-        if !until_ready(&node, &mut signals).await {
-            return Ok(());
-        }
+        is_ready = until_ready(&node, &mut signals).await;
         host = host.with_node(node);
     }
     let host = Arc::new(host);
-    listen(&listeners)?;
-    let (stop, shutdown) = Shutdown::new();
-    let server = serve(Serving {
-        host: Arc::clone(&host),
-        listeners,
-        shutdown,
-    });
-    announce(&addresses, dev_login)?;
-    until_ended(server, &host, &stop, &mut signals).await?;
+    if is_ready {
+        listen(&listeners)?;
+        let (stop, shutdown) = Shutdown::new();
+        let server = serve(Serving {
+            host: Arc::clone(&host),
+            listeners,
+            shutdown,
+        });
+        announce(&addresses, dev_login)?;
+        until_ended(server, &host, &stop, &mut signals).await?;
+    }
     let _ = timeout(CLUSTER_PATIENCE, host.voice().close()).await;
     if let Some(relay) = relay {
         let _ = timeout(RELAY_PATIENCE, relay.close()).await;

@@ -110,8 +110,7 @@ fn a_wrong_value_is_named_once_with_its_flag() {
         ("server --config ", "--config: must not be empty".to_owned()),
         (
             "server --node-name a:b",
-            "--node-name a:b: must be 1 to 32 of the characters A-Z a-z 0-9 . _ - in a row"
-                .to_owned(),
+            "--node-name a:b: must be 1 to 32 characters out of A-Z a-z 0-9 . _ -".to_owned(),
         ),
         (
             "server token --user ",

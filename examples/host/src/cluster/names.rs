@@ -16,8 +16,7 @@ pub struct NodeNameError;
 
 impl NodeName {
     /// What every error says.
-    pub(crate) const EXPECTED: &str =
-        "must be 1 to 32 of the characters A-Z a-z 0-9 . _ - in a row";
+    pub(crate) const EXPECTED: &str = "must be 1 to 32 characters out of A-Z a-z 0-9 . _ -";
 
     /// The machine's name, without the characters that a node's name has not.
     pub(super) fn of_this_machine() -> Self {
@@ -63,8 +62,7 @@ pub struct ClusterPrefixError;
 
 impl ClusterPrefix {
     /// What every error says.
-    pub(crate) const EXPECTED: &str =
-        "must be 1 to 64 of the characters A-Z a-z 0-9 . _ - : in a row";
+    pub(crate) const EXPECTED: &str = "must be 1 to 64 characters out of A-Z a-z 0-9 . _ - :";
 }
 
 impl Default for ClusterPrefix {

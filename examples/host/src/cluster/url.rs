@@ -40,7 +40,8 @@ impl FromStr for ClusterUrl {
             return Err(ClusterUrlError);
         }
         let url = Url::parse(text).map_err(|_| ClusterUrlError)?;
-        let database = url.path().trim_start_matches('/');
+        let path = url.path();
+        let database = path.strip_prefix('/').unwrap_or(path);
         // The parts behind `?` and `#` of a password that is not encoded. In the driver, `#insecure`
         // would turn the check of certificates off.
         let is_cut = url.query().is_some() || url.fragment().is_some();
@@ -94,6 +95,7 @@ mod tests {
             "redis://h/hunter2",
             "redis://h/-1",
             "redis://h/1/2",
+            "redis://h//3",
             "redis://u:2#hunter2@h",
             "redis://u:hunter2?x@h",
             "redis://h/?protocol=hunter2",

@@ -378,3 +378,26 @@ fn every_limit_reaches_the_library() {
     expected.ping_timeout = Duration::from_secs(9);
     assert_eq!(parse(text).unwrap().limits(), &expected);
 }
+
+#[test]
+fn flags_win_over_the_file_and_what_they_leave_out_stays() {
+    const FILE: &str = "[database]\nurl = \"postgres://h/file\"\n[cluster]\n\
+                        url = \"redis://file\"\nnode_name = \"file\"\nlease_secs = 9\n";
+    let with_flags = |line: &str| {
+        let cli = crate::Cli::parse_from("server", line.split(' ').map(Into::into)).unwrap();
+        parse(FILE).unwrap().with_options(&cli.options())
+    };
+    assert_eq!(with_flags("server"), parse(FILE).unwrap());
+    let config = with_flags("server --cluster redis://flag --node-name flag");
+    assert_eq!(config.database_url(), parse(FILE).unwrap().database_url());
+    let expected = ClusterConfig {
+        url: Some("redis://flag".parse().unwrap()),
+        node_name: Some("flag".parse().unwrap()),
+        lease_secs: 9,
+        ..ClusterConfig::default()
+    };
+    assert_eq!(*config.cluster(), expected);
+    let config = with_flags("server --database-url postgres://h/flag");
+    let expected = "postgres://h/flag".parse().unwrap();
+    assert_eq!(config.database_url(), Some(&expected));
+}

@@ -226,3 +226,22 @@ async fn invalid_bodies_are_refused() {
     let limit = body(&fixture.get("/api/channels").await)[0]["maxParticipants"].clone();
     assert_eq!(limit, Value::Null, "none of them did anything");
 }
+
+#[tokio::test]
+async fn a_node_that_is_cut_off_lists_channels_and_answers_503_to_what_needs_the_others() {
+    let fixture = Fixture::cut_off().await;
+    let listed = fixture.get("/api/channels").await;
+    assert_eq!(listed.status(), StatusCode::OK);
+    assert_eq!(body(&listed)[0]["participantCount"], 0);
+    let roster = fixture.get("/api/voice/general/participants").await;
+    assert_eq!(roster.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(body(&roster)["error"]["code"], "unavailable");
+
+    let limit = Some(r#"{ "maxParticipants": 3 }"#);
+    let patch = Method::PATCH;
+    let limited = fixture.send(patch, "/api/channels/general", limit).await;
+    assert_eq!(limited.status(), StatusCode::SERVICE_UNAVAILABLE);
+    // The database has the limit, which holds once the node is back.
+    let listed = fixture.get("/api/channels").await;
+    assert_eq!(body(&listed)[0]["maxParticipants"], 3);
+}

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use http::{Method, header};
 use serde_json::Value;
-use united_voice_core::{UserId, VoiceServer};
+use united_voice_core::{UserId, VoiceServer, VoiceServerBuilder, test_util::MemoryEngine};
 use united_voice_host::{DevLogin, Host, Response, Secret, Store, Tokens};
 
 const SECRET: &str = "a secret for tests, of more than 32 bytes";
@@ -18,12 +18,29 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) async fn new(dev_login: DevLogin) -> Self {
+        Self::with(dev_login, |builder| builder).await
+    }
+
+    /// A node that is cut off from its cluster.
+    pub(crate) async fn cut_off() -> Self {
+        let node = MemoryEngine::new().node();
+        let in_cluster = |builder: VoiceServerBuilder<Store>| builder.cluster(node.clone());
+        let fixture = Self::with(DevLogin::Anybody, in_cluster).await;
+        node.serve(fixture.host.voice().replica());
+        node.set_cut_off(true);
+        fixture
+    }
+
+    async fn with(
+        dev_login: DevLogin,
+        settings: impl FnOnce(VoiceServerBuilder<Store>) -> VoiceServerBuilder<Store>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let database = dir.path().join("united.db");
         let store = Store::open(&database).await.unwrap();
         let ada = UserId::new("ada").unwrap();
         store.put_user(&ada, Some("Ada")).await.unwrap();
-        let voice = VoiceServer::builder(store).build().unwrap();
+        let voice = settings(VoiceServer::builder(store)).build().unwrap();
         let host = Host::new(voice, tokens(), dev_login);
         Self {
             _dir: dir,

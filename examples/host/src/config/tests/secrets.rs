@@ -18,7 +18,10 @@ fn no_error_shows_a_secret() {
         "hunter2\nhunter2",
         "\"\"\"\nhunter2",
     ];
-    for key in keys::SECRETS.into_iter().chain([&keys::DATABASE_URL]) {
+    for key in keys::SECRETS
+        .into_iter()
+        .chain([&keys::DATABASE_URL, &keys::CLUSTER_URL])
+    {
         for value in values {
             let text = with(key, value);
             let error = parse(&text).unwrap_err();
