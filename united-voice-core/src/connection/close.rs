@@ -214,3 +214,33 @@ impl Ending {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::counters::Counters;
+
+    #[test]
+    fn every_end_is_counted_under_its_label() {
+        let ends = [
+            Disconnect::Closed,
+            Disconnect::Lost,
+            Disconnect::TimedOut,
+            Disconnect::SlowConsumer,
+            Disconnect::GoingAway,
+            #[cfg(feature = "cluster")]
+            Disconnect::SeatLost,
+            Disconnect::PolicyViolation,
+            Disconnect::MessageTooLarge,
+            Disconnect::InvalidUtf8,
+            Disconnect::ProtocolError,
+        ];
+        let counters = Counters::default();
+        for end in ends {
+            counters.ended(end.label());
+        }
+        let counted = counters.stats(0, 0).connections_ended;
+        let expected = ends.map(|end| (end.label(), 1));
+        assert_eq!(counted.iter().collect::<Vec<_>>(), expected);
+    }
+}

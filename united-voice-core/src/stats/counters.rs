@@ -56,6 +56,8 @@ const DISCONNECTS: &[&str] = &[
     "timed_out",
     "slow_consumer",
     "going_away",
+    #[cfg(feature = "cluster")]
+    "seat_lost",
     "policy_violation",
     "message_too_large",
     "invalid_utf8",
