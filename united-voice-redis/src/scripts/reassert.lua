@@ -33,8 +33,9 @@ end
 
 -- The engine does not know the session. The newer of two seats of one user stays.
 local function restore(seat, version, limit, bytes)
-    if was_reaped then return GONE end
     local old, has_seat_here = seats_of(seat.user), false
+    -- The others were told that it left. Its client is told so, too, or that it has another seat.
+    if was_reaped then return #old > 0 and SUPERSEDED or GONE end
     for _, other in ipairs(old) do
         local theirs = parse_record(call('HGET', P .. 'r:' .. other.room, other.session))
         if theirs > version then return SUPERSEDED end
