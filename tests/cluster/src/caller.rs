@@ -23,7 +23,7 @@ use tokio_tungstenite::{
 use united_voice_scenarios::{Codec, Payload, User, request, voice::VoiceSdpOffer, ws::Envelope};
 
 use crate::{
-    Ledger, View,
+    Ledger, View, settles,
     view::{Next, RELAY, RELAYED},
 };
 
@@ -113,9 +113,27 @@ impl Caller {
         self.order(Order::Join(channel.to_owned()));
     }
 
-    /// Leaves its channel.
+    /// Waits until it is in its channel.
+    ///
+    /// # Panics
+    /// If it does not get there.
+    pub async fn sits(&self) {
+        let what = format!("the join of {}", self.user.name);
+        settles(&what, Duration::from_secs(5), async || {
+            let view = self.view();
+            view.session.map(drop).ok_or(format!("{:?}", view.told))
+        })
+        .await;
+    }
+
+    /// Leaves the channel that it is in, or was in last.
     pub fn leave(&self) {
         self.order(Order::Leave);
+    }
+
+    /// Goes on until its stay or its connection ends, and does not come back into the channel.
+    pub fn stay_out(&self) {
+        locked(&self.view).wants = None;
     }
 
     /// Mutes itself, or ends that.
@@ -123,7 +141,8 @@ impl Caller {
         self.order(Order::Mute(muted));
     }
 
-    /// Sends a numbered message to somebody in its channel, by display name.
+    /// Sends a numbered message to somebody in its channel, by display name. Nothing happens if it
+    /// knows nobody of this name.
     pub fn relay(&self, name: &str) {
         self.order(Order::Relay(name.to_owned()));
     }
@@ -285,18 +304,14 @@ impl Life {
 
     /// Does what a test orders. Returns false if the connection is gone.
     async fn obey(&mut self, socket: &mut Socket, order: Order) -> bool {
-        let view = locked(&self.view).clone();
+        let seat_in = locked(&self.view).seat_in.clone();
         match order {
             Order::Join(channel) => self.ask(socket, "join", request::join(&channel)).await,
-            Order::Leave => match view.session {
-                Some(_) => {
-                    let leave = request::leave(&self.channel_of_seat());
-                    self.ask(socket, "leave", leave).await
-                }
-                None => true,
-            },
+            // Somebody who was never in a channel has nothing to leave.
+            Order::Leave if seat_in.is_empty() => true,
+            Order::Leave => self.ask(socket, "leave", request::leave(&seat_in)).await,
             Order::Mute(muted) => {
-                let state = request::state(&self.channel_of_seat(), muted, false);
+                let state = request::state(&seat_in, muted, false);
                 self.ask(socket, "state", state).await
             }
             Order::Relay(name) => self.relay(socket, Some(&name)).await,
@@ -306,10 +321,6 @@ impl Life {
             }
             Order::Go(_) => true,
         }
-    }
-
-    fn channel_of_seat(&self) -> String {
-        locked(&self.view).seat_in.clone()
     }
 
     async fn ask(&mut self, socket: &mut Socket, kind: &str, payload: Payload) -> bool {

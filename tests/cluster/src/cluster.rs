@@ -10,7 +10,7 @@ use united_voice_postgres::Database;
 use united_voice_redis_server::{Data, Engine, Proxy, fresh_prefix};
 use united_voice_scenarios::{Codec, Server, ServerBuilder, ServerKind, User};
 
-use crate::{Caller, Ledger, Node, sampler::Sampler, settles};
+use crate::{Caller, Ledger, Node, sampler::Sampler};
 
 /// The lease of the nodes.
 pub const LEASE: Duration = Duration::from_secs(3);
@@ -123,11 +123,7 @@ impl Cluster {
         for (node, name) in [(0, "Ann"), (1, "Ben"), (0, "Cat"), (2, "Dan")] {
             let caller = self.caller(node, name).await;
             caller.join(channel);
-            settles("a join", Duration::from_secs(1), async || {
-                let view = caller.view();
-                view.session.map(drop).ok_or(format!("{:?}", view.told))
-            })
-            .await;
+            caller.sits().await;
             callers.push(caller);
         }
         self.agree(&callers, Duration::from_secs(1)).await;

@@ -21,6 +21,7 @@ struct Pages {
     order: HashMap<(u64, u64), u64>,
     lost_connections: BTreeSet<u64>,
     lost_stays: BTreeSet<String>,
+    last_refusal: Option<VoiceErrorCode>,
     faults: Vec<String>,
 }
 
@@ -102,6 +103,7 @@ impl Ledger {
             }
             None => pages.faults.push(format!("{number} was refused, not sent")),
         }
+        pages.last_refusal = Some(code);
         if !allowed.contains(&code) {
             let says = format!("{number} was refused as {}", code.as_str_name());
             pages.faults.push(says);
@@ -128,6 +130,12 @@ impl Ledger {
             arrived: count(|sent| sent.has_arrived),
             refused: count(|sent| sent.refusals > 0),
         }
+    }
+
+    /// Why the last message that was refused was refused.
+    #[must_use]
+    pub fn last_refusal(&self) -> Option<VoiceErrorCode> {
+        self.pages().last_refusal
     }
 
     /// What is wrong with the messages so far. Those that are on their way count as wrong too.
@@ -189,17 +197,17 @@ mod tests {
             |ledger, one, two| {
                 [two, one]
                     .iter()
-                    .for_each(|number| ledger.arrived(*number, "ann", 2))
+                    .for_each(|number| ledger.arrived(*number, "ann", 2));
             },
             |ledger, one, _| {
                 [one, one]
                     .iter()
-                    .for_each(|number| ledger.arrived(*number, "ann", 2))
+                    .for_each(|number| ledger.arrived(*number, "ann", 2));
             },
             |ledger, one, _| {
                 [one, one]
                     .iter()
-                    .for_each(|number| ledger.refused(*number, Unavailable))
+                    .for_each(|number| ledger.refused(*number, Unavailable));
             },
             |ledger, one, _| ledger.arrived(one, "eve", 2),
             |ledger, one, _| ledger.refused(one, Internal),

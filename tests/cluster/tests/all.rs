@@ -2,6 +2,7 @@
 
 mod engine;
 mod nodes;
+mod ways;
 
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ const MIXED: Storage = Storage::Postgres;
 
 /// What the others are told at once is told within this time.
 const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// How long after a failure everybody knows what it cost.
+const AFTER_THAW: Duration = Duration::from_secs(5);
 
 fn sessions(callers: &[Caller]) -> Vec<Option<String>> {
     let views = callers.iter().map(Caller::view);

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use united_voice_cluster_tests::{Cluster, LEASE};
+use tokio::time::sleep;
+use united_voice_cluster_tests::{Caller, Cluster, LEASE, settles};
 
-use crate::{AT_ONCE, AXUM, MIXED, hear, heard_nothing};
+use crate::{ACTIX, AFTER_THAW, AT_ONCE, AXUM, MIXED, hear, heard_nothing, sessions};
 
 /// How long the seats of a node that died may last.
 const REAPED: Duration = Duration::from_secs(LEASE.as_secs() + 3);
@@ -43,7 +44,7 @@ async fn who_comes_back_before_the_killed_node_is_missed_takes_the_seat_over() {
     hear(&callers[..3], &["left Dan REPLACED", "joined Dan"], LEASE).await;
     cluster.agree(&callers, AT_ONCE).await;
     // Nobody notices that the dead node is reaped.
-    tokio::time::sleep(REAPED).await;
+    sleep(REAPED).await;
     for caller in &callers {
         caller.chatter(false);
     }
@@ -51,4 +52,133 @@ async fn who_comes_back_before_the_killed_node_is_missed_takes_the_seat_over() {
     heard_nothing(&callers);
     let counts = cluster.ledger.counts();
     assert!(counts.arrived > 50, "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_frozen_for_a_moment_loses_nothing() {
+    let mut cluster = Cluster::start(ACTIX).await;
+    let callers = cluster.town("general").await;
+    let before = sessions(&callers);
+    for caller in &callers {
+        caller.chatter(true);
+    }
+    cluster.nodes[2].freeze();
+    sleep(LEASE / 2).await;
+    cluster.nodes[2].thaw();
+    sleep(LEASE / 3).await;
+    for caller in &callers {
+        caller.chatter(false);
+    }
+    cluster.agree(&callers, AFTER_THAW).await;
+    assert_eq!(sessions(&callers), before);
+    heard_nothing(&callers);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_members_of_a_node_that_was_frozen_for_too_long_lose_their_seats() {
+    let mut cluster = Cluster::start(MIXED).await;
+    let mut callers = cluster.town("general").await;
+    let old_dan = callers.pop().expect("four came");
+    let mut others = Vec::new();
+    for name in ["Fay", "Gus", "Hal"] {
+        let caller = cluster.caller(2, name).await;
+        caller.join("general");
+        caller.sits().await;
+        others.push(caller);
+    }
+    let [fay, gus, hal] = <[Caller; 3]>::try_from(others).expect("three");
+    hear(
+        &callers,
+        &["joined Fay", "joined Gus", "joined Hal"],
+        AT_ONCE,
+    )
+    .await;
+    cluster.nodes[2].freeze();
+    gone(&callers, &["Dan", "Fay", "Gus", "Hal"], REAPED).await;
+    // Dan comes back through another node. The others' clients have noticed nothing, and what they
+    // do now is read by nobody until the thaw.
+    let dan = cluster.again(&old_dan.user, 0);
+    dan.join("general");
+    dan.sits().await;
+    hear(&callers, &["joined Dan"], AT_ONCE).await;
+    callers.push(dan);
+    fay.relay("Ann");
+    gus.leave();
+    hal.stay_out();
+    hal.mute(true);
+    sleep(AT_ONCE / 2).await;
+    let arrived = cluster.ledger.counts().arrived;
+
+    cluster.nodes[2].thaw();
+    settles("the ends of the stays", AFTER_THAW, async || {
+        let (dan, fay, hal) = (old_dan.view(), fay.view(), hal.view());
+        let replaced = dan
+            .told
+            .last()
+            .is_some_and(|last| last == "error SESSION_REPLACED");
+        match (replaced, &fay.ends[..], &hal.ends[..], gus.view().session) {
+            (true, [1013], [1013], None) => Ok(()),
+            now => Err(format!("{now:?}")),
+        }
+    })
+    .await;
+    assert_eq!(old_dan.view().ends, [0; 0], "his connection stays open");
+    assert_eq!(cluster.ledger.counts().arrived, arrived, "Fay is nobody");
+    // What the old connection does late touches nobody.
+    old_dan.leave();
+    drop(old_dan);
+    // Fay comes back by herself, as a newcomer.
+    hear(&callers, &["joined Fay"], AFTER_THAW).await;
+    callers.push(fay);
+    cluster.agree(&callers, AT_ONCE).await;
+    sleep(REAPED).await;
+    cluster.agree(&callers, AT_ONCE).await;
+    heard_nothing(&callers[..4]);
+    assert_eq!(gus.view().session, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_ends_takes_its_members_along_at_once() {
+    let mut cluster = Cluster::start(MIXED).await;
+    let mut callers = cluster.town("general").await;
+    let dan = callers.pop().expect("four came");
+    for caller in &callers {
+        caller.chatter(true);
+    }
+    dan.stay_out();
+    let ending = cluster.nodes[2].end();
+    let (status, _) = tokio::join!(
+        ending,
+        hear(&callers, &["left Dan DISCONNECTED"], Duration::from_secs(2))
+    );
+    assert!(status.success(), "{status}");
+    assert_eq!(dan.view().ends, [1001]);
+    for caller in &callers {
+        caller.chatter(false);
+    }
+    cluster.agree(&callers, AT_ONCE).await;
+    // He comes back through another node.
+    dan.join("general");
+    dan.sits().await;
+    hear(&callers, &["joined Dan"], AT_ONCE).await;
+    callers.push(dan);
+    cluster.agree(&callers, AT_ONCE).await;
+}
+
+/// Waits until these callers were told that these members left, in any order, and nothing else.
+async fn gone(callers: &[Caller], names: &[&str], within: Duration) {
+    for caller in callers {
+        settles("the ends of the stays", within, async || {
+            let told = caller.view().told;
+            if told.len() < names.len() {
+                return Err(format!("{told:?}"));
+            }
+            Ok(())
+        })
+        .await;
+        let mut told = caller.told();
+        told.sort_unstable();
+        let expected = names.iter().map(|name| format!("left {name} DISCONNECTED"));
+        assert_eq!(told, expected.collect::<Vec<_>>());
+    }
 }
