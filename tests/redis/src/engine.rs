@@ -158,6 +158,8 @@ impl Engine {
         while begun.elapsed() < PATIENCE {
             // Another server on the port has another folder.
             let found = self.dial().and_then(|mut connection| {
+                // It tells its folder even while it loads its data.
+                redis::cmd("PING").exec(&mut connection)?;
                 let mut question = redis::cmd("CONFIG");
                 question.arg("GET").arg("dir").query(&mut connection)
             });
