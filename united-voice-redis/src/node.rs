@@ -125,6 +125,7 @@ impl RedisNode {
             dialer,
             outbox: Mutex::new(Outbox::new()),
             work: Notify::new(),
+            beat_now: Notify::new(),
             registration: Mutex::new(Registration {
                 boot: Vec::new(),
                 nid: Nid::new(0, 0),

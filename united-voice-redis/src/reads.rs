@@ -16,6 +16,8 @@ pub struct Roster {
     pub members: Vec<Member>,
     /// The engine lost its data and nodes have not put all seats back, so members may be missing.
     pub is_recovering: bool,
+    /// A node is about to put seats back that the engine has lost.
+    pub lacks_seats: bool,
 }
 
 /// An entry of an inbox: its place in the Stream, and what is in it.
@@ -97,7 +99,7 @@ impl Roster {
         let Value::Array(parts) = value.extract_error()? else {
             return Err(ScriptError::Unexpected);
         };
-        let Ok([version, whole, room]) = <[Value; 3]>::try_from(parts) else {
+        let Ok([version, whole, pending, room]) = <[Value; 4]>::try_from(parts) else {
             return Err(ScriptError::Unexpected);
         };
         let version: Option<u64> = redis::from_redis_value(version).map_err(unexpected)?;
@@ -112,6 +114,7 @@ impl Roster {
             version: version.unwrap_or(0),
             members,
             is_recovering: whole != Value::Int(1),
+            lacks_seats: pending != Value::Int(0),
         })
     }
 }

@@ -24,6 +24,11 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How many calls of `reap` one beat makes at most, so that the next one is in time.
 const REAPS: usize = 64;
 
+/// How long after a node noticed that the engine lost its last second the others may take to notice
+/// it and to put their seats back: the longest pause between two attempts to connect, and as much
+/// again.
+const ALL_NOTICE: Duration = Duration::from_secs(2);
+
 /// What a node's loops have for themselves.
 pub(super) struct Run {
     pub(super) writer: tokio::sync::Mutex<Writer>,
@@ -34,6 +39,8 @@ pub(super) struct Run {
     pub(super) earlier: Mutex<Vec<Nid>>,
     /// All seats have been put back, and the copies have to be compared with the engine.
     compare: Mutex<bool>,
+    /// Not before this, since other nodes may not know yet that they have to put seats back.
+    compare_from: Mutex<Instant>,
 }
 
 /// Why the loops have to stop for a repair.
@@ -56,7 +63,13 @@ impl Run {
             read_to: Mutex::new("0".into()),
             earlier: Mutex::default(),
             compare: Mutex::new(false),
+            compare_from: Mutex::new(Instant::now()),
         }
+    }
+
+    /// Others will put seats back that the engine has lost, too.
+    pub(super) fn compare_later(&self) {
+        *self.compare_from.lock() = Instant::now() + ALL_NOTICE;
     }
 
     /// Runs the node until something has to be repaired.
@@ -108,8 +121,10 @@ impl Run {
     async fn read(&self, shared: &Shared, replica: &Replica) -> Trouble {
         let mut reader = self.reader.lock().await;
         let mut backoff = Backoff::default();
+        let mut was_cut = false;
         loop {
-            if std::mem::take(&mut *self.compare.lock()) {
+            let is_time = Instant::now() >= *self.compare_from.lock();
+            if is_time && std::mem::take(&mut *self.compare.lock()) {
                 // Nothing is applied meanwhile, so no roster is older than the copies.
                 let done = self.compare_rosters(shared, replica).await;
                 *self.compare.lock() |= !done;
@@ -117,13 +132,23 @@ impl Run {
             match reader.read().await {
                 Ok(reading) => {
                     backoff.reset();
+                    if std::mem::take(&mut was_cut) {
+                        // Its tick tells whether the engine has lost something.
+                        shared.beat_now.notify_one();
+                    }
+                    let mut is_whole = false;
                     for arrived in reading.arrived {
                         match arrived {
                             Arrived::Entry(entry) => {
-                                *self.compare.lock() |= shared.entry(replica, entry);
+                                is_whole |= shared.entry(replica, entry);
                             }
                             Arrived::Pack(pack) => pack_arrived(shared, replica, pack),
                         }
+                    }
+                    if is_whole {
+                        *self.compare.lock() = true;
+                        // At once: other nodes will take what is left there for members.
+                        self.reap_earlier(shared).await;
                     }
                     // Whoever waited for these outcomes may have more to send.
                     shared.work.notify_one();
@@ -136,6 +161,7 @@ impl Run {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "the inbox cannot be read");
+                    was_cut = true;
                     sleep(backoff.next_wait(random_node())).await;
                 }
             }
@@ -149,7 +175,10 @@ impl Run {
         let of = shared.registration();
         loop {
             let next = shared.pulse.lock().next();
-            sleep_until(next.into()).await;
+            tokio::select! {
+                () = sleep_until(next.into()) => {}
+                () = shared.beat_now.notified() => {}
+            }
             let number = shared.pulse.lock().beat(Instant::now());
             let earlier = self.earlier.lock().clone();
             let lease = shared.lease_us();
@@ -180,20 +209,25 @@ impl Run {
         }
     }
 
-    /// Puts the engine's rosters in the place of this node's copies, and ends what earlier
-    /// registrations still have. Returns false if it has to be tried again.
-    async fn compare_rosters(&self, shared: &Shared, replica: &Replica) -> bool {
+    /// Ends what earlier registrations still have.
+    async fn reap_earlier(&self, shared: &Shared) {
         let earlier = self.earlier.lock().clone();
         for nid in earlier {
             self.reap(shared, nid).await;
         }
+    }
+
+    /// Puts the engine's rosters in the place of this node's copies. Returns false if it has to be
+    /// tried again.
+    async fn compare_rosters(&self, shared: &Shared, replica: &Replica) -> bool {
+        self.reap_earlier(shared).await;
         let seats = replica.seats().into_iter();
         let channels: HashSet<_> = seats.map(|seat| seat.channel).collect();
         for channel in channels {
             let Ok(roster) = shared.calls.roster(channel.as_str()).await else {
                 return false;
             };
-            if roster.is_recovering {
+            if roster.is_recovering || roster.lacks_seats {
                 return false;
             }
             for member in &roster.members {

@@ -39,6 +39,9 @@ impl Run {
         // Joins among them are answered `UNAVAILABLE`. The others have been told above.
         drop(in_doubt);
         *self.reader.lock().await = Reader::new(shared.dialer.clone(), nid);
+        if matches!(trouble, Trouble::Behind) {
+            self.compare_later();
+        }
         if matches!(trouble, Trouble::Lost) {
             self.give_up_shared_seats(shared, replica).await;
         }

@@ -66,6 +66,8 @@ pub(super) struct Shared {
     pub(super) outbox: Mutex<Outbox<Ask, SentBy>>,
     /// The outbox has something to send.
     pub(super) work: Notify,
+    /// Wakes the beat before its time.
+    pub(super) beat_now: Notify,
     pub(super) calls: Calls,
     pub(super) registration: Mutex<Registration>,
     pub(super) pulse: Mutex<Pulse>,
