@@ -1,6 +1,7 @@
 //! What fails, and what clients of three servers notice.
 
 mod engine;
+mod limits;
 mod nodes;
 mod ways;
 
