@@ -156,12 +156,15 @@ impl Cluster {
         let server = self.nodes[node].server();
         let patched = server.http(Method::PATCH, &path, Some(&self.admin), Some(body));
         let (status, _) = patched.await;
-        if status == 200 {
-            let seats = self.seats().expect("the engine answered the node");
-            let count = seats.get(channel).map_or(0, Vec::len);
-            let limit = limit.map(|limit| limit as usize);
-            self.sampler.limit(channel, limit, count);
+        if status != 200 {
+            // It may hold or not.
+            self.sampler.limit(channel, None, 0);
+            return status;
         }
+        let seats = self.seats().expect("the engine answered the node");
+        let count = seats.get(channel).map_or(0, Vec::len);
+        let limit = limit.map(|limit| limit as usize);
+        self.sampler.limit(channel, limit, count);
         status
     }
 

@@ -167,17 +167,17 @@ impl View {
     }
 
     fn joined(&mut self, response: VoiceJoinResponse) -> Next {
-        if self.wants.as_deref() != Some(response.channel_id.as_str()) {
+        if self.wants.is_none() {
             return Next::Leave(response.channel_id);
         }
-        let left = self
-            .session
-            .replace(response.session_id.clone())
-            .filter(|before| *before != response.session_id);
+        let before = self.session.replace(response.session_id.clone());
         self.seat_in = response.channel_id;
         self.others = response.participants;
+        if before == Some(response.session_id) {
+            return Next::Nothing;
+        }
         self.muted = false;
-        left.map_or(Next::Nothing, Next::Lost)
+        before.map_or(Next::Nothing, Next::Lost)
     }
 
     fn error(&mut self, id: &str, error: &VoiceError) -> Next {
@@ -201,11 +201,14 @@ impl View {
             }
             return Next::Nothing;
         }
-        if code == VoiceErrorCode::Unavailable && self.wants.is_some() {
+        if self.wants.as_ref() != Some(&error.channel_id) {
+            return Next::Nothing;
+        }
+        if code == VoiceErrorCode::Unavailable {
             return Next::JoinAgain;
         }
-        // A refused move leaves the user where they were. No caller moves.
-        self.wants = None;
+        // A refused move leaves the user where they were.
+        self.wants = self.session.as_ref().map(|_| self.seat_in.clone());
         Next::Nothing
     }
 

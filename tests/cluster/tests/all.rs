@@ -3,6 +3,8 @@
 mod engine;
 mod limits;
 mod nodes;
+mod random;
+mod start;
 mod ways;
 
 use std::time::Duration;
