@@ -6,6 +6,8 @@ use crate::{Entry, Record};
 #[derive(Clone, Debug, Default)]
 pub struct InboxNumbers {
     last: u64,
+    /// The highest version of an entry.
+    version: u64,
     beat: u64,
     /// How many entries of any kind the inbox had up to the last one read; `None` until a tick says
     /// so, after a start in the middle.
@@ -22,8 +24,8 @@ pub enum Arrival {
     /// Something before it is missing: the inbox was trimmed. This is said once. The node installs
     /// whole rosters, and goes on with the entries that follow.
     Lost,
-    /// The engine has fewer entries than this node has seen: it lost its last second. The node
-    /// registers anew.
+    /// The engine has fewer entries than this node has seen, or other ones: it lost its last second.
+    /// The node registers anew.
     Behind,
 }
 
@@ -62,10 +64,13 @@ impl InboxNumbers {
         self.count();
         match entry.record {
             Record::Tick { beat, added } => self.tick(entry.number, beat, added),
+            // The engine went back and gave the number again, to something that is new.
+            _ if entry.number <= self.last && entry.version > self.version => Arrival::Behind,
             _ if entry.number <= self.last => Arrival::Old,
             _ => {
                 let is_next = entry.number == self.last + 1;
                 self.last = entry.number;
+                self.version = self.version.max(entry.version);
                 if is_next { Arrival::New } else { Arrival::Lost }
             }
         }
@@ -149,6 +154,17 @@ mod tests {
     fn a_tick_shows_that_the_engine_went_back() {
         assert_eq!(read().entry(&tick(1, 2, 6)), Arrival::Behind);
         assert_eq!(read().entry(&tick(2, 2, 5)), Arrival::Behind);
+    }
+
+    #[test]
+    fn a_new_entry_with_an_old_number_shows_that_the_engine_went_back() {
+        let mut numbers = read();
+        assert_eq!(numbers.entry(&change(3)), Arrival::New);
+        let reused = Entry {
+            version: 4,
+            ..change(3)
+        };
+        assert_eq!(numbers.entry(&reused), Arrival::Behind);
     }
 
     #[test]

@@ -91,6 +91,15 @@ impl<A, M> Outbox<A, M> {
         Self::default()
     }
 
+    /// The number of the last operation that the engine said it has run. All before have run, too.
+    pub fn ran(&self) -> u64 {
+        let in_doubt = self.batch.iter().find_map(|sent| match sent {
+            Sent::Operation { number, .. } => Some(*number),
+            Sent::Pack { .. } => None,
+        });
+        in_doubt.map_or(self.number, |number| number - 1)
+    }
+
     /// Adds an operation. Only a join may be refused. If 16 states of a session wait, one more
     /// takes the place of the last; then both get one outcome.
     ///

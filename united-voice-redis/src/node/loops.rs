@@ -182,6 +182,7 @@ impl Run {
             let number = shared.pulse.lock().beat(Instant::now());
             let earlier = self.earlier.lock().clone();
             let lease = shared.lease_us();
+            let ran = shared.outbox.lock().ran();
             let beaten = match shared.calls.beat(&of, lease, number, &earlier).await {
                 Ok(beaten) => beaten,
                 Err(CallError::Script(
@@ -196,6 +197,11 @@ impl Run {
             };
             if !beaten.has_inbox {
                 return Trouble::Ended;
+            }
+            // Entries that came after the loss may hide it from the reader: they may be as many as
+            // those that were lost.
+            if beaten.operation < ran {
+                return Trouble::Behind;
             }
             shared.epoch.fetch_max(beaten.epoch, Ordering::SeqCst);
             let recovering = beaten.recovery_us > 0;

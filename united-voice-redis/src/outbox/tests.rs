@@ -442,3 +442,21 @@ fn a_new_registration_begins_with_one_and_gives_up_what_is_in_doubt() {
     succeed(&mut outbox);
     assert_eq!(outbox.outcome(1), ["waits"]);
 }
+
+#[test]
+fn an_operation_has_run_when_the_engine_says_so() {
+    let mut outbox = Box::new();
+    assert_eq!(outbox.ran(), 0);
+    outbox.propose(join(1), "a").expect("room");
+    outbox.propose(state(1, true), "b").expect("room");
+    assert_eq!(outbox.ran(), 0);
+    outbox.pipeline(&scripts(), &me());
+    assert_eq!(outbox.ran(), 0, "both are in doubt");
+    outbox.answered(vec![word("OK")]);
+    assert_eq!(outbox.ran(), 1);
+    outbox.pipeline(&scripts(), &me());
+    outbox.answered(vec![word("DUP")]);
+    assert_eq!(outbox.ran(), 2);
+    outbox.restart();
+    assert_eq!(outbox.ran(), 0, "the numbers begin anew");
+}
