@@ -197,10 +197,13 @@ impl Cluster {
             .arg(0)
             .exec(&mut self.engine.connection());
         setting.expect("set");
-        let (host, port) = (self.engine.address().ip(), self.engine.address().port());
-        let replica = Engine::start_with(|_| {
-            vec!["--replicaof".to_owned(), host.to_string(), port.to_string()]
-        });
+        let replica = Engine::start();
+        // By a command, not by an argument: it must be a primary after a restart, too.
+        let of = redis::cmd("REPLICAOF")
+            .arg(self.engine.address().ip().to_string())
+            .arg(self.engine.address().port())
+            .exec(&mut replica.connection());
+        of.expect("a replica");
         let mut connection = replica.connection();
         let begun = Instant::now();
         loop {

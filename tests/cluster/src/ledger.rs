@@ -31,7 +31,7 @@ struct Sent {
     connection: u64,
     to_stay: String,
     has_arrived: bool,
-    refusals: u32,
+    refusals: Vec<VoiceErrorCode>,
 }
 
 /// The relayed messages so far.
@@ -59,7 +59,7 @@ impl Ledger {
             connection,
             to_stay: to_stay.to_owned(),
             has_arrived: false,
-            refusals: 0,
+            refusals: Vec::new(),
         };
         pages.sent.insert(number, sent);
         number
@@ -96,9 +96,16 @@ impl Ledger {
         ];
         match pages.sent.get_mut(&number) {
             Some(sent) => {
-                sent.refusals += 1;
-                if sent.refusals > 1 {
-                    pages.faults.push(format!("{number} was refused twice"));
+                sent.refusals.push(code);
+                // What was in doubt was refused as unavailable, and its target may refuse it late.
+                let is_lawful = match sent.refusals[..] {
+                    [_] => true,
+                    [one, other] => (one == Unavailable) != (other == Unavailable),
+                    _ => false,
+                };
+                if !is_lawful {
+                    let says = format!("{number} was refused as {:?}", sent.refusals);
+                    pages.faults.push(says);
                 }
             }
             None => pages.faults.push(format!("{number} was refused, not sent")),
@@ -128,7 +135,7 @@ impl Ledger {
         Counts {
             sent: pages.sent.len(),
             arrived: count(|sent| sent.has_arrived),
-            refused: count(|sent| sent.refusals > 0),
+            refused: count(|sent| !sent.refusals.is_empty()),
         }
     }
 
@@ -149,7 +156,7 @@ impl Ledger {
         }
         let is_open = |sent: &Sent| {
             !sent.has_arrived
-                && sent.refusals == 0
+                && sent.refusals.is_empty()
                 && !pages.lost_connections.contains(&sent.connection)
                 && !pages.lost_stays.contains(&sent.to_stay)
         };
