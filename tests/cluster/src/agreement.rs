@@ -17,9 +17,9 @@ impl Cluster {
     /// all callers say the same of it. Then nothing may be wrong. Returns how long it took.
     ///
     /// # Panics
-    /// If that takes longer than `promised` and [`SLACK`](crate::SLACK), or if a message was lost, a
-    /// client was told what it must never be told, or the engine ever had a user twice or more users
-    /// than a limit allows.
+    /// If that takes longer than `promised` and [`SLACK`](crate::SLACK), or if a message was lost,
+    /// a client was told what it must never be told, or the engine ever had a user twice or more
+    /// users than a limit allows.
     pub async fn agree(&self, callers: &[Caller], promised: Duration) -> Duration {
         let took = settles("agreement", promised, async || {
             self.disagreement(callers).await

@@ -62,8 +62,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A client that connects to the node of this number among `nodes`, and to the next ones if that
-    /// fails.
+    /// A client that connects to the node of this number among `nodes`, and to the next ones if
+    /// that fails.
     pub(crate) fn new(
         user: &User,
         codec: Codec,
@@ -234,8 +234,8 @@ impl Life {
         timeout(UPGRADE_PATIENCE, connecting).await.ok()?
     }
 
-    /// Returns at the end of the connection: where to go, if that was an order, and the code of the
-    /// close frame.
+    /// Returns at the end of the connection: where to go, if that was an order, and the code of
+    /// the close frame.
     async fn serve(&mut self, mut socket: Socket) -> (Option<usize>, u16) {
         let mut join_at = Some(Instant::now());
         let mut chatter_at = Instant::now();

@@ -36,6 +36,8 @@ pub(crate) struct Sampler {
 struct Notes {
     engine: SocketAddr,
     limits: BTreeMap<String, Limit>,
+    /// The most that were in each channel of late.
+    peaks: BTreeMap<String, usize>,
     samples: u64,
     faults: Vec<String>,
 }
@@ -46,17 +48,13 @@ struct Limit {
     hard: usize,
     /// How many may be in it. That is more if the limit was lowered while they were in.
     allowed: usize,
-    /// The most that were allowed in it since the limit was set.
-    most: usize,
 }
 
 impl Limit {
     fn new(hard: usize, count: usize) -> Self {
-        let allowed = hard.max(count);
         Self {
             hard,
-            allowed,
-            most: allowed,
+            allowed: hard.max(count),
         }
     }
 }
@@ -70,6 +68,10 @@ impl Notes {
             if !users.insert(&seat.user) {
                 faults.push(format!("{} sits twice: {rosters:?}", seat.user));
             }
+        }
+        for (channel, seats) in rosters {
+            let peak = self.peaks.entry(channel.clone()).or_default();
+            *peak = seats.len().max(*peak);
         }
         for (channel, limit) in &mut self.limits {
             let count = rosters.get(channel).map_or(0, Vec::len);
@@ -91,6 +93,7 @@ impl Sampler {
         let notes = Arc::new(Mutex::new(Notes {
             engine,
             limits: BTreeMap::new(),
+            peaks: BTreeMap::new(),
             samples: 0,
             faults: Vec::new(),
         }));
@@ -123,8 +126,10 @@ impl Sampler {
 
     /// The engine loses changes. Members who left a channel lately may be in it again for a moment.
     pub(crate) fn data_is_lost(&self) {
-        for limit in locked(&self.notes).limits.values_mut() {
-            limit.allowed = limit.most;
+        let Notes { limits, peaks, .. } = &mut *locked(&self.notes);
+        for (channel, limit) in limits {
+            let peak = peaks.get(channel).copied().unwrap_or(0);
+            limit.allowed = limit.allowed.max(peak);
         }
     }
 
@@ -133,9 +138,11 @@ impl Sampler {
         locked(&self.notes).samples
     }
 
-    /// What it saw and must never be.
+    /// What it saw and must never be. Whoever left before this is not expected back.
     pub(crate) fn check(&self) -> Result<(), String> {
-        match &*locked(&self.notes).faults {
+        let notes = &mut *locked(&self.notes);
+        notes.peaks.clear();
+        match &*notes.faults {
             [] => Ok(()),
             faults => Err(format!("{faults:?}")),
         }
@@ -197,6 +204,7 @@ mod tests {
         Notes {
             engine: SocketAddr::from(([127, 0, 0, 1], 1)),
             limits: [("a".to_owned(), Limit::new(limit, allowed))].into(),
+            peaks: BTreeMap::new(),
             samples: 0,
             faults: Vec::new(),
         }

@@ -1,14 +1,15 @@
 //! Everything that may fail, in a random order, while people come, go and talk.
 //!
-//! A failure prints the seed and what happened. `UNITED_VOICE_SEED` and `UNITED_VOICE_SECONDS` choose
-//! another seed and a longer time:
+//! A failure prints the seed and what happened. `UNITED_VOICE_SEED` and `UNITED_VOICE_SECONDS`
+//! choose another seed and a longer time:
 //!
 //! ```sh
-//! UNITED_VOICE_SEED=7 UNITED_VOICE_SECONDS=3600 cargo test -p united-voice-cluster-tests random -- --nocapture
+//! UNITED_VOICE_SEED=7 UNITED_VOICE_SECONDS=3600 \
+//!     cargo test -p united-voice-cluster-tests random
 //! ```
 //!
-//! The same seed gives the same faults and orders. What the processes make of them in which order is
-//! theirs.
+//! The same seed gives the same faults and orders. What the processes make of them, and in which
+//! order, is theirs.
 
 use std::{
     env, thread,

@@ -108,7 +108,10 @@ async fn aged(engine: SocketAddr) -> SocketAddr {
                             _ => return,
                         },
                         read = server.read(&mut to_client) => match read {
-                            Ok(length @ 1..) => client.write_all(&older(&to_client[..length])).await,
+                            Ok(length @ 1..) => {
+                                let answer = older(&to_client[..length]);
+                                client.write_all(&answer).await
+                            }
                             _ => return,
                         },
                     };

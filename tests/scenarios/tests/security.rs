@@ -75,7 +75,7 @@ fn every_test_that_the_list_of_failures_names_exists() {
 
 #[test]
 fn every_test_that_the_page_on_several_processes_names_exists() {
-    check(&read("docs/cluster.md"), 9);
+    check(&read("docs/cluster.md"), 16);
 }
 
 #[test]
