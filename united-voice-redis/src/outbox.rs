@@ -228,6 +228,8 @@ impl<A, M> Outbox<A, M> {
     pub fn pipeline(&mut self, scripts: &Scripts, of: &Registration) -> Pipeline {
         if self.batch.is_empty() {
             self.fill();
+        } else {
+            self.resend_first();
         }
         let mut pipeline = redis::pipe();
         for sent in &self.batch {
@@ -240,6 +242,21 @@ impl<A, M> Outbox<A, M> {
             });
         }
         pipeline
+    }
+
+    /// Puts messages that have to be sent again in front of the batch in doubt. Its own messages to
+    /// those nodes are among them: a receiver drops what comes after a higher number.
+    fn resend_first(&mut self) {
+        let again = self.letters.due();
+        self.batch.retain(|sent| match sent {
+            // A pack without a message only acknowledges.
+            Sent::Pack { node, .. } => again.iter().all(|(to, _, last)| to != node || *last == 0),
+            Sent::Operation { .. } => true,
+        });
+        let again = again
+            .into_iter()
+            .map(|(node, first, last)| Sent::Pack { node, first, last });
+        self.batch.splice(..0, again);
     }
 
     /// Takes the answers to [`pipeline`](Self::pipeline), one for each command. Returns the

@@ -48,7 +48,8 @@ impl Writer {
     ///
     /// # Cancel safety
     ///
-    /// A batch that was on its way is sent again by the next call.
+    /// A batch that was on its way is sent again by the next call. What was added to `bounced` stays
+    /// there, so it must not be dropped with the future.
     pub async fn flush<A, M>(
         &mut self,
         outbox: &Mutex<Outbox<A, M>>,

@@ -32,6 +32,8 @@ const ALL_NOTICE: Duration = Duration::from_secs(2);
 /// What a node's loops have for themselves.
 pub(super) struct Run {
     pub(super) writer: tokio::sync::Mutex<Writer>,
+    /// Messages that could not arrive, and of which their senders do not know yet.
+    undeliverable: tokio::sync::Mutex<Vec<SentBy>>,
     pub(super) reader: tokio::sync::Mutex<Reader>,
     /// Everything before this entry of the inbox has been read.
     read_to: Mutex<String>,
@@ -59,6 +61,7 @@ impl Run {
         let nid = shared.registration().nid;
         Self {
             writer: Writer::new(shared.dialer.clone()).into(),
+            undeliverable: tokio::sync::Mutex::default(),
             reader: Reader::new(shared.dialer.clone(), nid).into(),
             read_to: Mutex::new("0".into()),
             earlier: Mutex::default(),
@@ -84,6 +87,8 @@ impl Run {
 
     async fn write(&self, shared: &Shared, replica: &Replica) -> Trouble {
         let mut writer = self.writer.lock().await;
+        // Another loop may stop this one at any time, so what is in here must outlive it.
+        let mut undeliverable = self.undeliverable.lock().await;
         let mut backoff = Backoff::default();
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -97,8 +102,8 @@ impl Run {
                 }
             }
             loop {
-                let mut bounced = Vec::new();
-                let flushed = writer.flush(&shared.outbox, &of, &mut bounced).await;
+                let flushed = writer.flush(&shared.outbox, &of, &mut undeliverable).await;
+                let bounced = std::mem::take(&mut *undeliverable);
                 shared.bounce(replica, bounced, RelayFailure::TargetNotInChannel);
                 match flushed {
                     Flushed::Done => break,

@@ -460,3 +460,20 @@ fn an_operation_has_run_when_the_engine_says_so() {
     outbox.restart();
     assert_eq!(outbox.ran(), 0, "the numbers begin anew");
 }
+
+#[test]
+fn what_is_sent_again_goes_before_what_is_in_doubt() {
+    let mut outbox = Box::new();
+    say(&mut outbox, OTHER, 1, "a");
+    sent(&mut outbox);
+    succeed(&mut outbox);
+    say(&mut outbox, OTHER, 1, "b");
+    outbox.propose(leave(2), "two").expect("room");
+    assert_eq!(sent(&mut outbox), ["00000002.00000001 2:b", "1 Leave"]);
+    outbox.answered(vec![]);
+    // The other node has a new inbox. It would drop `a` as old if it came after `b`.
+    outbox.route(Nid::new(2, 2));
+    assert_eq!(sent(&mut outbox), ["00000002.00000002 1:a,2:b", "1 Leave"]);
+    succeed(&mut outbox);
+    assert!(!outbox.has_work());
+}
