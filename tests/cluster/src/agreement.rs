@@ -34,10 +34,10 @@ impl Cluster {
         took
     }
 
-    /// What the engine has.
-    pub(crate) fn seats(&self) -> redis::RedisResult<Rosters> {
+    /// What the engine has, and whether that is all.
+    pub(crate) fn read_seats(&self) -> redis::RedisResult<(bool, Rosters)> {
         let mut connection = dial(self.engine.address())?;
-        rosters(&mut connection, &self.prefix).map(|(_, rosters)| rosters)
+        rosters(&mut connection, &self.prefix)
     }
 
     /// The seats of a channel, by the engine.
@@ -46,14 +46,14 @@ impl Cluster {
     /// If the engine does not answer.
     #[must_use]
     pub fn seats_in(&self, channel: &str) -> Vec<Seat> {
-        let mut seats = self.seats().expect("the engine answers");
+        let (_, mut seats) = self.read_seats().expect("the engine answers");
         seats.remove(channel).unwrap_or_default()
     }
 
     async fn disagreement(&self, callers: &[Caller]) -> Result<(), String> {
         self.ledger.check()?;
         let views: Vec<_> = callers.iter().map(Caller::view).collect();
-        let seats = self.seats().map_err(|error| error.to_string())?;
+        let (_, seats) = self.read_seats().map_err(|error| error.to_string())?;
         let wanted = views.iter().filter(|view| view.wants.is_some()).count();
         let seated: usize = seats.values().map(Vec::len).sum();
         if seated != wanted {

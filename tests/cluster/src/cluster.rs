@@ -161,8 +161,13 @@ impl Cluster {
             self.sampler.limit(channel, None, 0);
             return status;
         }
-        let seats = self.seats().expect("the engine answered the node");
-        let count = seats.get(channel).map_or(0, Vec::len);
+        let seats = self.read_seats();
+        let (is_whole, seats) = seats.expect("the engine answered the node");
+        let mut count = seats.get(channel).map_or(0, Vec::len);
+        if !is_whole {
+            // More will be back, and a lower limit throws nobody out.
+            count = count.max(self.sampler.peak(channel));
+        }
         let limit = limit.map(|limit| limit as usize);
         self.sampler.limit(channel, limit, count);
         status

@@ -36,6 +36,8 @@ pub(crate) struct Sampler {
 struct Notes {
     engine: SocketAddr,
     limits: BTreeMap<String, Limit>,
+    /// How many are in each channel.
+    last: BTreeMap<String, usize>,
     /// The most that were in each channel of late.
     peaks: BTreeMap<String, usize>,
     samples: u64,
@@ -69,6 +71,7 @@ impl Notes {
                 faults.push(format!("{} sits twice: {rosters:?}", seat.user));
             }
         }
+        self.last = counts(rosters);
         for (channel, seats) in rosters {
             let peak = self.peaks.entry(channel.clone()).or_default();
             *peak = seats.len().max(*peak);
@@ -93,6 +96,7 @@ impl Sampler {
         let notes = Arc::new(Mutex::new(Notes {
             engine,
             limits: BTreeMap::new(),
+            last: BTreeMap::new(),
             peaks: BTreeMap::new(),
             samples: 0,
             faults: Vec::new(),
@@ -133,6 +137,11 @@ impl Sampler {
         }
     }
 
+    /// The most that were in a channel of late.
+    pub(crate) fn peak(&self, channel: &str) -> usize {
+        locked(&self.notes).peaks.get(channel).copied().unwrap_or(0)
+    }
+
     /// How often it has read the engine.
     pub(crate) fn samples(&self) -> u64 {
         locked(&self.notes).samples
@@ -141,7 +150,7 @@ impl Sampler {
     /// What it saw and must never be. Whoever left before this is not expected back.
     pub(crate) fn check(&self) -> Result<(), String> {
         let notes = &mut *locked(&self.notes);
-        notes.peaks.clear();
+        notes.peaks.clone_from(&notes.last);
         match &*notes.faults {
             [] => Ok(()),
             faults => Err(format!("{faults:?}")),
@@ -155,6 +164,13 @@ impl Drop for Sampler {
         // It fails only if the thread panicked, which a check has shown.
         let _ = self.thread.take().map(JoinHandle::join);
     }
+}
+
+fn counts(rosters: &Rosters) -> BTreeMap<String, usize> {
+    let counts = rosters.iter();
+    counts
+        .map(|(channel, seats)| (channel.clone(), seats.len()))
+        .collect()
 }
 
 fn locked(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
@@ -204,6 +220,7 @@ mod tests {
         Notes {
             engine: SocketAddr::from(([127, 0, 0, 1], 1)),
             limits: [("a".to_owned(), Limit::new(limit, allowed))].into(),
+            last: BTreeMap::new(),
             peaks: BTreeMap::new(),
             samples: 0,
             faults: Vec::new(),
