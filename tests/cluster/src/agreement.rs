@@ -57,7 +57,16 @@ impl Cluster {
         let wanted = views.iter().filter(|view| view.wants.is_some()).count();
         let seated: usize = seats.values().map(Vec::len).sum();
         if seated != wanted {
-            return Err(format!("{wanted} want to sit, {seated} do: {seats:?}"));
+            let has_seat = |caller: &Caller| {
+                let mut seats = seats.values().flatten();
+                seats.any(|seat| seat.user == caller.user.id)
+            };
+            let wrong = callers.iter().zip(&views);
+            let wrong = wrong.filter(|(caller, view)| has_seat(caller) != view.wants.is_some());
+            let wrong: Vec<_> = wrong
+                .map(|(caller, view)| (&caller.user.name, view))
+                .collect();
+            return Err(format!("{wanted} want to sit, {seated} do: {wrong:?}"));
         }
         let mut channels: Vec<_> = seats.keys().cloned().collect();
         channels.extend(views.iter().filter_map(|view| view.wants.clone()));

@@ -8,10 +8,11 @@ local session, user, room = ARGV[4], ARGV[5], ARGV[6]
 local limit, epoch, profile = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
 
 if recovery_left(now()) > 0 then return refuse(number, RECOVERING) end
--- A newer epoch than the engine's is one that the engine lost.
-if epoch ~= tonumber(engine[3]) then
+if epoch < tonumber(engine[3]) then
     return refuse(number, POLICY, field(2, pack('>I8', tonumber(engine[3]))))
 end
+-- The engine lost this epoch. It must not stay behind: the node would go on asking under this one.
+if epoch > tonumber(engine[3]) then call('SET', P .. 'policy', decimal(epoch)) end
 -- The room is asked too: somebody else there may have this session id.
 local old = seats_of(user)
 local taken, has_seat_here = call('HEXISTS', P .. 'r:' .. room, session) == 1, false

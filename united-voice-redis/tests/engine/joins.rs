@@ -154,14 +154,15 @@ fn a_join_decided_under_an_old_policy_is_refused_everywhere() {
         );
         assert_eq!(node.beat().expect("beaten").epoch, epoch);
     }
-    // After a loss, the engine's epoch may be lower than what a node remembers.
+    (a.epoch, b.epoch) = (epoch, epoch);
+    a.try_join(1, "ann", "hall", 9).expect("asked again");
+    // After a loss, the engine's epoch may be lower than what a node remembers. It learns it.
     b.epoch = epoch + 1;
+    b.try_join(2, "ben", "hall", 9).expect("under a newer one");
     assert_eq!(
-        b.try_join(1, "ann", "hall", 9),
-        Err(Refusal::Policy { epoch })
+        a.try_join(3, "cat", "hall", 9),
+        Err(Refusal::Policy { epoch: epoch + 1 })
     );
-    b.epoch = epoch;
-    b.try_join(1, "ann", "hall", 9).expect("asked again");
 }
 
 #[test]
