@@ -23,8 +23,12 @@ pub struct Stats {
     pub users: u64,
     /// Connections that are open now.
     pub connections: u64,
-    /// Participants of all channels now.
+    /// Participants of all channels now. In a cluster only those with a connection to this
+    /// process, so that the numbers of its nodes add up. The same holds for the other numbers.
     pub participants: u64,
+    /// Participants with connections to other nodes of a cluster, in the channels in which this one
+    /// has a participant, now. Several nodes may count the same one. Always 0 without a cluster.
+    pub remote_participants: u64,
     /// Connections that were opened.
     pub connections_opened: u64,
     /// Connections that [`VoiceServer::connect`](crate::VoiceServer::connect) refused, by reason:

@@ -159,6 +159,7 @@ impl Measurement {
             nid,
             name: "cost",
             fingerprint: b"",
+            rotated: b"",
             lease_us: LEASE_US,
             has_seats: false,
         });

@@ -82,6 +82,8 @@ pub struct Registered {
     pub epoch: u64,
     /// For how many microseconds at least no join is admitted.
     pub recovery_us: u64,
+    /// Another node that lives has another [`Introduction::rotated`](crate::Introduction::rotated).
+    pub differs_in_rotated: bool,
 }
 
 /// A process was not registered.
@@ -98,10 +100,10 @@ pub enum RegisterError {
     #[error("this node is registered already")]
     Taken,
     /// The script did not run.
-    #[error("registering failed")]
+    #[error("the node could not register")]
     Script(#[from] ScriptError),
     /// There was no answer.
-    #[error("the engine was not asked, or did not answer")]
+    #[error("the node could not register")]
     Call(#[from] CallError),
 }
 
@@ -118,6 +120,7 @@ impl Registered {
                 boot: bytes(parts.next()?)?,
                 epoch: number(&parts.next()?)?,
                 recovery_us: number(&parts.next()?)?,
+                differs_in_rotated: number(&parts.next()?)? == 1,
             }),
             "FORMAT" => Err(RegisterError::Format),
             "FINGERPRINT" => Err(RegisterError::Fingerprint),

@@ -31,7 +31,8 @@
 //! What the host does for all nodes is async, on
 //! [`VoiceServer`](united_voice_core::VoiceServer): `kick`, `kick_from`, `leave_all_channels`,
 //! `close_channel`, `policy_changed`, `roster` and `counts`. The same methods of the registry see
-//! this node alone. [`RedisNode::state`] is for health checks.
+//! this node alone. [`RedisNode::state`] is for health checks,
+//! [`RedisNode::metrics`] for metrics.
 //!
 //! # If something fails
 //!
@@ -78,7 +79,7 @@
 //! | `ver`, `policy` | string | the last version given, the larger of the last one + 1 and the engine's time in microseconds; the policy epoch, also a version |
 //! | `print` | string | the format's major number and the fingerprint of the nodes' secret |
 //! | `heard`, `leases`, `dead` | string, sorted set, set | when the last beat was heard; nid and the end of its lease; the nids that are being reaped |
-//! | `n:<nid>`, `ns:<nid>` | hash, set | `op`, `in`, `name`, and `dead` if it is; its seats: 8 bytes of session id, then the user id |
+//! | `n:<nid>`, `ns:<nid>` | hash, set | `op`, `in`, `name`, `rotated` (the fingerprint of its rotated secret), and `dead` if it is; its seats: 8 bytes of session id, then the user id |
 //! | `u:<user>` | hash | session id: nid, then channel id |
 //! | `r:<channel>`, `rn:<channel>` | hash | session id: version, nid, flags, limit, user id, profile; nid: number of its members |
 //! | `in:<nid>` | stream | the inbox: at most about 100 000 entries; it goes an hour after the last beat |
@@ -114,7 +115,7 @@ pub use entry::{Entry, EntryError, FORMAT, Joined, Left, LeftSeat, Record, Refus
 pub use keys::{Keys, MAX_PREFIX_BYTES, PrefixError};
 pub use member::{Flags, Member};
 pub use nid::Nid;
-pub use node::{ConnectError, NodeConfig, NodeState, NodeTask, RedisNode};
+pub use node::{ConnectError, NodeConfig, NodeMetrics, NodeState, NodeTask, RedisNode};
 pub use numbers::{Arrival, InboxNumbers};
 pub use operation::{Operation, REASSERT_SEATS, Seat, reassert_chunk};
 pub use outbox::{Outbox, Progress, Saturated};

@@ -19,9 +19,10 @@ use tokio::{
 };
 use united_voice_core::cluster::Replica;
 
-pub use self::{config::NodeConfig, shared::NodeState};
+pub use self::{config::NodeConfig, metrics::NodeMetrics, shared::NodeState};
 use self::{
     loops::Run,
+    metrics::Counters,
     shared::{Shared, random_node},
 };
 use crate::{
@@ -35,14 +36,16 @@ mod config;
 mod convert;
 mod loops;
 mod message;
+mod metrics;
 mod repair;
 mod serve;
 mod shared;
 
 /// The shortest and the longest lease.
 const LEASES: RangeInclusive<Duration> = Duration::from_secs(3)..=Duration::from_secs(60);
-/// What the secret signs for [`Introduction::fingerprint`].
+/// What the secrets sign for [`Introduction`](crate::Introduction).
 const FINGERPRINT: &[u8] = b"united-voice-redis";
+const ROTATED: &[u8] = b"united-voice-redis rotated";
 
 /// Why a process could not become a node.
 #[derive(Debug, thiserror::Error)]
@@ -58,10 +61,10 @@ pub enum ConnectError {
     #[error("a lease of {0:?}; it must be 3 s to 60 s")]
     Lease(Duration),
     /// There is no engine that can be used.
-    #[error("the cluster's engine cannot be used")]
+    #[error(transparent)]
     Dial(#[from] DialError),
     /// The cluster does not take this process.
-    #[error("the cluster does not take this node")]
+    #[error(transparent)]
     Register(#[from] RegisterError),
 }
 
@@ -120,7 +123,8 @@ impl RedisNode {
             me: random_node(),
             name: config.name,
             lease: config.lease,
-            fingerprint: fingerprint(&config.secret),
+            fingerprint: fingerprint(&config.secret, FINGERPRINT),
+            rotated: fingerprint(&config.rotated_secret, ROTATED),
             calls: Calls::new(dialer.clone()),
             dialer,
             outbox: Mutex::new(Outbox::new()),
@@ -136,8 +140,15 @@ impl RedisNode {
             state: watch::Sender::new(NodeState::Ok),
             routes: Mutex::default(),
             closed: watch::Sender::new(false),
+            counters: Counters::default(),
         });
-        shared.register(1, false).await?;
+        let registered = shared.register(1, false).await?;
+        if registered.differs_in_rotated {
+            tracing::warn!(
+                node = shared.name,
+                "another node has another rotated secret; give all nodes the same one soon"
+            );
+        }
         let run = Run::new(&shared);
         let node = Self {
             shared: Arc::clone(&shared),
@@ -178,25 +189,28 @@ impl NodeTask {
 async fn reach(dialer: &Dialer, patience: Duration) -> Result<(), DialError> {
     let deadline = tokio::time::Instant::now() + patience;
     let mut backoff = Backoff::default();
+    let mut last = None;
     loop {
         let error = match timeout_at(deadline, dialer.dial(Purpose::Calls)).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(error)) => error,
-            Err(_) => return Err(DialError::Timeout),
+            // What the engine said before tells more than that it said no more.
+            Err(_) => return Err(last.unwrap_or(DialError::Timeout)),
         };
         let wait = backoff.next_wait(random_node());
         if error.is_final() || tokio::time::Instant::now() + wait >= deadline {
             return Err(error);
         }
         sleep(wait).await;
+        last = Some(error);
     }
 }
 
-fn fingerprint(secret: &[u8]) -> Vec<u8> {
+fn fingerprint(secret: &[u8], constant: &[u8]) -> Vec<u8> {
     // HMAC takes keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
         return Vec::new();
     };
-    mac.update(FINGERPRINT);
+    mac.update(constant);
     mac.finalize().into_bytes().to_vec()
 }

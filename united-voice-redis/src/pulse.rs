@@ -24,6 +24,8 @@ pub struct Pulse {
     /// When the last beat that came back was sent; before the first, when the node registered.
     proven: Instant,
     next: Instant,
+    /// How long the last beat that came back was under way.
+    round_trip: Duration,
 }
 
 impl Pulse {
@@ -35,6 +37,7 @@ impl Pulse {
             sent: VecDeque::new(),
             proven: now,
             next: now,
+            round_trip: Duration::ZERO,
         }
     }
 
@@ -54,8 +57,8 @@ impl Pulse {
         self.next
     }
 
-    /// A beat came out of the inbox.
-    pub fn came_back(&mut self, number: u64) {
+    /// A beat came out of the inbox at `now`.
+    pub fn came_back(&mut self, number: u64, now: Instant) {
         while let Some((sent, at)) = self.sent.front().copied() {
             if sent > number {
                 break;
@@ -63,6 +66,7 @@ impl Pulse {
             self.sent.pop_front();
             if sent == number {
                 self.proven = at;
+                self.round_trip = now.saturating_duration_since(at);
             }
         }
     }
@@ -70,6 +74,14 @@ impl Pulse {
     /// How long ago the last beat that came back was sent.
     pub fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.proven)
+    }
+
+    /// How far the node is behind in reading its inbox: how long the last beat took, or, if that is
+    /// longer, how long the oldest one has been under way that has not come back.
+    pub fn lag(&self, now: Instant) -> Duration {
+        let oldest = self.sent.front().map(|(_, at)| *at);
+        let under_way = oldest.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        self.round_trip.max(under_way)
     }
 
     /// When the node is cut off if no beat comes back: two thirds of a lease after the last proof.
@@ -122,14 +134,29 @@ mod tests {
         assert!(!pulse.is_cut_off(start + seconds(3.9)));
         assert!(pulse.is_cut_off(start + seconds(4.0)));
         // The first one came back late.
-        pulse.came_back(1);
+        pulse.came_back(1, start + seconds(4.5));
         assert_eq!(pulse.cut_off_at(), start + seconds(5.0));
         assert_eq!(pulse.age(start + seconds(4.5)), seconds(3.5));
-        pulse.came_back(2);
+        pulse.came_back(2, start + seconds(4.5));
         assert_eq!(pulse.cut_off_at(), start + seconds(7.0));
         // What comes out again, after a restart of the engine, proves nothing.
-        pulse.came_back(1);
+        pulse.came_back(1, start + seconds(4.5));
         assert_eq!(pulse.cut_off_at(), start + seconds(7.0));
+    }
+
+    #[test]
+    fn the_lag_is_that_of_the_last_beat_or_of_one_that_is_late() {
+        let start = Instant::now();
+        let mut pulse = Pulse::new(LEASE, start);
+        assert_eq!(pulse.lag(start + seconds(1.0)), Duration::ZERO);
+        pulse.beat(start);
+        pulse.beat(start + seconds(2.0));
+        assert_eq!(pulse.lag(start + seconds(3.0)), seconds(3.0));
+        pulse.came_back(1, start + seconds(3.0));
+        assert_eq!(pulse.lag(start + seconds(3.5)), seconds(3.0));
+        assert_eq!(pulse.lag(start + seconds(5.5)), seconds(3.5));
+        pulse.came_back(2, start + seconds(6.0));
+        assert_eq!(pulse.lag(start + seconds(60.0)), seconds(4.0));
     }
 
     #[test]
@@ -137,7 +164,7 @@ mod tests {
         let start = Instant::now();
         let mut pulse = Pulse::new(LEASE, start);
         pulse.beat(start + seconds(1.0));
-        pulse.came_back(9);
+        pulse.came_back(9, start + seconds(4.5));
         assert!(pulse.is_cut_off(start + seconds(4.0)));
     }
 
@@ -149,7 +176,7 @@ mod tests {
         pulse.beat(start + seconds(2.0));
         assert!(!pulse.misses_two(start + seconds(3.0)));
         assert!(pulse.misses_two(start + seconds(4.0)));
-        pulse.came_back(1);
+        pulse.came_back(1, start + seconds(4.5));
         assert!(!pulse.misses_two(start + seconds(4.0)));
     }
 

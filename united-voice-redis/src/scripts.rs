@@ -80,6 +80,9 @@ pub struct Introduction<'a> {
     pub name: &'a str,
     /// A keyed hash of a constant under a secret that all nodes must share.
     pub fingerprint: &'a [u8],
+    /// The same under a secret that nodes should share: see
+    /// [`NodeConfig::rotated_secret`](crate::NodeConfig::rotated_secret).
+    pub rotated: &'a [u8],
     /// How long after its last beat a node is dead, in microseconds. All nodes have the same.
     pub lease_us: u64,
     /// It will put seats back. If the engine lost its data, no join is admitted before it has.
@@ -142,7 +145,8 @@ impl Scripts {
             .arg(who.name)
             .arg(print)
             .arg(who.lease_us)
-            .arg(i32::from(who.has_seats));
+            .arg(i32::from(who.has_seats))
+            .arg(who.rotated);
         command
     }
 

@@ -213,10 +213,13 @@ impl VoiceRoomRegistry {
     ///
     /// # Locking
     ///
-    /// The lock of each shard of the maps of rooms and users in turn.
+    /// The lock of each shard of the maps of rooms and users in turn. In a cluster also the lock of
+    /// each room in turn.
     pub fn stats(&self) -> Stats {
         let inner = &self.inner;
-        inner.counters.stats(inner.rooms.len(), inner.users.len())
+        let mut stats = inner.counters.stats(inner.rooms.len(), inner.users.len());
+        stats.remote_participants = inner.remote_participants();
+        stats
     }
 
     /// How many connections there are.
@@ -319,6 +322,26 @@ impl RegistryInner {
     pub(crate) fn all_rooms(&self) -> Vec<Arc<Room>> {
         let rooms = self.rooms.iter();
         rooms.map(|entry| entry.key().get()).collect()
+    }
+
+    /// The members of other nodes in all rooms. They are counted when somebody asks, so that no
+    /// change of a room has to keep a number right.
+    #[cfg(feature = "cluster")]
+    fn remote_participants(&self) -> u64 {
+        if self.link().is_none() {
+            return 0;
+        }
+        let rooms = self.all_rooms();
+        let away = rooms.iter().map(|room| {
+            let cell = room.state.lock();
+            cell.open().map_or(0, |members| members.nodes().count())
+        });
+        away.sum::<usize>() as u64
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    const fn remote_participants(&self) -> u64 {
+        0
     }
 
     pub(crate) fn room_or_new(&self, channel: &ChannelId) -> Arc<Room> {

@@ -173,19 +173,22 @@ impl Replica {
     /// difference. Nothing happens if this node has no copy.
     ///
     /// A member of this node stays as it is, also if the roster lacks it: see [`lost`](Self::lost).
-    /// But if the roster has its user by another session, that one has the seat now.
-    pub fn install(&self, channel: &ChannelId, roster: Vec<RosterMember>) {
+    /// But if the roster has its user by another session, that one has the seat now. Returns how
+    /// many members of this node have lost their seats like that.
+    pub fn install(&self, channel: &ChannelId, roster: Vec<RosterMember>) -> usize {
         let Some(registry) = self.registry() else {
-            return;
+            return 0;
         };
         let inner = &registry.inner;
         let (Some(link), Some(room)) = (inner.link(), inner.room(channel)) else {
-            return;
+            return 0;
         };
         // Before the room is locked: a seat is taken under its user's lock first.
-        for (user, session) in superseded(&room, &roster) {
-            self.lost(&user, channel, session, Lost::Superseded, false);
-        }
+        let superseded = superseded(&room, &roster);
+        let lost = superseded
+            .iter()
+            .filter(|(user, session)| self.lost(user, channel, *session, Lost::Superseded, false));
+        let lost = lost.count();
         let mut fanout = Fanout::default();
         {
             let mut cell = room.state.lock();
@@ -194,6 +197,7 @@ impl Replica {
             }
         }
         registry.evict_all(fanout);
+        lost
     }
 
     /// The seats of this node, for the engine after it has lost them.
@@ -219,6 +223,8 @@ impl Replica {
     ///
     /// `reaped` says that another node ended the stay in the place of this one
     /// ([`Outcome::Left`]). Then the host has heard of the end there, and does not hear of it here.
+    ///
+    /// Returns false if the session had ended before.
     pub fn lost(
         &self,
         user: &UserId,
@@ -226,9 +232,9 @@ impl Replica {
         session: SessionId,
         why: Lost,
         reaped: bool,
-    ) {
+    ) -> bool {
         let Some(registry) = self.registry() else {
-            return;
+            return false;
         };
         let inner = &registry.inner;
         let who = inner.user(user);
@@ -237,16 +243,17 @@ impl Replica {
             connections.take_seat(session);
         }
         let Some(room) = inner.room(channel) else {
-            return;
+            return false;
         };
         let mut fanout = Fanout::default();
         let mut cell = room.state.lock();
-        if let Some(members) = cell.open_mut() {
-            lose(inner, &room, members, session, (why, reaped), &mut fanout);
-        }
+        let was_here = cell.open_mut().is_some_and(|members| {
+            lose(inner, &room, members, session, (why, reaped), &mut fanout)
+        });
         inner.release(&room, cell, None);
         drop(connections);
         registry.evict_all(fanout);
+        was_here
     }
 
     /// Says whether the engine answers. While it does not, this node tells its own members of

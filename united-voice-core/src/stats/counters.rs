@@ -266,6 +266,7 @@ impl Counters {
             users: users as u64,
             connections: self.connections(),
             participants: joins.saturating_sub(leaves),
+            remote_participants: 0,
             connections_opened: self.connections_opened(),
             connections_refused: self.refused.counts(),
             connections_ended: self.ended.counts(),

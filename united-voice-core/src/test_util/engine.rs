@@ -141,7 +141,9 @@ impl MemoryNode {
             None => return false,
             Some(Entry::Outcome(asked, outcome)) => replica.apply(asked, outcome),
             Some(Entry::Said(said)) => replica.said(&said),
-            Some(Entry::Roster(channel, roster)) => replica.install(&channel, roster),
+            Some(Entry::Roster(channel, roster)) => {
+                replica.install(&channel, roster);
+            }
             Some(Entry::Bounced(sender, channel, why)) => replica.bounced(&sender, &channel, why),
             Some(Entry::Forward(from, message)) => {
                 let (sender, channel) = (message.sender.clone(), message.channel.clone());

@@ -1,6 +1,6 @@
 //! What comes out of the inbox, for core.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Instant};
 
 use united_voice_core::{
     SessionId, UserId,
@@ -21,7 +21,7 @@ impl Shared {
         let number = entry.asked;
         let mut asked = number.map_or_else(Vec::new, |number| self.outbox.lock().outcome(number));
         match entry.record {
-            Record::Tick { beat, .. } => self.pulse.lock().came_back(beat),
+            Record::Tick { beat, .. } => self.pulse.lock().came_back(beat, Instant::now()),
             Record::Joined(joined) => {
                 let asked = asked.pop().and_then(core);
                 self.joined(replica, asked, joined);
@@ -54,7 +54,7 @@ impl Shared {
                     self.joined(replica, None, joined);
                 }
             }
-            Record::Reasserted(results) => return reasserted(replica, asked, &results),
+            Record::Reasserted(results) => return self.reasserted(replica, asked, &results),
             Record::Unknown(kind) => tracing::warn!(kind, "a newer node wrote this entry"),
         }
         false
@@ -118,32 +118,36 @@ impl Shared {
             let _ = host.send((count, left.more));
         }
     }
-}
 
-/// Takes the seats that could not be put back from their connections. Returns whether all seats
-/// have been put back.
-fn reasserted(replica: &Replica, asked: Vec<Ask>, results: &[(u64, Restored)]) -> bool {
-    let mut is_done = false;
-    for ask in asked {
-        let Ask::Reassert { seats, last } = ask else {
-            continue;
-        };
-        for (session, restored) in results {
-            let session = SessionId::from_u64(*session);
-            let why = match restored {
-                Restored::Seated => continue,
-                Restored::Superseded => Lost::Superseded,
-                Restored::Full | Restored::Gone => Lost::Gone,
+    /// Takes the seats that could not be put back from their connections. Returns whether all seats
+    /// have been put back.
+    fn reasserted(&self, replica: &Replica, asked: Vec<Ask>, results: &[(u64, Restored)]) -> bool {
+        let mut is_done = false;
+        for ask in asked {
+            let Ask::Reassert { seats, last } = ask else {
+                continue;
             };
-            let reaped = *restored == Restored::Gone;
-            let seat = seats.iter().find(|(_, _, seat)| *seat == session);
-            if let Some((user, channel, session)) = seat {
-                replica.lost(user, channel, *session, why, reaped);
+            for (session, restored) in results {
+                let session = SessionId::from_u64(*session);
+                let why = match restored {
+                    Restored::Seated => {
+                        self.counters.reasserted.add(1);
+                        continue;
+                    }
+                    Restored::Superseded => Lost::Superseded,
+                    Restored::Full | Restored::Gone => Lost::Gone,
+                };
+                let reaped = *restored == Restored::Gone;
+                let seat = seats.iter().find(|(_, _, seat)| *seat == session);
+                if let Some((user, channel, session)) = seat {
+                    let was_here = replica.lost(user, channel, *session, why, reaped);
+                    self.counters.seats_lost.add(usize::from(was_here));
+                }
             }
+            is_done |= last;
         }
-        is_done |= last;
+        is_done
     }
-    is_done
 }
 
 fn core(ask: Ask) -> Option<Asked> {
@@ -190,7 +194,7 @@ pub(super) fn pack_arrived(shared: &Shared, replica: &Replica, pack: Pack) {
                 sender,
                 channel,
                 why,
-            }) => replica.bounced(&sender, &channel, why),
+            }) => shared.bounce(replica, vec![Some((sender, channel))], why),
             Some(Message::Said(said)) => replica.said(&said),
             None => tracing::warn!("a message that cannot be read"),
         }

@@ -13,7 +13,7 @@ use united_voice_core::{
 use super::{
     RedisNode, convert,
     message::Message,
-    shared::{Ask, SentBy},
+    shared::{Ask, SentBy, Shared},
 };
 use crate::{CallError, Nid};
 
@@ -46,7 +46,9 @@ impl Cluster for RedisNode {
         }
         let sent = Some((message.sender.clone(), message.channel.clone()));
         let session = message.sender.session.to_u64();
-        self.send(to, session, Message::Forward(message), sent)
+        self.send(to, session, Message::Forward(message), sent)?;
+        self.shared.counters.forwarded.add(1);
+        Ok(())
     }
 
     fn speaking(&self, to: &[NodeId], said: Said) {
@@ -66,14 +68,14 @@ impl Cluster for RedisNode {
 
     async fn policy_changed(&self) -> Result<(), CutOff> {
         let epoch = self.shared.calls.policy(&self.shared.registration()).await;
-        let epoch = epoch.map_err(cut_off)?;
+        let epoch = epoch.map_err(|error| self.shared.cut_off(&error))?;
         self.shared.epoch.fetch_max(epoch, Ordering::SeqCst);
         Ok(())
     }
 
     async fn roster(&self, channel: &ChannelId) -> Result<Vec<VoiceParticipant>, CutOff> {
         let roster = self.shared.calls.roster(channel.as_str()).await;
-        let roster = roster.map_err(cut_off)?;
+        let roster = roster.map_err(|error| self.shared.cut_off(&error))?;
         if roster.is_recovering {
             return Err(CutOff);
         }
@@ -83,7 +85,11 @@ impl Cluster for RedisNode {
 
     async fn counts(&self, channels: &[ChannelId]) -> Result<Vec<usize>, CutOff> {
         let channels: Vec<&str> = channels.iter().map(ChannelId::as_str).collect();
-        self.shared.calls.counts(&channels).await.map_err(cut_off)
+        self.shared
+            .calls
+            .counts(&channels)
+            .await
+            .map_err(|error| self.shared.cut_off(&error))
     }
 
     async fn end(&self, which: Ending, reason: VoiceLeaveReason) -> Result<usize, CutOff> {
@@ -125,7 +131,12 @@ impl Cluster for RedisNode {
         match timeout(CLOSE_PATIENCE, said).await {
             Ok(Ok(())) => {}
             // The others end what is left after a lease.
-            _ => tracing::warn!("the engine was not told that this node ends"),
+            failed => {
+                if let Ok(Err(error)) = failed {
+                    shared.engine_failed(&error, "the last call failed");
+                }
+                tracing::warn!("the engine was not told that this node ends");
+            }
         }
         shared.closed.send_replace(true);
     }
@@ -167,8 +178,10 @@ impl RedisNode {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn cut_off(error: CallError) -> CutOff {
-    tracing::debug!(%error, "the engine did not answer");
-    CutOff
+impl Shared {
+    /// The engine failed while the host asked for something.
+    fn cut_off(&self, error: &CallError) -> CutOff {
+        self.engine_failed(error, "the engine did not answer the host");
+        CutOff
+    }
 }

@@ -20,6 +20,10 @@ pub struct NodeConfig {
     /// A secret that all nodes share. The engine keeps no more of it than a keyed hash. A node with
     /// another one is refused.
     pub secret: Vec<u8>,
+    /// A secret that all nodes should share and that is replaced node by node, such as that of the
+    /// TURN server. The engine keeps no more of it than a keyed hash. A node logs a warning if
+    /// another one has another secret when it starts. Empty by default.
+    pub rotated_secret: Vec<u8>,
 }
 
 impl NodeConfig {
@@ -32,12 +36,13 @@ impl NodeConfig {
             lease: Duration::from_secs(6),
             name: "node".into(),
             secret: Vec::new(),
+            rotated_secret: Vec::new(),
         }
     }
 }
 
 impl fmt::Debug for NodeConfig {
-    /// Without URL and secret.
+    /// Without URL and secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NodeConfig")
             .field("prefix", &self.prefix)

@@ -52,7 +52,9 @@ pub(super) enum Trouble {
     Lost,
     /// The engine lost its last second.
     Behind,
-    /// The registration has ended.
+    /// Others took this node for dead, and ended its registration.
+    Fenced,
+    /// The registration has ended in another way: the engine lost all data, or a script failed.
     Ended,
 }
 
@@ -108,15 +110,15 @@ impl Run {
                 match flushed {
                     Flushed::Done => break,
                     Flushed::NoConnection(error) => {
-                        tracing::debug!(%error, "nothing can be sent");
+                        shared.engine_failed(&error, "nothing can be sent");
                         sleep(backoff.next_wait(random_node())).await;
                     }
                     Flushed::Cut(error) => {
-                        tracing::debug!(%error, "the writing connection was cut");
+                        shared.engine_failed(&error, "the writing connection was cut");
                         sleep(backoff.next_wait(random_node())).await;
                     }
                     Flushed::Gap => return Trouble::Behind,
-                    Flushed::Ended(_) => return Trouble::Ended,
+                    Flushed::Ended(error) => return shared.ended(&error),
                 }
             }
             backoff.reset();
@@ -165,7 +167,7 @@ impl Run {
                     }
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "the inbox cannot be read");
+                    shared.engine_failed(&error, "the inbox cannot be read");
                     was_cut = true;
                     sleep(backoff.next_wait(random_node())).await;
                 }
@@ -191,12 +193,10 @@ impl Run {
             let beaten = match shared.calls.beat(&of, lease, number, &earlier).await {
                 Ok(beaten) => beaten,
                 Err(CallError::Script(
-                    ScriptError::Fenced | ScriptError::Reboot | ScriptError::Failed(_),
-                )) => {
-                    return Trouble::Ended;
-                }
+                    error @ (ScriptError::Fenced | ScriptError::Reboot | ScriptError::Failed(_)),
+                )) => return shared.ended(&error),
                 Err(error) => {
-                    tracing::debug!(%error, "a beat was not heard");
+                    shared.engine_failed(&error, "a beat was not heard");
                     continue;
                 }
             };
@@ -235,8 +235,12 @@ impl Run {
         let seats = replica.seats().into_iter();
         let channels: HashSet<_> = seats.map(|seat| seat.channel).collect();
         for channel in channels {
-            let Ok(roster) = shared.calls.roster(channel.as_str()).await else {
-                return false;
+            let roster = match shared.calls.roster(channel.as_str()).await {
+                Ok(roster) => roster,
+                Err(error) => {
+                    shared.engine_failed(&error, "a roster was not compared");
+                    return false;
+                }
             };
             if roster.is_recovering || roster.lacks_seats {
                 return false;
@@ -246,8 +250,10 @@ impl Run {
             }
             let members = roster.members.iter();
             let members = members.filter_map(|member| convert::member(member, shared.me));
-            replica.install(&channel, members.collect());
+            let lost = replica.install(&channel, members.collect());
+            shared.counters.seats_lost.add(lost);
         }
+        shared.counters.resyncs.add(1);
         true
     }
 
@@ -262,7 +268,7 @@ impl Run {
                     return;
                 }
                 Err(error) => {
-                    tracing::debug!(%error, %dead, "a node was not reaped");
+                    shared.engine_failed(&error, "a node was not reaped");
                     return;
                 }
             }
@@ -329,8 +335,24 @@ impl Shared {
         self.bounce(replica, messages, RelayFailure::Unreachable);
     }
 
+    /// Counts and names what ended the registration.
+    fn ended(&self, error: &ScriptError) -> Trouble {
+        match error {
+            ScriptError::Fenced => {
+                self.counters.fenced.add(1);
+                Trouble::Fenced
+            }
+            ScriptError::Reboot => Trouble::Ended,
+            error => {
+                self.engine_failed(error, "a script failed");
+                Trouble::Ended
+            }
+        }
+    }
+
     pub(super) fn bounce(&self, replica: &Replica, messages: Vec<SentBy>, why: RelayFailure) {
         for (sender, channel) in messages.into_iter().flatten() {
+            self.counters.bounced.add(1);
             replica.bounced(&sender, &channel, why);
         }
     }

@@ -25,8 +25,9 @@ impl Run {
         loop {
             let has_seats = !replica.seats().is_empty();
             match shared.register(old.registration + 1, has_seats).await {
-                Ok(()) => break,
+                Ok(_) => break,
                 Err(error) => {
+                    shared.counters.engine_errors.add(1);
                     tracing::warn!(%error, node = shared.name, "the node could not register");
                     shared.note_pulse(replica, Instant::now());
                     sleep(backoff.next_wait(random_node())).await;
@@ -59,7 +60,9 @@ impl Run {
                 members.any(|member| member.nid.node != shared.me)
             });
             if is_shared {
-                replica.lost(&seat.user, &seat.channel, seat.session, Lost::Gone, false);
+                let (user, channel) = (&seat.user, &seat.channel);
+                let was_here = replica.lost(user, channel, seat.session, Lost::Gone, false);
+                shared.counters.seats_lost.add(usize::from(was_here));
             }
         }
     }

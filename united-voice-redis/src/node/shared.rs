@@ -13,7 +13,10 @@ use united_voice_core::{
     cluster::{Asked, ForwardedBy},
 };
 
-use crate::{Calls, Dialer, Introduction, Nid, Outbox, Pulse, RegisterError, Registration};
+use super::metrics::Counters;
+use crate::{
+    Calls, Dialer, Introduction, Nid, Outbox, Pulse, RegisterError, Registered, Registration,
+};
 
 /// What a node can do at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,7 @@ pub(super) struct Shared {
     pub(super) name: String,
     pub(super) lease: Duration,
     pub(super) fingerprint: Vec<u8>,
+    pub(super) rotated: Vec<u8>,
     pub(super) dialer: Dialer,
     pub(super) outbox: Mutex<Outbox<Ask, SentBy>>,
     /// The outbox has something to send.
@@ -77,6 +81,7 @@ pub(super) struct Shared {
     /// The last registration of each other node.
     pub(super) routes: Mutex<HashMap<u32, u32>>,
     pub(super) closed: watch::Sender<bool>,
+    pub(super) counters: Counters,
 }
 
 impl Shared {
@@ -123,8 +128,18 @@ impl Shared {
         }
     }
 
+    /// Counts and logs that the engine failed.
+    pub(super) fn engine_failed(&self, error: &(dyn std::error::Error + 'static), what: &str) {
+        self.counters.engine_errors.add(1);
+        tracing::debug!(error, "{what}");
+    }
+
     /// Registers this process under the number `first`, or the next one that is free.
-    pub(super) async fn register(&self, first: u32, has_seats: bool) -> Result<(), RegisterError> {
+    pub(super) async fn register(
+        &self,
+        first: u32,
+        has_seats: bool,
+    ) -> Result<Registered, RegisterError> {
         let boot = random_bytes();
         let mut registration = first;
         loop {
@@ -135,6 +150,7 @@ impl Shared {
                 nid,
                 name: &self.name,
                 fingerprint: &self.fingerprint,
+                rotated: &self.rotated,
                 lease_us: self.lease_us(),
                 has_seats,
             };
@@ -151,11 +167,11 @@ impl Shared {
             self.recovering.store(recovering, Ordering::Relaxed);
             *self.pulse.lock() = Pulse::new(self.lease, asked);
             *self.registration.lock() = Registration {
-                boot: registered.boot,
+                boot: registered.boot.clone(),
                 nid,
             };
             self.set_state(false);
-            return Ok(());
+            return Ok(registered);
         }
     }
 }

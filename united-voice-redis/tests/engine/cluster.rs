@@ -97,6 +97,7 @@ impl Cluster {
             nid,
             name: "node",
             fingerprint,
+            rotated: b"",
             lease_us: LEASE,
             has_seats,
         });

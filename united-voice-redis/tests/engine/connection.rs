@@ -33,6 +33,7 @@ async fn register(calls: &Calls) -> Registration {
         nid,
         name: "node",
         fingerprint: b"",
+        rotated: b"",
         lease_us: LEASE,
         has_seats: false,
     };

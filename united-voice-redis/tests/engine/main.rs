@@ -9,6 +9,7 @@ mod joins;
 mod leases;
 mod leaving;
 mod loss;
+mod metrics;
 mod nodes;
 mod numbers;
 mod random;

@@ -9,7 +9,9 @@ use tokio::time::{Instant, sleep};
 use united_voice_core::{
     ChannelId, UserId, VoiceConnection, VoiceServer,
     proto::{
-        voice::{VoiceJoinRequest, VoiceLeaveRequest, VoiceParticipant, VoiceStateUpdate},
+        voice::{
+            VoiceJoinRequest, VoiceLeaveRequest, VoiceParticipant, VoiceSdpOffer, VoiceStateUpdate,
+        },
         ws::{Envelope, envelope::Payload},
     },
     signaling::dispatch,
@@ -93,6 +95,16 @@ impl Client {
             .await;
     }
 
+    pub(crate) async fn offer(&self, to: &str) {
+        let offer = VoiceSdpOffer {
+            channel_id: "a".into(),
+            target_user_id: to.into(),
+            sdp: "v=0".into(),
+            ..VoiceSdpOffer::default()
+        };
+        self.ask(Payload::VoiceSdpOffer(offer)).await;
+    }
+
     pub(crate) fn session(&self) -> String {
         let (_, session) = self.connection.seat().expect("seated");
         session.to_string()
@@ -123,6 +135,9 @@ impl Client {
                             (other.muted, other.deafened) = (update.muted, update.deafened);
                         }
                     }
+                }
+                Payload::VoiceSdpOffer(offer) => {
+                    self.told.push(format!("offer of {}", offer.sender_user_id));
                 }
                 Payload::VoiceError(error) => {
                     self.told

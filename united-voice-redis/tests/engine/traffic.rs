@@ -45,6 +45,7 @@ impl Peer {
             nid,
             name: "node",
             fingerprint: b"",
+            rotated: b"",
             lease_us: LEASE,
             has_seats: false,
         });

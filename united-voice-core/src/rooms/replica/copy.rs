@@ -90,7 +90,7 @@ pub(super) fn superseded(room: &Room, roster: &[RosterMember]) -> Vec<(UserId, S
 }
 
 /// Takes a session of this node out of the room, and tells its connection why. The host has heard
-/// of it if it was reaped.
+/// of it if it was reaped. Returns false if the room does not list it.
 pub(super) fn lose(
     inner: &RegistryInner,
     room: &Room,
@@ -98,9 +98,9 @@ pub(super) fn lose(
     session: SessionId,
     (why, reaped): (Lost, bool),
     fanout: &mut Fanout,
-) {
+) -> bool {
     let Some(gone) = members.unseat(session) else {
-        return;
+        return false;
     };
     let reason = match why {
         Lost::Superseded => {
@@ -118,6 +118,7 @@ pub(super) fn lose(
     } else {
         tell_left(inner, room, members, &gone, reason, fanout);
     }
+    true
 }
 
 /// The seats of this node's connections in a room.
