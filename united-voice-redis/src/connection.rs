@@ -4,11 +4,17 @@
 //! and dials anew, since only a new connection notices that the engine restarted, that another
 //! engine took its place, or that it became a replica.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, InfoDict, IntoConnectionInfo, RedisError,
-    TlsCertificates, Value, aio::MultiplexedConnection, io::tcp::TcpSettings,
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, InfoDict, IntoConnectionInfo,
+    RedisError, TlsCertificates, Value, aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 use thiserror::Error;
 use tokio::time::timeout;
@@ -33,6 +39,8 @@ const OLDEST: (u32, u32) = (7, 0);
 pub struct Dialer {
     client: Client,
     scripts: Arc<Scripts>,
+    /// It was logged that the engine may throw out keys. Each connection finds out again.
+    has_warned: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Dialer {
@@ -87,14 +95,18 @@ pub enum DialError {
     /// No answer within [`ANSWER_TIMEOUT`].
     #[error("the engine does not answer")]
     Timeout,
-    /// The connection failed, or the engine does not let this user in.
+    /// The connection failed.
     #[error("the engine cannot be reached")]
-    Engine(#[from] RedisError),
+    Engine(#[source] RedisError),
+    /// Waiting does not help: the engine does not accept the user and password of the URL, or does
+    /// not allow this user what a node needs.
+    #[error("the engine refuses the user or the password of the URL")]
+    Denied(#[source] RedisError),
     /// Waiting does not help: the engine is older than 7.0.
     #[error("the engine has version {0}, older than 7.0")]
     TooOld(String),
     /// It is a replica: another engine has become the primary, or will soon.
-    #[error("the engine is not a primary")]
+    #[error("the engine is a replica; a node needs the primary")]
     NotPrimary,
     /// Waiting does not help: the engine would throw out keys of any kind if its memory were full.
     #[error("the engine has the maxmemory-policy {0}; it must be noeviction")]
@@ -107,7 +119,23 @@ pub enum DialError {
 impl DialError {
     /// Whether the next attempt can only fail in the same way, so that a server should not start.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::TooOld(_) | Self::Evicts(_))
+        matches!(self, Self::TooOld(_) | Self::Evicts(_) | Self::Denied(_))
+    }
+}
+
+impl From<RedisError> for DialError {
+    fn from(error: RedisError) -> Self {
+        // A pipeline fails with a list, most often of one error many times.
+        let first = error.clone().into_server_errors();
+        let first = first.and_then(|errors| errors.first().map(|(_, error)| error.clone()));
+        let error = first.map_or(error, RedisError::from);
+        let is_denied = error.kind() == ErrorKind::AuthenticationFailed
+            || matches!(error.code(), Some("NOAUTH" | "NOPERM" | "WRONGPASS"));
+        if is_denied {
+            Self::Denied(error)
+        } else {
+            Self::Engine(error)
+        }
     }
 }
 
@@ -138,7 +166,11 @@ impl Dialer {
         let tcp = tcp.set_user_timeout(2 * ANSWER_TIMEOUT);
         let info = info.set_tcp_settings(tcp);
         let client = Self::client(url, info, roots).map_err(AddressError::Certificates)?;
-        Ok(Self { client, scripts })
+        Ok(Self {
+            client,
+            scripts,
+            has_warned: Arc::default(),
+        })
     }
 
     fn client(
@@ -188,7 +220,7 @@ impl Dialer {
             questions.cmd("ROLE");
             let (server, memory, role): (InfoDict, InfoDict, Value) =
                 questions.query_async(&mut connection).await?;
-            let run_id = check(&server, &memory, &role)?;
+            let run_id = check(&server, &memory, &role, &self.has_warned)?;
             self.scripts.load().exec_async(&mut connection).await?;
             Ok(Link { connection, run_id })
         };
@@ -204,7 +236,12 @@ impl Dialer {
 }
 
 /// Returns the run id if the engine is fit for use.
-fn check(server: &InfoDict, memory: &InfoDict, role: &Value) -> Result<String, DialError> {
+fn check(
+    server: &InfoDict,
+    memory: &InfoDict,
+    role: &Value,
+    has_warned: &AtomicBool,
+) -> Result<String, DialError> {
     let version: String = server.get("redis_version").ok_or(DialError::Unknown)?;
     let run_id: String = server.get("run_id").ok_or(DialError::Unknown)?;
     if parse_version(&version).ok_or(DialError::Unknown)? < OLDEST {
@@ -222,7 +259,8 @@ fn check(server: &InfoDict, memory: &InfoDict, role: &Value) -> Result<String, D
     if policy.starts_with("allkeys-") {
         return Err(DialError::Evicts(policy));
     }
-    if !policy.is_empty() && policy != "noeviction" {
+    let may_evict = !policy.is_empty() && policy != "noeviction";
+    if may_evict && !has_warned.swap(true, Ordering::Relaxed) {
         tracing::error!(policy, "the engine's maxmemory-policy must be noeviction");
     }
     Ok(run_id)
@@ -269,6 +307,7 @@ mod tests {
             &server,
             &memory,
             &Value::Array(vec![Value::BulkString(role.into())]),
+            &AtomicBool::new(false),
         )
     }
 

@@ -104,7 +104,9 @@ impl RedisNode {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`]. Waiting longer helps only against [`ConnectError::Dial`].
+    /// [`ConnectError`]. With its sources it reads well in one line, and it has no secret. Waiting
+    /// longer helps only against [`ConnectError::Dial`], and not against all of those
+    /// ([`DialError::is_final`]).
     ///
     /// # Cancel safety
     ///

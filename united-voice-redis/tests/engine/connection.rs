@@ -140,7 +140,7 @@ async fn a_wrong_password_is_an_error_that_does_not_show_it() {
     };
     dial("right-one").await.expect("dialed");
     let refused = dial("wrong-one").await.expect_err("refused");
-    assert!(matches!(refused, DialError::Engine(_)));
+    assert!(matches!(refused, DialError::Denied(_)) && refused.is_final());
     assert!(!format!("{refused:?} {refused}").contains("wrong-one"));
 }
 
