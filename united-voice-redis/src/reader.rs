@@ -144,6 +144,11 @@ impl Reader {
         reading
     }
 
+    /// The number of the last change that came out.
+    pub fn last(&self) -> u64 {
+        self.numbers.last()
+    }
+
     /// The number of the last beat that came out. If two are missing, the connection leads nowhere.
     pub fn beat(&self) -> u64 {
         self.numbers.beat()

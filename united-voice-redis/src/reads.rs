@@ -5,7 +5,7 @@ use redis::{Cmd, Pipeline, Value, cmd, pipe};
 use crate::{Entry, EntryError, Keys, Member, Nid, Pack, ScriptError, fields::Bytes};
 
 /// As in the scripts: the inbox of a node that reads nothing stops growing here.
-const INBOX_ENTRIES: usize = 100_000;
+pub(crate) const INBOX_ENTRIES: usize = 100_000;
 
 /// Who is in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::atomic::Ordering,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     Arrival, Arrived, Backoff, CallError, Flushed, Nid, Reader, Reaped, ScriptError, Writer,
+    reads::INBOX_ENTRIES,
 };
 
 /// How often the node looks at its own clock.
@@ -37,6 +38,8 @@ pub(super) struct Run {
     pub(super) reader: tokio::sync::Mutex<Reader>,
     /// Everything before this entry of the inbox has been read.
     read_to: Mutex<String>,
+    /// The number of the last change that came out of the inbox.
+    applied: AtomicU64,
     /// Earlier registrations of this process that still have seats.
     pub(super) earlier: Mutex<Vec<Nid>>,
     /// All seats have been put back, and the copies have to be compared with the engine.
@@ -46,7 +49,6 @@ pub(super) struct Run {
 }
 
 /// Why the loops have to stop for a repair.
-#[derive(Debug)]
 pub(super) enum Trouble {
     /// Entries of the inbox are lost, and messages perhaps too.
     Lost,
@@ -58,6 +60,18 @@ pub(super) enum Trouble {
     Ended,
 }
 
+impl Trouble {
+    /// For the log.
+    pub(super) const fn words(&self) -> &'static str {
+        match self {
+            Self::Lost => "entries of its inbox are lost",
+            Self::Behind => "the engine lost its last second",
+            Self::Fenced => "others took it for dead",
+            Self::Ended => "its registration has ended",
+        }
+    }
+}
+
 impl Run {
     pub(super) fn new(shared: &Shared) -> Self {
         let nid = shared.registration().nid;
@@ -66,6 +80,7 @@ impl Run {
             undeliverable: tokio::sync::Mutex::default(),
             reader: Reader::new(shared.dialer.clone(), nid).into(),
             read_to: Mutex::new("0".into()),
+            applied: AtomicU64::new(0),
             earlier: Mutex::default(),
             compare: Mutex::new(false),
             compare_from: Mutex::new(Instant::now()),
@@ -160,6 +175,7 @@ impl Run {
                     // Whoever waited for these outcomes may have more to send.
                     shared.work.notify_one();
                     reader.read_to().clone_into(&mut self.read_to.lock());
+                    self.applied.store(reader.last(), Ordering::Relaxed);
                     match reading.trouble {
                         Some(Arrival::Behind) => return Trouble::Behind,
                         Some(_) => return Trouble::Lost,
@@ -180,6 +196,7 @@ impl Run {
 
     async fn beat(&self, shared: &Shared) -> Trouble {
         let of = shared.registration();
+        let mut fills = false;
         loop {
             let next = shared.pulse.lock().next();
             tokio::select! {
@@ -201,13 +218,21 @@ impl Run {
                 }
             };
             if !beaten.has_inbox {
-                return Trouble::Ended;
+                // It expires while an engine is away for an hour. If it had been read to its end,
+                // only messages can be lost, and those are sent again.
+                let is_read = beaten.inbox == self.applied.load(Ordering::Relaxed);
+                return if is_read {
+                    Trouble::Ended
+                } else {
+                    Trouble::Lost
+                };
             }
             // Entries that came after the loss may hide it from the reader: they may be as many as
             // those that were lost.
             if beaten.operation < ran {
                 return Trouble::Behind;
             }
+            fills = shared.note_inbox(beaten.inbox_length, fills);
             shared.epoch.fetch_max(beaten.epoch, Ordering::SeqCst);
             let recovering = beaten.recovery_us > 0;
             shared.recovering.store(recovering, Ordering::Relaxed);
@@ -333,6 +358,23 @@ impl Shared {
             replica.undecided(&mut asked);
         }
         self.bounce(replica, messages, RelayFailure::Unreachable);
+    }
+
+    /// Warns once if the inbox fills up. Returns whether it does: it has been half full, and not
+    /// emptied to a quarter since.
+    fn note_inbox(&self, entries: u64, fills: bool) -> bool {
+        const LIMIT: u64 = INBOX_ENTRIES as u64;
+        if fills || entries < LIMIT / 2 {
+            return fills && entries >= LIMIT / 4;
+        }
+        tracing::warn!(
+            node = self.name,
+            entries,
+            limit = LIMIT,
+            "the node reads its inbox too slowly; beyond the limit it loses entries, and members \
+             lose their seats"
+        );
+        true
     }
 
     /// Counts and names what ended the registration.

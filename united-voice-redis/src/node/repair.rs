@@ -1,9 +1,12 @@
 //! After a loss: a node registers anew and puts its seats back.
 
-use std::time::Instant;
+use std::{collections::HashMap, time::Instant};
 
 use tokio::time::sleep;
-use united_voice_core::cluster::{Lost, OwnSeat, Replica};
+use united_voice_core::{
+    ChannelId,
+    cluster::{Lost, OwnSeat, Replica},
+};
 
 use super::{
     convert,
@@ -53,18 +56,26 @@ impl Run {
     /// Messages between these members and those elsewhere may be lost, offers among them. So they
     /// come back as newcomers.
     async fn give_up_shared_seats(&self, shared: &Shared, replica: &Replica) {
+        let mut channels: HashMap<ChannelId, Vec<OwnSeat>> = HashMap::new();
         for seat in replica.seats() {
-            let roster = shared.calls.roster(seat.channel.as_str()).await;
-            let is_shared = roster.is_ok_and(|roster| {
-                let mut members = roster.members.iter();
-                members.any(|member| member.nid.node != shared.me)
-            });
-            if is_shared {
-                let (user, channel) = (&seat.user, &seat.channel);
-                let was_here = replica.lost(user, channel, seat.session, Lost::Gone, false);
-                shared.counters.seats_lost.add(usize::from(was_here));
+            channels.entry(seat.channel.clone()).or_default().push(seat);
+        }
+        let mut given_up = 0;
+        for (channel, seats) in channels {
+            if !is_shared(shared, replica, &channel).await {
+                continue;
+            }
+            for seat in seats {
+                let was_here = replica.lost(&seat.user, &channel, seat.session, Lost::Gone, false);
+                given_up += usize::from(was_here);
             }
         }
+        shared.counters.seats_lost.add(given_up);
+        tracing::warn!(
+            node = shared.name,
+            seats = given_up,
+            "members that share a channel with other nodes have lost their seats"
+        );
     }
 
     fn reassert(&self, shared: &Shared, replica: &Replica) {
@@ -94,6 +105,25 @@ impl Run {
                 break;
             }
             (seats, names) = (rest, rest_names);
+        }
+    }
+}
+
+/// Whether a channel has members elsewhere. While the engine does not know all of them, it may.
+async fn is_shared(shared: &Shared, replica: &Replica, channel: &ChannelId) -> bool {
+    let mut backoff = Backoff::default();
+    loop {
+        match shared.calls.roster(channel.as_str()).await {
+            Ok(roster) => {
+                let mut members = roster.members.iter();
+                let is_elsewhere = members.any(|member| member.nid.node != shared.me);
+                return roster.is_recovering || is_elsewhere;
+            }
+            Err(error) => {
+                shared.engine_failed(&error, "a roster is not known");
+                shared.note_pulse(replica, Instant::now());
+                sleep(backoff.next_wait(random_node())).await;
+            }
         }
     }
 }

@@ -12,7 +12,8 @@ pub(super) async fn serve(run: &Run, shared: &Shared, replica: &Replica) {
             trouble = run.until_trouble(shared, replica) => trouble,
             _ = closed.wait_for(|closed| *closed) => return,
         };
-        tracing::warn!(node = shared.name, ?trouble, "the node registers anew");
+        let why = trouble.words();
+        tracing::warn!(node = shared.name, why, "the node registers anew");
         tokio::select! {
             () = run.repair(shared, replica, &trouble) => {}
             _ = closed.wait_for(|closed| *closed) => return,

@@ -13,6 +13,7 @@ mod loss;
 mod metrics;
 mod nodes;
 mod numbers;
+mod overrun;
 mod random;
 mod reaping;
 mod refused;

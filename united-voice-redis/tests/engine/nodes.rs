@@ -13,6 +13,7 @@ use united_voice_redis_server::{Engine, fresh_prefix};
 /// Nodes of a cluster of its own.
 pub(crate) struct Nodes {
     pub(crate) nodes: Vec<RedisNode>,
+    pub(crate) prefix: String,
     servers: Vec<VoiceServer<ClusterDirectory>>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -32,6 +33,7 @@ impl Nodes {
         let prefix = fresh_prefix();
         let mut nodes = Self {
             nodes: Vec::new(),
+            prefix: prefix.clone(),
             servers: Vec::new(),
             tasks: Vec::new(),
         };

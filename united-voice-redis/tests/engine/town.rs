@@ -30,6 +30,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// A client that keeps its own list of the others, by what it is told.
 pub(crate) struct Client {
     server: VoiceServer<ClusterDirectory>,
+    channel: &'static str,
     pub(crate) connection: VoiceConnection,
     pub(crate) sink: Arc<RecordingSink>,
     others: Vec<VoiceParticipant>,
@@ -39,12 +40,18 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(nodes: &Nodes, node: usize, name: &str) -> Self {
+        Self::new_for(nodes, node, name, "a")
+    }
+
+    /// A client that joins this channel.
+    fn new_for(nodes: &Nodes, node: usize, name: &str, channel: &'static str) -> Self {
         let sink = Arc::new(RecordingSink::default());
         let server = nodes.servers()[node].clone();
         let user = UserId::new(name).expect("an id");
         let connection = server.connect(&user, sink.clone()).expect("connected");
         Self {
             server,
+            channel,
             connection,
             sink,
             others: Vec::new(),
@@ -53,7 +60,16 @@ impl Client {
     }
 
     pub(crate) async fn joined(nodes: &Nodes, node: usize, name: &str) -> Self {
-        let mut client = Self::new(nodes, node, name);
+        Self::joined_in(nodes, node, name, "a").await
+    }
+
+    pub(crate) async fn joined_in(
+        nodes: &Nodes,
+        node: usize,
+        name: &str,
+        channel: &'static str,
+    ) -> Self {
+        let mut client = Self::new_for(nodes, node, name, channel);
         // The first join may meet a cluster that has not begun.
         let deadline = Instant::now() + PATIENCE;
         while client.connection.seat().is_none() {
@@ -75,14 +91,14 @@ impl Client {
     }
 
     pub(crate) async fn join(&self) {
-        let channel_id = "a".into();
+        let channel_id = self.channel.into();
         self.ask(Payload::VoiceJoinRequest(VoiceJoinRequest { channel_id }))
             .await;
     }
 
     pub(crate) async fn mute(&self, muted: bool) {
         let update = VoiceStateUpdate {
-            channel_id: "a".into(),
+            channel_id: self.channel.into(),
             muted,
             ..VoiceStateUpdate::default()
         };
@@ -90,14 +106,14 @@ impl Client {
     }
 
     pub(crate) async fn leave(&self) {
-        let channel_id = "a".into();
+        let channel_id = self.channel.into();
         self.ask(Payload::VoiceLeaveRequest(VoiceLeaveRequest { channel_id }))
             .await;
     }
 
     pub(crate) async fn offer(&self, to: &str) {
         let offer = VoiceSdpOffer {
-            channel_id: "a".into(),
+            channel_id: self.channel.into(),
             target_user_id: to.into(),
             sdp: "v=0".into(),
             ..VoiceSdpOffer::default()
@@ -253,7 +269,7 @@ pub(crate) async fn town_behind(engine: &Engine, proxy: &Proxy) -> (Nodes, Vec<C
     (nodes, clients)
 }
 
-async fn people(nodes: &Nodes) -> Vec<Client> {
+pub(crate) async fn people(nodes: &Nodes) -> Vec<Client> {
     let mut clients = Vec::new();
     for (node, name) in [(0, "ann"), (1, "ben"), (0, "cat"), (2, "dan")] {
         clients.push(Client::joined(nodes, node, name).await);
