@@ -70,7 +70,8 @@ impl Admission {
     }
 }
 
-/// How the other participants see a user.
+/// How the other participants see a user. It may have
+/// [`Limits::max_profile_bytes`](crate::Limits::max_profile_bytes), 8 KiB by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Profile {
     display_name: Box<str>,
@@ -101,6 +102,11 @@ impl Profile {
     /// The public key; empty if the client chose none.
     pub fn pubkey(&self) -> &str {
         &self.pubkey
+    }
+
+    /// The size of the display name and the public key, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.display_name.len() + self.pubkey.len()
     }
 }
 

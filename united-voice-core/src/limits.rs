@@ -61,6 +61,11 @@ pub struct Limits {
     pub max_sdp_bytes: usize,
     /// The largest `candidate_json`, in bytes. Default 4 KiB.
     pub max_candidate_bytes: usize,
+    /// The largest [`Profile`](crate::Profile), in bytes: display name and public key together. Each
+    /// snapshot of a channel has the profiles of all its members. A join whose directory gives a
+    /// larger one is answered with `INTERNAL`, and the first such join is logged as an error.
+    /// Default 8 KiB, at least 1.
+    pub max_profile_bytes: usize,
     /// The server pings a client that sent nothing for this long. Default 15 s.
     pub ping_interval: Duration,
     /// The server drops a client that sends nothing for this long after a ping. Default 10 s.
@@ -88,6 +93,7 @@ impl Default for Limits {
             max_message_bytes: 128 << 10,
             max_sdp_bytes: 64 << 10,
             max_candidate_bytes: 4 << 10,
+            max_profile_bytes: 8 << 10,
             ping_interval: Duration::from_secs(15),
             ping_timeout: Duration::from_secs(10),
             directory_timeout: Duration::from_secs(10),
@@ -115,6 +121,7 @@ impl Limits {
             ("max_message_bytes", self.max_message_bytes == 0),
             ("max_sdp_bytes", self.max_sdp_bytes == 0),
             ("max_candidate_bytes", self.max_candidate_bytes == 0),
+            ("max_profile_bytes", self.max_profile_bytes == 0),
             ("ping_interval", self.ping_interval.is_zero()),
             ("ping_timeout", self.ping_timeout.is_zero()),
             ("directory_timeout", self.directory_timeout.is_zero()),

@@ -5,7 +5,10 @@ mod cluster;
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -15,8 +18,8 @@ use united_voice_proto::{
 };
 
 use crate::{
-    ConnectError, IceConfig, Limits, LimitsError, SignalSink, Stats, UserId, VoiceConnection,
-    VoiceDirectory, VoiceRoomRegistry,
+    ConnectError, IceConfig, Limits, LimitsError, Profile, SignalSink, Stats, UserId,
+    VoiceConnection, VoiceDirectory, VoiceRoomRegistry,
 };
 #[cfg(feature = "cluster")]
 use crate::{cluster::Cluster, rooms::link::ClusterLink};
@@ -33,6 +36,8 @@ struct ServerInner<D> {
     directory: D,
     ice: IceConfig,
     limits: Limits,
+    /// It was logged that a profile of the directory is too large.
+    has_warned: AtomicBool,
 }
 
 impl<D> Clone for VoiceServer<D> {
@@ -150,6 +155,21 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         true
     }
 
+    /// Whether a profile of the directory is too large. The first one is logged. More lines would
+    /// only repeat it, as often as clients try again.
+    pub(crate) fn is_too_large(&self, profile: &Profile) -> bool {
+        let (bytes, limit) = (profile.bytes(), self.inner.limits.max_profile_bytes);
+        let is_too_large = bytes > limit;
+        if is_too_large && !self.inner.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                bytes,
+                max_profile_bytes = limit,
+                "the directory gives a profile that is too large; such users cannot join"
+            );
+        }
+        is_too_large
+    }
+
     pub(crate) fn ice_servers(&self, user: &UserId, wall: SystemTime) -> Vec<IceServer> {
         self.inner.ice.ice_servers(user, wall)
     }
@@ -229,6 +249,7 @@ impl<D: VoiceDirectory> VoiceServerBuilder<D> {
                 directory: self.directory,
                 ice: self.ice,
                 limits: self.limits,
+                has_warned: AtomicBool::new(false),
             }),
         })
     }

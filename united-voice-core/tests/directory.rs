@@ -9,9 +9,11 @@ use futures::FutureExt;
 use support::{
     asker::Asker,
     channel,
+    log::Log,
     payloads::{join, state},
-    server::turn_server,
+    server::{server_with, turn_server},
 };
+use tracing::Level;
 use united_voice_core::{proto::voice::VoiceJoinRequest, signaling};
 
 #[test]
@@ -34,6 +36,38 @@ fn a_refusal_of_the_directory_is_reported_and_changes_nothing() {
         );
     }
     assert_eq!(server.registry().room_count(), 2);
+}
+
+#[test]
+fn a_profile_that_is_too_large_is_refused_as_a_fault_of_the_server_and_logged_once() {
+    let log = Log::from(Level::ERROR);
+    let server = server_with(|limits| limits.max_profile_bytes = 300);
+    let alice = Asker::joined(&server, "alice", "a");
+    let refused = ["#7 error INTERNAL profile 301"];
+    for _ in 0..3 {
+        assert_eq!(alice.ask(join("profile 301")), refused);
+    }
+    let seat = |asker: &Asker| asker.connection.seat().expect("seated").0;
+    assert_eq!(seat(&alice), channel("a"), "nothing has changed");
+    alice.ask(join("profile 300"));
+    assert_eq!(seat(&alice), channel("profile 300"));
+    let counted = server.stats().join_requests;
+    assert_eq!(counted.of("internal"), 3);
+    let logged = log.text();
+    assert_eq!(logged.lines().count(), 1, "{logged}");
+    assert!(
+        logged.contains("bytes=301 max_profile_bytes=300"),
+        "{logged}"
+    );
+}
+
+#[test]
+fn eight_kib_of_profile_are_allowed_by_default() {
+    let alice = Asker::new(&turn_server(), "alice");
+    let refused = ["#7 error INTERNAL profile 8193"];
+    assert_eq!(alice.ask(join("profile 8193")), refused);
+    alice.ask(join("profile 8192"));
+    assert!(alice.connection.seat().is_some());
 }
 
 #[test]

@@ -5,19 +5,15 @@
 
 mod support;
 
-use std::{
-    io,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use parking_lot::Mutex;
 use support::{
+    log::Log,
     payloads::{join, relayed},
     peer::Peer,
     user,
 };
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
 use united_voice_core::{
     IceConfig, SharedSecret, TurnConfig, TurnConfigError, generate_turn_credentials,
 };
@@ -276,38 +272,9 @@ fn debug_output_shows_no_secret() {
     }
 }
 
-/// The captured log.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_log_of_a_whole_call_has_no_secret_and_no_content() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let log = Log::from(Level::TRACE);
     let turn = TurnConfig::new("turn.example", 3478, SECRET, 60).expect("valid");
     let server = support::server::with_ice(IceConfig::default().with_turn(turn));
     let mut alice = Peer::joined(&server, "alice", "a").await;
@@ -327,7 +294,7 @@ async fn the_log_of_a_whole_call_has_no_secret_and_no_content() {
     while alice.told().await != "end" {}
     bob.wire.hang_up();
     bob.disconnect().await;
-    let logged = String::from_utf8(log.0.lock().clone()).expect("text");
+    let logged = log.text();
     for expected in ["request refused", "connection ends", "transport failed"] {
         assert!(
             logged.contains(expected),

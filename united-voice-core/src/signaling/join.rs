@@ -92,6 +92,10 @@ impl PendingJoin {
             Ok(admission) => admission,
             Err(error) => return self.done(connection, Err(refusal(error))),
         };
+        if server.is_too_large(&admission.profile) {
+            let error = RequestError::new(Code::Internal, "the server has a fault");
+            return self.done(connection, Err(error));
+        }
         self.attempts_left -= 1;
         let response = self.response(server.ice_servers(connection.user(), wall));
         #[cfg(feature = "cluster")]
@@ -181,7 +185,7 @@ impl<D: VoiceDirectory> VoiceServer<D> {
     /// # Errors
     ///
     /// [`RequestError`] with `CHANNEL_NOT_FOUND`, `NOT_A_VOICE_CHANNEL`, `FORBIDDEN`,
-    /// `CHANNEL_FULL` or `UNAVAILABLE`. Nothing has changed. In a cluster, a join that is
+    /// `CHANNEL_FULL`, `UNAVAILABLE` or `INTERNAL`. Nothing has changed. In a cluster, a join that is
     /// `UNAVAILABLE` may be done all the same, and is undone then, as below.
     ///
     /// # Locking

@@ -6,6 +6,7 @@
 pub(crate) mod asker;
 pub(crate) mod hosted;
 pub(crate) mod lines;
+pub(crate) mod log;
 pub(crate) mod payloads;
 pub(crate) mod peer;
 pub(crate) mod server;

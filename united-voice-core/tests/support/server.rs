@@ -13,7 +13,8 @@ use united_voice_core::{
 };
 
 /// A directory that admits everybody, with three exceptions. It refuses four names always. For
-/// names that begin with `slow`, it waits for a permit of `gate`. For `panic`, it panics.
+/// names that begin with `slow`, it waits for a permit of `gate`. For `panic`, it panics. A name
+/// such as `profile 300` gives a profile of so many bytes.
 #[derive(Debug)]
 pub(crate) struct Gated {
     pub(crate) gate: Semaphore,
@@ -37,7 +38,12 @@ impl VoiceDirectory for Gated {
             _ => {}
         }
         let limit = u32::from(channel.as_str() == "tiny");
-        let admission = Admission::new(Profile::new(user.as_str()));
+        let mut profile = Profile::new(user.as_str());
+        if let Some(bytes) = channel.as_str().strip_prefix("profile ") {
+            let bytes: usize = bytes.parse().map_err(AdmitError::unavailable)?;
+            profile = profile.with_pubkey("k".repeat(bytes - user.as_str().len()));
+        }
+        let admission = Admission::new(profile);
         Ok(admission.with_max_participants(NonZeroU32::new(limit)))
     }
 }
