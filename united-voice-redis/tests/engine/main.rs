@@ -2,6 +2,7 @@
 
 mod cluster;
 mod connection;
+mod failover;
 mod faults;
 mod full;
 mod ids;

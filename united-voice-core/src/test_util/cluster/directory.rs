@@ -14,7 +14,8 @@ pub struct ClusterDirectory {
 }
 
 impl ClusterDirectory {
-    pub(super) fn limit(&self, channel: &ChannelId, limit: u32) {
+    /// Sets how many may be in a channel; 0 for no limit.
+    pub fn limit(&self, channel: &ChannelId, limit: u32) {
         let mut limits = self.limits.lock();
         match NonZeroU32::new(limit) {
             Some(limit) => limits.insert(channel.clone(), limit),

@@ -1,0 +1,153 @@
+//! A replica that is behind takes the place of the engine.
+
+use std::time::Duration;
+
+use redis::InfoDict;
+use tokio::time::{Instant, sleep};
+use united_voice_core::{
+    ChannelId, CloseReason,
+    test_util::{ClusterDirectory, ClusterUnderTest},
+};
+use united_voice_redis_server::{Engine, Proxy, free_port};
+
+use crate::{
+    nodes::Nodes,
+    town::{Client, PATIENCE, agree, people},
+};
+
+fn tell(engine: &Engine, words: &[&str]) {
+    let mut command = redis::Cmd::new();
+    for word in words {
+        command.arg(word);
+    }
+    command.exec(&mut engine.connection()).expect("done");
+}
+
+fn replication(engine: &Engine) -> InfoDict {
+    let question = redis::cmd("INFO").arg("replication").to_owned();
+    question.query(&mut engine.connection()).expect("an answer")
+}
+
+/// Makes one engine a replica of another.
+fn follow(replica: &Engine, primary: &Engine) {
+    let port = primary.address().port().to_string();
+    tell(replica, &["REPLICAOF", "127.0.0.1", &port]);
+}
+
+/// Waits until the replica has everything, and cuts its link. From now on it falls behind.
+async fn detach(replica: &Engine, primary: &Engine) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (of, by) = (replication(primary), replication(replica));
+        let is_up = by.get::<String>("master_link_status").as_deref() == Some("up");
+        let offset = |of: &InfoDict, key| of.get::<u64>(key).unwrap_or_default();
+        let written = offset(&of, "master_repl_offset");
+        if is_up && offset(&by, "slave_repl_offset") >= written {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the replica does not catch up");
+        sleep(Duration::from_millis(5)).await;
+    }
+    // Nothing listens there. It stays a replica.
+    let nowhere = free_port().to_string();
+    tell(replica, &["REPLICAOF", "127.0.0.1", &nowhere]);
+}
+
+/// All connections end, and new ones lead to this engine.
+fn lead_to(address: &Proxy, engine: &Engine) {
+    address.lead_to(engine.address());
+    address.cut();
+    address.mend();
+}
+
+fn promote(replica: &Engine) {
+    tell(replica, &["REPLICAOF", "NO", "ONE"]);
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_is_behind_gets_what_it_lacks_and_nobody_is_told() {
+    let (primary, replica) = (Engine::start(), Engine::start());
+    follow(&replica, &primary);
+    let address = Proxy::before(primary.address()).await;
+    let urls = vec![address.url(); 3];
+    let nodes = Nodes::start_by(&primary, &urls, ClusterDirectory::default()).await;
+    let mut clients = people(&nodes).await;
+    detach(&replica, &primary).await;
+    // The replica lacks a join, a state, a leave and a move of a seat to another node.
+    clients.push(Client::joined(&nodes, 2, "eve").await);
+    clients[0].mute(true).await;
+    clients[1].leave().await;
+    let cat = Client::joined(&nodes, 1, "cat").await;
+    let old_cat = std::mem::replace(&mut clients[2], cat);
+    let ben = clients.remove(1);
+    agree(&nodes, &mut clients).await;
+    for client in &mut clients {
+        client.told.clear();
+    }
+    let sessions: Vec<_> = clients.iter().map(Client::session).collect();
+
+    promote(&replica);
+    lead_to(&address, &replica);
+    until("all nodes have noticed and compared", || {
+        nodes.nodes.iter().all(|node| node.metrics().resyncs > 0)
+    })
+    .await;
+    agree(&nodes, &mut clients).await;
+    let now: Vec<_> = clients.iter().map(Client::session).collect();
+    assert_eq!(now, sessions, "the same stays");
+    for client in &mut clients {
+        client.hears_nothing();
+    }
+    assert!(ben.connection.seat().is_none() && old_cat.connection.seat().is_none());
+    for node in &nodes.nodes {
+        let now = node.metrics();
+        assert_eq!((now.seats_lost, now.fenced), (0, 0), "{now:?}");
+    }
+    // And life goes on.
+    clients.push(Client::joined(&nodes, 0, "ben").await);
+    clients[2].hears(&["joined ben"]).await;
+    agree(&nodes, &mut clients).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_was_filled_meanwhile_costs_its_member_a_1013_and_nothing_else() {
+    let (primary, replica) = (Engine::start(), Engine::start());
+    follow(&replica, &primary);
+    let (most, third) = (
+        Proxy::before(primary.address()).await,
+        Proxy::before(primary.address()).await,
+    );
+    let urls = [most.url(), most.url(), third.url()];
+    let directory = ClusterDirectory::default();
+    directory.limit(&ChannelId::new("a").expect("an id"), 5);
+    let nodes = Nodes::start_by(&primary, &urls, directory).await;
+    let mut clients = people(&nodes).await;
+    detach(&replica, &primary).await;
+    // The replica does not know that Eve took the last place.
+    let eve = Client::joined(&nodes, 2, "eve").await;
+    for client in &mut clients {
+        client.hears(&["joined eve"]).await;
+    }
+    third.stall();
+    promote(&replica);
+    lead_to(&most, &replica);
+    clients.push(Client::joined(&nodes, 0, "fay").await);
+    lead_to(&third, &replica);
+    until("Eve is closed", || eve.sink.close_reason().is_some()).await;
+    assert_eq!(eve.sink.close_reason(), Some(CloseReason::SeatLost));
+    agree(&nodes, &mut clients).await;
+    for client in &mut clients[..4] {
+        // Which comes first depends on when Eve's node comes back.
+        client.told.sort_unstable();
+        client.hears(&["joined fay", "left eve DISCONNECTED"]).await;
+    }
+    assert_eq!(nodes.servers()[0].stats().participants, 3);
+}
