@@ -132,8 +132,12 @@ pub enum Restored {
     Superseded,
     /// The channel was filled meanwhile.
     Full,
-    /// Others were told that it is gone.
-    Gone,
+    /// Another node ended it, and its host has heard of that.
+    Reaped,
+    /// The same, and the user has a newer seat.
+    ReapedAndBack,
+    /// It ended in another way while its node was silent. No host has heard of that.
+    Ended,
 }
 
 /// Bytes that no script writes.
@@ -322,8 +326,10 @@ fn reasserted(mut body: Bytes<'_>) -> Result<Record, EntryError> {
                 0 => Restored::Seated,
                 1 => Restored::Superseded,
                 2 => Restored::Full,
+                3 => Restored::Reaped,
+                4 => Restored::ReapedAndBack,
                 // Whatever a newer script says, the seat has not been put back.
-                _ => Restored::Gone,
+                _ => Restored::Ended,
             };
             results.push((session, restored));
         }

@@ -80,6 +80,7 @@
 //! | `print` | string | the format's major number and the fingerprint of the nodes' secret |
 //! | `heard`, `leases`, `dead` | string, sorted set, set | when the last beat was heard; nid and the end of its lease; the nids that are being reaped |
 //! | `n:<nid>`, `ns:<nid>` | hash, set | `op`, `in`, `name`, `rotated` (the fingerprint of its rotated secret), and `dead` if it is; its seats: 8 bytes of session id, then the user id |
+//! | `reaped:<nid>` | set | the sessions of a dead node that another one ended; it goes after an hour |
 //! | `u:<user>` | hash | session id: nid, then channel id |
 //! | `r:<channel>`, `rn:<channel>` | hash | session id: version, nid, flags, limit, user id, profile; nid: number of its members |
 //! | `in:<nid>` | stream | the inbox: at most about 100 000 entries; it goes an hour after the last beat |

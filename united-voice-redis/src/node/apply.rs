@@ -134,10 +134,10 @@ impl Shared {
                         self.counters.reasserted.add(1);
                         continue;
                     }
-                    Restored::Superseded => Lost::Superseded,
-                    Restored::Full | Restored::Gone => Lost::Gone,
+                    Restored::Superseded | Restored::ReapedAndBack => Lost::Superseded,
+                    Restored::Full | Restored::Reaped | Restored::Ended => Lost::Gone,
                 };
-                let reaped = *restored == Restored::Gone;
+                let reaped = matches!(restored, Restored::Reaped | Restored::ReapedAndBack);
                 let seat = seats.iter().find(|(_, _, seat)| *seat == session);
                 if let Some((user, channel, session)) = seat {
                     let was_here = replica.lost(user, channel, *session, why, reaped);

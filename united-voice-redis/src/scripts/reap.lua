@@ -30,6 +30,10 @@ end
 if known[1] and not known[2] then mark_dead(dead) end
 for _, member in ipairs(strays) do call('SREM', P .. 'ns:' .. dead, member) end
 if #seats > 0 then
+    -- If the node comes back, its host must not hear of these ends again.
+    local reaped = P .. 'reaped:' .. dead
+    for _, seat in ipairs(seats) do call('SADD', reaped, seat.session) end
+    call('EXPIRE', reaped, INBOX_SECONDS)
     local version, body = end_seats(seats, DISCONNECTED)
     tell(nid, LEFT, version, body .. field(4, ''))
 end

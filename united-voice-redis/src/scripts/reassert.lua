@@ -6,12 +6,13 @@ local number = tonumber(ARGV[3])
 local stop = standing_of(number)
 if stop then return stop end
 
-local DONE, SUPERSEDED, NO_PLACE, GONE = 0, 1, 2, 3
+local DONE, SUPERSEDED, NO_PLACE, REAPED, REAPED_AND_BACK, ENDED = 0, 1, 2, 3, 4, 5
 
-local was_reaped = false
+local is_dead, earlier_nids = false, {}
 for i = 1, #ARGV[4], 17 do
     local earlier = ARGV[4]:sub(i, i + 16)
-    was_reaped = was_reaped or call('HEXISTS', P .. 'n:' .. earlier, 'dead') == 1
+    earlier_nids[#earlier_nids + 1] = earlier
+    is_dead = is_dead or call('HEXISTS', P .. 'n:' .. earlier, 'dead') == 1
 end
 local is_recovering = recovery_left(now()) > 0
 local process, told, results = nid:sub(1, 8), lists(), {}
@@ -35,7 +36,14 @@ end
 local function restore(seat, version, limit, bytes)
     local old, has_seat_here = seats_of(seat.user), false
     -- The others were told that it left. Its client is told so, too, or that it has another seat.
-    if was_reaped then return #old > 0 and SUPERSEDED or GONE end
+    if is_dead then
+        for _, earlier in ipairs(earlier_nids) do
+            if call('SISMEMBER', P .. 'reaped:' .. earlier, seat.session) == 1 then
+                return #old > 0 and REAPED_AND_BACK or REAPED
+            end
+        end
+        return #old > 0 and SUPERSEDED or ENDED
+    end
     for _, other in ipairs(old) do
         local theirs = parse_record(call('HGET', P .. 'r:' .. other.room, other.session))
         if theirs > version then return SUPERSEDED end

@@ -361,7 +361,7 @@ fn a_seat_that_others_were_told_is_gone_does_not_come_back() {
     assert_eq!(a.reap(b.of.nid).expect("reaped"), Reaped::Done(1));
     assert_eq!(
         reassert(&mut b2, &[b.of.nid], &[seat("hall", &ann)]),
-        [Restored::Gone]
+        [Restored::Reaped]
     );
     assert!(cluster.users("hall").is_empty());
 }
@@ -382,7 +382,7 @@ fn a_seat_of_a_dying_registration_that_is_still_there_moves() {
     let seats: Vec<_> = members.iter().map(|member| seat("hall", member)).collect();
     let results = reassert(&mut b2, &[b.of.nid], &seats);
     let count = |wanted| results.iter().filter(|result| **result == wanted).count();
-    assert_eq!((count(Restored::Seated), count(Restored::Gone)), (8, 32));
+    assert_eq!((count(Restored::Seated), count(Restored::Reaped)), (8, 32));
     assert_eq!(a.reap(b.of.nid).expect("reaped"), Reaped::Done(0));
     assert_eq!(cluster.users("hall").len(), 8);
 }

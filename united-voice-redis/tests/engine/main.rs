@@ -2,6 +2,7 @@
 
 mod cluster;
 mod connection;
+mod events;
 mod failover;
 mod faults;
 mod full;

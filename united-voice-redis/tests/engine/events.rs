@@ -1,0 +1,134 @@
+//! A host hears of the end of each stay once, on one node, whatever befell the node of the member.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use united_voice_core::{UserId, VoiceEvent, VoiceEvents, test_util::ClusterUnderTest};
+use united_voice_redis_server::{Engine, Proxy};
+
+use crate::{
+    nodes::Nodes,
+    town::{Client, PATIENCE, agree, town_behind},
+};
+
+/// What the hosts of all nodes hear.
+struct Hosts(Vec<VoiceEvents>);
+
+impl Hosts {
+    fn of(nodes: &Nodes) -> Self {
+        let servers = nodes.servers().iter();
+        Self(servers.map(|server| server.registry().events()).collect())
+    }
+
+    /// The nodes whose hosts have heard that the stay ended, once for each time.
+    async fn heard_end_of(mut self, stay: &str) -> Vec<usize> {
+        let mut heard = Vec::new();
+        for (node, events) in self.0.iter_mut().enumerate() {
+            // Nothing more happens.
+            while let Ok(event) = timeout(Duration::from_millis(200), events.recv()).await {
+                if let Some(Ok(VoiceEvent::Left { session, .. })) = event
+                    && session.to_string() == stay
+                {
+                    heard.push(node);
+                }
+            }
+        }
+        heard
+    }
+}
+
+/// A town whose third node, which has Dan, hears nothing from now on.
+async fn town_without_third(engine: &Engine, proxy: &Proxy) -> (Nodes, Vec<Client>, Client, Hosts) {
+    let (nodes, mut clients) = town_behind(engine, proxy).await;
+    let hosts = Hosts::of(&nodes);
+    let dan = clients.remove(3);
+    proxy.stall();
+    (nodes, clients, dan, hosts)
+}
+
+/// The third node is back, and Dan's old connection has lost its seat.
+async fn third_is_back(nodes: &Nodes, proxy: &Proxy, dan: &Client) {
+    proxy.cut();
+    proxy.mend();
+    let deadline = Instant::now() + PATIENCE;
+    while dan.connection.seat().is_some() || nodes.nodes[2].metrics().resyncs == 0 {
+        assert!(Instant::now() < deadline, "Dan's old seat is still there");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits until the others have ended the third node's seats.
+async fn third_is_reaped(engine: &Engine, nodes: &Nodes) {
+    let pattern = format!("{{{}}}:leases", nodes.prefix);
+    let deadline = Instant::now() + PATIENCE;
+    let mut connection = engine.connection();
+    loop {
+        let mut question = redis::cmd("ZCARD");
+        let alive: usize = question
+            .arg(&pattern)
+            .query(&mut connection)
+            .expect("a number");
+        if alive == 2 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the third node is not reaped");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stay_that_was_reaped_ends_once_for_the_hosts() {
+    let engine = Engine::start();
+    let proxy = Proxy::before(engine.address()).await;
+    let (nodes, mut clients, dan, hosts) = town_without_third(&engine, &proxy).await;
+    let stay = dan.session();
+    clients[0].hears(&["left dan DISCONNECTED"]).await;
+    third_is_back(&nodes, &proxy, &dan).await;
+    agree(&nodes, &mut clients).await;
+    let heard = hosts.heard_end_of(&stay).await;
+    assert!(heard.len() == 1 && heard[0] < 2, "by the reaper: {heard:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stay_that_was_reaped_before_its_user_came_back_ends_once_for_the_hosts() {
+    let engine = Engine::start();
+    let proxy = Proxy::before(engine.address()).await;
+    let (nodes, mut clients, dan, hosts) = town_without_third(&engine, &proxy).await;
+    let stay = dan.session();
+    clients[0].hears(&["left dan DISCONNECTED"]).await;
+    clients.push(Client::joined(&nodes, 0, "dan").await);
+    third_is_back(&nodes, &proxy, &dan).await;
+    agree(&nodes, &mut clients).await;
+    assert_eq!(dan.sink.close_reason(), None, "he is told SESSION_REPLACED");
+    let heard = hosts.heard_end_of(&stay).await;
+    assert!(heard.len() == 1 && heard[0] < 2, "by the reaper: {heard:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stay_that_was_taken_over_before_its_node_was_reaped_ends_once_for_the_hosts() {
+    let engine = Engine::start();
+    let proxy = Proxy::before(engine.address()).await;
+    let (nodes, mut clients, dan, hosts) = town_without_third(&engine, &proxy).await;
+    let stay = dan.session();
+    clients.push(Client::joined(&nodes, 0, "dan").await);
+    clients[0].hears(&["left dan REPLACED", "joined dan"]).await;
+    third_is_reaped(&engine, &nodes).await;
+    third_is_back(&nodes, &proxy, &dan).await;
+    agree(&nodes, &mut clients).await;
+    assert_eq!(hosts.heard_end_of(&stay).await, [2], "by Dan's own node");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stay_that_the_host_ended_while_its_node_was_silent_ends_once_for_the_hosts() {
+    let engine = Engine::start();
+    let proxy = Proxy::before(engine.address()).await;
+    let (nodes, mut clients, dan, hosts) = town_without_third(&engine, &proxy).await;
+    let stay = dan.session();
+    let user = UserId::new("dan").expect("an id");
+    assert_eq!(nodes.servers()[0].kick(&user).await, Ok(true));
+    clients[0].hears(&["left dan KICKED"]).await;
+    third_is_reaped(&engine, &nodes).await;
+    third_is_back(&nodes, &proxy, &dan).await;
+    agree(&nodes, &mut clients).await;
+    assert_eq!(hosts.heard_end_of(&stay).await, [2], "by Dan's own node");
+}
