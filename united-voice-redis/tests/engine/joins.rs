@@ -1,6 +1,9 @@
 //! Who gets a seat, and what the others hear.
 
-use united_voice_redis::{Record, Refusal};
+use std::sync::Arc;
+
+use united_voice_redis::{Arrived, Calls, Dialer, Operation, Reader, Record, Refusal};
+use united_voice_redis_server::Engine;
 
 use crate::cluster::{Cluster, muting, profile};
 
@@ -177,4 +180,49 @@ fn rosters_have_the_version_of_the_last_change() {
     let counts = cluster.keys().counts(["hall", "nowhere"]);
     let counts: Vec<usize> = counts.query(&mut cluster.connection).expect("counts");
     assert_eq!(counts, [1, 0]);
+}
+
+/// Entries should have 256 KiB at most. The roster for a node that is new in a channel is the
+/// exception: it has all members.
+#[tokio::test]
+async fn a_node_may_be_new_in_a_channel_of_thousands_with_the_largest_profiles() {
+    const MEMBERS: u64 = 3000;
+    let engine = Engine::start();
+    let mut cluster = Cluster::empty(&engine);
+    let [mut a, mut b] = cluster.nodes();
+    cluster.admit();
+    let profile = vec![b'p'; 8 << 10];
+    for session in 0..MEMBERS {
+        let mut join = a.joining(session, &format!("user {session}"), "hall", 0);
+        if let Operation::Join { profile: own, .. } = &mut join {
+            own.clone_from(&profile);
+        }
+        a.propose(&join);
+    }
+    b.propose(&b.joining(MEMBERS, "newcomer", "hall", 0));
+    // As a node reads it, with its time limits.
+    let dialer = Dialer::new(&engine.url(), None, Arc::clone(&cluster.scripts)).expect("a URL");
+    let calls = Calls::new(dialer.clone());
+    let mut reader = Reader::new(dialer, b.of.nid);
+    let reading = reader.read().await.expect("read");
+    assert_eq!(reading.trouble, None);
+    let Some(Arrived::Entry(entry)) = reading.arrived.into_iter().next() else {
+        panic!("no outcome");
+    };
+    let Record::Joined(joined) = entry.record else {
+        panic!("{:?}", entry.record);
+    };
+    let others = joined.others.expect("it had nobody there");
+    assert!(others.iter().map(|other| other.session).eq(0..MEMBERS));
+    assert!(others.iter().all(|other| other.profile == profile));
+    let roster = calls.roster("hall").await.expect("a roster");
+    assert_eq!(roster.members.len() as u64, MEMBERS + 1);
+    // What was read goes, however large it was, when the next beat has come.
+    b.beat().expect("beaten");
+    reader.read().await.expect("read");
+    let trim = cluster.keys().trim_inbox(b.of.nid, reader.read_to());
+    trim.exec(&mut cluster.connection).expect("trimmed");
+    let inbox = cluster.keys().inbox(b.of.nid);
+    let bytes: usize = cluster.run(&["MEMORY", "USAGE", &inbox, "SAMPLES", "0"]);
+    assert!(bytes < 1 << 20, "{bytes}");
 }
