@@ -19,7 +19,6 @@ mod meter;
 mod namespace;
 mod page;
 mod patience;
-mod proxy;
 mod requirements;
 mod tab;
 mod window;
@@ -30,10 +29,10 @@ pub use meter::{Metered, Sample};
 pub use namespace::Namespace;
 pub use page::{Link, Person};
 pub use patience::{PATIENCE, until, until_within};
-pub use proxy::Proxy;
 pub use requirements::Failure;
 pub use tab::Tab;
 
+pub use united_voice_redis_server::Proxy;
 use united_voice_scenarios::Server;
 pub use united_voice_scenarios::ServerKind;
 

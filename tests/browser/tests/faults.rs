@@ -18,7 +18,8 @@ async fn a_socket_that_died_without_a_word_is_found() {
     Browser::run(Microphones::Beep, async |browser| {
         let proxy = Proxy::before(server.address()).await;
         let [ada, bea] = [browser.tab().await, browser.tab().await];
-        ada.open(&proxy.url("/?name=Ada&channel=general")).await;
+        let link = format!("http://{}/?name=Ada&channel=general", proxy.address());
+        ada.open(&link).await;
         ada.shows(&["Ada"]).await;
         ada.click("mute").await;
         ada.sees("Ada", "muted", |ada| ada.muted == "true").await;

@@ -6,7 +6,7 @@ use united_voice_scenarios::{Server, User};
 const NAMES: [&str; 3] = ["Ada", "Bea", "Cem"];
 /// Seconds of audio to check once everybody is back. A page waits less than that for an offer
 /// before it makes one.
-const AFTERWARDS: usize = 7;
+pub(crate) const AFTERWARDS: usize = 7;
 /// The length of an outage in seconds.
 const OUTAGE: usize = 10;
 
@@ -156,7 +156,8 @@ impl<'a> Pair<'a> {
             tab.meter().await;
         }
         ada.join(server, "Ada", "general").await;
-        bea.open(&proxy.url("/?name=Bea&channel=general")).await;
+        let link = format!("http://{}/?name=Bea&channel=general", proxy.address());
+        bea.open(&link).await;
         ada.hears(&["Bea"]).await;
         bea.hears(&["Ada"]).await;
         let before = [Call::now(&ada).await, Call::now(&bea).await];
@@ -201,14 +202,14 @@ impl<'a> Pair<'a> {
 }
 
 /// The connections of a page at some moment.
-struct Call {
+pub(crate) struct Call {
     links: Vec<Link>,
     negotiated: Vec<u64>,
     samples: Vec<usize>,
 }
 
 impl Call {
-    async fn now(tab: &Tab<'_>) -> Self {
+    pub(crate) async fn now(tab: &Tab<'_>) -> Self {
         let mut links = tab.links().await;
         links.sort_by_key(|link| link.connection_id);
         let metered = tab.metered().await;
@@ -221,7 +222,7 @@ impl Call {
 
     /// Checks that the page still has the same connections and no others, to the people that it
     /// shows. None was negotiated again, and audio came in through each in every second since.
-    async fn went_on(&self, tab: &Tab<'_>, names: &[&str]) {
+    pub(crate) async fn went_on(&self, tab: &Tab<'_>, names: &[&str]) {
         let now = Self::now(tab).await;
         assert_eq!(now.negotiated, self.negotiated);
         assert_eq!(now.links.len(), names.len() - 1, "{:?}", now.links);
@@ -242,7 +243,7 @@ impl Call {
     }
 }
 
-async fn is_quiet(tab: &Tab<'_>, place: &str) {
+pub(crate) async fn is_quiet(tab: &Tab<'_>, place: &str) {
     until(&format!("{place} to say nothing"), async || {
         match tab.text(place).await {
             None => Ok(()),

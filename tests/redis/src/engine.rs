@@ -263,6 +263,23 @@ impl Engine {
         self.pid
     }
 
+    /// A fresh prefix whose first node need not wait: to it, the cluster was there before, and has
+    /// left no seat behind. With any other prefix, the first node waits for a lease.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    #[must_use]
+    pub fn prefix_without_recovery(&self) -> String {
+        let prefix = fresh_prefix();
+        let mut command = redis::cmd("MSET");
+        // Without `recover`; see the keys in the documentation of `united-voice-redis`.
+        for (key, value) in [("boot", "0123456789abcdef"), ("ver", "1"), ("policy", "1")] {
+            command.arg(format!("{{{prefix}}}:{key}")).arg(value);
+        }
+        command.exec(&mut self.connection()).expect("set");
+        prefix
+    }
+
     /// Where the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -86,6 +86,8 @@ pub struct Client {
     pub session: String,
     codec: Codec,
     asked: u64,
+    /// How long this client waits for what other nodes may still send.
+    pub(crate) lag: Duration,
 }
 
 impl Client {
@@ -128,11 +130,14 @@ impl Client {
             query: None,
         };
         let (socket, chosen) = handshake
-            .open(server.address())
+            .open(server.address_for(user))
             .await
             .expect("the server upgrades");
         assert_eq!(chosen.as_deref(), Some(codec.subprotocol()));
-        Self::over(socket, user, codec)
+        Self {
+            lag: server.lag(),
+            ..Self::over(socket, user, codec)
+        }
     }
 
     /// Creates a client over an open socket.
@@ -144,6 +149,7 @@ impl Client {
             session: String::new(),
             codec,
             asked: 0,
+            lag: Duration::ZERO,
         }
     }
 

@@ -129,11 +129,13 @@ impl Client {
     }
 
     /// Sends a request that changes nothing, and reads up to its answer. Returns what came before
-    /// the answer, and the answer's code: `NotInChannel`, or `RateLimited`.
+    /// the answer, and the answer's code: `NotInChannel`, or `RateLimited`. If there are several
+    /// nodes, it waits a little for what others have sent.
     ///
     /// # Panics
     /// If the answer is no error, or if the connection ends.
     pub async fn catch_up(&mut self) -> (Vec<Envelope>, VoiceErrorCode) {
+        tokio::time::sleep(self.lag).await;
         let request = request::ice_servers("nobody-is-in-this-channel");
         let id = self.send_request(request).await;
         let mut before = Vec::new();

@@ -10,11 +10,13 @@
 
 mod binary;
 mod client;
+mod cluster;
 mod conversation;
 mod database;
 mod handshake;
 mod json;
 mod log;
+mod node;
 pub mod request;
 mod rest;
 mod secrecy;

@@ -1,9 +1,12 @@
 //! The HTTP requests of the scenarios.
 
+use std::net::SocketAddr;
+
+use futures::future::join_all;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use crate::{Server, json::participant, soon, voice::VoiceParticipant};
+use crate::{Server, eventually, json::participant, soon, voice::VoiceParticipant};
 
 /// A signed-in user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +22,8 @@ pub struct User {
 }
 
 impl Server {
-    /// The URL of a path. The path begins with a slash.
+    /// The URL of a path, which begins with a slash. If there are several nodes, each call returns
+    /// that of the next one.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())
@@ -150,19 +154,22 @@ impl Server {
         assert_eq!(status, 200, "a new limit: {answer}");
     }
 
-    /// The participants of a channel, from the REST route.
+    /// The participants of a channel, from the REST route of all nodes, which must agree.
     ///
     /// # Panics
-    /// If the server refuses, or writes participants in a form that differs from the contract.
+    /// If the server refuses, writes participants in a form that differs from the contract, or its
+    /// nodes do not agree.
     pub async fn participants(&self, user: &User, channel: &str) -> Vec<VoiceParticipant> {
-        let (status, answer) = self
-            .get(&format!("/api/voice/{channel}/participants"), Some(user))
-            .await;
-        assert_eq!(status, 200, "participants: {answer}");
-        let Value::Array(list) = answer else {
-            panic!("participants are not an array: {answer}")
-        };
-        list.into_iter().map(participant).collect()
+        let path = format!("/api/voice/{channel}/participants");
+        // Each client's own node shows at once what the client was told. The others follow. So
+        // the answer is right once all agree.
+        eventually("the same participants on all nodes", async || {
+            let nodes = self.addresses().into_iter();
+            let answers = join_all(nodes.map(|node| participants_at(node, user, &path))).await;
+            let agree = answers.iter().all(|answer| *answer == answers[0]);
+            agree.then(|| answers.into_iter().next())?
+        })
+        .await
     }
 
     /// The user ids of a channel's participants, in joining order.
@@ -173,6 +180,14 @@ impl Server {
             .map(|participant| participant.user_id)
             .collect()
     }
+}
+
+async fn participants_at(node: SocketAddr, user: &User, path: &str) -> Vec<VoiceParticipant> {
+    let request = client().get(format!("http://{node}{path}"));
+    let (status, answer) = send(request.bearer_auth(&user.token)).await;
+    assert_eq!(status, 200, "participants: {answer}");
+    let list: Vec<Value> = serde_json::from_str(&answer).expect("participants are an array");
+    list.into_iter().map(participant).collect()
 }
 
 fn client() -> reqwest::Client {

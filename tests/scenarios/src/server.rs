@@ -4,16 +4,22 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Command, ExitStatus, Output, Stdio},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use futures::future::join_all;
+use rustix::process::Signal;
 use tempfile::TempDir;
-use tokio::sync::oneshot;
 
-use crate::{binary, eventually, log::Log, secrecy, soon};
+use crate::{
+    User, binary,
+    cluster::{self, Turns},
+    node::Node,
+    secrecy, soon,
+};
 
 /// One of the example servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,15 +28,35 @@ pub enum ServerKind {
     Axum,
     /// `actix-server`
     Actix,
+    /// Three nodes of one cluster, of both kinds. Connections and requests are spread over them.
+    Nodes,
 }
 
 impl ServerKind {
-    /// The name of its executable and of its package.
+    /// The name of its executable and of its package. Of [`Nodes`](Self::Nodes), that of the first
+    /// one.
     #[must_use]
     pub const fn executable(self) -> &'static str {
         match self {
-            Self::Axum => "axum-server",
+            Self::Axum | Self::Nodes => "axum-server",
             Self::Actix => "actix-server",
+        }
+    }
+
+    /// `UNITED_VOICE_TEST_NODES=3` runs any test over three nodes.
+    fn or_nodes(self) -> Self {
+        match std::env::var("UNITED_VOICE_TEST_NODES").as_deref() {
+            Err(_) | Ok("1") => self,
+            Ok("3") => Self::Nodes,
+            Ok(other) => panic!("UNITED_VOICE_TEST_NODES is 1 or 3, and not {other}"),
+        }
+    }
+
+    const fn of_nodes(self) -> &'static [Self] {
+        match self {
+            Self::Axum => &[Self::Axum],
+            Self::Actix => &[Self::Actix],
+            Self::Nodes => &[Self::Axum, Self::Actix, Self::Axum],
         }
     }
 }
@@ -40,7 +66,8 @@ impl ServerKind {
 pub struct ServerBuilder {
     kind: ServerKind,
     home: Arc<TempDir>,
-    bind: SocketAddr,
+    /// An address for each node, as far as it matters.
+    bind: Vec<SocketAddr>,
     flags: Vec<String>,
     environment: Vec<(String, String)>,
     within: Option<String>,
@@ -48,8 +75,9 @@ pub struct ServerBuilder {
 
 impl ServerBuilder {
     fn new(kind: ServerKind) -> Self {
+        let kind = kind.or_nodes();
         let home = Arc::new(TempDir::new().expect("a temporary directory can be made"));
-        let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let bind = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
         Self {
             kind,
             home,
@@ -87,8 +115,8 @@ impl ServerBuilder {
 
     /// Listens on this address instead of a free port of 127.0.0.1.
     #[must_use]
-    pub const fn bind(mut self, address: SocketAddr) -> Self {
-        self.bind = address;
+    pub fn bind(mut self, address: SocketAddr) -> Self {
+        self.bind = vec![address];
         self
     }
 
@@ -112,7 +140,7 @@ impl ServerBuilder {
     /// # Panics
     /// If the program does not end.
     pub async fn run_to_end(&self) -> Output {
-        let mut command = tokio::process::Command::from(self.command());
+        let mut command = tokio::process::Command::from(self.command(self.kind.of_nodes()[0]));
         let ending = command
             .args(&self.flags)
             .stdin(Stdio::null())
@@ -128,51 +156,81 @@ impl ServerBuilder {
     /// # Panics
     /// If the server ends, or does not say in time that it listens.
     pub async fn start_bare(self) -> Server {
-        let command = self.command();
-        self.spawn(command).await
+        let command = self.command(self.kind);
+        self.spawn([command]).await
     }
 
     /// Starts the server and waits until it listens.
     ///
     /// # Panics
     /// If the server ends, or does not say in time that it listens.
-    pub async fn start(self) -> Server {
-        let mut command = self.command();
-        command
-            .arg("--bind")
-            .arg(self.bind.to_string())
-            .arg("--data-dir")
-            .arg(self.home.path());
-        self.spawn(command).await
+    pub async fn start(mut self) -> Server {
+        if self.kind == ServerKind::Nodes {
+            self.enter_cluster();
+        }
+        let kinds = self.kind.of_nodes().iter().enumerate();
+        let commands: Vec<_> = kinds
+            .map(|(node, kind)| {
+                let mut command = self.command(*kind);
+                command
+                    .arg("--bind")
+                    .arg(self.bind_of(node).to_string())
+                    .arg("--data-dir")
+                    .arg(self.home.path());
+                command
+            })
+            .collect();
+        self.spawn(commands).await
     }
 
-    async fn spawn(self, mut command: Command) -> Server {
-        let mut child = command
-            .args(&self.flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server can be started");
-        let mut log = Log::default();
-        log.collect(child.stderr.take().expect("stderr is a pipe"), None);
-        let (ready, listening) = oneshot::channel();
-        log.collect(child.stdout.take().expect("stdout is a pipe"), Some(ready));
-        // From here on, dropping `server` kills the process, even if the next line panics.
-        let mut server = Server {
-            child,
-            address: self.bind,
-            log,
+    /// Adds what makes several processes a cluster of their own.
+    fn enter_cluster(&mut self) {
+        let file = self.home.path().join("united.toml");
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        if text.contains("[cluster]") {
+            return;
+        }
+        let (url, prefix) = cluster::place();
+        let cluster = format!("{text}\n[cluster]\nurl = \"{url}\"\nprefix = \"{prefix}\"\n");
+        fs::write(file, cluster).expect("the data directory is writable");
+    }
+
+    /// A node that was there before gets the port that it had.
+    fn bind_of(&self, node: usize) -> SocketAddr {
+        let first = self.bind[0];
+        let free = SocketAddr::new(first.ip(), 0);
+        self.bind.get(node).copied().unwrap_or(free)
+    }
+
+    async fn spawn(self, commands: impl IntoIterator<Item = Command>) -> Server {
+        let starting = commands.into_iter().map(|mut command| {
+            command.args(&self.flags);
+            Node::start(command)
+        });
+        let nodes = join_all(starting).await;
+        Server {
+            nodes,
+            turns: Turns::default(),
             started_with: self,
-        };
-        server.address = soon("the line with the address of the server", listening)
-            .await
-            .expect("the server ended before it listened");
-        server
+        }
     }
 
-    fn command(&self) -> Command {
-        let executable = binary::executable(self.kind);
+    /// Ends these nodes and looks for secrets in what they have written.
+    fn check(&self, mut nodes: Vec<Node>) {
+        let logs: String = nodes.iter_mut().map(Node::end).collect();
+        // Each node shows its log.
+        if thread::panicking() {
+            return;
+        }
+        drop(nodes);
+        let secrets = secrecy::in_files(self.data_dir());
+        if let Some(found) = secrecy::found_in(&logs, &secrets) {
+            panic!("{found}");
+        }
+    }
+
+    fn command(&self, kind: ServerKind) -> Command {
+        let executable = binary::executable(kind);
         let mut command = match &self.within {
             // `ip` replaces itself with the server, which keeps the process id.
             Some(namespace) => {
@@ -190,12 +248,11 @@ impl ServerBuilder {
     }
 }
 
-/// A running server. Dropping it kills the process.
+/// A running server. Dropping it kills the process, or the processes.
 #[derive(Debug)]
 pub struct Server {
-    child: Child,
-    address: SocketAddr,
-    log: Log,
+    nodes: Vec<Node>,
+    turns: Turns,
     started_with: ServerBuilder,
 }
 
@@ -216,10 +273,32 @@ impl Server {
         Self::builder(kind).config(toml).start().await
     }
 
-    /// The address that the server printed. An unspecified address is replaced by 127.0.0.1.
+    /// The address that the server printed. An unspecified address is replaced by 127.0.0.1. If
+    /// there are several nodes, each call returns that of the next one.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> SocketAddr {
+        self.nodes[self.turns.next(self.nodes.len())].address
+    }
+
+    /// The address for a new connection of this user. If there are several nodes, it is that of
+    /// another node than the user's last connection.
+    #[must_use]
+    pub fn address_for(&self, user: &User) -> SocketAddr {
+        self.nodes[self.turns.next_of(&user.id, self.nodes.len())].address
+    }
+
+    /// The addresses of all nodes.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.address).collect()
+    }
+
+    /// What one node does reaches the others a little later: on loopback, in a few milliseconds.
+    pub(crate) fn lag(&self) -> Duration {
+        match self.nodes.len() {
+            1 => Duration::ZERO,
+            _ => Duration::from_millis(100),
+        }
     }
 
     /// The directory of `united.toml`, `united.db` and `secrets.toml`.
@@ -234,66 +313,58 @@ impl Server {
         self.started_with.kind
     }
 
-    /// The output of the server so far, from stdout and stderr.
+    /// The output of the server so far, from stdout and stderr. If there are several nodes, it is
+    /// that of one after the other.
     #[must_use]
     pub fn log(&self) -> String {
-        self.log.text()
+        self.nodes.iter().map(Node::log).collect()
     }
 
-    /// The id of the process.
+    /// The id of the process. If there are several nodes, it is that of the first one.
     #[must_use]
     pub fn process_id(&self) -> u32 {
-        self.child.id()
+        self.nodes[0].process_id()
     }
 
-    /// The number of sockets that the process has open.
+    /// The number of sockets that the server has open.
     ///
     /// # Panics
-    /// If the process has ended.
+    /// If the server has ended.
     #[must_use]
     pub fn open_sockets(&self) -> usize {
-        let descriptors =
-            fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server runs");
-        let is_socket = |path: &Path| {
-            fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
-        };
-        descriptors
-            .filter_map(Result::ok)
-            .filter(|entry| is_socket(&entry.path()))
-            .count()
+        self.nodes.iter().map(Node::open_sockets).sum()
     }
 
     /// Sends SIGTERM.
     ///
     /// # Panics
-    /// If the process has ended.
+    /// If the server has ended.
     pub fn terminate(&self) {
-        self.signal(Signal::TERM);
+        self.nodes.iter().for_each(|node| node.signal(Signal::TERM));
     }
 
     /// Sends SIGINT.
     ///
     /// # Panics
-    /// If the process has ended.
+    /// If the server has ended.
     pub fn interrupt(&self) {
-        self.signal(Signal::INT);
+        self.nodes.iter().for_each(|node| node.signal(Signal::INT));
     }
 
-    /// Waits for the process to end by itself.
+    /// Waits for the server to end by itself. Returns a failure if any node failed.
     ///
     /// # Panics
     /// If it does not.
     pub async fn exit(&mut self) -> ExitStatus {
-        eventually("the server to end", async || {
-            self.child.try_wait().expect("a child can be waited for")
-        })
-        .await
+        let statuses = join_all(self.nodes.iter_mut().map(Node::exit)).await;
+        let failure = statuses.iter().find(|status| !status.success());
+        *failure.unwrap_or(&statuses[0])
     }
 
-    /// Ends the process with SIGTERM and starts another on the same port and data directory.
+    /// Ends the server with SIGTERM and starts another on the same port and data directory.
     ///
     /// # Panics
-    /// If the process does not end well, or the new one does not start.
+    /// If the server does not end well, or the new one does not start.
     pub async fn restart(mut self) -> Self {
         self.terminate();
         assert!(
@@ -303,35 +374,30 @@ impl Server {
         self.kill().start().await
     }
 
-    /// Ends the process with SIGKILL, as a crash would, if it still runs. The builder starts
+    /// Ends the server with SIGKILL, as a crash would, if it still runs. The builder starts
     /// another on the same port and data directory.
     #[must_use]
     pub fn kill(self) -> ServerBuilder {
         ServerBuilder {
-            bind: self.address,
+            bind: self.addresses(),
             ..self.started_with.clone()
         }
     }
 
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("the server runs");
+    /// Ends one of several nodes with SIGKILL. It is not started again.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn kill_node(&mut self, address: SocketAddr) {
+        let place = self.nodes.iter().position(|node| node.address == address);
+        let node = self.nodes.remove(place.expect("a node has this address"));
+        self.started_with.check(vec![node]);
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail only if the process has already ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        self.log.finish();
-        if thread::panicking() {
-            self.log.show();
-            return;
-        }
-        let secrets = secrecy::in_files(self.data_dir());
-        if let Some(found) = secrecy::found_in(&self.log.text(), &secrets) {
-            panic!("{found}");
-        }
+        self.started_with.check(std::mem::take(&mut self.nodes));
     }
 }
 
@@ -350,7 +416,7 @@ mod tests {
             "printf '%s\\n' \"$0\" >&{to}; echo 'listening on http://127.0.0.1:1/'; exec sleep 60"
         );
         program.args(["-c", &script, line]);
-        server.spawn(program).await
+        server.spawn([program]).await
     }
 
     /// What the end of this server complains about.

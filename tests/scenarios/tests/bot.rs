@@ -1,5 +1,7 @@
 //! A user with a Rust client, whose methods check that the expected event comes next.
 
+use std::net::SocketAddr;
+
 use united_voice_client::{
     Client, ClientBuilder, Event, Events, LeaveReason, Participant, Peer, Roster,
 };
@@ -21,7 +23,8 @@ impl Bot {
 
     /// Connects a user who signed in before.
     pub(crate) async fn connect(server: &Server, user: &User, codec: Codec) -> Self {
-        Self::over(user, builder(server, codec).token(&user.token)).await
+        let builder = builder(server.address_for(user), codec);
+        Self::over(user, builder.token(&user.token)).await
     }
 
     /// Connects as the builder says.
@@ -83,8 +86,8 @@ impl Bot {
     }
 }
 
-/// The settings of a client of this server.
-pub(crate) fn builder(server: &Server, codec: Codec) -> ClientBuilder {
+/// The settings of a client of the server at this address.
+pub(crate) fn builder(server: SocketAddr, codec: Codec) -> ClientBuilder {
     let codec = united_voice_client::Codec::from_subprotocol(codec.subprotocol());
-    Client::builder(format!("ws://{}/ws", server.address())).codec(codec.expect("both are known"))
+    Client::builder(format!("ws://{server}/ws")).codec(codec.expect("both are known"))
 }

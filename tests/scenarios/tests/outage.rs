@@ -75,7 +75,7 @@ async fn begin(server: &Server, number: usize) -> Call {
         let name = format!("Caller {number}-{seat}");
         let login_key = format!("login key {number}-{seat} of a caller");
         let user = server.sign_in(&name, &login_key).await;
-        let builder = builder(server, codec);
+        let builder = builder(server.address_for(&user), codec);
         let builder = if (number + seat / 2) % 2 == 1 {
             signing_in(builder, server, &user, &login_key)
         } else {

@@ -285,8 +285,8 @@ async fn moves_are_one_step(kind: ServerKind) {
 async fn tokens_are_checked(kind: ServerKind) {
     let server = Server::start(kind).await;
     for client in [
-        builder(&server, Codec::Json),
-        builder(&server, Codec::Json).token("not.a.token"),
+        builder(server.address(), Codec::Json),
+        builder(server.address(), Codec::Json).token("not.a.token"),
     ] {
         let refused = soon("connecting", client.connect()).await;
         assert!(
