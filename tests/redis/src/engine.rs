@@ -1,13 +1,14 @@
 //! Starts a redis-server, and ends it with this process.
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead as _, BufReader, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
-        OnceLock,
+        Mutex, PoisonError,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
     thread::sleep,
@@ -107,14 +108,21 @@ impl Engine {
     }
 
     /// The engine that the tests of this process may share, if each has a prefix of its own
-    /// ([`fresh_prefix`]) and none breaks it.
+    /// ([`fresh_prefix`]) and none breaks it. A thread in another network namespace gets another
+    /// one, because it could not reach the first.
     ///
     /// # Panics
     /// As [`start`](Self::start).
     #[must_use]
     pub fn shared() -> &'static Self {
-        static SHARED: OnceLock<Engine> = OnceLock::new();
-        SHARED.get_or_init(Self::start)
+        static SHARED: Mutex<BTreeMap<PathBuf, &'static Engine>> = Mutex::new(BTreeMap::new());
+        let namespace = std::fs::read_link("/proc/thread-self/ns/net");
+        let namespace = namespace.expect("Linux says which namespace this is");
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        // Its keeper ends it with this process.
+        shared
+            .entry(namespace)
+            .or_insert_with(|| Box::leak(Box::new(Self::start())))
     }
 
     /// `None` if another program has taken the port.
