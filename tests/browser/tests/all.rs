@@ -9,6 +9,7 @@ mod hygiene;
 mod layout;
 mod mesh;
 mod microphone;
+mod nodes;
 mod path;
 mod reconnection;
 mod relay;
@@ -33,6 +34,27 @@ macro_rules! on_every_server {
             })*)*
         }
     };
+}
+
+/// A telling part of the tests, over three nodes of one cluster. `UNITED_VOICE_TEST_NODES=3` runs all
+/// of them so.
+mod over_nodes {
+    use united_voice_browser::ServerKind;
+
+    #[tokio::test]
+    async fn four_people_hear_each_other() {
+        super::mesh::four_people_hear_each_other(ServerKind::Nodes).await;
+    }
+
+    #[tokio::test]
+    async fn a_speaker_has_a_ring_and_push_to_talk_gates_it() {
+        super::speaking::a_speaker_has_a_ring_and_push_to_talk_gates_it(ServerKind::Nodes).await;
+    }
+
+    #[tokio::test]
+    async fn two_talk_through_coturn_by_udp() {
+        super::relayed::two_talk_through_coturn_by_udp(ServerKind::Nodes).await;
+    }
 }
 
 on_every_server! {

@@ -4,7 +4,11 @@
 //! could matter. The macro [`scenarios!`] makes the tests, so another server needs only three lines
 //! here.
 
-/// Makes a test of each scenario for each server, and for each codec if the scenario takes one.
+#[macro_use]
+mod one_node;
+
+/// Makes a test of each scenario for each server, and for each codec if the scenario takes one. The
+/// scenarios that are not about one process also run over three nodes.
 macro_rules! scenarios {
     (each codec: $($coded:ident),* $(,)?; once: $($plain:ident),* $(,)?) => {
         mod axum {
@@ -12,6 +16,21 @@ macro_rules! scenarios {
         }
         mod actix {
             scenarios_of! { united_voice_scenarios::ServerKind::Actix; $($coded)*; $($plain)* }
+        }
+        mod nodes {
+            $(unless_of_one_node! { $coded
+                #[tokio::test]
+                async fn $coded() {
+                    let codec = united_voice_scenarios::Codec::Protobuf;
+                    super::$coded(united_voice_scenarios::ServerKind::Nodes, codec).await;
+                }
+            })*
+            $(unless_of_one_node! { $plain
+                #[tokio::test]
+                async fn $plain() {
+                    super::$plain(united_voice_scenarios::ServerKind::Nodes).await;
+                }
+            })*
         }
     };
 }
