@@ -42,11 +42,6 @@ mod over_nodes {
     use united_voice_browser::ServerKind;
 
     #[tokio::test]
-    async fn four_people_hear_each_other() {
-        super::mesh::four_people_hear_each_other(ServerKind::Nodes).await;
-    }
-
-    #[tokio::test]
     async fn a_speaker_has_a_ring_and_push_to_talk_gates_it() {
         super::speaking::a_speaker_has_a_ring_and_push_to_talk_gates_it(ServerKind::Nodes).await;
     }

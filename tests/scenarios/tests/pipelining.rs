@@ -31,12 +31,17 @@ async fn answers_come_in_the_order_of_requests(kind: ServerKind, codec: Codec) {
     for payload in requests {
         ids.push(ann.send_request(payload).await);
     }
-    let mut answers = Vec::new();
-    for id in ids {
+    let mut answers = vec![None; ids.len()];
+    let mut order = Vec::new();
+    for _ in &ids {
         let answer = ann.next().await;
-        assert_eq!(answer.request_id, id);
-        answers.push(answer.payload.expect("decoding checks that"));
+        let place = ids.iter().position(|id| *id == answer.request_id);
+        let place = place.expect("an answer to a request");
+        let twice = answers[place].replace(answer.payload.expect("decoding checks that"));
+        assert_eq!(twice, None, "request {place} is answered twice");
+        order.push(place);
     }
+    let answers: Vec<_> = answers.into_iter().flatten().collect();
     let refused = |payload: &Payload| matches!(payload, Payload::VoiceError(error) if error.code() == VoiceErrorCode::NotInChannel);
     let pattern: Vec<_> = answers.iter().map(refused).collect();
     assert_eq!(
@@ -44,6 +49,11 @@ async fn answers_come_in_the_order_of_requests(kind: ServerKind, codec: Codec) {
         [true, false, false, false, true, false, false, true],
         "{answers:?}"
     );
+    if kind == ServerKind::Nodes {
+        // What the engine decides takes longer, so a refusal may overtake it.
+        order.retain(|place| !pattern[*place]);
+    }
+    assert!(order.is_sorted(), "{order:?}");
     ann.expect_idle().await;
 }
 
