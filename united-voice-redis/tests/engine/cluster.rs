@@ -52,8 +52,14 @@ impl Cluster {
     }
 
     pub(crate) fn empty(engine: &Engine) -> Self {
+        Self::empty_by(engine.url())
+    }
+
+    /// By a URL that may name a user.
+    pub(crate) fn empty_by(url: String) -> Self {
         let scripts = Arc::new(Scripts::new(fresh_keys()));
-        let mut connection = engine.connection();
+        let client = redis::Client::open(&*url).expect("a URL");
+        let mut connection = client.get_connection().expect("the engine listens");
         scripts
             .load()
             .exec(&mut connection)
@@ -61,7 +67,7 @@ impl Cluster {
         Self {
             scripts,
             connection,
-            url: engine.url(),
+            url,
         }
     }
 

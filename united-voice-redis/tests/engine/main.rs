@@ -1,5 +1,6 @@
 //! The crate on a real redis-server. Each file proves the rules of one part of the design.
 
+mod acl;
 mod cluster;
 mod connection;
 mod events;
