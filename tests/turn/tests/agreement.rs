@@ -22,19 +22,19 @@ fn compose() -> Value {
     serde_saphyr::from_str(&read("compose.yaml")).expect("compose.yaml is YAML")
 }
 
-fn texts(value: &Value) -> Vec<&str> {
+pub(crate) fn texts(value: &Value) -> Vec<&str> {
     let list = value.as_array().expect("a list");
     list.iter()
         .map(|item| item.as_str().expect("a text"))
         .collect()
 }
 
-fn united() -> toml::Table {
+pub(crate) fn united() -> toml::Table {
     read("united.toml").parse().expect("united.toml is TOML")
 }
 
 /// The value of `ENV NAME=...` in the Dockerfile.
-fn image_variable(name: &str) -> String {
+pub(crate) fn image_variable(name: &str) -> String {
     let file = read("Dockerfile");
     let assignment = format!("{name}=");
     let mut words = file.split_whitespace();

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod certificate;
+mod cluster;
 mod credentials;
 mod deployed;
 mod deployed_relay;
