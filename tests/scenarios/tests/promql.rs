@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 /// Words that are no metric.
-const WORDS: [&str; 7] = [
+const WORDS: [&str; 9] = [
     "sum",
+    "max",
+    "max_over_time",
     "by",
     "rate",
     "increase",

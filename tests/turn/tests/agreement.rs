@@ -222,14 +222,7 @@ async fn starts(mut command: Command, home: &Path) {
         .env("TURN_HOST", HOST)
         .env("TURN_SECRET", SECRET);
     let mut server = Program::start("start-server", command, home);
-    let port = eventually("the server to listen", async || {
-        assert!(!server.has_ended(), "it ended instead:\n{}", server.log());
-        let log = server.log();
-        let (_, rest) = log.split_once("listening on http://")?;
-        let (address, _) = rest.split_once('\n')?;
-        address.rsplit_once(':')?.1.parse::<u16>().ok()
-    })
-    .await;
+    let port = listening_port(&mut server).await;
     assert!(http(port, "GET /healthz").await.starts_with("HTTP/1.1 200"));
     assert!(
         http(port, "POST /api/dev/login")
@@ -253,8 +246,20 @@ async fn starts(mut command: Command, home: &Path) {
     assert!(!server.log().contains(SECRET));
 }
 
+/// Waits until a server says where it listens.
+pub(crate) async fn listening_port(server: &mut Program) -> u16 {
+    eventually("the server to listen", async || {
+        assert!(!server.has_ended(), "it ended instead:\n{}", server.log());
+        let log = server.log();
+        let (_, rest) = log.split_once("listening on http://")?;
+        let (address, _) = rest.split_once('\n')?;
+        address.rsplit_once(':')?.1.parse::<u16>().ok()
+    })
+    .await
+}
+
 /// An executable in the target directory of the running test.
-fn built(name: &str) -> PathBuf {
+pub(crate) fn built(name: &str) -> PathBuf {
     let test = env::current_exe().expect("a test knows its path");
     let folder = test
         .ancestors()
@@ -263,7 +268,7 @@ fn built(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-async fn http(port: u16, request: &str) -> String {
+pub(crate) async fn http(port: u16, request: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port))
         .await
         .expect("it listens");

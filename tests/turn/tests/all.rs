@@ -4,6 +4,7 @@
 mod agreement;
 mod certificate;
 mod cluster;
+mod cluster_nodes;
 mod credentials;
 mod deployed;
 mod deployed_relay;

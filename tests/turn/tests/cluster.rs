@@ -19,9 +19,9 @@ use crate::{
     deployed::{path, read},
 };
 
-const NODES: [&str; 3] = ["node1", "node2", "node3"];
+pub(crate) const NODES: [&str; 3] = ["node1", "node2", "node3"];
 
-fn compose() -> Value {
+pub(crate) fn compose() -> Value {
     serde_saphyr::from_str(&read("cluster/compose.yaml")).expect("compose.yaml is YAML")
 }
 
@@ -187,15 +187,15 @@ fn the_proxy_leads_to_every_node_that_is_ready() {
 }
 
 /// redis-server, started as `compose.yaml` starts it. Only the port and the folder differ.
-struct Redis {
+pub(crate) struct Redis {
     // Declared before `home`, so that the process has ended when the directory is removed.
     process: Program,
     home: TempDir,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Redis {
-    async fn start(passwords: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(passwords: &[(&str, &str)]) -> Self {
         needs("redis-server", "redis-server");
         let home = TempDir::new().expect("a temporary directory can be made");
         let port = free_port(IpAddr::from([127, 0, 0, 1]));
