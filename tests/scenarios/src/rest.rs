@@ -2,11 +2,10 @@
 
 use std::net::SocketAddr;
 
-use futures::future::join_all;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use crate::{Server, eventually, json::participant, soon, voice::VoiceParticipant};
+use crate::{LOOK_AGAIN, Server, json::participant, soon, voice::VoiceParticipant};
 
 /// A signed-in user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,11 +162,18 @@ impl Server {
         let path = format!("/api/voice/{channel}/participants");
         // Each client's own node shows at once what the client was told. The others follow. So
         // the answer is right once all agree.
-        eventually("the same participants on all nodes", async || {
-            let nodes = self.addresses().into_iter();
-            let answers = join_all(nodes.map(|node| participants_at(node, user, &path))).await;
-            let agree = answers.iter().all(|answer| *answer == answers[0]);
-            agree.then(|| answers.into_iter().next())?
+        soon("the same participants on all nodes", async {
+            loop {
+                let mut answers = Vec::new();
+                for node in self.addresses() {
+                    answers.push(participants_at(node, user, &path).await);
+                }
+                let last = answers.pop().expect("a server has a node");
+                if answers.iter().all(|answer| *answer == last) {
+                    return last;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
         })
         .await
     }

@@ -157,7 +157,7 @@ impl ServerBuilder {
     /// If the server ends, or does not say in time that it listens.
     pub async fn start_bare(self) -> Server {
         let command = self.command(self.kind);
-        self.spawn([command]).await
+        self.spawn(vec![command]).await
     }
 
     /// Starts the server and waits until it listens.
@@ -202,11 +202,12 @@ impl ServerBuilder {
         self.bind.get(node).copied().unwrap_or(free)
     }
 
-    async fn spawn(self, commands: impl IntoIterator<Item = Command>) -> Server {
-        let starting = commands.into_iter().map(|mut command| {
+    async fn spawn(self, commands: Vec<Command>) -> Server {
+        let mut starting = Vec::new();
+        for mut command in commands {
             command.args(&self.flags);
-            Node::start(command)
-        });
+            starting.push(Node::start(command));
+        }
         let nodes = join_all(starting).await;
         Server {
             nodes,
@@ -356,7 +357,10 @@ impl Server {
     /// # Panics
     /// If it does not.
     pub async fn exit(&mut self) -> ExitStatus {
-        let statuses = join_all(self.nodes.iter_mut().map(Node::exit)).await;
+        let mut statuses = Vec::new();
+        for node in &mut self.nodes {
+            statuses.push(node.exit().await);
+        }
         let failure = statuses.iter().find(|status| !status.success());
         *failure.unwrap_or(&statuses[0])
     }
@@ -416,7 +420,7 @@ mod tests {
             "printf '%s\\n' \"$0\" >&{to}; echo 'listening on http://127.0.0.1:1/'; exec sleep 60"
         );
         program.args(["-c", &script, line]);
-        server.spawn([program]).await
+        server.spawn(vec![program]).await
     }
 
     /// What the end of this server complains about.
