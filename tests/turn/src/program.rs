@@ -8,6 +8,9 @@ use std::{
     thread,
 };
 
+/// How many lines of a log are shown, so that they do not hide why the test failed.
+const SHOWN: usize = 60;
+
 /// The path of a program.
 ///
 /// # Panics
@@ -26,7 +29,7 @@ pub fn needs(program: &str, package: &str) -> PathBuf {
 }
 
 /// A running program with its output in a file. Dropping it kills the process. If the test fails,
-/// the program's output is part of the test's.
+/// the end of the program's output is part of the test's.
 #[derive(Debug)]
 pub struct Program {
     name: &'static str,
@@ -88,7 +91,10 @@ impl Program {
         reason = "the harness of the failing test shows it"
     )]
     fn show_log(&self) {
-        eprintln!("--- the output of {} ---\n{}---", self.name, self.log());
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        let shown = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
+        eprintln!("--- the end of {}'s output ---\n{shown}\n---", self.name);
     }
 }
 

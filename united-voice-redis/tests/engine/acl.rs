@@ -143,6 +143,25 @@ async fn life(url: &str) {
         matches!(&restored.record, Record::Reasserted(seats) if seats == &[(2, Restored::Seated)]),
         "{restored:?}"
     );
+    // The node that was dead is back.
+    let member = Member {
+        session: 3,
+        user: "cat".into(),
+        profile: profile("cat"),
+        ..again.join(7, "fay", "hall").member
+    };
+    let ended = again.run(&Operation::Reassert {
+        earlier: vec![c.of.nid],
+        last: true,
+        seats: vec![Seat {
+            channel: "hall".into(),
+            member,
+        }],
+    });
+    assert!(
+        matches!(&ended.record, Record::Reasserted(seats) if seats == &[(3, Restored::Reaped)]),
+        "{ended:?}"
+    );
     assert!(
         cluster
             .register_as(Nid::new(9, 1), false, b"other")
