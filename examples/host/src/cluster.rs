@@ -48,7 +48,8 @@ impl Default for ClusterConfig {
 impl ClusterConfig {
     /// Makes this process a node. `None` if the server is alone.
     ///
-    /// All nodes need the same `jwt_secret`.
+    /// All nodes need the same `jwt_secret`, and should have the same `turn_secret`: that of a relay
+    /// that they share, or an empty one.
     ///
     /// # Errors
     ///
@@ -57,6 +58,7 @@ impl ClusterConfig {
     pub(crate) async fn connect(
         &self,
         jwt_secret: &Secret,
+        turn_secret: &Secret,
     ) -> anyhow::Result<Option<(RedisNode, NodeTask)>> {
         let Some(url) = &self.url else {
             return Ok(None);
@@ -68,6 +70,7 @@ impl ClusterConfig {
         config.prefix = self.prefix.to_string();
         config.lease = Duration::from_secs(self.lease_secs);
         config.secret = jwt_secret.expose().as_bytes().to_vec();
+        config.rotated_secret = turn_secret.expose().as_bytes().to_vec();
         if !self.ca_file.is_empty() {
             let roots = fs::read(&self.ca_file);
             config.roots = Some(roots.with_context(|| {
@@ -88,7 +91,10 @@ mod tests {
     #[tokio::test]
     async fn a_server_without_a_url_is_alone() {
         let alone = ClusterConfig::default();
-        let joined = alone.connect(&Secret::new("s")).await.unwrap();
+        let joined = alone
+            .connect(&Secret::new("s"), &Secret::default())
+            .await
+            .unwrap();
         assert!(joined.is_none());
     }
 
@@ -99,7 +105,7 @@ mod tests {
             ca_file: "/nowhere/ca.pem".to_owned(),
             ..ClusterConfig::default()
         };
-        let refused = config.connect(&Secret::new("s")).await;
+        let refused = config.connect(&Secret::new("s"), &Secret::default()).await;
         let error = format!("{:#}", refused.err().unwrap());
         let expected = "[cluster] ca_file = \"/nowhere/ca.pem\": cannot be read: ";
         assert!(error.starts_with(expected), "{error}");

@@ -162,6 +162,11 @@ impl Config {
         self.jwt_secret.or(generated.jwt_secret())
     }
 
+    /// The secret that is shared with the relay: the configured one, or else the generated one.
+    pub(crate) fn turn_shared_secret(&self, generated: &Secrets) -> Secret {
+        self.turn.shared_secret.or(generated.turn_shared_secret())
+    }
+
     /// What signs and checks tokens, with the configured secret or else the generated one.
     pub fn tokens(&self, generated: &Secrets) -> Tokens {
         Tokens::new(&self.jwt_secret(generated))
@@ -190,7 +195,7 @@ impl Config {
         if !self.turn.enabled {
             return Ok(ice);
         }
-        let secret = self.turn.shared_secret.or(generated.turn_shared_secret());
+        let secret = self.turn_shared_secret(generated);
         Ok(ice.with_turn(self.turn.external(&secret)?))
     }
 

@@ -9,17 +9,20 @@ mod process;
 
 use http::StatusCode;
 use united_voice_core::Stats;
+use united_voice_redis::NodeMetrics;
 
 use crate::{Response, gate::Gate, metrics::exposition::Exposition, response};
 
 /// How many nanoseconds a second has: Prometheus wants times in seconds.
 const SECOND: f64 = 1e9;
 
-pub(crate) fn render(stats: &Stats, gate: &Gate) -> Response {
-    response::new(StatusCode::OK, exposition::CONTENT_TYPE, text(stats, gate))
+/// `node` is `None` for a server that is alone.
+pub(crate) fn render(stats: &Stats, gate: &Gate, node: Option<&NodeMetrics>) -> Response {
+    let text = text(stats, gate, node);
+    response::new(StatusCode::OK, exposition::CONTENT_TYPE, text)
 }
 
-fn text(stats: &Stats, gate: &Gate) -> String {
+fn text(stats: &Stats, gate: &Gate, node: Option<&NodeMetrics>) -> String {
     let mut text = Exposition::default();
     people(&mut text, stats);
     messages(&mut text, stats);
@@ -31,6 +34,9 @@ fn text(stats: &Stats, gate: &Gate) -> String {
         gate.refused()
             .map(|(refusal, count)| (refusal.reason(), count)),
     );
+    if let Some(node) = node {
+        cluster(&mut text, stats, node);
+    }
     process::write(&mut text);
     text.into_text()
 }
@@ -167,6 +173,74 @@ fn pressure(text: &mut Exposition, stats: &Stats) {
     );
 }
 
+/// What a node of a cluster tells of itself.
+fn cluster(text: &mut Exposition, stats: &Stats, node: &NodeMetrics) {
+    text.gauge(
+        "united_voice_cluster_up",
+        "1 if the engine and this node hear each other, 0 if the node is cut off",
+        u8::from(node.up),
+    );
+    text.gauge(
+        "united_voice_cluster_lease_age_seconds",
+        "Time since the last beat was sent that came back",
+        node.lease_age.as_secs_f64(),
+    );
+    text.gauge(
+        "united_voice_cluster_inbox_lag_seconds",
+        "How far this node is behind in reading its inbox",
+        node.inbox_lag.as_secs_f64(),
+    );
+    text.gauge(
+        "united_voice_cluster_outbox_messages",
+        "Operations and messages for other nodes that are not done",
+        node.outbox_messages,
+    );
+    text.gauge(
+        "united_voice_cluster_remote_participants",
+        "Participants on other nodes in channels of this node",
+        stats.remote_participants,
+    );
+    for (name, help, value) in [
+        (
+            "united_voice_cluster_forwarded_total",
+            "Messages for participants on other nodes",
+            node.forwarded,
+        ),
+        (
+            "united_voice_cluster_bounced_total",
+            "Messages for participants on other nodes that came back",
+            node.bounced,
+        ),
+        (
+            "united_voice_cluster_resyncs_total",
+            "Times that this node fetched all its rosters anew",
+            node.resyncs,
+        ),
+        (
+            "united_voice_cluster_fenced_total",
+            "Times that other nodes took this one for dead",
+            node.fenced,
+        ),
+        (
+            "united_voice_cluster_reasserted_total",
+            "Seats that were put back at the engine",
+            node.reasserted,
+        ),
+        (
+            "united_voice_cluster_seats_lost_total",
+            "Seats that a failure took",
+            node.seats_lost,
+        ),
+        (
+            "united_voice_cluster_engine_errors_total",
+            "Connections to the engine and commands that failed",
+            node.engine_errors,
+        ),
+    ] {
+        text.counter(name, help, value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,7 +253,7 @@ mod tests {
         stats.messages_sent = 17;
         let gate = Gate::new(HttpLimits::default());
         gate.count_refused(Refusal::SignIns);
-        let text = text(&stats, &gate);
+        let text = text(&stats, &gate, None);
         for expected in [
             "# TYPE united_voice_participants gauge\nunited_voice_participants 3\n",
             "# TYPE united_voice_messages_sent_total counter\nunited_voice_messages_sent_total 17\n",
@@ -187,5 +261,26 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_node_tells_of_itself_and_a_server_that_is_alone_does_not() {
+        let mut stats = Stats::default();
+        stats.remote_participants = 4;
+        let mut node = NodeMetrics::default();
+        node.up = true;
+        node.lease_age = std::time::Duration::from_millis(1_500);
+        node.seats_lost = 2;
+        let gate = Gate::new(HttpLimits::default());
+        let of_node = text(&stats, &gate, Some(&node));
+        for expected in [
+            "united_voice_cluster_up 1\n",
+            "united_voice_cluster_lease_age_seconds 1.5\n",
+            "united_voice_cluster_remote_participants 4\n",
+            "# TYPE united_voice_cluster_seats_lost_total counter\nunited_voice_cluster_seats_lost_total 2\n",
+        ] {
+            assert!(of_node.contains(expected), "{of_node}");
+        }
+        assert!(!text(&stats, &gate, None).contains("cluster"));
     }
 }

@@ -170,9 +170,7 @@ impl Host {
             }
             ["healthz"] => only(method, "GET").map(|()| self.health()),
             ["readyz"] => only(method, "GET").map(|()| self.readiness()),
-            ["metrics"] => {
-                only(method, "GET").map(|()| metrics::render(&self.voice.stats(), &self.gate))
-            }
+            ["metrics"] => only(method, "GET").map(|()| self.metrics()),
             ["api", "voice", channel, "participants"] => {
                 only(method, "GET")?;
                 self.participants(parts, &decoded(channel)?).await
@@ -194,6 +192,11 @@ impl Host {
             }
             _ => Err(ApiError::NotFound),
         }
+    }
+
+    fn metrics(&self) -> Response {
+        let node = self.node.as_ref().map(RedisNode::metrics);
+        metrics::render(&self.voice.stats(), &self.gate, node.as_ref())
     }
 
     /// Whether the process lives. It does while its cluster is away: a restart would not help.

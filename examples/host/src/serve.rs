@@ -16,8 +16,8 @@ use united_voice_embedded_turn::EmbeddedTurn;
 use united_voice_redis::{NodeState, NodeTask, RedisNode};
 
 use crate::{
-    Cli, Command, Config, DevLogin, Host, Options, Relay, Secrets, Shutdown, Store, TEMPLATE,
-    Tokens, descriptors,
+    Cli, Command, Config, DevLogin, Host, Options, Relay, Secret, Secrets, Shutdown, Store,
+    TEMPLATE, Tokens, descriptors,
     folder::{Folder, ServingLock, Share},
     listening::{bind, listen, local_addresses, reachable},
     log,
@@ -190,9 +190,15 @@ impl Opened {
     }
 
     /// Makes this process a node of its cluster, if it has one.
-    async fn join_cluster(&self) -> anyhow::Result<Option<(RedisNode, NodeTask)>> {
+    async fn join_cluster(&self, relay: Relay) -> anyhow::Result<Option<(RedisNode, NodeTask)>> {
         let jwt_secret = self.config.jwt_secret(&self.secrets);
-        self.config.cluster().connect(&jwt_secret).await
+        let turn_secret = match relay {
+            Relay::External => self.config.turn_shared_secret(&self.secrets),
+            // Each node has a relay of its own, and tells its clients of no other.
+            Relay::Embedded => Secret::default(),
+        };
+        let cluster = self.config.cluster();
+        cluster.connect(&jwt_secret, &turn_secret).await
     }
 
     /// Starts the embedded relay beside the server.
@@ -246,7 +252,7 @@ where
             .embedded_ice(&opened.secrets, relay.local_addr()),
         None => opened.config.ice(&opened.secrets),
     };
-    let (node, task) = opened.join_cluster().await?.unzip();
+    let (node, task) = opened.join_cluster(options.relay).await?.unzip();
     let mut voice = VoiceServer::builder(opened.store.clone())
         .ice(ice.context("cannot offer the TURN relay")?)
         .limits(opened.config.limits().clone());

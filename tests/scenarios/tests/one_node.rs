@@ -4,8 +4,6 @@
 macro_rules! unless_of_one_node {
     // `/metrics` is of one process.
     (what_happens_is_counted $($test:tt)*) => {};
-    (the_documentation_lists_what_is_exported $($test:tt)*) => {};
-    (dashboard_and_alerts_use_only_what_is_exported $($test:tt)*) => {};
     (no_label_comes_from_a_client $($test:tt)*) => {};
     (metrics_have_no_user_data $($test:tt)*) => {};
     (large_offers_put_out_nobody_on_a_slow_line $($test:tt)*) => {};

@@ -15,7 +15,7 @@ impl Config {
         generated: &Secrets,
         server: IpAddr,
     ) -> (relay::Config, SharedSecret) {
-        let secret = self.turn.shared_secret.or(generated.turn_shared_secret());
+        let secret = self.turn_shared_secret(generated);
         let mut config = relay::Config::new(SocketAddr::new(server, self.turn.port));
         config.relay_ip = self.turn.host_ip();
         (config, secret.expose().into())
@@ -32,7 +32,7 @@ impl Config {
         generated: &Secrets,
         relay: SocketAddr,
     ) -> Result<IceConfig, TurnConfigError> {
-        let secret = self.turn.shared_secret.or(generated.turn_shared_secret());
+        let secret = self.turn_shared_secret(generated);
         let (host, port) = (self.turn.embedded_host(relay.ip()), relay.port());
         let ttl = self.turn.credential_ttl_secs;
         let turn = TurnConfig::new(&host, port, secret.expose(), ttl)?;
