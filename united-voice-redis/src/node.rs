@@ -43,6 +43,7 @@ mod shared;
 
 /// The shortest and the longest lease.
 const LEASES: RangeInclusive<Duration> = Duration::from_secs(3)..=Duration::from_secs(60);
+const MAX_NAME_BYTES: usize = 32;
 /// What the secrets sign for [`Introduction`](crate::Introduction).
 const FINGERPRINT: &[u8] = b"united-voice-redis";
 const ROTATED: &[u8] = b"united-voice-redis rotated";
@@ -60,6 +61,9 @@ pub enum ConnectError {
     /// The lease is shorter than 3 s or longer than 60 s.
     #[error("a lease of {0:?}; it must be 3 s to 60 s")]
     Lease(Duration),
+    /// The name is longer than 32 bytes.
+    #[error("a name of {0} bytes; it may have {MAX_NAME_BYTES}")]
+    Name(usize),
     /// There is no engine that can be used.
     #[error(transparent)]
     Dial(#[from] DialError),
@@ -117,6 +121,9 @@ impl RedisNode {
     ) -> Result<(Self, NodeTask), ConnectError> {
         if !LEASES.contains(&config.lease) {
             return Err(ConnectError::Lease(config.lease));
+        }
+        if config.name.len() > MAX_NAME_BYTES {
+            return Err(ConnectError::Name(config.name.len()));
         }
         let scripts = Arc::new(Scripts::new(Keys::new(&config.prefix)?));
         let dialer = Dialer::new(&config.url, config.roots, scripts)?;

@@ -196,6 +196,10 @@ async fn what_the_configuration_has_wrong_is_named() {
     lease.lease = Duration::from_secs(2);
     let line = refused(&lease, PATIENCE).await;
     assert_eq!(line, "error: a lease of 2s; it must be 3 s to 60 s");
+    let mut name = config("redis://localhost".into());
+    name.name = "n".repeat(33);
+    let line = refused(&name, PATIENCE).await;
+    assert_eq!(line, "error: a name of 33 bytes; it may have 32");
     let mut prefix = config("redis://localhost".into());
     prefix.prefix = "{a}".into();
     let line = refused(&prefix, PATIENCE).await;
