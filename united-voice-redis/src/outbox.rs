@@ -110,6 +110,11 @@ impl<A, M> Outbox<A, M> {
         self.queue.propose(operation, asked)
     }
 
+    /// Adds operations, in their order, in front of everything that waits. None is refused.
+    pub fn propose_first(&mut self, operations: Vec<(Operation, A)>) {
+        self.queue.propose_first(operations);
+    }
+
     /// Adds a message of the session `sender` to a node.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ impl Run {
             .map(|seat| (seat.user.clone(), seat.channel.clone(), seat.session))
             .collect();
         let mut seats: Vec<_> = own.iter().map(|seat| convert::seat(seat, nid)).collect();
-        let mut outbox = shared.outbox.lock();
+        let mut chunks = Vec::new();
         loop {
             let chunk = reassert_chunk(&seats);
             let rest = seats.split_off(chunk);
@@ -98,14 +98,18 @@ impl Run {
                 last,
                 seats,
             };
-            let ask = Ask::Reassert { seats: names, last };
-            // Only a join may be refused.
-            let _ = outbox.propose(operation, ask);
+            chunks.push((operation, Ask::Reassert { seats: names, last }));
             if last {
                 break;
             }
             (seats, names) = (rest, rest_names);
         }
+        let mut outbox = shared.outbox.lock();
+        // What an earlier repair did not send is older than these seats: some of those may be lost.
+        outbox.withdraw(|_, ask| matches!(ask, Ask::Reassert { .. }));
+        // A leave or a state that waits may be of one of these seats. Before them it would find no
+        // seat, or they would undo it.
+        outbox.propose_first(chunks);
     }
 }
 

@@ -110,6 +110,20 @@ impl<A, M> Queue<A, M> {
         Ok(())
     }
 
+    pub(super) fn propose_first(&mut self, operations: Vec<(Operation, A)>) {
+        for (operation, asked) in operations.into_iter().rev() {
+            if let Operation::State { session, .. } = &operation {
+                *self.states.entry(*session).or_default() += 1;
+            }
+            let waiting = Waiting::Operation {
+                operation,
+                asked: vec![asked],
+            };
+            self.bytes += waiting.weight();
+            self.items.push_front(waiting);
+        }
+    }
+
     pub(super) fn forward(
         &mut self,
         node: u32,

@@ -438,9 +438,13 @@ fn a_new_registration_begins_with_one_and_gives_up_what_is_in_doubt() {
     sent(&mut outbox);
     outbox.propose(leave(3), "waits").expect("room");
     assert_eq!(outbox.restart(), ["done", "in doubt"]);
-    assert_eq!(sent(&mut outbox), ["00000002.00000001 1:a", "1 Leave"]);
+    // What is put back goes before what waits.
+    outbox.propose_first(vec![(join(4), "first"), (join(5), "second")]);
+    let again = "00000002.00000001 1:a";
+    assert_eq!(sent(&mut outbox), [again, "1 Join", "2 Join", "3 Leave"]);
     succeed(&mut outbox);
-    assert_eq!(outbox.outcome(1), ["waits"]);
+    let asked = [1, 2, 3].map(|number| outbox.outcome(number));
+    assert_eq!(asked, [["first"], ["second"], ["waits"]]);
 }
 
 #[test]

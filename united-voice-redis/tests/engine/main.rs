@@ -1,6 +1,7 @@
 //! The crate on a real redis-server. Each file proves the rules of one part of the design.
 
 mod acl;
+mod anew;
 mod cluster;
 mod connection;
 mod events;

@@ -17,14 +17,19 @@ use crate::{
 /// Entries at which a node warns.
 const HALF: usize = 50_000;
 
-/// The inbox of the third node, seen by the engine.
-struct Inbox {
+/// The inbox of a node, seen by the engine.
+pub(crate) struct Inbox {
     connection: Connection,
     key: String,
 }
 
 impl Inbox {
-    fn of_third(engine: &Engine, nodes: &Nodes) -> Self {
+    pub(crate) fn of_third(engine: &Engine, nodes: &Nodes) -> Self {
+        Self::of(engine, nodes, "node-2")
+    }
+
+    /// The one of a node with this name.
+    pub(crate) fn of(engine: &Engine, nodes: &Nodes, wanted: &str) -> Self {
         let mut connection = engine.connection();
         let tag = format!("{{{}}}:", nodes.prefix);
         let pattern = format!("{tag}in:*");
@@ -32,7 +37,7 @@ impl Inbox {
             .arg(pattern)
             .query(&mut connection)
             .expect("keys");
-        let is_third = |key: &String| {
+        let is_its_own = |key: &String| {
             let node = key.replace("}:in:", "}:n:");
             let mut question = redis::cmd("HGET");
             let name: String = question
@@ -40,13 +45,13 @@ impl Inbox {
                 .arg("name")
                 .query(&mut connection)
                 .expect("a name");
-            name == "node-2"
+            name == wanted
         };
-        let key = keys.into_iter().find(is_third).expect("it has an inbox");
+        let key = keys.into_iter().find(is_its_own).expect("it has an inbox");
         Self { connection, key }
     }
 
-    fn ask<T: redis::FromRedisValue>(&mut self, words: &[&str]) -> T {
+    pub(crate) fn ask<T: redis::FromRedisValue>(&mut self, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
         command.arg(&self.key);
         for word in &words[1..] {
@@ -55,7 +60,7 @@ impl Inbox {
         command.query(&mut self.connection).expect("an answer")
     }
 
-    async fn grows_beyond(&mut self, length: usize) {
+    pub(crate) async fn grows_beyond(&mut self, length: usize) {
         let deadline = Instant::now() + PATIENCE;
         while self.ask::<usize>(&["XLEN"]) <= length {
             assert!(Instant::now() < deadline, "nothing came");
@@ -64,7 +69,7 @@ impl Inbox {
     }
 }
 
-async fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}");
@@ -84,7 +89,7 @@ async fn start(engine: &Engine, proxy: &Proxy) -> (Nodes, Vec<Client>, Vec<Clien
 }
 
 /// Something happens in the channel of all nodes, and the third one cannot hear of it any more.
-async fn miss_something(
+pub(crate) async fn miss_something(
     nodes: &Nodes,
     engine: &Engine,
     proxy: &Proxy,

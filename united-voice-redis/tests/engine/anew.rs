@@ -1,0 +1,104 @@
+//! A node that registers anew: what its members did meanwhile is not lost.
+
+use united_voice_core::test_util::ClusterDirectory;
+use united_voice_redis_server::Engine;
+
+use crate::{
+    nodes::Nodes,
+    overrun::{Inbox, until},
+    town::{Client, agree, people},
+};
+
+/// Three nodes with people, and a fourth without, which asks the engine for each roster. The third
+/// node is a user of the engine of its own.
+async fn town_with_witness(engine: &Engine) -> (Nodes, Vec<Client>) {
+    third_may(engine, "+get");
+    let third = engine.url().replace("//", "//third:third@");
+    let urls = [engine.url(), engine.url(), third, engine.url()];
+    let nodes = Nodes::start_by(engine, &urls, ClusterDirectory::default()).await;
+    let clients = people(&nodes).await;
+    (nodes, clients)
+}
+
+/// Only `register` uses `GET`, before it writes anything.
+fn third_may(engine: &Engine, right: &str) {
+    let mut rights = redis::cmd("ACL");
+    rights
+        .arg("SETUSER")
+        .arg("third")
+        .arg(&["on", ">third", "~*", "+@all", right]);
+    rights.exec(&mut engine.connection()).expect("allowed");
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Loss {
+    OfAllData,
+    OfTheInbox,
+}
+
+impl Loss {
+    /// The third node has lost its registration, and tries in vain to get a new one.
+    async fn befalls(self, engine: &Engine, nodes: &Nodes) {
+        third_may(engine, "-get");
+        match self {
+            Self::OfAllData => {
+                let flushed = redis::cmd("FLUSHALL").exec(&mut engine.connection());
+                flushed.expect("flushed");
+            }
+            Self::OfTheInbox => {
+                Inbox::of_third(engine, nodes).ask::<u64>(&["DEL"]);
+            }
+        }
+        until("it tries to register", || {
+            nodes.nodes[2].metrics().engine_errors > 0
+        })
+        .await;
+    }
+}
+
+async fn a_leave_during(loss: Loss) {
+    let engine = Engine::start();
+    let (nodes, mut clients) = town_with_witness(&engine).await;
+    loss.befalls(&engine, &nodes).await;
+    let mut dan = clients.remove(3);
+    dan.leave().await;
+    third_may(&engine, "+get");
+    dan.hears(&["left dan LEFT"]).await;
+    agree(&nodes, &mut clients).await;
+    for client in &mut clients {
+        client.hears(&["left dan LEFT"]).await;
+    }
+}
+
+async fn a_mute_during(loss: Loss) {
+    let engine = Engine::start();
+    let (nodes, mut clients) = town_with_witness(&engine).await;
+    loss.befalls(&engine, &nodes).await;
+    clients[3].mute(true).await;
+    third_may(&engine, "+get");
+    clients[3].hears(&["state dan true"]).await;
+    agree(&nodes, &mut clients).await;
+    for client in &mut clients[..3] {
+        client.hears(&["state dan true"]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_leaves_a_flushed_engine_is_gone() {
+    a_leave_during(Loss::OfAllData).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_leaves_while_the_inbox_is_gone_is_gone() {
+    a_leave_during(Loss::OfTheInbox).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_mutes_itself_on_a_flushed_engine_is_muted() {
+    a_mute_during(Loss::OfAllData).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_mutes_itself_while_the_inbox_is_gone_is_muted() {
+    a_mute_during(Loss::OfTheInbox).await;
+}
