@@ -79,7 +79,7 @@
 //! | `ver`, `policy` | string | the last version given, the larger of the last one + 1 and the engine's time in microseconds; the policy epoch, also a version |
 //! | `print` | string | the format's major number and the fingerprint of the nodes' secret |
 //! | `heard`, `leases`, `dead` | string, sorted set, set | when the last beat was heard; nid and the end of its lease; the nids that are being reaped |
-//! | `n:<nid>`, `ns:<nid>` | hash, set | `op`, `in`, `name`, `rotated` (the fingerprint of its rotated secret), and `dead` if it is; its seats: 8 bytes of session id, then the user id |
+//! | `n:<nid>`, `ns:<nid>` | hash, set | `op`, `in`, `name`, `rotated` (the fingerprint of its rotated secret), and `dead` if it is: 2 if a later registration of its process said so, else 1; its seats: 8 bytes of session id, then the user id |
 //! | `reaped:<nid>` | set | the sessions of a dead node that another one ended; it goes after an hour |
 //! | `u:<user>` | hash | session id: nid, then channel id |
 //! | `r:<channel>`, `rn:<channel>` | hash | session id: version, nid, flags, limit, user id, profile; nid: number of its members |

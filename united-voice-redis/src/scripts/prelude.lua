@@ -133,8 +133,8 @@ local function seats_of(user)
     return seats
 end
 
--- Whether a seat, as `P:u:<user>` keeps it, is one of the calling process. It may still be with an
--- earlier registration.
+-- Whether a nid, or a seat as `P:u:<user>` keeps it, is one of the calling process. It may still be
+-- an earlier registration.
 local function is_own(there)
     return there and there:sub(1, 8) == nid:sub(1, 8)
 end
@@ -175,8 +175,11 @@ local function end_seats(seats, reason)
     return version, head .. table.concat(all)
 end
 
-local function mark_dead(of)
-    call('HSET', P .. 'n:' .. of, 'dead', 1)
+-- Who marked a registration as dead: others or itself at its end, or a later one of its process.
+local BY_OTHERS, BY_LATER = '1', '2'
+
+local function mark_dead(of, by)
+    call('HSET', P .. 'n:' .. of, 'dead', by)
     call('SADD', P .. 'dead', of)
     call('ZREM', P .. 'leases', of)
     call('SREM', P .. 'pending', of)

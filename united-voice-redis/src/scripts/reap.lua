@@ -27,15 +27,21 @@ for _, member in ipairs(call('SRANDMEMBER', P .. 'ns:' .. dead, CHUNK)) do
 end
 
 -- It is marked before the first seat goes, so that it cannot put back what others were told is gone.
-if known[1] and not known[2] then mark_dead(dead) end
+if known[1] and not known[2] then mark_dead(dead, is_own(dead) and BY_LATER or BY_OTHERS) end
 for _, member in ipairs(strays) do call('SREM', P .. 'ns:' .. dead, member) end
 if #seats > 0 then
-    -- If the node comes back, its host must not hear of these ends again.
-    local reaped = P .. 'reaped:' .. dead
-    for _, seat in ipairs(seats) do call('SADD', reaped, seat.session) end
-    call('EXPIRE', reaped, INBOX_SECONDS)
+    -- A process that reaps its own earlier registration has put back each stay that had not ended,
+    -- and has told its host of the others. Another node may help it with the reaping.
+    local is_told = is_own(dead) or known[2] == BY_LATER
+    if not is_told then
+        -- If the node comes back, its host must not hear of these ends again.
+        local reaped = P .. 'reaped:' .. dead
+        for _, seat in ipairs(seats) do call('SADD', reaped, seat.session) end
+        call('EXPIRE', reaped, INBOX_SECONDS)
+    end
     local version, body = end_seats(seats, DISCONNECTED)
-    tell(nid, LEFT, version, body .. field(4, ''))
+    if not is_told then body = body .. field(4, '') end
+    tell(nid, LEFT, version, body)
 end
 if call('EXISTS', P .. 'ns:' .. dead) == 1 then return { 'MORE', #seats } end
 if known[1] then bury(dead) end

@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
-use united_voice_core::{UserId, VoiceEvent, VoiceEvents, test_util::ClusterUnderTest};
+use united_voice_core::{
+    CloseReason, UserId, VoiceEvent, VoiceEvents,
+    test_util::{ClusterDirectory, ClusterUnderTest},
+};
 use united_voice_redis_server::{Engine, Proxy};
 
 use crate::{
+    failover::{detach, follow, lead_to, promote},
     nodes::Nodes,
-    town::{Client, PATIENCE, agree, town_behind},
+    overrun::{miss_something, until},
+    town::{Client, PATIENCE, agree, people, town_behind},
 };
 
 /// What the hosts of all nodes hear.
@@ -21,15 +26,20 @@ impl Hosts {
     }
 
     /// The nodes whose hosts have heard that the stay ended, once for each time.
-    async fn heard_end_of(mut self, stay: &str) -> Vec<usize> {
+    async fn heard_end_of(self, stay: &str) -> Vec<usize> {
+        let mut ends = self.heard_ends().await;
+        ends.retain(|(_, ended)| ended == stay);
+        ends.into_iter().map(|(node, _)| node).collect()
+    }
+
+    /// The end of each stay that a host has heard of, with its node.
+    async fn heard_ends(mut self) -> Vec<(usize, String)> {
         let mut heard = Vec::new();
         for (node, events) in self.0.iter_mut().enumerate() {
             // Nothing more happens.
             while let Ok(event) = timeout(Duration::from_millis(200), events.recv()).await {
-                if let Some(Ok(VoiceEvent::Left { session, .. })) = event
-                    && session.to_string() == stay
-                {
-                    heard.push(node);
+                if let Some(Ok(VoiceEvent::Left { session, .. })) = event {
+                    heard.push((node, session.to_string()));
                 }
             }
         }
@@ -129,6 +139,46 @@ async fn a_stay_that_the_host_ended_while_its_node_was_silent_ends_once_for_the_
     clients[0].hears(&["left dan KICKED"]).await;
     third_is_reaped(&engine, &nodes).await;
     third_is_back(&nodes, &proxy, &dan).await;
+    agree(&nodes, &mut clients).await;
+    assert_eq!(hosts.heard_end_of(&stay).await, [2], "by Dan's own node");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stay_whose_end_the_engine_lost_ends_once_for_the_hosts() {
+    let (primary, replica) = (Engine::start(), Engine::start());
+    follow(&replica, &primary);
+    let address = Proxy::before(primary.address()).await;
+    let urls = vec![address.url(); 3];
+    let nodes = Nodes::start_by(&primary, &urls, ClusterDirectory::default()).await;
+    let mut clients = people(&nodes).await;
+    let hosts = Hosts::of(&nodes);
+    detach(&replica, &primary).await;
+    let ben = clients.remove(1);
+    let stay = ben.session();
+    ben.leave().await;
+    agree(&nodes, &mut clients).await;
+    promote(&replica);
+    lead_to(&address, &replica);
+    until("all nodes have compared", || {
+        nodes.nodes.iter().all(|node| node.metrics().resyncs > 0)
+    })
+    .await;
+    agree(&nodes, &mut clients).await;
+    assert_eq!(hosts.heard_end_of(&stay).await, [1], "when he left");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stay_that_was_lost_with_entries_of_the_inbox_ends_once_for_the_hosts() {
+    let engine = Engine::start();
+    let proxy = Proxy::before(engine.address()).await;
+    let (nodes, mut clients) = town_behind(&engine, &proxy).await;
+    let hosts = Hosts::of(&nodes);
+    let dan = clients.remove(3);
+    let stay = dan.session();
+    let trim = ["XTRIM", "MAXLEN", "0"];
+    miss_something(&nodes, &engine, &proxy, &clients[0], &trim).await;
+    until("it has compared", || nodes.nodes[2].metrics().resyncs > 0).await;
+    assert_eq!(dan.sink.close_reason(), Some(CloseReason::SeatLost));
     agree(&nodes, &mut clients).await;
     assert_eq!(hosts.heard_end_of(&stay).await, [2], "by Dan's own node");
 }

@@ -29,13 +29,13 @@ fn replication(engine: &Engine) -> InfoDict {
 }
 
 /// Makes one engine a replica of another.
-fn follow(replica: &Engine, primary: &Engine) {
+pub(crate) fn follow(replica: &Engine, primary: &Engine) {
     let port = primary.address().port().to_string();
     tell(replica, &["REPLICAOF", "127.0.0.1", &port]);
 }
 
 /// Waits until the replica has everything, and cuts its link. From now on it falls behind.
-async fn detach(replica: &Engine, primary: &Engine) {
+pub(crate) async fn detach(replica: &Engine, primary: &Engine) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let (of, by) = (replication(primary), replication(replica));
@@ -54,13 +54,13 @@ async fn detach(replica: &Engine, primary: &Engine) {
 }
 
 /// All connections end, and new ones lead to this engine.
-fn lead_to(address: &Proxy, engine: &Engine) {
+pub(crate) fn lead_to(address: &Proxy, engine: &Engine) {
     address.lead_to(engine.address());
     address.cut();
     address.mend();
 }
 
-fn promote(replica: &Engine) {
+pub(crate) fn promote(replica: &Engine) {
     tell(replica, &["REPLICAOF", "NO", "ONE"]);
 }
 

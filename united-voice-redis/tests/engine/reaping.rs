@@ -200,3 +200,24 @@ fn a_dead_node_is_told_nothing_once_its_seats_are_gone() {
             .any(|entry| matches!(entry.record, Record::Refused(_)))
     );
 }
+
+#[test]
+fn what_a_process_reaps_of_itself_is_no_news_for_a_host_even_if_others_help() {
+    let mut cluster = Cluster::new();
+    let [mut a] = cluster.nodes();
+    let mut first = cluster.register(Nid::new(7, 1), false).expect("registered");
+    for session in 0..40 {
+        first.join(session, &format!("user {session}"), "hall");
+    }
+    let mut second = cluster.register(Nid::new(7, 2), true).expect("registered");
+    assert_eq!(second.reap(first.of.nid).expect("reaped"), Reaped::More(32));
+    assert_eq!(a.reap(first.of.nid).expect("reaped"), Reaped::Done(8));
+    for (reaper, ended) in [(&mut second, 32), (&mut a, 8)] {
+        let heard = reaper.read().pop().expect("an entry");
+        assert_eq!(gone(&heard.record).len(), ended);
+        assert!(!left(&heard.record).reaped);
+    }
+    let ended = cluster.key(&format!("reaped:{}", first.of.nid));
+    let found: u64 = cluster.run(&["EXISTS", &ended]);
+    assert_eq!(found, 0, "nothing that another host has heard of");
+}
