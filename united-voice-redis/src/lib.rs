@@ -83,7 +83,7 @@
 //! | `reaped:<nid>` | set | the sessions of a dead node that another one ended; it goes after an hour |
 //! | `u:<user>` | hash | session id: nid, then channel id |
 //! | `r:<channel>`, `rn:<channel>` | hash | session id: version, nid, flags, limit, user id, profile; nid: number of its members |
-//! | `in:<nid>` | stream | the inbox: at most about 100 000 entries; it goes an hour after the last beat |
+//! | `in:<nid>` | stream | the inbox: at most about 100 000 entries; it goes an hour after the last beat, or as soon as the node is dead |
 //!
 //! The engine must not evict keys (`maxmemory-policy noeviction`) and must be one primary: scripts
 //! make the names of keys.

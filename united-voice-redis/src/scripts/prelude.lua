@@ -178,8 +178,11 @@ end
 -- Who marked a registration as dead: others or itself at its end, or a later one of its process.
 local BY_OTHERS, BY_LATER = '1', '2'
 
+-- The inbox goes at once, and nothing makes it again. A node that is marked while it lives would
+-- take the ends of its own seats for what their members wanted.
 local function mark_dead(of, by)
     call('HSET', P .. 'n:' .. of, 'dead', by)
+    call('DEL', P .. 'in:' .. of)
     call('SADD', P .. 'dead', of)
     call('ZREM', P .. 'leases', of)
     call('SREM', P .. 'pending', of)
@@ -188,7 +191,7 @@ end
 -- A node without seats goes, and its mark stays for an hour: `reassert` asks whether an earlier
 -- registration was reaped.
 local function bury(of)
-    call('DEL', P .. 'ns:' .. of, P .. 'in:' .. of)
+    call('DEL', P .. 'ns:' .. of)
     call('SREM', P .. 'dead', of)
     call('EXPIRE', P .. 'n:' .. of, INBOX_SECONDS)
 end

@@ -7,12 +7,13 @@ use united_voice_core::{
     CloseReason, UserId, VoiceEvent, VoiceEvents,
     test_util::{ClusterDirectory, ClusterUnderTest},
 };
+use united_voice_redis::{Keys, Reaped, Registration, Scripts};
 use united_voice_redis_server::{Engine, Proxy};
 
 use crate::{
     failover::{detach, follow, lead_to, promote},
     nodes::Nodes,
-    overrun::{miss_something, until},
+    overrun::{Inbox, miss_something, until},
     town::{Client, PATIENCE, agree, people, town_behind},
 };
 
@@ -181,4 +182,69 @@ async fn a_stay_that_was_lost_with_entries_of_the_inbox_ends_once_for_the_hosts(
     assert_eq!(dan.sink.close_reason(), Some(CloseReason::SeatLost));
     agree(&nodes, &mut clients).await;
     assert_eq!(hosts.heard_end_of(&stay).await, [2], "by Dan's own node");
+}
+
+/// More than one call of `reap` ends.
+const CROWD: usize = 40;
+
+/// Takes the third node for dead and ends some of its seats, in the place of the first one. Both
+/// happen in one step, so that no beat comes between.
+fn reap_once(engine: &Engine, nodes: &Nodes) {
+    let [first, third] = ["node-0", "node-2"].map(|name| Inbox::of(engine, nodes, name).nid());
+    let keys = Keys::new(&nodes.prefix).expect("plain");
+    let tag = keys.tagged().to_string();
+    let mut connection = engine.connection();
+    let boot = redis::cmd("GET")
+        .arg(format!("{tag}boot"))
+        .query(&mut connection);
+    let of = Registration {
+        boot: boot.expect("a boot id"),
+        nid: first,
+    };
+    let mut reap = redis::pipe();
+    reap.atomic()
+        .zadd(format!("{tag}leases"), third.to_string(), 1)
+        .ignore();
+    reap.add_command(Scripts::new(keys).reap(&of, third));
+    let (answer,): (redis::Value,) = reap.query(&mut connection).expect("an answer");
+    assert_eq!(Reaped::parse(answer).expect("reaped"), Reaped::More(32));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_wakes_while_it_is_being_reaped_takes_the_ends_for_its_own_loss() {
+    let engine = Engine::start();
+    let nodes = Nodes::start(&engine, 3, ClusterDirectory::default()).await;
+    let mut clients = people(&nodes).await;
+    for number in 0..CROWD {
+        clients.push(Client::joined(&nodes, 2, &format!("user {number}")).await);
+    }
+    agree(&nodes, &mut clients).await;
+    let hosts = Hosts::of(&nodes);
+    reap_once(&engine, &nodes);
+    until("it has compared", || nodes.nodes[2].metrics().resyncs > 0).await;
+    let (mut there, mut gone) = (Vec::new(), Vec::new());
+    for client in clients {
+        if client.connection.seat().is_some() {
+            there.push(client);
+        } else {
+            gone.push(client);
+        }
+    }
+    agree(&nodes, &mut there).await;
+    // Others may have gone on with the reaping before the node came back.
+    assert!((32..=CROWD + 1).contains(&gone.len()), "{}", gone.len());
+    for client in &mut gone {
+        let user = client.connection.user().to_string();
+        assert_eq!(
+            client.sink.close_reason(),
+            Some(CloseReason::SeatLost),
+            "{user}"
+        );
+        client.look();
+        let own_end = format!("left {user} DISCONNECTED");
+        assert!(!client.told.contains(&own_end), "{user} is told 1013 alone");
+    }
+    let ends = hosts.heard_ends().await;
+    assert_eq!(ends.len(), gone.len(), "each stay once");
+    assert!(ends.iter().all(|(node, _)| *node < 2), "by the reaper");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::Connection;
 use tokio::time::{Instant, sleep};
 use united_voice_core::{CloseReason, test_util::ClusterDirectory};
-use united_voice_redis::NodeState;
+use united_voice_redis::{Nid, NodeState};
 use united_voice_redis_server::{Engine, Proxy};
 
 use crate::{
@@ -49,6 +49,12 @@ impl Inbox {
         };
         let key = keys.into_iter().find(is_its_own).expect("it has an inbox");
         Self { connection, key }
+    }
+
+    /// The registration that it belongs to.
+    pub(crate) fn nid(&self) -> Nid {
+        let (_, nid) = self.key.split_at(self.key.len() - Nid::WIDTH);
+        Nid::parse(nid.as_bytes()).expect("a nid")
     }
 
     pub(crate) fn ask<T: redis::FromRedisValue>(&mut self, words: &[&str]) -> T {
