@@ -13,17 +13,14 @@ use super::{
     loops::{Run, Trouble},
     shared::{Ask, Shared, random_node},
 };
-use crate::{Backoff, Operation, Reader, reassert_chunk};
+use crate::{Backoff, Nid, Operation, Reader, reassert_chunk};
 
 impl Run {
     /// Registers anew. What waits is told or refused first, since its outcome may never come.
     pub(super) async fn repair(&self, shared: &Shared, replica: &Replica, trouble: &Trouble) {
         shared.tell_what_waits(replica);
         let old = shared.registration().nid;
-        {
-            let mut earlier = self.earlier.lock();
-            earlier.push(old);
-        }
+        self.earlier.lock().push(old);
         let mut backoff = Backoff::default();
         loop {
             let has_seats = !replica.seats().is_empty();
@@ -39,6 +36,11 @@ impl Run {
         }
         replica.set_cut_off(false);
         let nid = shared.registration().nid;
+        // The numbers in between were taken by registrations whose answers were lost. They have no
+        // seats, but others wait for them until they are reaped.
+        let unanswered = old.registration + 1..nid.registration;
+        let unanswered = unanswered.map(|registration| Nid::new(nid.node, registration));
+        self.earlier.lock().extend(unanswered);
         let in_doubt = shared.outbox.lock().restart();
         // Joins among them are answered `UNAVAILABLE`. The others have been told above.
         drop(in_doubt);

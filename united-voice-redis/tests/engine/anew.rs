@@ -1,12 +1,13 @@
 //! A node that registers anew: what its members did meanwhile is not lost.
 
 use united_voice_core::test_util::ClusterDirectory;
+use united_voice_redis::{Introduction, Keys, Nid, Registered, Scripts};
 use united_voice_redis_server::Engine;
 
 use crate::{
     nodes::Nodes,
     overrun::{Inbox, until},
-    town::{Client, agree, people},
+    town::{Client, PATIENCE, agree, people, town},
 };
 
 /// Three nodes with people, and a fourth without, which asks the engine for each roster. The third
@@ -101,4 +102,49 @@ async fn a_member_that_mutes_itself_on_a_flushed_engine_is_muted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_that_mutes_itself_while_the_inbox_is_gone_is_muted() {
     a_mute_during(Loss::OfTheInbox).await;
+}
+
+/// A registration that has seats to put back, and never does. It outlives the test.
+fn register(engine: &Engine, nodes: &Nodes, nid: Nid) {
+    let keys = Keys::new(&nodes.prefix).expect("plain");
+    let mut connection = engine.connection();
+    let print: Vec<u8> = redis::cmd("GET")
+        .arg(format!("{}print", keys.tagged()))
+        .query(&mut connection)
+        .expect("a fingerprint");
+    let lease = 2 * PATIENCE;
+    let register = Scripts::new(keys).register(&Introduction {
+        boot: b"another",
+        nid,
+        name: "lost",
+        // Behind the format.
+        fingerprint: &print[1..],
+        rotated: b"",
+        lease_us: u64::try_from(lease.as_micros()).expect("short"),
+        has_seats: true,
+    });
+    let answer = register.query(&mut connection).expect("an answer");
+    Registered::parse(answer).expect("registered");
+}
+
+/// How many registrations have not put their seats back.
+fn pending(engine: &Engine, nodes: &Nodes) -> usize {
+    let mut question = redis::cmd("SCARD");
+    question.arg(format!("{{{}}}:pending", nodes.prefix));
+    question.query(&mut engine.connection()).expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registration_whose_answer_was_lost_keeps_nobody_waiting() {
+    let engine = Engine::start();
+    let (nodes, mut clients) = town(&engine).await;
+    let mut inbox = Inbox::of_third(&engine, &nodes);
+    let now = inbox.nid();
+    register(&engine, &nodes, Nid::new(now.node, now.registration + 1));
+    inbox.ask::<u64>(&["DEL"]);
+    until("all seats are back", || {
+        nodes.nodes[2].metrics().resyncs > 0 && pending(&engine, &nodes) == 0
+    })
+    .await;
+    agree(&nodes, &mut clients).await;
 }
