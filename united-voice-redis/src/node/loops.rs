@@ -30,6 +30,11 @@ const REAPS: usize = 64;
 /// again.
 const ALL_NOTICE: Duration = Duration::from_secs(2);
 
+/// How long a node that has put its seats back waits for others that have not, before it takes the
+/// engine's rosters for whole. Everything is to be well 5 s after the engine is back, and a node that
+/// registers again and again must not keep the others from that.
+const ALL_BACK: Duration = Duration::from_secs(5);
+
 /// What a node's loops have for themselves.
 pub(super) struct Run {
     pub(super) writer: tokio::sync::Mutex<Writer>,
@@ -42,8 +47,8 @@ pub(super) struct Run {
     applied: AtomicU64,
     /// Earlier registrations of this process that still have seats.
     pub(super) earlier: Mutex<Vec<Nid>>,
-    /// All seats have been put back, and the copies have to be compared with the engine.
-    compare: Mutex<bool>,
+    /// Since when all seats have been back, if the copies have to be compared with the engine.
+    compare: Mutex<Option<Instant>>,
     /// Not before this, since other nodes may not know yet that they have to put seats back.
     compare_from: Mutex<Instant>,
 }
@@ -82,7 +87,7 @@ impl Run {
             read_to: Mutex::new("0".into()),
             applied: AtomicU64::new(0),
             earlier: Mutex::default(),
-            compare: Mutex::new(false),
+            compare: Mutex::default(),
             compare_from: Mutex::new(Instant::now()),
         }
     }
@@ -146,10 +151,11 @@ impl Run {
         let mut was_cut = false;
         loop {
             let is_time = Instant::now() >= *self.compare_from.lock();
-            if is_time && std::mem::take(&mut *self.compare.lock()) {
+            let back_since = self.compare.lock().take_if(|_| is_time);
+            if let Some(since) = back_since {
                 // Nothing is applied meanwhile, so no roster is older than the copies.
-                let done = self.compare_rosters(shared, replica).await;
-                *self.compare.lock() |= !done;
+                let done = self.compare_rosters(shared, replica, since).await;
+                *self.compare.lock() = (!done).then_some(since);
             }
             match reader.read().await {
                 Ok(reading) => {
@@ -168,7 +174,7 @@ impl Run {
                         }
                     }
                     if is_whole {
-                        *self.compare.lock() = true;
+                        *self.compare.lock() = Some(Instant::now());
                         // At once: other nodes will take what is left there for members.
                         self.reap_earlier(shared).await;
                     }
@@ -253,9 +259,9 @@ impl Run {
         }
     }
 
-    /// Puts the engine's rosters in the place of this node's copies. Returns false if it has to be
-    /// tried again.
-    async fn compare_rosters(&self, shared: &Shared, replica: &Replica) -> bool {
+    /// Puts the engine's rosters in the place of this node's copies. All its seats have been back
+    /// `since` then. Returns false if it has to be tried again.
+    async fn compare_rosters(&self, shared: &Shared, replica: &Replica, since: Instant) -> bool {
         self.reap_earlier(shared).await;
         let seats = replica.seats().into_iter();
         let channels: HashSet<_> = seats.map(|seat| seat.channel).collect();
@@ -267,7 +273,7 @@ impl Run {
                     return false;
                 }
             };
-            if roster.is_recovering || roster.lacks_seats {
+            if roster.is_recovering || (roster.lacks_seats && since.elapsed() < ALL_BACK) {
                 return false;
             }
             for member in &roster.members {

@@ -16,6 +16,9 @@ local MAJOR, TICK, JOINED, LEFT, STATE, REFUSED, SEATS, REASSERTED = 1, 1, 2, 3,
 local FULL, POLICY, STALE, RECOVERING, NO_MEMORY = 1, 2, 3, 4, 5
 -- An inbox of a node that reads nothing stops growing here, and goes an hour after the last beat.
 local INBOX_ENTRIES, INBOX_SECONDS = 100000, 3600
+-- So many microseconds do joins wait for nodes that have not put all their seats back. A million
+-- seats take about 45 s. A node that registers again and again must not keep everybody out.
+local PUT_BACK = 60000000
 
 -- `tostring` would round versions to 14 digits.
 local function decimal(number)
@@ -60,6 +63,7 @@ local function recovery_left(time)
     if not engine[4] then return 0 end
     local left = tonumber(engine[4]) - time
     if left > 0 then return left end
+    if left <= -PUT_BACK then return 0 end
     return call('EXISTS', P .. 'pending')
 end
 

@@ -148,3 +148,18 @@ async fn a_registration_whose_answer_was_lost_keeps_nobody_waiting() {
     .await;
     agree(&nodes, &mut clients).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_never_puts_its_seats_back_keeps_nobody_from_comparing() {
+    let engine = Engine::start();
+    let (nodes, mut clients) = town(&engine).await;
+    register(&engine, &nodes, Nid::new(u32::MAX, 1));
+    Inbox::of_third(&engine, &nodes).ask::<u64>(&["DEL"]);
+    until("it has compared", || nodes.nodes[2].metrics().resyncs > 0).await;
+    assert_eq!(
+        pending(&engine, &nodes),
+        1,
+        "it waits for the other no more"
+    );
+    agree(&nodes, &mut clients).await;
+}

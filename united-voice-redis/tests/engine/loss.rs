@@ -100,6 +100,22 @@ fn joins_wait_until_every_node_has_put_its_seats_back() {
 }
 
 #[test]
+fn joins_do_not_wait_for_ever_for_a_node_that_puts_nothing_back() {
+    let mut cluster = Cluster::empty(Engine::shared());
+    let mut fresh = cluster.node(1);
+    cluster.register(Nid::new(2, 2), true).expect("registered");
+    let now = cluster.time();
+    let minute = 60_000_000;
+    cluster.set("recover", now - minute + minute / 2);
+    assert!(fresh.beat().expect("beaten").recovery_us > 0);
+    cluster.set("recover", now - minute);
+    // A join finds it out by itself.
+    fresh.try_join(1, "ann", "hall", 9).expect("admitted");
+    assert_eq!(fresh.beat().expect("beaten").recovery_us, 0);
+    assert!(!cluster.roster("hall").is_recovering);
+}
+
+#[test]
 fn after_a_partial_loss_joins_do_not_wait() {
     let mut cluster = Cluster::new();
     let [mut a] = cluster.nodes();
