@@ -1,9 +1,11 @@
 //! Everything that is asked and answered at once: registering, beats, reaping, and what the host
 //! wants to know.
 
+use std::time::Instant;
+
+use parking_lot::Mutex;
 use redis::{Cmd, Pipeline, Value};
 use thiserror::Error;
-use tokio::sync::Mutex;
 
 use crate::{
     Beaten, DialError, Dialer, Introduction, Link, Nid, Purpose, Reaped, RegisterError, Registered,
@@ -19,6 +21,9 @@ use crate::{
 pub struct Calls {
     dialer: Dialer,
     current: Mutex<Current>,
+    /// Held while a call dials. The calls that wait for it share what comes of it: if each dialed
+    /// in turn, the last one would wait for many time-outs, and a beat may be among them.
+    dialing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -26,6 +31,14 @@ struct Current {
     link: Option<Link>,
     /// How many connections there were. A call that failed ends only the connection that it used.
     count: u64,
+    /// The last attempt to dial that failed, and when it did.
+    failed: Option<(Instant, DialError)>,
+}
+
+impl Current {
+    fn link(&self) -> Option<(Link, u64)> {
+        Some((self.link.clone()?, self.count))
+    }
 }
 
 /// A call failed. Whether it has run is not known.
@@ -46,6 +59,7 @@ impl Calls {
         Self {
             dialer,
             current: Mutex::default(),
+            dialing: tokio::sync::Mutex::default(),
         }
     }
 
@@ -129,7 +143,7 @@ impl Calls {
         let counts: Pipeline = keys.counts(channels.iter().copied());
         match counts.query_async(&mut link.connection).await {
             Ok(counts) => Ok(counts),
-            Err(error) => Err(self.failed(error.into(), count).await),
+            Err(error) => Err(self.failed(error.into(), count)),
         }
     }
 
@@ -147,26 +161,47 @@ impl Calls {
         }
         match answer {
             Ok(answer) => Ok(answer),
-            Err(error) => Err(self.failed(error.into(), count).await),
+            Err(error) => Err(self.failed(error.into(), count)),
         }
     }
 
     /// The connection, and its number.
     async fn link(&self) -> Result<(Link, u64), DialError> {
-        let mut current = self.current.lock().await;
-        if let Some(link) = &current.link {
-            return Ok((link.clone(), current.count));
+        let asked = Instant::now();
+        if let Some(link) = self.current.lock().link() {
+            return Ok(link);
         }
-        let link = self.dialer.dial(Purpose::Calls).await?;
-        current.link = Some(link.clone());
-        current.count += 1;
-        Ok((link, current.count))
+        let _dialing = self.dialing.lock().await;
+        {
+            let current = self.current.lock();
+            if let Some(link) = current.link() {
+                return Ok(link);
+            }
+            if let Some((at, error)) = &current.failed
+                && *at >= asked
+            {
+                return Err(error.clone());
+            }
+        }
+        let dialed = self.dialer.dial(Purpose::Calls).await;
+        let mut current = self.current.lock();
+        match dialed {
+            Ok(link) => {
+                current.link = Some(link.clone());
+                current.count += 1;
+                Ok((link, current.count))
+            }
+            Err(error) => {
+                current.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
     }
 
     /// Drops the connection that was used, unless it has been replaced.
-    async fn failed(&self, error: ScriptError, count: u64) -> CallError {
+    fn failed(&self, error: ScriptError, count: u64) -> CallError {
         if matches!(error, ScriptError::Engine(_)) {
-            let mut current = self.current.lock().await;
+            let mut current = self.current.lock();
             if current.count == count {
                 current.link = None;
             }

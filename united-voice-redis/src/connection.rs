@@ -89,7 +89,7 @@ pub enum AddressError {
 }
 
 /// No connection.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum DialError {
     /// No answer within [`ANSWER_TIMEOUT`].

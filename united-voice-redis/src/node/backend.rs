@@ -67,6 +67,7 @@ impl Cluster for RedisNode {
     }
 
     async fn policy_changed(&self) -> Result<(), CutOff> {
+        self.shared.may_ask()?;
         let epoch = self.shared.calls.policy(&self.shared.registration()).await;
         let epoch = epoch.map_err(|error| self.shared.cut_off(&error))?;
         self.shared.epoch.fetch_max(epoch, Ordering::SeqCst);
@@ -74,6 +75,7 @@ impl Cluster for RedisNode {
     }
 
     async fn roster(&self, channel: &ChannelId) -> Result<Vec<VoiceParticipant>, CutOff> {
+        self.shared.may_ask()?;
         let roster = self.shared.calls.roster(channel.as_str()).await;
         let roster = roster.map_err(|error| self.shared.cut_off(&error))?;
         if roster.is_recovering {
@@ -84,6 +86,7 @@ impl Cluster for RedisNode {
     }
 
     async fn counts(&self, channels: &[ChannelId]) -> Result<Vec<usize>, CutOff> {
+        self.shared.may_ask()?;
         let channels: Vec<&str> = channels.iter().map(ChannelId::as_str).collect();
         self.shared
             .calls
@@ -162,9 +165,7 @@ impl RedisNode {
 
     /// Asks for one operation of the host, and waits until this node has applied its outcome.
     async fn decided(&self, operation: crate::Operation) -> Result<(usize, bool), CutOff> {
-        if self.shared.is_cut_off() {
-            return Err(CutOff);
-        }
+        self.shared.may_ask()?;
         let (answer, decided) = oneshot::channel();
         let proposed = self
             .shared
@@ -179,6 +180,15 @@ impl RedisNode {
 }
 
 impl Shared {
+    /// While the node is cut off, the host is answered at once. To ask the engine all the same would
+    /// take seconds.
+    fn may_ask(&self) -> Result<(), CutOff> {
+        if self.is_cut_off() {
+            return Err(CutOff);
+        }
+        Ok(())
+    }
+
     /// The engine failed while the host asked for something.
     fn cut_off(&self, error: &CallError) -> CutOff {
         self.engine_failed(error, "the engine did not answer the host");

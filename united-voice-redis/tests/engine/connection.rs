@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use united_voice_redis::{
     AddressError, Beaten, CallError, Calls, DialError, Dialer, Introduction, Nid, Purpose,
     Registration, ScriptError, Scripts,
@@ -200,6 +201,37 @@ async fn scripts_that_the_engine_forgot_are_an_error_of_their_own() {
     for answer in answers.expect("in time").expect("answers") {
         assert!(matches!(Beaten::parse(answer), Err(ScriptError::NotLoaded)));
     }
+}
+
+#[tokio::test]
+async fn calls_that_wait_for_a_connection_share_one_attempt() {
+    // The system accepts each connection, and nobody answers.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("redis://{}/", listener.local_addr().expect("bound"));
+    let scripts = Arc::new(Scripts::new(fresh_keys()));
+    let calls = Calls::new(Dialer::new(&url, None, scripts).expect("a URL"));
+    let calls = Arc::new(calls);
+    let mut asking = JoinSet::new();
+    for _ in 0..8 {
+        let calls = Arc::clone(&calls);
+        asking.spawn(async move { calls.counts(&["hall"]).await });
+    }
+    for answer in asking.join_all().await {
+        let failed = answer.expect_err("nobody answers");
+        assert!(matches!(failed, CallError::Dial(_)), "{failed:?}");
+    }
+    let mut attempts = Vec::new();
+    while let Ok(attempt) = timeout(Duration::from_millis(100), listener.accept()).await {
+        attempts.push(attempt);
+    }
+    assert_eq!(attempts.len(), 1);
+    // The failure is not kept: the next call tries again.
+    drop(listener);
+    let failed = calls.counts(&["hall"]).await.expect_err("nobody listens");
+    assert!(
+        matches!(failed, CallError::Dial(DialError::Engine(_))),
+        "{failed:?}"
+    );
 }
 
 #[tokio::test]

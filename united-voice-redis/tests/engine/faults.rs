@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use united_voice_core::{
+    ChannelId,
+    cluster::Cluster,
     proto::{voice::VoiceErrorCode, ws::envelope::Payload},
     test_util::ClusterUnderTest,
 };
@@ -58,6 +60,30 @@ async fn without_the_engine_each_node_serves_its_own_and_nobody_loses_a_seat() {
         _ => None,
     });
     assert_eq!(code, Some(VoiceErrorCode::Unavailable));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_cut_off_answers_its_host_at_once() {
+    let engine = Engine::start();
+    let proxy = Proxy::before(engine.address()).await;
+    let (nodes, _clients) = town_behind(&engine, &proxy).await;
+    proxy.stall();
+    let third = &nodes.nodes[2];
+    let deadline = Instant::now() + PATIENCE;
+    while third.state() != NodeState::CutOff {
+        assert!(Instant::now() < deadline, "it is never cut off");
+        sleep(Duration::from_millis(20)).await;
+    }
+    let channel = ChannelId::new("a").expect("an id");
+    // What does not wait is ready before the time-out is looked at.
+    let (counts, roster, policy) = (
+        timeout(Duration::ZERO, third.counts(std::slice::from_ref(&channel))).await,
+        timeout(Duration::ZERO, third.roster(&channel)).await,
+        timeout(Duration::ZERO, third.policy_changed()).await,
+    );
+    counts.expect("at once").expect_err("cut off");
+    roster.expect("at once").expect_err("cut off");
+    policy.expect("at once").expect_err("cut off");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
