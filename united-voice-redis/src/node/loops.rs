@@ -7,7 +7,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout_at};
 use united_voice_core::cluster::{Asked, RelayFailure, Replica};
 
 use super::{
@@ -22,7 +22,7 @@ use crate::{
 
 /// How often the node looks at its own clock.
 const LOOK: Duration = Duration::from_millis(50);
-/// How many calls of `reap` one beat makes at most, so that the next one is in time.
+/// How many calls of `reap` the reader makes at most before it reads on.
 const REAPS: usize = 64;
 
 /// How long after a node noticed that the engine lost its last second the others may take to notice
@@ -242,12 +242,19 @@ impl Run {
             shared.epoch.fetch_max(beaten.epoch, Ordering::SeqCst);
             let recovering = beaten.recovery_us > 0;
             shared.recovering.store(recovering, Ordering::Relaxed);
-            for dead in beaten.overdue {
-                // Not all nodes at once.
-                let wait = Duration::from_millis(u64::from(random_node() % 300));
-                sleep(wait).await;
-                self.reap(shared, dead).await;
-            }
+            // The next beat comes first: if it were late, others would take this node for dead. It
+            // names the nodes again that still have seats.
+            let next = shared.pulse.lock().next();
+            let _ = timeout_at(next.into(), self.reap_all(shared, beaten.overdue)).await;
+        }
+    }
+
+    async fn reap_all(&self, shared: &Shared, overdue: Vec<Nid>) {
+        for dead in overdue {
+            // Not all nodes at once.
+            let wait = Duration::from_millis(u64::from(random_node() % 300));
+            sleep(wait).await;
+            self.reap(shared, dead).await;
         }
     }
 

@@ -6,8 +6,8 @@ use united_voice_redis_server::Engine;
 
 use crate::{
     nodes::Nodes,
-    overrun::{Inbox, until},
-    town::{Client, PATIENCE, agree, people, town},
+    overrun::Inbox,
+    town::{Client, PATIENCE, agree, people, town, until},
 };
 
 /// Three nodes with people, and a fourth without, which asks the engine for each roster. The third

@@ -57,7 +57,16 @@ impl Cluster {
 
     /// By a URL that may name a user.
     pub(crate) fn empty_by(url: String) -> Self {
-        let scripts = Arc::new(Scripts::new(fresh_keys()));
+        Self::with(url, fresh_keys())
+    }
+
+    /// Beside nodes that use these keys.
+    pub(crate) fn beside(engine: &Engine, prefix: &str) -> Self {
+        Self::with(engine.url(), Keys::new(prefix).expect("plain"))
+    }
+
+    fn with(url: String, keys: Keys) -> Self {
+        let scripts = Arc::new(Scripts::new(keys));
         let client = redis::Client::open(&*url).expect("a URL");
         let mut connection = client.get_connection().expect("the engine listens");
         scripts
@@ -167,6 +176,15 @@ impl Cluster {
     pub(crate) fn set(&mut self, key: &str, value: u64) {
         let key = self.key(key);
         self.run::<()>(&["SET", &key, &value.to_string()]);
+    }
+
+    /// Registers beside nodes whose secret is not known here.
+    pub(crate) fn register_with_theirs(&mut self, nid: Nid) -> Node {
+        let key = self.key("print");
+        let print: Vec<u8> = self.run(&["GET", &key]);
+        // The major format stands in front.
+        let node = self.register_as(nid, false, &print[1..]);
+        node.expect("registered")
     }
 
     pub(crate) fn lease_ends(&mut self, nid: Nid, at: u64) {

@@ -9,22 +9,13 @@ use united_voice_redis::{
 };
 use united_voice_redis_server::{Data, Engine, free_port};
 
-use crate::cluster::fresh_keys;
+use crate::{cluster::fresh_keys, town::tell};
 
 const LEASE: u64 = 60_000_000;
 
 fn dialer(engine: &Engine) -> Dialer {
     let scripts = Arc::new(Scripts::new(fresh_keys()));
     Dialer::new(&engine.url(), None, scripts).expect("a URL")
-}
-
-/// Sends a command by a way of its own.
-fn tell(engine: &Engine, words: &[&str]) {
-    let mut command = redis::Cmd::new();
-    for word in words {
-        command.arg(word);
-    }
-    command.exec(&mut engine.connection()).expect("an answer");
 }
 
 async fn register(calls: &Calls) -> Registration {

@@ -13,8 +13,8 @@ use united_voice_redis_server::{Engine, Proxy};
 use crate::{
     failover::{detach, follow, lead_to, promote},
     nodes::Nodes,
-    overrun::{Inbox, miss_something, until},
-    town::{Client, PATIENCE, agree, people, town_behind},
+    overrun::{Inbox, miss_something},
+    town::{Client, PATIENCE, agree, people, town_behind, until},
 };
 
 /// What the hosts of all nodes hear.

@@ -12,16 +12,8 @@ use united_voice_redis_server::{Engine, Proxy, free_port};
 
 use crate::{
     nodes::Nodes,
-    town::{Client, PATIENCE, agree, people},
+    town::{Client, PATIENCE, agree, people, tell, until},
 };
-
-fn tell(engine: &Engine, words: &[&str]) {
-    let mut command = redis::Cmd::new();
-    for word in words {
-        command.arg(word);
-    }
-    command.exec(&mut engine.connection()).expect("done");
-}
 
 fn replication(engine: &Engine) -> InfoDict {
     let question = redis::cmd("INFO").arg("replication").to_owned();
@@ -62,14 +54,6 @@ pub(crate) fn lead_to(address: &Proxy, engine: &Engine) {
 
 pub(crate) fn promote(replica: &Engine) {
     tell(replica, &["REPLICAOF", "NO", "ONE"]);
-}
-
-async fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        sleep(Duration::from_millis(10)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,14 +5,18 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use united_voice_core::{
     ChannelId,
-    cluster::Cluster,
+    cluster::Cluster as _,
     proto::{voice::VoiceErrorCode, ws::envelope::Payload},
-    test_util::ClusterUnderTest,
+    test_util::{ClusterDirectory, ClusterUnderTest},
 };
-use united_voice_redis::NodeState;
+use united_voice_redis::{Nid, NodeState};
 use united_voice_redis_server::{Data, Engine, Proxy};
 
-use crate::town::{Client, LEASE, PATIENCE, agree, pause, state, town, town_behind};
+use crate::{
+    cluster::Cluster,
+    nodes::Nodes,
+    town::{Client, LEASE, PATIENCE, agree, pause, state, town, town_behind},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_short_pause_of_the_engine_delays_and_costs_nothing() {
@@ -142,6 +146,33 @@ async fn the_members_of_a_node_that_died_leave_after_its_lease() {
         client.hears(&["joined dan"]).await;
     }
     agree(&nodes, &mut clients).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_reaps_a_large_one_beats_on() {
+    // A call of `reap` takes out 32 seats.
+    const CALLS: u64 = 60;
+    let engine = Engine::start();
+    let proxy = Proxy::before(engine.address()).await;
+    let nodes = Nodes::start_by(&engine, &[proxy.url()], ClusterDirectory::default()).await;
+    let mut cluster = Cluster::beside(&engine, &nodes.prefix);
+    let mut large = cluster.register_with_theirs(Nid::new(1, 1));
+    for session in 0..32 * CALLS {
+        let operation = large.joining(session, &format!("user {session}"), "a", 0);
+        large.propose(&operation);
+    }
+    // All calls together would take longer than the node may be silent.
+    proxy.delay(LEASE / 75);
+    cluster.lease_ends(large.of.nid, 1);
+    let (seats, deadline) = (
+        cluster.key(&format!("ns:{}", large.of.nid)),
+        Instant::now() + PATIENCE,
+    );
+    while cluster.run::<bool>(&["EXISTS", &seats]) {
+        assert_ne!(nodes.nodes[0].state(), NodeState::CutOff);
+        assert!(Instant::now() < deadline, "it is not reaped");
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ use united_voice_redis_server::{Engine, Proxy};
 use crate::{
     log::Log,
     nodes::Nodes,
-    town::{Client, LEASE, PATIENCE, agree, people, state, town_behind},
+    town::{Client, LEASE, PATIENCE, agree, people, state, town_behind, until},
 };
 
 /// Entries at which a node warns.
@@ -72,14 +72,6 @@ impl Inbox {
             assert!(Instant::now() < deadline, "nothing came");
             sleep(Duration::from_millis(5)).await;
         }
-    }
-}
-
-pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::{
 use united_voice_redis::{NodeConfig, NodeTask, RedisNode};
 use united_voice_redis_server::{Engine, free_port, fresh_prefix};
 
-use crate::log::Log;
+use crate::{log::Log, town::tell};
 
 /// Longer than any test that does not wait for its end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,14 +40,6 @@ async fn refused(config: &NodeConfig, patience: Duration) -> String {
     }
     assert!(!line.contains("hush") && !line.contains('\n'), "{line}");
     line
-}
-
-fn tell(engine: &Engine, words: &[&str]) {
-    let mut command = redis::Cmd::new();
-    for word in words {
-        command.arg(word);
-    }
-    command.exec(&mut engine.connection()).expect("done");
 }
 
 #[tokio::test]

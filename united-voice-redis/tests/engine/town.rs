@@ -245,6 +245,24 @@ pub(crate) async fn state(nodes: &Nodes, expected: NodeState) {
     }
 }
 
+/// Waits until it is so.
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Sends the engine a command by a way of its own.
+pub(crate) fn tell(engine: &Engine, words: &[&str]) {
+    let mut command = redis::Cmd::new();
+    for word in words {
+        command.arg(word);
+    }
+    command.exec(&mut engine.connection()).expect("done");
+}
+
 pub(crate) fn pause(engine: &Engine, time: Duration) {
     let mut control = engine.connection();
     let millis = u64::try_from(time.as_millis()).expect("short");
