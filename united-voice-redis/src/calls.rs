@@ -129,40 +129,56 @@ impl Calls {
         Ok(Roster::parse(self.ask(&roster).await?)?)
     }
 
+    /// Who is in each of these channels, by one message to the engine.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not answer.
+    pub async fn rosters(&self, channels: &[&str]) -> Result<Vec<Roster>, CallError> {
+        let mut questions = redis::pipe();
+        for channel in channels {
+            questions.add_command(self.dialer.scripts().roster(channel));
+        }
+        let answers = self.ask_all(&questions).await?;
+        let rosters = answers.into_iter().map(Roster::parse);
+        Ok(rosters.collect::<Result<_, _>>()?)
+    }
+
     /// How many are in each of these channels.
     ///
     /// # Errors
     ///
     /// The engine did not answer.
     pub async fn counts(&self, channels: &[&str]) -> Result<Vec<usize>, CallError> {
-        if channels.is_empty() {
-            return Ok(Vec::new());
-        }
         let keys = self.dialer.scripts().keys();
-        let (mut link, count) = self.link().await?;
-        let counts: Pipeline = keys.counts(channels.iter().copied());
-        match counts.query_async(&mut link.connection).await {
-            Ok(counts) => Ok(counts),
-            Err(error) => Err(self.failed(error.into(), count)),
-        }
+        let answers = self.ask_all(&keys.counts(channels.iter().copied())).await?;
+        let counts = answers.into_iter().map(redis::from_redis_value);
+        let counts: Result<_, _> = counts.collect();
+        Ok(counts.map_err(|_| ScriptError::Unexpected)?)
     }
 
-    async fn ask(&self, command: &Cmd) -> Result<Value, CallError> {
+    async fn ask(&self, question: &Cmd) -> Result<Value, CallError> {
+        let mut questions = redis::pipe();
+        questions.add_command(question.clone());
+        let answer = self.ask_all(&questions).await?.pop();
+        Ok(answer.ok_or(ScriptError::Unexpected)?)
+    }
+
+    /// Returns an answer for each question.
+    async fn ask_all(&self, questions: &Pipeline) -> Result<Vec<Value>, CallError> {
+        if questions.is_empty() {
+            return Ok(Vec::new());
+        }
         let (mut link, count) = self.link().await?;
-        let mut answer = command.query_async(&mut link.connection).await;
-        if let Err(error) = &answer
-            && error.code() == Some("NOSCRIPT")
-        {
+        let mut answers = send(&mut link, questions).await;
+        if matches!(answers, Err(ScriptError::NotLoaded)) {
             let load = self.dialer.scripts().load();
-            answer = match load.exec_async(&mut link.connection).await {
-                Ok(()) => command.query_async(&mut link.connection).await,
-                Err(error) => Err(error),
+            answers = match load.exec_async(&mut link.connection).await {
+                Ok(()) => send(&mut link, questions).await,
+                Err(error) => Err(error.into()),
             };
         }
-        match answer {
-            Ok(answer) => Ok(answer),
-            Err(error) => Err(self.failed(error.into(), count)),
-        }
+        answers.map_err(|error| self.failed(error, count))
     }
 
     /// The connection, and its number.
@@ -208,4 +224,12 @@ impl Calls {
         }
         error.into()
     }
+}
+
+async fn send(link: &mut Link, questions: &Pipeline) -> Result<Vec<Value>, ScriptError> {
+    let connection = &mut link.connection;
+    let answers = connection.send_packed_commands(questions, 0, questions.len());
+    // In a pipeline, an error comes as a value.
+    let answers = answers.await?.into_iter().map(Value::extract_error);
+    Ok(answers.collect::<Result<_, _>>()?)
 }

@@ -11,9 +11,9 @@ use united_voice_core::{
 use super::{
     convert,
     loops::{Run, Trouble},
-    shared::{Ask, Shared, random_node},
+    shared::{Ask, ROSTERS, Shared, random_node},
 };
-use crate::{Backoff, Nid, Operation, Reader, reassert_chunk};
+use crate::{Backoff, Nid, Operation, Reader, Roster, reassert_chunk};
 
 impl Run {
     /// Registers anew. What waits is told or refused first, since its outcome may never come.
@@ -62,22 +62,31 @@ impl Run {
         for seat in replica.seats() {
             channels.entry(seat.channel.clone()).or_default().push(seat);
         }
+        let channels: Vec<_> = channels.into_iter().collect();
         let mut given_up = 0;
-        for (channel, seats) in channels {
-            if !is_shared(shared, replica, &channel).await {
-                continue;
-            }
-            for seat in seats {
-                let was_here = replica.lost(&seat.user, &channel, seat.session, Lost::Gone, false);
-                given_up += usize::from(was_here);
+        // The node does not beat meanwhile, so this may take only a part of a lease.
+        for batch in channels.chunks(ROSTERS) {
+            let names: Vec<_> = batch.iter().map(|(channel, _)| channel.as_str()).collect();
+            let rosters = rosters(shared, replica, &names).await;
+            for ((channel, seats), roster) in batch.iter().zip(&rosters) {
+                if !may_be_shared(shared, roster) {
+                    continue;
+                }
+                for seat in seats {
+                    let was_here =
+                        replica.lost(&seat.user, channel, seat.session, Lost::Gone, false);
+                    given_up += usize::from(was_here);
+                }
             }
         }
         shared.counters.seats_lost.add(given_up);
-        tracing::warn!(
-            node = shared.name,
-            seats = given_up,
-            "members that share a channel with other nodes have lost their seats"
-        );
+        if given_up > 0 {
+            tracing::warn!(
+                node = shared.name,
+                seats = given_up,
+                "members that share a channel with other nodes have lost their seats"
+            );
+        }
     }
 
     fn reassert(&self, shared: &Shared, replica: &Replica) {
@@ -115,21 +124,23 @@ impl Run {
     }
 }
 
-/// Whether a channel has members elsewhere. While the engine does not know all of them, it may.
-async fn is_shared(shared: &Shared, replica: &Replica, channel: &ChannelId) -> bool {
+/// Asks until the engine answers.
+async fn rosters(shared: &Shared, replica: &Replica, channels: &[&str]) -> Vec<Roster> {
     let mut backoff = Backoff::default();
     loop {
-        match shared.calls.roster(channel.as_str()).await {
-            Ok(roster) => {
-                let mut members = roster.members.iter();
-                let is_elsewhere = members.any(|member| member.nid.node != shared.me);
-                return roster.is_recovering || is_elsewhere;
-            }
+        match shared.calls.rosters(channels).await {
+            Ok(rosters) => return rosters,
             Err(error) => {
-                shared.engine_failed(&error, "a roster is not known");
+                shared.engine_failed(&error, "rosters are not known");
                 shared.note_pulse(replica, Instant::now());
                 sleep(backoff.next_wait(random_node())).await;
             }
         }
     }
+}
+
+/// Whether a channel has members elsewhere. While the engine does not know all of them, it may.
+fn may_be_shared(shared: &Shared, roster: &Roster) -> bool {
+    let mut members = roster.members.iter();
+    roster.is_recovering || members.any(|member| member.nid.node != shared.me)
 }

@@ -18,6 +18,10 @@ use crate::{
     Calls, Dialer, Introduction, Nid, Outbox, Pulse, RegisterError, Registered, Registration,
 };
 
+/// How many rosters a node asks for at once. The engine makes them in a millisecond or two, and
+/// serves nobody else meanwhile.
+pub(super) const ROSTERS: usize = 64;
+
 /// What a node can do at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

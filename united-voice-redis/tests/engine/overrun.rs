@@ -147,6 +147,32 @@ async fn members_that_share_a_channel_come_back_if_the_inbox_was_trimmed_and_oth
     }
 }
 
+/// A member of the third node alone in each of a hundred channels. Then the network becomes so slow
+/// that a hundred questions, one after the other, take longer than a lease.
+async fn many_channels(nodes: &Nodes, proxy: &Proxy) -> Vec<Client> {
+    let mut alone = Vec::new();
+    for number in 0..100 {
+        let name: &'static str = format!("alone {number}").leak();
+        alone.push(Client::joined_in(nodes, 2, name, name).await);
+    }
+    proxy.delay(LEASE / 100);
+    alone
+}
+
+#[tokio::test]
+async fn a_node_with_many_channels_finds_out_in_time_which_are_shared() {
+    let engine = Engine::start();
+    let proxy = Proxy::before(engine.address()).await;
+    let (nodes, mut clients) = town_behind(&engine, &proxy).await;
+    let mut alone = many_channels(&nodes, &proxy).await;
+    let trim = ["XTRIM", "MAXLEN", "0"];
+    miss_something(&nodes, &engine, &proxy, &clients[0], &trim).await;
+    proxy.delay(LEASE / 100);
+    dan_comes_back(&nodes, &mut clients, &mut alone).await;
+    let now = nodes.nodes[2].metrics();
+    assert_eq!((now.seats_lost, now.fenced), (1, 0), "{now:?}");
+}
+
 #[tokio::test]
 async fn an_inbox_that_is_gone_with_unread_entries_is_a_loss() {
     let engine = Engine::start();
