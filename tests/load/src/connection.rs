@@ -1,5 +1,7 @@
 //! One client's connection: a WebSocket and the protocol spoken over it.
 
+use std::time::Instant;
+
 use anyhow::{Context as _, bail};
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
@@ -9,8 +11,9 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    dialect::{Dialect, Event, Roster},
+    dialect::{self, Dialect, Event, Roster, Ticket},
     payload::Stamp,
+    target::Target,
 };
 
 /// tungstenite clears its buffer before each read. With its default of 128 KiB the clients would
@@ -23,30 +26,39 @@ pub(crate) struct Connection {
     socket: WebSocketStream<TcpStream>,
     dialect: Box<dyn Dialect>,
     out: Vec<Message>,
+    began: Instant,
 }
 
 impl Connection {
-    /// Connects to `address`, which is host and port, and sends the first messages.
-    pub(crate) async fn open(address: &str, dialect: Box<dyn Dialect>) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address)
+    /// Connects and sends the first messages.
+    pub(crate) async fn open(target: Target, ticket: Ticket) -> anyhow::Result<Self> {
+        let address = ticket.address.clone();
+        let dialect = dialect::client(target, ticket);
+        let stream = TcpStream::connect(&address)
             .await
             .context("cannot connect")?;
         stream.set_nodelay(true)?;
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(BUFFER_BYTES);
-        let request = dialect.request(address)?;
+        let request = dialect.request(&address)?;
         let (socket, _) = client_async_with_config(request, stream, Some(config))
             .await
             .context("the server grants no WebSocket")?;
         let mut connection = Self {
             out: dialect.opening(),
+            began: Instant::now(),
             socket,
             dialect,
         };
         connection.send_out().await?;
         connection.flush().await?;
         Ok(connection)
+    }
+
+    /// When its first message was about to be sent, which asks our servers for the seat.
+    pub(crate) const fn began(&self) -> Instant {
+        self.began
     }
 
     /// The members of the room.

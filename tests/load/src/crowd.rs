@@ -11,7 +11,8 @@ use tokio::{
 
 use crate::{
     connection::Connection,
-    dialect::{self, Purpose, Ticket},
+    dialect::{Purpose, Ticket},
+    site::Site,
     target::Target,
     tickets,
 };
@@ -29,20 +30,19 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// know each other.
 pub(crate) async fn fill(
     target: Target,
-    address: &str,
+    site: &Site,
     rooms: usize,
     seats: usize,
     purpose: Purpose,
 ) -> anyhow::Result<Vec<Connection>> {
-    let tickets = tickets::issue(target, address, rooms, seats, purpose).await?;
-    seat(target, address, &tickets, true).await
+    let tickets = tickets::issue(target, site, rooms, seats, purpose).await?;
+    seat(target, &tickets, true).await
 }
 
 /// Seats all clients. If they are to be `acquainted`, this waits until the members of each room
 /// know each other. The result has the order of the tickets.
 pub(crate) async fn seat(
     target: Target,
-    address: &str,
     tickets: &[Ticket],
     acquainted: bool,
 ) -> anyhow::Result<Vec<Connection>> {
@@ -52,7 +52,7 @@ pub(crate) async fn seat(
     // announces all members if they join at once, and that is for the scenario of joins to find
     // out.
     for (place, room) in tickets.chunk_by(|a, b| a.room == b.room).enumerate() {
-        let (slots, address, room) = (Arc::clone(&slots), address.to_owned(), room.to_vec());
+        let (slots, room) = (Arc::clone(&slots), room.to_vec());
         joining.spawn(async move {
             let slot = slots
                 .acquire()
@@ -60,8 +60,7 @@ pub(crate) async fn seat(
                 .context("the semaphore is never closed")?;
             let mut members = Vec::with_capacity(room.len());
             for ticket in room {
-                let mut member =
-                    Connection::open(&address, dialect::client(target, ticket)).await?;
+                let mut member = Connection::open(target, ticket).await?;
                 while !member.roster().is_seated() {
                     member.next().await?;
                     member.flush().await?;

@@ -13,6 +13,9 @@ pub(crate) const ROOM: usize = 8;
 /// Messages a second of all clients together, unless the command line says otherwise.
 pub(crate) const USUAL_RATE: u32 = 5000;
 
+/// Clients that join one at a time.
+const JOINS_ONE_BY_ONE: usize = 512;
+
 /// The queues of the servers and of the bare relays hold 256 messages for each client. A full
 /// window must fit in with room to spare, because a message that does not fit is lost.
 const MAX_IN_FLIGHT: i64 = 128;
@@ -108,6 +111,42 @@ impl Load {
     /// The time before that, which does not count.
     pub(crate) fn warm_up(self) -> Duration {
         self.time() / 4
+    }
+}
+
+/// How much load when nodes are compared with a server alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClusterLoads {
+    /// Relays at a fixed rate.
+    pub(crate) relay: Load,
+    /// Joins as fast as they go.
+    pub(crate) storm: Load,
+    /// Joins one at a time.
+    pub(crate) join: Load,
+    /// Rooms with one member at the node that is watched and all others elsewhere.
+    pub(crate) remote_rooms: usize,
+}
+
+impl ClusterLoads {
+    /// Relays at that rate and joins for so many seconds, and so many rooms with remote members.
+    pub(crate) const fn new(seconds: f64, rate: u32, remote_rooms: usize) -> Self {
+        let relay = RelayOptions {
+            pairs: 0,
+            in_flight: 0,
+        };
+        let storm = Load::usual(Scenario::Joins, seconds, relay);
+        Self {
+            relay: Load {
+                rate,
+                ..Load::usual(Scenario::Rate, seconds, relay)
+            },
+            storm,
+            join: Load {
+                clients: JOINS_ONE_BY_ONE,
+                ..storm
+            },
+            remote_rooms,
+        }
     }
 }
 

@@ -5,7 +5,8 @@
 //! cargo run --release -p united-voice-load -- all
 //! ```
 //!
-//! This runs everything and writes a table and a plot. `run` does one scenario against one server.
+//! This runs everything and writes a table and a plot. `run` does one scenario against one server,
+//! and `cluster` compares nodes with a server alone.
 //! `docs/benchmarks.md` says what is measured and how.
 //!
 //! # Layers
@@ -16,15 +17,17 @@
 //!
 //! ```text
 //! 6  main.rs        the command line
-//! 5  command/       servers (what both commands need), then run and all
+//! 5  command/       servers (what all commands need), then run, all and cluster
 //! 4  scenario/      exchange, then one file for each kind of load
-//!    report/        metric, results, then table and plot
+//!    report/        metric, results, then table and plot; cluster
 //! 3  crowd.rs       seats many clients
 //! 2  connection.rs  one client
 //!    tickets.rs     the users and channels of a run
 //!    program.rs     one server under load
+//!    cluster.rs     nodes and their engine
 //!    outcome.rs     what a run found
-//! 1  dialect/       the protocols, without sockets: roster, protocol, then one file for each
+//! 1  site.rs        where clients connect, and which processes are watched
+//!    dialect/       the protocols, without sockets: roster, protocol, then one file for each
 //!    load.rs        the kinds of load, and how much of each
 //! 0  target.rs      the servers, and plain facts about them
 //!    lib.rs         what other load tests use too: stamps, delays, what a process costs
@@ -32,6 +35,7 @@
 //!                   one file for each framework
 //! ```
 
+mod cluster;
 mod command;
 mod connection;
 mod crowd;
@@ -42,6 +46,7 @@ mod outcome;
 mod program;
 mod report;
 mod scenario;
+mod site;
 mod target;
 mod tickets;
 
@@ -56,6 +61,7 @@ use united_voice_load::{latency, payload, process};
 use crate::{
     command::{
         all::{self, AllOptions},
+        cluster::ClusterOptions,
         run::{self, RunOptions},
     },
     floor::FloorOptions,
@@ -76,6 +82,9 @@ enum Command {
     /// Runs every scenario against every server in turn, and writes a table, a plot and the raw
     /// figures
     All(AllOptions),
+    /// Compares nodes of a cluster with a server alone and with a bare hop through their engine, and
+    /// prints a table; it needs redis-server
+    Cluster(ClusterOptions),
     /// Serves as a bare relay: it forwards messages and has no other logic, so that others can be
     /// compared with it
     Floor(FloorOptions),
@@ -85,6 +94,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(options) => run::command(&options),
         Command::All(options) => all::command(&options),
+        Command::Cluster(options) => command::cluster::command(&options),
         Command::Floor(options) => floor::command(&options),
     };
     match result {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{load::Scenario, target::Target};
+use crate::{load::Scenario, site::Cpu, target::Target};
 
 /// The figures of one run, and what they are of.
 #[derive(Clone, Debug, Serialize)]
@@ -25,10 +25,13 @@ pub(crate) struct Figures {
     pub(crate) seconds: f64,
     /// The server's time on processors in the measured time, in seconds.
     pub(crate) cpu_seconds: f64,
-    /// Half of the messages took at most this long, in microseconds.
+    /// The same of the engine of a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) engine_cpu_seconds: Option<f64>,
+    /// Half of the messages or joins took at most this long, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) p50_micros: Option<f64>,
-    /// 99 of 100 messages took at most this long, in microseconds.
+    /// 99 of 100 took at most this long, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) p99_micros: Option<f64>,
     /// Resident memory for each connection, in KiB.
@@ -38,11 +41,12 @@ pub(crate) struct Figures {
 
 impl Figures {
     /// What every scenario measures.
-    pub(crate) const fn new(count: u64, seconds: f64, cpu_seconds: f64) -> Self {
+    pub(crate) fn new(count: u64, seconds: f64, cpu: Cpu) -> Self {
         Self {
             count,
             seconds,
-            cpu_seconds,
+            cpu_seconds: cpu.servers.as_secs_f64(),
+            engine_cpu_seconds: cpu.engine.map(|it| it.as_secs_f64()),
             p50_micros: None,
             p99_micros: None,
             kib_per_connection: None,
@@ -54,8 +58,25 @@ impl Figures {
         self.cpu_seconds * 1e6 / self.count as f64
     }
 
+    /// The same of the engine of a cluster.
+    pub(crate) fn engine_cpu_per_million(&self) -> Option<f64> {
+        let seconds = self.engine_cpu_seconds?;
+        Some(seconds * 1e6 / self.count as f64)
+    }
+
     /// Messages or joins a second.
     pub(crate) fn per_second(&self) -> f64 {
         self.count as f64 / self.seconds
     }
+}
+
+/// The figures of a server alone, of one node, or of several together.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeFigures {
+    /// Relays at a fixed rate.
+    pub(crate) relay: Figures,
+    /// Joins as fast as they go.
+    pub(crate) storm: Figures,
+    /// Joins one at a time.
+    pub(crate) join: Figures,
 }

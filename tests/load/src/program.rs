@@ -13,14 +13,21 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
+use united_voice_redis_server::Engine;
 
-use crate::{dialect::SPREED_SECRET, floor::Framework, process::Process, target::Target};
+use crate::{
+    dialect::SPREED_SECRET, floor::Framework, process::Process, site::Site, target::Target,
+};
 
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Lifts the rate limit, because the runs ask what the server can do.
-const UNITED_TOML: &str = "[limits]\nmessages_per_second = 1000000000\nburst = 1000000000\n";
+/// Lifts the limits of rates and connections, because the runs ask what the server can do, and all
+/// clients have one address.
+const UNITED_TOML: &str = "[limits]\nmessages_per_second = 1000000000\nburst = 1000000000\n\
+                           max_connections_per_address = 65536\n\
+                           requests_per_minute_per_address = 1000000000\n\
+                           sign_ins_per_minute_per_address = 1000000000\n";
 
 /// Where the executables are.
 #[derive(Clone, Debug)]
@@ -80,8 +87,8 @@ impl Places {
 pub(crate) struct Program {
     child: Child,
     address: String,
-    /// The folder for its files. It is removed when dropped.
-    _home: TempDir,
+    /// The folder for its files, if it has one of its own. It is removed when dropped.
+    own_home: Option<TempDir>,
 }
 
 impl Program {
@@ -94,33 +101,54 @@ impl Program {
     ) -> anyhow::Result<Self> {
         let home = TempDir::new()?;
         let port = free_port()?;
-        let mut command = command(target, places, floor_read_buffer, home.path(), port)?;
+        let command = command(target, places, floor_read_buffer, home.path(), port)?;
+        let mut program = Self::spawn(command, home.path(), port)?;
+        program.own_home = Some(home);
+        Ok(program)
+    }
+
+    /// Starts a node of a cluster. All nodes share the folder `home`, which outlives them.
+    pub(crate) fn start_node(
+        executable: &Path,
+        home: &Path,
+        engine: &Engine,
+        prefix: &str,
+        name: &str,
+    ) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        let address = format!("{}:{port}", Ipv4Addr::LOCALHOST);
+        let more = format!("[cluster]\nprefix = \"{prefix}\"\n");
+        let mut command = ours(executable, &address, home, &more)?;
+        command.args(["--cluster", &engine.url(), "--node-name", name]);
+        Self::spawn(command, home, port)
+    }
+
+    fn spawn(mut command: Command, home: &Path, port: u16) -> anyhow::Result<Self> {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .current_dir(home.path())
+            .current_dir(home)
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let mut program = Self {
             child,
             address: format!("{}:{port}", Ipv4Addr::LOCALHOST),
-            _home: home,
+            own_home: None,
         };
         program.drain_output()?;
         program.wait_until_listening()?;
         Ok(program)
     }
 
-    /// The server's host and port.
-    pub(crate) fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// The server's process, to be watched.
-    pub(crate) fn process(&self) -> Process {
-        Process {
-            id: self.child.id(),
+    /// Where clients connect to it, and its process to be watched.
+    pub(crate) fn site(&self) -> Site {
+        Site {
+            addresses: vec![self.address.clone()],
+            servers: vec![Process {
+                id: self.child.id(),
+            }],
+            engine: None,
         }
     }
 
@@ -174,7 +202,7 @@ fn command(
         Target::Socketioxide => floor(Framework::Socketioxide)?,
         Target::Axum | Target::AxumJson | Target::Actix | Target::ActixJson => {
             let name = target.executable().context("one of ours")?;
-            ours(&places.programs.join(name), &address, home)?
+            ours(&places.programs.join(name), &address, home, "")?
         }
         Target::Matchbox => {
             let mut command = Command::new(installed(places.peers.join("bin/matchbox_server"))?);
@@ -194,8 +222,8 @@ fn floor(framework: Framework, address: &str, read_buffer: usize) -> anyhow::Res
     Ok(command)
 }
 
-fn ours(program: &Path, address: &str, home: &Path) -> anyhow::Result<Command> {
-    std::fs::write(home.join("united.toml"), UNITED_TOML)?;
+fn ours(program: &Path, address: &str, home: &Path, more: &str) -> anyhow::Result<Command> {
+    std::fs::write(home.join("united.toml"), format!("{UNITED_TOML}{more}"))?;
     let mut command = Command::new(program);
     command
         .args(["--bind", address, "--data-dir"])

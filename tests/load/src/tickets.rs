@@ -7,25 +7,27 @@ use serde_json::{Value, json};
 
 use crate::{
     dialect::{Purpose, Ticket},
+    site::Site,
     target::Target,
 };
 
 /// Makes the tickets for so many rooms with so many seats each. The tickets of a room stand side by
-/// side. If the server has to know its users and channels beforehand, this makes them too.
+/// side. The members of a room take the servers in turn. If the server has to know its users and channels beforehand, this makes them too.
 pub(crate) async fn issue(
     target: Target,
-    address: &str,
+    site: &Site,
     rooms: usize,
     seats: usize,
     purpose: Purpose,
 ) -> anyhow::Result<Vec<Ticket>> {
     let mut tickets = Vec::with_capacity(rooms * seats);
-    let registrar = target.floor().map(|_| Registrar::new(address));
+    let registrar = target.floor().map(|_| Registrar::new(&site.addresses[0]));
     for room in 0..rooms {
         let users: Vec<String> = (0..seats).map(|seat| format!("u{room}-{seat}")).collect();
         let first = tickets.len();
-        for user in &users {
+        for (seat, user) in users.iter().enumerate() {
             tickets.push(Ticket {
+                address: site.addresses[(room + seat) % site.addresses.len()].clone(),
                 room: format!("r{room}"),
                 user: user.clone(),
                 users: users.clone(),

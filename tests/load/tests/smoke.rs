@@ -1,4 +1,5 @@
-//! Every scenario for a moment, against a bare relay and against the example server on Axum.
+//! Every scenario for a moment, against a bare relay, against the example server on Axum, and against
+//! two nodes of it.
 
 use std::process::{Command, Output};
 
@@ -98,4 +99,68 @@ fn windows_must_fit_into_the_queues() {
     }
     let complaint = refusal("relay", &["--pairs", "4", "--clients", "8"]);
     assert!(complaint.contains("cannot be used with"), "{complaint}");
+}
+
+fn compare(options: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_united-voice-load"))
+        .arg("cluster")
+        .args(options)
+        .output()
+        .expect("the load generator can be started")
+}
+
+#[test]
+fn nodes_stand_beside_a_server_alone_and_a_bare_hop() {
+    let output = compare(&[
+        "--nodes=2",
+        "--rounds=1",
+        "--seconds=0.3",
+        "--rate=200",
+        "--remote-rooms=20",
+    ]);
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaints}");
+    let table = String::from_utf8_lossy(&output.stdout);
+    let figures = |title: &str| -> Vec<f64> {
+        let row = table.lines().find_map(|it| it.strip_prefix(title));
+        let row = row.unwrap_or_else(|| panic!("no {title} in {table}"));
+        let cells = row.split('|').map(str::trim);
+        cells.filter_map(|it| it.parse().ok()).collect()
+    };
+    for (title, count) in [
+        ("| relay p50, us |", 4),
+        ("| relay p99, us |", 4),
+        ("| CPU of the servers for a relay, us |", 4),
+        ("| CPU of the engine for a relay, us |", 3),
+        ("| join p50, us |", 3),
+        ("| join p99, us |", 3),
+        ("| joins a second |", 3),
+        ("| CPU of the servers for a join, us |", 3),
+        ("| CPU of the engine for a join, us |", 3),
+        ("| relay p50 over nodes / bare hop |", 2),
+    ] {
+        let figures = figures(title);
+        assert_eq!(figures.len(), count, "{title} in {table}");
+        assert!(figures.iter().all(|it| *it > 0.0), "{title} in {table}");
+    }
+    assert!(table.contains("(of 120 such members)"), "{table}");
+}
+
+#[test]
+fn only_several_of_our_servers_are_compared_as_nodes() {
+    for (options, complaint) in [
+        (["--nodes=1", "--rounds=1"], "2..=16"),
+        (["--nodes=3", "--rounds=0"], "1..=255"),
+        (["--nodes=3", "--rate=0"], "rate"),
+        (
+            ["--nodes=3", "--target=peerjs"],
+            "PeerJS server cannot be a node",
+        ),
+        (["--nodes=3", "--seconds=0"], "some time is needed"),
+    ] {
+        let output = compare(&options);
+        assert!(!output.status.success(), "{options:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(complaint), "{options:?}: {said}");
+    }
 }

@@ -1,6 +1,7 @@
-//! What the commands `run` and `all` do. `servers.rs` has what both need first. This folder may use
+//! What the commands `run`, `all` and `cluster` do. `servers.rs` has what all need first. This folder may use
 //! everything else.
 
 pub(crate) mod all;
+pub(crate) mod cluster;
 pub(crate) mod run;
 mod servers;

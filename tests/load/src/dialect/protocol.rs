@@ -12,6 +12,8 @@ use crate::payload::Stamp;
 /// What one client needs to join its room.
 #[derive(Clone, Debug)]
 pub(crate) struct Ticket {
+    /// Host and port of its server.
+    pub(crate) address: String,
     /// The room's name on the server.
     pub(crate) room: String,
     /// The client's user. We choose the name, and a server that gives names of its own never sees
@@ -115,6 +117,7 @@ pub(super) fn text_of(value: &Value) -> anyhow::Result<&str> {
 #[cfg(test)]
 pub(super) fn ticket(purpose: Purpose) -> Ticket {
     Ticket {
+        address: String::new(),
         room: "r0".to_owned(),
         user: "u0".to_owned(),
         users: vec!["u0".to_owned(), "u1".to_owned()],

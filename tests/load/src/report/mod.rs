@@ -1,8 +1,9 @@
-//! The report of the command `all`: the raw figures, a table and a plot.
+//! The reports: of the command `all` the raw figures, a table and a plot, of `cluster` a table.
 //!
-//! `metric.rs` has the columns, `results.rs` the runs. `table.rs` and `plot.rs` show them. This
-//! folder knows outcomes, and nothing of how they came about.
+//! `metric.rs` has the columns, `results.rs` the runs. `table.rs` and `plot.rs` show them.
+//! `cluster.rs` stands alone. This folder knows outcomes, and nothing of how they came about.
 
+mod cluster;
 mod metric;
 mod plot;
 mod results;
@@ -12,7 +13,10 @@ use std::{fs, path::Path};
 
 use anyhow::Context as _;
 
-pub(crate) use self::results::Report;
+pub(crate) use self::{
+    cluster::{Comparison, Round},
+    results::Report,
+};
 
 /// Writes `results.json`, `table.md` and `plot.svg` into the folder `out`, and returns the table.
 pub(crate) fn write(report: &Report, out: &Path) -> anyhow::Result<String> {

@@ -111,18 +111,24 @@ fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::outcome::Figures;
+    use crate::{outcome::Figures, site::Cpu};
 
     /// Three rounds, in which Axum takes twice, three times and twice as much as the floor.
     pub(crate) fn report() -> Report {
         let mut report = Report::new(3, 1.0);
         for (round, (floor, ours)) in [(1.0, 2.0), (2.0, 6.0), (1.5, 3.0)].into_iter().enumerate() {
             for (target, cpu_seconds) in [(Target::FloorAxum, floor), (Target::Axum, ours)] {
+                let cpu = Cpu {
+                    servers: Duration::from_secs_f64(cpu_seconds),
+                    engine: None,
+                };
                 let outcome = Outcome {
                     target,
                     scenario: Scenario::Relay,
-                    figures: Figures::new(1_000_000, 1.0, cpu_seconds),
+                    figures: Figures::new(1_000_000, 1.0, cpu),
                 };
                 report.add(round, outcome);
             }

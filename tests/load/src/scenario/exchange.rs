@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant as TokioInstant, timeout_at},
 };
 
-use crate::{dialect::NUMBERS, load::Load, outcome::Figures, process::Process};
+use crate::{dialect::NUMBERS, load::Load, outcome::Figures, site::Site};
 
 /// How long messages may still take to arrive after the last was sent.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -75,26 +75,22 @@ impl Order {
 /// calls `begin` when the warm-up ends.
 pub(super) async fn measure(
     load: Load,
-    process: Process,
+    site: &Site,
     exchange: Arc<Exchange>,
     mut clients: JoinSet<anyhow::Result<()>>,
     begin: impl FnOnce(),
 ) -> anyhow::Result<Figures> {
     unless_one_fails(&mut clients, load.warm_up()).await?;
-    let (cpu, start) = (process.cpu()?, Instant::now());
+    let (cpu, start) = (site.cpu()?, Instant::now());
     let before = exchange.arrived.load(Relaxed);
     begin();
     unless_one_fails(&mut clients, load.time()).await?;
-    let (cpu, seconds) = (process.cpu()? - cpu, start.elapsed());
+    let (cpu, seconds) = (site.cpu_since(cpu)?, start.elapsed());
     let count = exchange.arrived.load(Relaxed) - before;
     exchange.stopped.store(true, Relaxed);
     settle(&exchange, &mut clients).await?;
     ensure!(count > 0, "nothing arrived");
-    Ok(Figures::new(
-        count,
-        seconds.as_secs_f64(),
-        cpu.as_secs_f64(),
-    ))
+    Ok(Figures::new(count, seconds.as_secs_f64(), cpu))
 }
 
 async fn settle(

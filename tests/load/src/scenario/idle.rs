@@ -11,7 +11,7 @@ use crate::{
     load::{Load, ROOM},
     outcome::Figures,
     process::Process,
-    program::Program,
+    site::Site,
     target::Target,
     tickets,
 };
@@ -24,35 +24,36 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Measures by how much resident memory grows from one room to all rooms, divided by the
 /// connections that were added.
-pub(super) async fn run(target: Target, load: Load, program: &Program) -> anyhow::Result<Figures> {
-    let (address, process) = (program.address(), program.process());
+pub(super) async fn run(target: Target, load: Load, site: &Site) -> anyhow::Result<Figures> {
     let rooms = load.clients / ROOM;
-    let tickets = tickets::issue(target, address, rooms + 1, ROOM, Purpose::Joining).await?;
+    let tickets = tickets::issue(target, site, rooms + 1, ROOM, Purpose::Joining).await?;
     // With some servers the members never learn of all others. It is enough that all are seated.
     let (one_room, all_others) = tickets.split_at(ROOM);
-    let first = crowd::seat(target, address, one_room, false).await?;
-    let before = settled(process).await?;
-    let cpu = process.cpu()?;
+    let first = crowd::seat(target, one_room, false).await?;
+    let before = settled(&site.servers).await?;
+    let cpu = site.cpu()?;
     let start = Instant::now();
-    let others = crowd::seat(target, address, all_others, false).await?;
+    let others = crowd::seat(target, all_others, false).await?;
     let seconds = start.elapsed().as_secs_f64();
-    let after = settled(process).await?;
+    let after = settled(&site.servers).await?;
     ensure!(first.len() == ROOM && others.len() == load.clients);
     let growth = after.saturating_sub(before) as f64 / 1024.0;
-    let cpu_seconds = (process.cpu()? - cpu).as_secs_f64();
+    let cpu = site.cpu_since(cpu)?;
     Ok(Figures {
         kib_per_connection: Some(growth / others.len() as f64),
-        ..Figures::new(others.len() as u64, seconds, cpu_seconds)
+        ..Figures::new(others.len() as u64, seconds, cpu)
     })
 }
 
 /// The resident memory once it stays the same.
-async fn settled(process: Process) -> anyhow::Result<u64> {
+pub(super) async fn settled(processes: &[Process]) -> anyhow::Result<u64> {
+    let resident =
+        || -> anyhow::Result<u64> { processes.iter().map(|it| it.resident_bytes()).sum() };
     let deadline = Instant::now() + PATIENCE;
-    let mut before = process.resident_bytes()?;
+    let mut before = resident()?;
     loop {
         sleep(PAUSE).await;
-        let now = process.resident_bytes()?;
+        let now = resident()?;
         if now == before || Instant::now() > deadline {
             return Ok(now);
         }

@@ -15,14 +15,15 @@ use tokio::{
     time::timeout,
 };
 
+use super::rate::micros;
 use crate::{
     connection::Connection,
     crowd::CONNECTING,
-    dialect::{self, Purpose, Ticket},
+    dialect::{Purpose, Ticket},
+    latency::Delays,
     load::{Load, ROOM},
     outcome::Figures,
-    process::Process,
-    program::Program,
+    site::{Cpu, Site},
     target::Target,
     tickets,
 };
@@ -30,7 +31,7 @@ use crate::{
 /// How long one storm may last, and how long a server may take to clear up after it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server that spends less CPU time than this in [`QUIET_TIME`] has nothing left to do.
+/// Servers that spend less CPU time than this in [`QUIET_TIME`] have nothing left to do.
 const QUIET_CPU: Duration = Duration::from_millis(1);
 
 /// See [`QUIET_CPU`].
@@ -39,11 +40,11 @@ const QUIET_TIME: Duration = Duration::from_millis(40);
 /// Runs one storm to warm up, then as many as the time allows, at least one. A storm is measured
 /// from the first connection until all clients have joined and know of all members of their rooms.
 /// What comes before and after does not count.
-pub(super) async fn run(target: Target, load: Load, program: &Program) -> anyhow::Result<Figures> {
+pub(super) async fn run(target: Target, load: Load, site: &Site) -> anyhow::Result<Figures> {
     let rooms = load.clients / ROOM;
-    let (address, process) = (program.address(), program.process());
-    let tickets = tickets::issue(target, address, rooms, ROOM, Purpose::Joining).await?;
-    let (mut seconds, mut cpu_seconds, mut storms) = (0.0, 0.0, 0);
+    let tickets = tickets::issue(target, site, rooms, ROOM, Purpose::Joining).await?;
+    let (mut seconds, mut storms) = (0.0, 0);
+    let mut spent = Cpu::none_beside(site.cpu()?);
     let begin = Instant::now();
     while storms < 2 || seconds < load.seconds / 2.0 && begin.elapsed() < 4 * load.time() {
         let mut tickets = tickets.clone();
@@ -54,17 +55,52 @@ pub(super) async fn run(target: Target, load: Load, program: &Program) -> anyhow
             let rooms = tickets.iter_mut().map(|ticket| &mut ticket.room);
             rooms.for_each(|room| room.push_str(&format!("-{storms}")));
         }
-        let (time, cpu) = storm(target, address, process, tickets).await?;
-        quiet(process).await?;
+        let (time, cpu) = storm(target, site, tickets).await?;
+        quiet(site).await?;
         // The first storm fills caches and pools.
         if storms > 0 {
             seconds += time.as_secs_f64();
-            cpu_seconds += cpu.as_secs_f64();
+            spent += cpu;
         }
         storms += 1;
     }
     let count = (storms - 1) * load.clients as u64;
-    Ok(Figures::new(count, seconds, cpu_seconds))
+    Ok(Figures::new(count, seconds, spent))
+}
+
+/// Clients that come one at a time and stay, so that no join waits for another. A join is measured
+/// from its request to its answer, on a connection that is open. The first quarter does not count.
+pub(super) async fn one_by_one(target: Target, load: Load, site: &Site) -> anyhow::Result<Figures> {
+    let rooms = load.clients / ROOM;
+    let tickets = tickets::issue(target, site, rooms, ROOM, Purpose::Joining).await?;
+    let warm_up = tickets.len() / 4;
+    let mut members = Vec::with_capacity(tickets.len());
+    let (mut cpu, mut start) = (site.cpu()?, Instant::now());
+    let mut delays = Delays::new(start);
+    for (number, ticket) in tickets.into_iter().enumerate() {
+        if number == warm_up {
+            (cpu, start) = (site.cpu()?, Instant::now());
+            delays = Delays::new(start);
+            delays.begin(start);
+        }
+        let mut member = Connection::open(target, ticket).await?;
+        let seated = timeout(PATIENCE, async {
+            while !member.roster().is_seated() {
+                member.next().await?;
+            }
+            anyhow::Ok(Instant::now())
+        });
+        let seated = seated.await.context("a join is not answered")??;
+        let begun = member.began().duration_since(start);
+        delays.record(u64::try_from(begun.as_nanos())?, seated);
+        members.push(member);
+    }
+    let (count, seconds) = (members.len() - warm_up, start.elapsed().as_secs_f64());
+    Ok(Figures {
+        p50_micros: Some(micros(delays.quantile(0.5))),
+        p99_micros: Some(micros(delays.quantile(0.99))),
+        ..Figures::new(count as u64, seconds, site.cpu_since(cpu)?)
+    })
 }
 
 /// The joins and announcements that are still missing in a storm.
@@ -87,10 +123,9 @@ impl Remaining {
 
 async fn storm(
     target: Target,
-    address: &str,
-    process: Process,
+    site: &Site,
     tickets: Vec<Ticket>,
-) -> anyhow::Result<(Duration, Duration)> {
+) -> anyhow::Result<(Duration, Cpu)> {
     let rooms = (tickets.len() / ROOM) as u64;
     let announcements = rooms * target.announcements(ROOM as u64);
     let remaining = Arc::new(Remaining {
@@ -99,17 +134,16 @@ async fn storm(
     });
     let slots = Arc::new(Semaphore::new(CONNECTING));
     let mut joining = JoinSet::new();
-    let (cpu, start) = (process.cpu()?, Instant::now());
+    let (cpu, start) = (site.cpu()?, Instant::now());
     for ticket in tickets {
-        let (slots, address) = (Arc::clone(&slots), address.to_owned());
+        let slots = Arc::clone(&slots);
         let remaining = Arc::clone(&remaining);
         joining.spawn(async move {
             let slot = slots
                 .acquire()
                 .await
                 .context("the semaphore is never closed")?;
-            let mut connection =
-                Connection::open(&address, dialect::client(target, ticket)).await?;
+            let mut connection = Connection::open(target, ticket).await?;
             until_seated(&mut connection, &remaining).await?;
             drop(slot);
             let mut told = connection.roster().told();
@@ -130,7 +164,7 @@ async fn storm(
         Some(ended) = joining.join_next() => return ended?,
     }
     let time = start.elapsed();
-    Ok((time, process.cpu()? - cpu))
+    Ok((time, site.cpu_since(cpu)?))
 }
 
 /// Waits for the seat. The seat and the members that were there before count at once.
@@ -143,18 +177,17 @@ async fn until_seated(connection: &mut Connection, remaining: &Remaining) -> any
 }
 
 /// Waits until the server has cleared up after all clients.
-async fn quiet(process: Process) -> anyhow::Result<()> {
+async fn quiet(site: &Site) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    let mut before = process.cpu()?;
+    let mut before = site.cpu()?;
     loop {
         tokio::time::sleep(QUIET_TIME).await;
-        let now = process.cpu()?;
-        if now - before < QUIET_CPU {
+        if site.cpu_since(before)?.whole() < QUIET_CPU {
             return Ok(());
         }
         if Instant::now() > deadline {
             bail!("the server does not come to rest");
         }
-        before = now;
+        before = site.cpu()?;
     }
 }

@@ -1,21 +1,27 @@
 //! What is done to a server, one file for each kind of load.
 //!
-//! `exchange.rs` counts and measures for `traffic.rs` and `rate.rs`. This folder uses clients,
+//! `exchange.rs` counts and measures for `traffic.rs`, `rate.rs` and `hop.rs`. `joins.rs` and
+//! `hop.rs` also use `rate.rs`, and `remote.rs` uses `idle.rs`. This folder uses clients,
 //! tickets and programs. It knows nothing of reports or of the command line.
 
 mod exchange;
+mod hop;
 mod idle;
 mod joins;
 mod rate;
+mod remote;
 mod traffic;
+
+pub(crate) use self::{rate::SIZE as RELAY_BYTES, remote::MEASURED as REMOTE_MEMBERS};
 
 use anyhow::ensure;
 use tokio::runtime::Runtime;
 
 use crate::{
-    load::{Load, Scenario},
-    outcome::Outcome,
+    load::{ClusterLoads, Load, Scenario},
+    outcome::{Figures, NodeFigures, Outcome},
     program::{Places, Program},
+    site::Site,
     target::Target,
 };
 
@@ -37,14 +43,15 @@ pub(crate) fn run(
     );
     ensure!(load.seconds > 0.0, "some time is needed");
     let program = Program::start(target, places, load.floor_read_buffer)?;
+    let site = program.site();
     let figures = Runtime::new()?.block_on(async {
         match scenario {
-            Scenario::Relay => traffic::relay(target, load, &program, 300).await,
-            Scenario::RelayLarge => traffic::relay(target, load, &program, 2048).await,
-            Scenario::Broadcast => traffic::broadcast(target, load, &program).await,
-            Scenario::Rate => rate::run(target, load, &program).await,
-            Scenario::Joins => joins::run(target, load, &program).await,
-            Scenario::Idle => idle::run(target, load, &program).await,
+            Scenario::Relay => traffic::relay(target, load, &site, 300).await,
+            Scenario::RelayLarge => traffic::relay(target, load, &site, 2048).await,
+            Scenario::Broadcast => traffic::broadcast(target, load, &site).await,
+            Scenario::Rate => rate::run(target, load, &site).await,
+            Scenario::Joins => joins::run(target, load, &site).await,
+            Scenario::Idle => idle::run(target, load, &site).await,
         }
     })?;
     Ok(Outcome {
@@ -52,4 +59,48 @@ pub(crate) fn run(
         scenario,
         figures,
     })
+}
+
+/// Measures relays and joins at these servers.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn node_figures(
+    target: Target,
+    loads: ClusterLoads,
+    site: &Site,
+) -> anyhow::Result<NodeFigures> {
+    Runtime::new()?.block_on(async {
+        Ok(NodeFigures {
+            relay: rate::run(target, loads.relay, site).await?,
+            storm: joins::run(target, loads.storm, site).await?,
+            join: joins::one_by_one(target, loads.join, site).await?,
+        })
+    })
+}
+
+/// Measures a message of so many bytes that goes from node to node through an engine, and nothing
+/// else.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn hop(loads: ClusterLoads, nodes: usize, bytes: usize) -> anyhow::Result<Figures> {
+    Runtime::new()?.block_on(hop::run(loads.relay, nodes, bytes))
+}
+
+/// Measures by how many bytes the node `far` grows with each member that has a seat at `near` and
+/// shares a room with one of its own.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn remote(
+    target: Target,
+    loads: ClusterLoads,
+    near: &Site,
+    far: &Site,
+) -> anyhow::Result<f64> {
+    Runtime::new()?.block_on(remote::run(target, near, far, loads.remote_rooms))
 }

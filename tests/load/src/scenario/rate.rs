@@ -18,17 +18,17 @@ use crate::{
     load::Load,
     outcome::Figures,
     payload::Stamp,
-    program::Program,
+    site::Site,
     target::Target,
 };
 
 /// Bytes of a payload.
-const SIZE: usize = 300;
+pub(crate) const SIZE: usize = 300;
 
 /// Sends messages between pairs, and measures delays too.
-pub(super) async fn run(target: Target, load: Load, program: &Program) -> anyhow::Result<Figures> {
+pub(super) async fn run(target: Target, load: Load, site: &Site) -> anyhow::Result<Figures> {
     let pairs = load.clients / 2;
-    let clients = crowd::fill(target, program.address(), pairs, 2, Purpose::Relay).await?;
+    let clients = crowd::fill(target, site, pairs, 2, Purpose::Relay).await?;
     let exchange = Arc::new(Exchange::default());
     let start = Instant::now();
     let delays = Arc::new(Delays::new(start));
@@ -51,9 +51,8 @@ pub(super) async fn run(target: Target, load: Load, program: &Program) -> anyhow
         };
         tasks.spawn(sender.run());
     }
-    let process = program.process();
     let begin = || delays.begin(Instant::now());
-    let figures = measure(load, process, exchange, tasks, begin).await?;
+    let figures = measure(load, site, exchange, tasks, begin).await?;
     Ok(Figures {
         p50_micros: Some(micros(delays.quantile(0.5))),
         p99_micros: Some(micros(delays.quantile(0.99))),
@@ -61,7 +60,7 @@ pub(super) async fn run(target: Target, load: Load, program: &Program) -> anyhow
     })
 }
 
-fn micros(duration: Duration) -> f64 {
+pub(super) fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }
 

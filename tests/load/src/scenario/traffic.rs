@@ -14,7 +14,7 @@ use crate::{
     load::{Load, ROOM},
     outcome::Figures,
     payload::Stamp,
-    program::Program,
+    site::Site,
     target::Target,
 };
 
@@ -45,29 +45,25 @@ impl Kind {
 pub(super) async fn relay(
     target: Target,
     load: Load,
-    program: &Program,
+    site: &Site,
     size: usize,
 ) -> anyhow::Result<Figures> {
-    let (address, pairs) = (program.address(), load.clients / 2);
-    let clients = crowd::fill(target, address, pairs, 2, Purpose::Relay).await?;
-    run(load, program, clients, Kind::Relay(size), load.in_flight).await
+    let pairs = load.clients / 2;
+    let clients = crowd::fill(target, site, pairs, 2, Purpose::Relay).await?;
+    run(load, site, clients, Kind::Relay(size), load.in_flight).await
 }
 
 /// Sends state updates in rooms.
-pub(super) async fn broadcast(
-    target: Target,
-    load: Load,
-    program: &Program,
-) -> anyhow::Result<Figures> {
+pub(super) async fn broadcast(target: Target, load: Load, site: &Site) -> anyhow::Result<Figures> {
     let rooms = load.clients / ROOM;
-    let clients = crowd::fill(target, program.address(), rooms, ROOM, Purpose::Broadcast).await?;
+    let clients = crowd::fill(target, site, rooms, ROOM, Purpose::Broadcast).await?;
     let kind = Kind::Broadcast(target.deliveries(ROOM as u64));
-    run(load, program, clients, kind, UPDATES).await
+    run(load, site, clients, kind, UPDATES).await
 }
 
 async fn run(
     load: Load,
-    program: &Program,
+    site: &Site,
     clients: Vec<Connection>,
     kind: Kind,
     window: u32,
@@ -77,7 +73,7 @@ async fn run(
     for connection in clients {
         tasks.spawn(converse(connection, Arc::clone(&exchange), kind, window));
     }
-    measure(load, program.process(), exchange, tasks, || {}).await
+    measure(load, site, exchange, tasks, || {}).await
 }
 
 /// One client, which keeps `window` messages on their way. It ends only if something fails.
