@@ -1,6 +1,11 @@
 //! Nodes of a cluster beside a server alone.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
 
 use anyhow::ensure;
 use clap::{Args, value_parser};
@@ -14,6 +19,9 @@ use crate::{
     scenario::{self, RELAY_BYTES},
     target::Target,
 };
+
+/// The time between two looks at the nodes' inboxes.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What to compare, and for how long.
 #[derive(Debug, Args)]
@@ -55,7 +63,7 @@ pub(crate) fn command(options: &ClusterOptions) -> anyhow::Result<()> {
     let places = servers::prepare(&[target])?;
     let remote_rooms = usize::from(options.remote_rooms);
     let loads = ClusterLoads::new(options.seconds, options.rate, remote_rooms);
-    let (mut rounds, mut message_bytes, mut remote_bytes) = (Vec::new(), 0, 0.0);
+    let (mut rounds, mut message_bytes) = (Vec::new(), 0);
     for number in 1..=options.rounds {
         say(&format!("round {number}: a server alone"))?;
         let alone = Program::start(target, &places, loads.relay.floor_read_buffer)?;
@@ -65,13 +73,8 @@ pub(crate) fn command(options: &ClusterOptions) -> anyhow::Result<()> {
         let cluster = Cluster::start(target, &places, nodes)?;
         let within = scenario::node_figures(target, loads, &cluster.node(0))?;
         say(&format!("round {number}: over {nodes} nodes"))?;
+        message_bytes = bytes_between_nodes(target, loads, &cluster)?;
         let across = scenario::node_figures(target, loads, &cluster.all_nodes())?;
-        message_bytes = cluster.message_bytes(RELAY_BYTES)?;
-        if number == options.rounds {
-            say("the memory of members at other nodes")?;
-            let (near, far) = (cluster.node(0), cluster.node(1));
-            remote_bytes = scenario::remote(target, loads, &near, &far)?;
-        }
         drop(cluster);
         say(&format!("round {number}: a bare hop"))?;
         let hop = scenario::hop(loads, nodes, message_bytes)?;
@@ -82,6 +85,11 @@ pub(crate) fn command(options: &ClusterOptions) -> anyhow::Result<()> {
             hop,
         });
     }
+    say("the memory of members at other nodes")?;
+    // These nodes are fresh: others have memory to spare that was used before.
+    let cluster = Cluster::start(target, &places, nodes)?;
+    let (near, far) = (cluster.node(0), cluster.node(1));
+    let remote_bytes = scenario::remote(target, loads, &near, &far)?;
     let comparison = Comparison {
         nodes,
         rate: options.rate,
@@ -92,6 +100,32 @@ pub(crate) fn command(options: &ClusterOptions) -> anyhow::Result<()> {
     };
     write!(io::stdout(), "{}", comparison.markdown())?;
     Ok(())
+}
+
+/// The bytes of a relayed message between two nodes. The nodes soon forget messages that they have
+/// read, so this looks while relays are on their way.
+fn bytes_between_nodes(
+    target: Target,
+    loads: ClusterLoads,
+    cluster: &Cluster,
+) -> anyhow::Result<usize> {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            loop {
+                let was_over = is_over.load(Relaxed);
+                let found = cluster.message_bytes(RELAY_BYTES);
+                if found.is_ok() || was_over {
+                    return found;
+                }
+                thread::sleep(LOOK_AGAIN);
+            }
+        });
+        let relayed = scenario::relay(target, loads, &cluster.all_nodes());
+        is_over.store(true, Relaxed);
+        let found = looking.join().expect("looking does not panic");
+        relayed.and(found)
+    })
 }
 
 fn say(what: &str) -> io::Result<()> {

@@ -110,7 +110,7 @@ impl Comparison {
     }
 
     /// Each with what was found and what is wanted.
-    fn goals(&self) -> [(&'static str, Option<f64>, &'static str); 4] {
+    fn goals(&self) -> [(&'static str, Option<f64>, &'static str); 5] {
         let ratio =
             |above: Of<Round>, below: Of<Round>| self.median(|it| Some(above(it)? / below(it)?));
         [
@@ -118,6 +118,15 @@ impl Comparison {
                 "relay p50 over nodes / bare hop",
                 ratio(|it| it.across.relay.p50_micros, |it| it.hop.p50_micros),
                 "1.3",
+            ),
+            // A server alone has the same two WebSockets between the clients, and no hop.
+            (
+                "the same, less the relay p50 of a server alone",
+                self.median(|it| {
+                    let hop = it.hop.p50_micros?;
+                    Some((it.across.relay.p50_micros? - it.single.relay.p50_micros?) / hop)
+                }),
+                "",
             ),
             (
                 "relay p50 within one node / server alone",
@@ -230,6 +239,7 @@ mod tests {
         let text = comparison().markdown();
         for line in [
             "| relay p50 over nodes / bare hop | 2.00 | 1.3 |",
+            "| the same, less the relay p50 of a server alone | 1.00 |  |",
             "| relay p50 within one node / server alone | 1.10 | 1.02 |",
             "| CPU for a relay within one node / server alone | 1.10 | 1.02 |",
             "| join p50 over nodes, ms | 0.90 | 2 |",

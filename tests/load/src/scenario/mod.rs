@@ -80,6 +80,15 @@ pub(crate) fn node_figures(
     })
 }
 
+/// Relays at a fixed rate, and nothing else.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn relay(target: Target, loads: ClusterLoads, site: &Site) -> anyhow::Result<Figures> {
+    Runtime::new()?.block_on(rate::run(target, loads.relay, site))
+}
+
 /// Measures a message of so many bytes that goes from node to node through an engine, and nothing
 /// else.
 ///
