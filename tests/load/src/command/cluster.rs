@@ -41,8 +41,8 @@ pub(crate) struct ClusterOptions {
     /// Relays a second of all clients together
     #[arg(long, default_value_t = 1000, value_parser = value_parser!(u32).range(1..))]
     rate: u32,
-    /// Rooms of eight, with one member at the node whose memory is measured and seven elsewhere
-    #[arg(long, default_value_t = 1000, value_parser = value_parser!(u16).range(1..))]
+    /// Rooms of 64, with one member at the node whose memory is measured and all others elsewhere
+    #[arg(long, default_value_t = 150, value_parser = value_parser!(u16).range(1..))]
     remote_rooms: u16,
 }
 

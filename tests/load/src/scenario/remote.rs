@@ -1,18 +1,27 @@
 //! The memory of a member that is seated at another node.
 
-use anyhow::ensure;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::time::timeout;
 
 use super::idle::settled;
-use crate::{crowd, dialect::Purpose, load::ROOM, site::Site, target::Target, tickets};
+use crate::{crowd, dialect::Purpose, site::Site, target::Target, tickets};
 
-/// Seats that are taken before the first look at the memory: one at the node that is watched, and
-/// one elsewhere, whose arrival fills the buffers of the first one's connection.
-const BEFORE: usize = 2;
+/// Members of a room, one of whom is at the node that is watched. They are many, so that few
+/// connections, which may leave their node memory to spare, stand beside many remote members.
+const SEATS: usize = 64;
+
+/// Members that join before the first look at the memory, and use what is to spare.
+const BEFORE: usize = 16;
 
 /// The members of a room whose memory is measured.
-pub(crate) const MEASURED: usize = ROOM - BEFORE;
+pub(crate) const MEASURED: usize = SEATS - BEFORE;
 
-/// By how much the resident memory of `far` grows if all others of its members' rooms join through
+/// How long it may take until the watched node has told its members of all others.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// By how much the resident memory of `far` grows if the others of its members' rooms join through
 /// `near`, in bytes for each of them.
 pub(super) async fn run(
     target: Target,
@@ -20,17 +29,26 @@ pub(super) async fn run(
     far: &Site,
     rooms: usize,
 ) -> anyhow::Result<f64> {
-    let mut tickets = tickets::issue(target, near, rooms, ROOM, Purpose::Joining).await?;
-    for ticket in tickets.iter_mut().step_by(ROOM) {
+    let mut tickets = tickets::issue(target, near, rooms, SEATS, Purpose::Joining).await?;
+    for ticket in tickets.iter_mut().step_by(SEATS) {
         ticket.address.clone_from(&far.addresses[0]);
     }
-    let rooms = || tickets.chunks(ROOM);
+    let rooms = || tickets.chunks(SEATS);
     let first: Vec<_> = rooms().flat_map(|it| it[..BEFORE].to_vec()).collect();
     let others: Vec<_> = rooms().flat_map(|it| it[BEFORE..].to_vec()).collect();
-    let first = crowd::seat(target, &first, true).await?;
+    let mut first = crowd::seat(target, &first, true).await?;
     let before = settled(&far.servers).await?;
     let others = crowd::seat(target, &others, false).await?;
+    let told = timeout(PATIENCE, async {
+        for member in first.iter_mut().step_by(BEFORE) {
+            while member.roster().others().len() < SEATS - 1 {
+                member.next().await?;
+            }
+        }
+        anyhow::Ok(())
+    });
+    told.await
+        .context("not all members are known at the other node")??;
     let after = settled(&far.servers).await?;
-    ensure!(first.len() * MEASURED == others.len() * BEFORE);
     Ok(after.saturating_sub(before) as f64 / others.len() as f64)
 }
