@@ -35,6 +35,9 @@ const ALL_NOTICE: Duration = Duration::from_secs(2);
 /// registers again and again must not keep the others from that.
 const ALL_BACK: Duration = Duration::from_secs(5);
 
+/// The id before all entries of an inbox.
+const BEGINNING: &str = "0";
+
 /// What a node's loops have for themselves.
 pub(super) struct Run {
     pub(super) writer: tokio::sync::Mutex<Writer>,
@@ -84,12 +87,19 @@ impl Run {
             writer: Writer::new(shared.dialer.clone()).into(),
             undeliverable: tokio::sync::Mutex::default(),
             reader: Reader::new(shared.dialer.clone(), nid).into(),
-            read_to: Mutex::new("0".into()),
+            read_to: Mutex::new(BEGINNING.into()),
             applied: AtomicU64::new(0),
             earlier: Mutex::default(),
             compare: Mutex::default(),
             compare_from: Mutex::new(Instant::now()),
         }
+    }
+
+    /// There is a new inbox. The entries of the old one may have higher ids, if the clock of the engine
+    /// was ahead, and trimming by them would take entries that are not read.
+    pub(super) fn nothing_is_read(&self) {
+        BEGINNING.clone_into(&mut self.read_to.lock());
+        self.applied.store(0, Ordering::Relaxed);
     }
 
     /// Others will put seats back that the engine has lost, too.

@@ -1,5 +1,8 @@
 //! A node that registers anew: what its members did meanwhile is not lost.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::{Instant, sleep};
 use united_voice_core::test_util::ClusterDirectory;
 use united_voice_redis::{Introduction, Keys, Nid, Registered, Scripts};
 use united_voice_redis_server::Engine;
@@ -162,4 +165,39 @@ async fn a_node_that_never_puts_its_seats_back_keeps_nobody_from_comparing() {
         "it waits for the other no more"
     );
     agree(&nodes, &mut clients).await;
+}
+
+/// As if the clock of the engine had been ahead by an hour.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_inbox_is_not_trimmed_by_what_was_read_of_the_old_one() {
+    let engine = Engine::start();
+    // An engine trims in steps of so many entries.
+    redis::cmd("CONFIG")
+        .arg(&["SET", "stream-node-max-entries", "1"])
+        .exec(&mut engine.connection())
+        .expect("set");
+    let (nodes, mut clients) = town(&engine).await;
+    let sessions: Vec<_> = clients.iter().map(Client::session).collect();
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    let later = later.duration_since(UNIX_EPOCH).expect("after 1970");
+    let id = format!("{}-0", later.as_millis());
+    let mut inbox = Inbox::of_third(&engine, &nodes);
+    // A newer node may write what this one does not know.
+    inbox.ask::<String>(&["XADD", &id, "x", "y"]);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let first: Vec<(String, Vec<Vec<u8>>)> = inbox.ask(&["XRANGE", "-", "+", "COUNT", "1"]);
+        if first.first().is_some_and(|(first, _)| *first == id) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "what was read is not trimmed");
+        sleep(Duration::from_millis(20)).await;
+    }
+    inbox.ask::<u64>(&["DEL"]);
+    until("it has compared", || nodes.nodes[2].metrics().resyncs > 0).await;
+    agree(&nodes, &mut clients).await;
+    let now: Vec<_> = clients.iter().map(Client::session).collect();
+    assert_eq!(now, sessions);
+    let now = nodes.nodes[2].metrics();
+    assert_eq!((now.resyncs, now.seats_lost), (1, 0), "{now:?}");
 }
