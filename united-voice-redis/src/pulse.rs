@@ -6,7 +6,7 @@ use std::{
 };
 
 /// How often a node beats at least, however long its lease.
-const SLOWEST: Duration = Duration::from_secs(2);
+pub(crate) const SLOWEST: Duration = Duration::from_secs(2);
 /// How many beats are remembered that have not come out of the inbox. More would be older than any
 /// lease.
 const BEATS: usize = 256;

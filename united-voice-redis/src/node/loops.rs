@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    pin::pin,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
@@ -16,8 +17,8 @@ use super::{
     shared::{Ask, SentBy, Shared, random_node},
 };
 use crate::{
-    Arrival, Arrived, Backoff, CallError, Flushed, Nid, Reader, Reaped, ScriptError, Writer,
-    reads::INBOX_ENTRIES,
+    ANSWER_TIMEOUT, Arrival, Arrived, Backoff, CallError, Flushed, Nid, ReadError, Reader, Reading,
+    Reaped, ScriptError, Writer, pulse::SLOWEST, reads::INBOX_ENTRIES,
 };
 
 /// How often the node looks at its own clock.
@@ -26,9 +27,19 @@ const LOOK: Duration = Duration::from_millis(50);
 const REAPS: usize = 64;
 
 /// How long after a node noticed that the engine lost its last second the others may take to notice
-/// it and to put their seats back: the longest pause between two attempts to connect, and as much
-/// again.
-const ALL_NOTICE: Duration = Duration::from_secs(2);
+/// it and to put their seats back. The slowest of them does not hear that its connections have ended.
+/// It has just made a beat, so it makes the next one, waits in vain for the answer, dials and
+/// registers. (Its reader gives up earlier.)
+///
+/// Everything is to be well 5 s after the engine is back. A node that notices at once keeps that, and
+/// tells nobody that members left that are about to be put back. A node that is itself among the
+/// slowest does not know since when the others have been back. It waits as long all the same, and so
+/// it may be later than 5 s.
+const ALL_NOTICE: Duration = SLOWEST
+    .saturating_add(ANSWER_TIMEOUT)
+    .saturating_add(DIALED);
+/// Enough to dial and to register, if the engine answers.
+const DIALED: Duration = Duration::from_millis(500);
 
 /// How long a node that has put its seats back waits for others that have not, before it takes the
 /// engine's rosters for whole. Everything is to be well 5 s after the engine is back, and a node that
@@ -167,7 +178,7 @@ impl Run {
                 let done = self.compare_rosters(shared, replica, since).await;
                 *self.compare.lock() = (!done).then_some(since);
             }
-            match reader.read().await {
+            match self.read_on(shared, &mut reader).await {
                 Ok(reading) => {
                     backoff.reset();
                     if std::mem::take(&mut was_cut) {
@@ -206,6 +217,21 @@ impl Run {
             }
             if shared.pulse.lock().misses_two(Instant::now()) {
                 reader.redial();
+            }
+        }
+    }
+
+    /// Reads what comes next. If it is time to compare, the reading ends soon.
+    async fn read_on(&self, shared: &Shared, reader: &mut Reader) -> Result<Reading, ReadError> {
+        let compare_from = *self.compare_from.lock();
+        let waits = compare_from > Instant::now() && self.compare.lock().is_some();
+        let mut reading = pin!(reader.read());
+        tokio::select! {
+            read = &mut reading => read,
+            () = sleep_until(compare_from.into()), if waits => {
+                // If nothing comes, a reading lasts a second more. The tick of this beat ends it.
+                shared.beat_now.notify_one();
+                reading.await
             }
         }
     }

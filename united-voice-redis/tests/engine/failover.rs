@@ -12,7 +12,8 @@ use united_voice_redis_server::{Engine, Proxy, free_port};
 
 use crate::{
     nodes::Nodes,
-    town::{Client, PATIENCE, agree, people, tell, until},
+    overrun::Inbox,
+    town::{Client, LEASE, PATIENCE, agree, people, tell, until},
 };
 
 fn replication(engine: &Engine) -> InfoDict {
@@ -134,4 +135,56 @@ async fn a_place_that_was_filled_meanwhile_costs_its_member_a_1013_and_nothing_e
         client.hears(&["joined fay", "left eve DISCONNECTED"]).await;
     }
     assert_eq!(nodes.servers()[0].stats().participants, 3);
+}
+
+/// The third node does not hear that its connections to the engine have ended, and puts back what
+/// the replica lacks some seconds after the others. They must not take its members for gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_notices_the_failover_last_costs_its_members_nothing() {
+    let (primary, replica) = (Engine::start(), Engine::start());
+    follow(&replica, &primary);
+    let (most, third) = (
+        Proxy::before(primary.address()).await,
+        Proxy::before(primary.address()).await,
+    );
+    let urls = [most.url(), most.url(), third.url()];
+    let nodes = Nodes::start_by(&primary, &urls, ClusterDirectory::default()).await;
+    let mut clients = people(&nodes).await;
+    detach(&replica, &primary).await;
+    let eve = Client::joined(&nodes, 2, "eve").await;
+    for client in &mut clients {
+        client.hears(&["joined eve"]).await;
+    }
+    // So that the other nodes notice that they are behind, too.
+    clients[0].mute(true).await;
+    clients[1].mute(true).await;
+    for client in &mut clients {
+        client.told_of_states(&["ann", "ben"]).await;
+    }
+    clients.push(eve);
+    clients[4].told_of_states(&["ann", "ben"]).await;
+    // So long a silence is added to the leases that the replica knows.
+    sleep(LEASE).await;
+    // A beat that has just been made is the last one to arrive. The next one waits for an answer.
+    let mut inbox = Inbox::of_third(&primary, &nodes);
+    let length = inbox.ask(&["XLEN"]);
+    inbox.grows_beyond(length).await;
+    promote(&replica);
+    third.lead_to(replica.address());
+    third.swallow();
+    lead_to(&most, &replica);
+    let deadline = Instant::now() + PATIENCE;
+    let mut muted = true;
+    while nodes.nodes.iter().any(|node| node.metrics().resyncs == 0) {
+        assert!(Instant::now() < deadline, "not all nodes have compared");
+        // A node compares between two entries of its inbox, so there are some.
+        muted = !muted;
+        clients[0].mute(muted).await;
+        sleep(Duration::from_millis(50)).await;
+    }
+    agree(&nodes, &mut clients).await;
+    for client in &mut clients {
+        client.told.retain(|told| !told.starts_with("state ann"));
+        client.hears_nothing();
+    }
 }

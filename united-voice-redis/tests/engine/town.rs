@@ -180,6 +180,18 @@ impl Client {
         self.told.clear();
     }
 
+    /// Waits until it was told that these have muted themselves, in any order, and forgets it.
+    pub(crate) async fn told_of_states(&mut self, of: &[&str]) {
+        let expected: Vec<_> = of.iter().map(|who| format!("state {who} true")).collect();
+        let deadline = Instant::now() + PATIENCE;
+        while !expected.iter().all(|state| self.told.contains(state)) {
+            assert!(Instant::now() < deadline, "heard {:?}", self.told);
+            sleep(Duration::from_millis(10)).await;
+            self.look();
+        }
+        self.told.clear();
+    }
+
     pub(crate) fn hears_nothing(&mut self) {
         self.look();
         assert!(self.told.is_empty(), "{:?}", self.told);
