@@ -12,7 +12,8 @@ local is_dead, earlier_nids = false, {}
 for i = 1, #ARGV[4], 17 do
     local earlier = ARGV[4]:sub(i, i + 16)
     earlier_nids[#earlier_nids + 1] = earlier
-    is_dead = is_dead or call('HEXISTS', P .. 'n:' .. earlier, 'dead') == 1
+    -- If this process reaped it by itself, nobody was told that seats are gone which it still has.
+    is_dead = is_dead or call('HGET', P .. 'n:' .. earlier, 'dead') == BY_OTHERS
 end
 local is_recovering = recovery_left(now()) > 0
 local process, told, results = nid:sub(1, 8), lists(), {}

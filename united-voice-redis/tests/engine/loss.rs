@@ -383,6 +383,31 @@ fn a_seat_that_others_were_told_is_gone_does_not_come_back() {
 }
 
 #[test]
+fn a_registration_that_its_own_process_reaped_takes_no_seat_away() {
+    let mut cluster = Cluster::new();
+    let [mut first] = cluster.nodes();
+    let ann = first.join(1, "ann", "hall").member;
+    let again = |cluster: &mut Cluster, number| {
+        let nid = Nid::new(first.of.nid.node, number);
+        cluster.register(nid, true).expect("registered")
+    };
+    let mut second = again(&mut cluster, 2);
+    let ann = seat("hall", &ann);
+    let earlier = [first.of.nid, second.of.nid];
+    let back = std::slice::from_ref(&ann);
+    assert_eq!(
+        reassert(&mut second, &earlier[..1], back),
+        [Restored::Seated]
+    );
+    // The answer to this does not come, so the process goes on naming its first registration.
+    assert_eq!(second.reap(earlier[0]).expect("reaped"), Reaped::Done(0));
+    lose(&mut cluster, earlier[1], "hall", "ann", 1);
+    let mut third = again(&mut cluster, 3);
+    assert_eq!(reassert(&mut third, &earlier, back), [Restored::Seated]);
+    assert_eq!(cluster.users("hall"), ["ann"]);
+}
+
+#[test]
 fn a_seat_of_a_dying_registration_that_is_still_there_moves() {
     let mut cluster = Cluster::new();
     let [mut a, mut b] = cluster.nodes();
