@@ -106,11 +106,14 @@ impl Run {
         }
     }
 
-    /// There is a new inbox. The entries of the old one may have higher ids, if the clock of the engine
-    /// was ahead, and trimming by them would take entries that are not read.
-    pub(super) fn nothing_is_read(&self) {
+    /// There is a new registration, with a new inbox, and no seat has moved to it yet.
+    pub(super) fn begin_anew(&self) {
+        // The entries of the old inbox may have higher ids, if the clock of the engine was ahead, and
+        // trimming by them would take entries that are not read.
         BEGINNING.clone_into(&mut self.read_to.lock());
         self.applied.store(0, Ordering::Relaxed);
+        // This begins with the reaping of earlier registrations, which would end the seats there.
+        *self.compare.lock() = None;
     }
 
     /// Others will put seats back that the engine has lost, too.

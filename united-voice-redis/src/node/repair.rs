@@ -45,7 +45,7 @@ impl Run {
         // Joins among them are answered `UNAVAILABLE`. The others have been told above.
         drop(in_doubt);
         *self.reader.lock().await = Reader::new(shared.dialer.clone(), nid);
-        self.nothing_is_read();
+        self.begin_anew();
         if matches!(trouble, Trouble::Behind) {
             self.compare_later();
         }

@@ -201,3 +201,30 @@ async fn a_new_inbox_is_not_trimmed_by_what_was_read_of_the_old_one() {
     let now = nodes.nodes[2].metrics();
     assert_eq!((now.resyncs, now.seats_lost), (1, 0), "{now:?}");
 }
+
+/// The comparison waits for a node that never puts its seats back. It begins with the reaping of
+/// earlier registrations, so it must not begin before the seats have moved from there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_comparison_that_waits_ends_no_seat_during_the_next_repair() {
+    let engine = Engine::start();
+    let (nodes, mut clients) = town_with_witness(&engine).await;
+    let sessions: Vec<_> = clients.iter().map(Client::session).collect();
+    register(&engine, &nodes, Nid::new(u32::MAX, 1));
+    Inbox::of_third(&engine, &nodes).ask::<u64>(&["DEL"]);
+    until("its seat is back", || {
+        nodes.nodes[2].metrics().reasserted == 1
+    })
+    .await;
+    Loss::OfTheInbox.befalls(&engine, &nodes).await;
+    third_may(&engine, "+get");
+    until("its seat is back again", || {
+        nodes.nodes[2].metrics().resyncs == 1
+    })
+    .await;
+    agree(&nodes, &mut clients).await;
+    let now: Vec<_> = clients.iter().map(Client::session).collect();
+    assert_eq!(now, sessions);
+    for client in &mut clients {
+        client.hears_nothing();
+    }
+}
