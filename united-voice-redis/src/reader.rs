@@ -82,6 +82,23 @@ impl Reader {
     ///
     /// What was not returned is read again by the next call.
     pub async fn read(&mut self) -> Result<Reading, ReadError> {
+        self.read_within(BLOCK).await
+    }
+
+    /// Takes the entries that are there, and waits for none.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`read`](Self::read).
+    pub async fn read_now(&mut self) -> Result<Reading, ReadError> {
+        self.read_within(Duration::ZERO).await
+    }
+
+    async fn read_within(&mut self, wait: Duration) -> Result<Reading, ReadError> {
         // The connection is put back only if it has survived.
         let mut link = match self.link.take() {
             Some(link) => link,
@@ -98,10 +115,10 @@ impl Reader {
         }
         self.run_id = Some(link.run_id.clone());
         let keys = self.dialer.scripts().keys();
-        let block = u64::try_from(BLOCK.as_millis()).expect("a second is short");
+        let block = u64::try_from(wait.as_millis()).expect("a second is short");
         let question = keys.read_inbox(self.nid, &self.read_to, block);
         let asking = question.query_async::<Value>(&mut link.connection);
-        let answer = timeout(BLOCK + ANSWER_TIMEOUT, asking).await;
+        let answer = timeout(wait + ANSWER_TIMEOUT, asking).await;
         let answer = answer
             .map_err(|_| ReadError::Timeout)?
             .map_err(ScriptError::from)?;

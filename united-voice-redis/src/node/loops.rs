@@ -9,12 +9,15 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout_at};
-use united_voice_core::cluster::{Asked, RelayFailure, Replica};
+use united_voice_core::{
+    ChannelId,
+    cluster::{Asked, RelayFailure, Replica},
+};
 
 use super::{
     apply::pack_arrived,
     convert,
-    shared::{Ask, SentBy, Shared, random_node},
+    shared::{Ask, ROSTERS, SentBy, Shared, random_node},
 };
 use crate::{
     ANSWER_TIMEOUT, Arrival, Arrived, Backoff, CallError, Flushed, Nid, ReadError, Reader, Reading,
@@ -61,10 +64,30 @@ pub(super) struct Run {
     applied: AtomicU64,
     /// Earlier registrations of this process that still have seats.
     pub(super) earlier: Mutex<Vec<Nid>>,
-    /// Since when all seats have been back, if the copies have to be compared with the engine.
-    compare: Mutex<Option<Instant>>,
+    /// What of the copies has to be compared with the engine, after all seats have been put back.
+    compare: Mutex<Option<Comparing>>,
     /// Not before this, since other nodes may not know yet that they have to put seats back.
     compare_from: Mutex<Instant>,
+}
+
+/// A comparison of the copies with the engine.
+struct Comparing {
+    /// Since when all seats of this node have been back.
+    since: Instant,
+    /// The channels that are left; `None` before it begins.
+    left: Option<Vec<ChannelId>>,
+}
+
+impl Comparing {
+    /// The next channels. They stay in the list until they have been compared.
+    fn next(&mut self, replica: &Replica) -> Vec<ChannelId> {
+        let left = self.left.get_or_insert_with(|| {
+            let seats = replica.seats().into_iter();
+            let channels: HashSet<_> = seats.map(|seat| seat.channel).collect();
+            channels.into_iter().collect()
+        });
+        left[left.len().saturating_sub(ROSTERS)..].to_vec()
+    }
 }
 
 /// Why the loops have to stop for a repair.
@@ -174,14 +197,13 @@ impl Run {
         let mut backoff = Backoff::default();
         let mut was_cut = false;
         loop {
-            let is_time = Instant::now() >= *self.compare_from.lock();
-            let back_since = self.compare.lock().take_if(|_| is_time);
-            if let Some(since) = back_since {
-                // Nothing is applied meanwhile, so no roster is older than the copies.
-                let done = self.compare_rosters(shared, replica, since).await;
-                *self.compare.lock() = (!done).then_some(since);
-            }
-            match self.read_on(shared, &mut reader).await {
+            // What has come is applied in between, since outcomes and beats may be among it.
+            let reading = if self.compare_some(shared, replica).await {
+                reader.read_now().await
+            } else {
+                self.read_on(shared, &mut reader).await
+            };
+            match reading {
                 Ok(reading) => {
                     backoff.reset();
                     if std::mem::take(&mut was_cut) {
@@ -198,7 +220,10 @@ impl Run {
                         }
                     }
                     if is_whole {
-                        *self.compare.lock() = Some(Instant::now());
+                        *self.compare.lock() = Some(Comparing {
+                            since: Instant::now(),
+                            left: None,
+                        });
                         // At once: other nodes will take what is left there for members.
                         self.reap_earlier(shared).await;
                     }
@@ -305,33 +330,34 @@ impl Run {
         }
     }
 
-    /// Puts the engine's rosters in the place of this node's copies. All its seats have been back
-    /// `since` then. Returns false if it has to be tried again.
-    async fn compare_rosters(&self, shared: &Shared, replica: &Replica, since: Instant) -> bool {
-        self.reap_earlier(shared).await;
-        let seats = replica.seats().into_iter();
-        let channels: HashSet<_> = seats.map(|seat| seat.channel).collect();
-        for channel in channels {
-            let roster = match shared.calls.roster(channel.as_str()).await {
-                Ok(roster) => roster,
-                Err(error) => {
-                    shared.engine_failed(&error, "a roster was not compared");
-                    return false;
-                }
-            };
-            if roster.is_recovering || (roster.lacks_seats && since.elapsed() < ALL_BACK) {
-                return false;
-            }
-            for member in &roster.members {
-                shared.route(member.nid);
-            }
-            let members = roster.members.iter();
-            let members = members.filter_map(|member| convert::member(member, shared.me));
-            let lost = replica.install(&channel, members.collect());
-            shared.counters.seats_lost.add(lost);
+    /// Puts some of the engine's rosters in the place of this node's copies. Returns true if others
+    /// are left for which nobody has to wait.
+    async fn compare_some(&self, shared: &Shared, replica: &Replica) -> bool {
+        if Instant::now() < *self.compare_from.lock() || self.compare.lock().is_none() {
+            return false;
         }
+        self.reap_earlier(shared).await;
+        let (since, channels) = match &mut *self.compare.lock() {
+            Some(comparing) => (comparing.since, comparing.next(replica)),
+            None => return false,
+        };
+        let must_be_whole = since.elapsed() < ALL_BACK;
+        if !compare(shared, replica, &channels, must_be_whole).await {
+            return false;
+        }
+        let mut compare = self.compare.lock();
+        if let Some(Comparing {
+            left: Some(left), ..
+        }) = &mut *compare
+        {
+            left.truncate(left.len() - channels.len());
+            if !left.is_empty() {
+                return true;
+            }
+        }
+        *compare = None;
         shared.counters.resyncs.add(1);
-        true
+        false
     }
 
     /// Ends the seats of a dead node, or of an earlier registration of this one.
@@ -351,6 +377,38 @@ impl Run {
             }
         }
     }
+}
+
+/// Returns false if it has to be tried again. The reader waits meanwhile and applies nothing, so no
+/// roster is older than its copy. With `must_be_whole`, a roster from which seats may be missing does
+/// not count.
+async fn compare(
+    shared: &Shared,
+    replica: &Replica,
+    channels: &[ChannelId],
+    must_be_whole: bool,
+) -> bool {
+    let names: Vec<_> = channels.iter().map(ChannelId::as_str).collect();
+    let rosters = match shared.calls.rosters(&names).await {
+        Ok(rosters) => rosters,
+        Err(error) => {
+            shared.engine_failed(&error, "rosters were not compared");
+            return false;
+        }
+    };
+    for (channel, roster) in channels.iter().zip(rosters) {
+        if roster.is_recovering || (must_be_whole && roster.lacks_seats) {
+            return false;
+        }
+        for member in &roster.members {
+            shared.route(member.nid);
+        }
+        let members = roster.members.iter();
+        let members = members.filter_map(|member| convert::member(member, shared.me));
+        let lost = replica.install(channel, members.collect());
+        shared.counters.seats_lost.add(lost);
+    }
+    true
 }
 
 /// Watches the node's own clock: whether the engine still hears it, and which messages nobody

@@ -207,6 +207,26 @@ async fn an_inbox_that_is_gone_but_was_read_costs_nobody_a_seat() {
 }
 
 #[tokio::test]
+async fn a_node_with_many_channels_hears_everything_while_it_compares_them() {
+    let engine = Engine::start();
+    let proxy = Proxy::before(engine.address()).await;
+    let (nodes, mut clients) = town_behind(&engine, &proxy).await;
+    let mut alone = many_channels(&nodes, &proxy).await;
+    Inbox::of_third(&engine, &nodes).ask::<u64>(&["DEL"]);
+    let third = &nodes.nodes[2];
+    until("it has compared", || {
+        assert_ne!(third.state(), NodeState::CutOff);
+        third.metrics().resyncs == 1
+    })
+    .await;
+    agree(&nodes, &mut clients).await;
+    for client in &mut alone {
+        client.hears_nothing();
+    }
+    assert_eq!(third.metrics().seats_lost, 0);
+}
+
+#[tokio::test]
 async fn a_node_warns_once_if_its_inbox_is_half_full() {
     let log = Log::new();
     let engine = Engine::start();
