@@ -99,11 +99,11 @@ pub enum RegisterError {
     /// The engine knows this registration. Take the next number.
     #[error("this node is registered already")]
     Taken,
-    /// The script did not run.
-    #[error("the node could not register")]
+    /// The script did not run, or its answer is not known.
+    #[error("no good answer to a registration")]
     Script(#[from] ScriptError),
     /// There was no answer.
-    #[error("the node could not register")]
+    #[error("no answer to a registration")]
     Call(#[from] CallError),
 }
 

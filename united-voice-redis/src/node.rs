@@ -32,6 +32,7 @@ use crate::{
 
 mod apply;
 mod backend;
+mod compare;
 mod config;
 mod convert;
 mod loops;
@@ -40,6 +41,7 @@ mod metrics;
 mod repair;
 mod serve;
 mod shared;
+mod trouble;
 
 /// The shortest and the longest lease.
 const LEASES: RangeInclusive<Duration> = Duration::from_secs(3)..=Duration::from_secs(60);
@@ -150,6 +152,7 @@ impl RedisNode {
             routes: Mutex::default(),
             closed: watch::Sender::new(false),
             counters: Counters::default(),
+            outage: Mutex::default(),
         });
         let registered = shared.register(1, false).await?;
         if registered.differs_in_rotated {

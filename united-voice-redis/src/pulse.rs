@@ -21,7 +21,7 @@ pub struct Pulse {
     lease: Duration,
     number: u64,
     sent: VecDeque<(u64, Instant)>,
-    /// When the last beat that came back was sent; before the first, when the node registered.
+    /// See [`proven`](Self::proven).
     proven: Instant,
     next: Instant,
     /// How long the last beat that came back was under way.
@@ -69,6 +69,12 @@ impl Pulse {
                 self.round_trip = now.saturating_duration_since(at);
             }
         }
+    }
+
+    /// When the last beat that came back was sent; before the first, when the node asked for its
+    /// registration.
+    pub fn proven(&self) -> Instant {
+        self.proven
     }
 
     /// How long ago the last beat that came back was sent.

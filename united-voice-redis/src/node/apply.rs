@@ -21,7 +21,14 @@ impl Shared {
         let number = entry.asked;
         let mut asked = number.map_or_else(Vec::new, |number| self.outbox.lock().outcome(number));
         match entry.record {
-            Record::Tick { beat, .. } => self.pulse.lock().came_back(beat, Instant::now()),
+            Record::Tick { beat, .. } => {
+                let proven = {
+                    let mut pulse = self.pulse.lock();
+                    pulse.came_back(beat, Instant::now());
+                    pulse.proven()
+                };
+                self.engine_works(proven);
+            }
             Record::Joined(joined) => {
                 let asked = asked.pop().and_then(core);
                 self.joined(replica, asked, joined);

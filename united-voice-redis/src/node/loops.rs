@@ -1,7 +1,6 @@
 //! The loops of a node: write, read, beat, and watch the clock.
 
 use std::{
-    collections::HashSet,
     pin::pin,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
@@ -9,15 +8,13 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout_at};
-use united_voice_core::{
-    ChannelId,
-    cluster::{Asked, RelayFailure, Replica},
-};
+use united_voice_core::cluster::{Asked, RelayFailure, Replica};
 
 use super::{
     apply::pack_arrived,
-    convert,
-    shared::{Ask, ROSTERS, SentBy, Shared, random_node},
+    compare::Comparing,
+    shared::{Ask, SentBy, Shared, random_node},
+    trouble::Trouble,
 };
 use crate::{
     ANSWER_TIMEOUT, Arrival, Arrived, Backoff, CallError, Flushed, Nid, ReadError, Reader, Reading,
@@ -44,11 +41,6 @@ const ALL_NOTICE: Duration = SLOWEST
 /// Enough to dial and to register, if the engine answers.
 const DIALED: Duration = Duration::from_millis(500);
 
-/// How long a node that has put its seats back waits for others that have not, before it takes the
-/// engine's rosters for whole. Everything is to be well 5 s after the engine is back, and a node that
-/// registers again and again must not keep the others from that.
-const ALL_BACK: Duration = Duration::from_secs(5);
-
 /// The id before all entries of an inbox.
 const BEGINNING: &str = "0";
 
@@ -65,53 +57,9 @@ pub(super) struct Run {
     /// Earlier registrations of this process that still have seats.
     pub(super) earlier: Mutex<Vec<Nid>>,
     /// What of the copies has to be compared with the engine, after all seats have been put back.
-    compare: Mutex<Option<Comparing>>,
+    pub(super) compare: Mutex<Option<Comparing>>,
     /// Not before this, since other nodes may not know yet that they have to put seats back.
-    compare_from: Mutex<Instant>,
-}
-
-/// A comparison of the copies with the engine.
-struct Comparing {
-    /// Since when all seats of this node have been back.
-    since: Instant,
-    /// The channels that are left; `None` before it begins.
-    left: Option<Vec<ChannelId>>,
-}
-
-impl Comparing {
-    /// The next channels. They stay in the list until they have been compared.
-    fn next(&mut self, replica: &Replica) -> Vec<ChannelId> {
-        let left = self.left.get_or_insert_with(|| {
-            let seats = replica.seats().into_iter();
-            let channels: HashSet<_> = seats.map(|seat| seat.channel).collect();
-            channels.into_iter().collect()
-        });
-        left[left.len().saturating_sub(ROSTERS)..].to_vec()
-    }
-}
-
-/// Why the loops have to stop for a repair.
-pub(super) enum Trouble {
-    /// Entries of the inbox are lost, and messages perhaps too.
-    Lost,
-    /// The engine lost its last second.
-    Behind,
-    /// Others took this node for dead, and ended its registration.
-    Fenced,
-    /// The registration has ended in another way: the engine lost all data, or a script failed.
-    Ended,
-}
-
-impl Trouble {
-    /// For the log.
-    pub(super) const fn words(&self) -> &'static str {
-        match self {
-            Self::Lost => "entries of its inbox are lost",
-            Self::Behind => "the engine lost its last second",
-            Self::Fenced => "others took it for dead",
-            Self::Ended => "its registration has ended",
-        }
-    }
+    pub(super) compare_from: Mutex<Instant>,
 }
 
 impl Run {
@@ -181,7 +129,7 @@ impl Run {
                         sleep(backoff.next_wait(random_node())).await;
                     }
                     Flushed::Cut(error) => {
-                        shared.engine_failed(&error, "the writing connection was cut");
+                        shared.engine_failed(&error, "the engine did not take what was sent");
                         sleep(backoff.next_wait(random_node())).await;
                     }
                     Flushed::Gap => return Trouble::Behind,
@@ -220,10 +168,7 @@ impl Run {
                         }
                     }
                     if is_whole {
-                        *self.compare.lock() = Some(Comparing {
-                            since: Instant::now(),
-                            left: None,
-                        });
+                        *self.compare.lock() = Some(Comparing::begin());
                         // At once: other nodes will take what is left there for members.
                         self.reap_earlier(shared).await;
                     }
@@ -292,7 +237,7 @@ impl Run {
                 // only messages can be lost, and those are sent again.
                 let is_read = beaten.inbox == self.applied.load(Ordering::Relaxed);
                 return if is_read {
-                    Trouble::Ended
+                    Trouble::InboxGone
                 } else {
                     Trouble::Lost
                 };
@@ -323,41 +268,11 @@ impl Run {
     }
 
     /// Ends what earlier registrations still have.
-    async fn reap_earlier(&self, shared: &Shared) {
+    pub(super) async fn reap_earlier(&self, shared: &Shared) {
         let earlier = self.earlier.lock().clone();
         for nid in earlier {
             self.reap(shared, nid).await;
         }
-    }
-
-    /// Puts some of the engine's rosters in the place of this node's copies. Returns true if others
-    /// are left for which nobody has to wait.
-    async fn compare_some(&self, shared: &Shared, replica: &Replica) -> bool {
-        if Instant::now() < *self.compare_from.lock() || self.compare.lock().is_none() {
-            return false;
-        }
-        self.reap_earlier(shared).await;
-        let (since, channels) = match &mut *self.compare.lock() {
-            Some(comparing) => (comparing.since, comparing.next(replica)),
-            None => return false,
-        };
-        let must_be_whole = since.elapsed() < ALL_BACK;
-        if !compare(shared, replica, &channels, must_be_whole).await {
-            return false;
-        }
-        let mut compare = self.compare.lock();
-        if let Some(Comparing {
-            left: Some(left), ..
-        }) = &mut *compare
-        {
-            left.truncate(left.len() - channels.len());
-            if !left.is_empty() {
-                return true;
-            }
-        }
-        *compare = None;
-        shared.counters.resyncs.add(1);
-        false
     }
 
     /// Ends the seats of a dead node, or of an earlier registration of this one.
@@ -377,38 +292,6 @@ impl Run {
             }
         }
     }
-}
-
-/// Returns false if it has to be tried again. The reader waits meanwhile and applies nothing, so no
-/// roster is older than its copy. With `must_be_whole`, a roster from which seats may be missing does
-/// not count.
-async fn compare(
-    shared: &Shared,
-    replica: &Replica,
-    channels: &[ChannelId],
-    must_be_whole: bool,
-) -> bool {
-    let names: Vec<_> = channels.iter().map(ChannelId::as_str).collect();
-    let rosters = match shared.calls.rosters(&names).await {
-        Ok(rosters) => rosters,
-        Err(error) => {
-            shared.engine_failed(&error, "rosters were not compared");
-            return false;
-        }
-    };
-    for (channel, roster) in channels.iter().zip(rosters) {
-        if roster.is_recovering || (must_be_whole && roster.lacks_seats) {
-            return false;
-        }
-        for member in &roster.members {
-            shared.route(member.nid);
-        }
-        let members = roster.members.iter();
-        let members = members.filter_map(|member| convert::member(member, shared.me));
-        let lost = replica.install(channel, members.collect());
-        shared.counters.seats_lost.add(lost);
-    }
-    true
 }
 
 /// Watches the node's own clock: whether the engine still hears it, and which messages nobody
@@ -485,21 +368,6 @@ impl Shared {
              lose their seats"
         );
         true
-    }
-
-    /// Counts and names what ended the registration.
-    fn ended(&self, error: &ScriptError) -> Trouble {
-        match error {
-            ScriptError::Fenced => {
-                self.counters.fenced.add(1);
-                Trouble::Fenced
-            }
-            ScriptError::Reboot => Trouble::Ended,
-            error => {
-                self.engine_failed(error, "a script failed");
-                Trouble::Ended
-            }
-        }
     }
 
     pub(super) fn bounce(&self, replica: &Replica, messages: Vec<SentBy>, why: RelayFailure) {

@@ -39,8 +39,8 @@ pub struct NodeMetrics {
     /// registered anew: the engine had lost data, entries of the inbox were lost, or the
     /// registration had ended.
     pub resyncs: u64,
-    /// How often the engine no longer knew the node's registration although it had its data: others
-    /// had taken a silent node for dead and ended its seats.
+    /// How often others had taken this node for dead, since it was silent for too long, and had ended
+    /// its seats.
     pub fenced: u64,
     /// Seats of this node's members that were put back at an engine, after the node had registered
     /// anew. A seat that the engine still had counts, too.

@@ -10,10 +10,11 @@ use united_voice_core::{
 
 use super::{
     convert,
-    loops::{Run, Trouble},
+    loops::Run,
     shared::{Ask, ROSTERS, Shared, random_node},
+    trouble::Trouble,
 };
-use crate::{Backoff, Nid, Operation, Reader, Roster, reassert_chunk};
+use crate::{Backoff, Nid, Operation, Reader, RegisterError, Roster, reassert_chunk};
 
 impl Run {
     /// Registers anew. What waits is told or refused first, since its outcome may never come.
@@ -27,8 +28,11 @@ impl Run {
             match shared.register(old.registration + 1, has_seats).await {
                 Ok(_) => break,
                 Err(error) => {
-                    shared.counters.engine_errors.add(1);
-                    tracing::warn!(%error, node = shared.name, "the node could not register");
+                    // The engine works if it only refuses.
+                    if matches!(error, RegisterError::Script(_) | RegisterError::Call(_)) {
+                        shared.counters.engine_errors.add(1);
+                    }
+                    shared.log_failure(&error, "the node could not register");
                     shared.note_pulse(replica, Instant::now());
                     sleep(backoff.next_wait(random_node())).await;
                 }
@@ -46,7 +50,7 @@ impl Run {
         drop(in_doubt);
         *self.reader.lock().await = Reader::new(shared.dialer.clone(), nid);
         self.begin_anew();
-        if matches!(trouble, Trouble::Behind) {
+        if matches!(trouble, Trouble::Behind | Trouble::Forgotten) {
             self.compare_later();
         }
         if matches!(trouble, Trouble::Lost) {

@@ -13,7 +13,7 @@ pub(super) async fn serve(run: &Run, shared: &Shared, replica: &Replica) {
             _ = closed.wait_for(|closed| *closed) => return,
         };
         let why = trouble.words();
-        tracing::warn!(node = shared.name, why, "the node registers anew");
+        tracing::warn!(node = shared.name, why = &*why, "the node registers anew");
         tokio::select! {
             () = run.repair(shared, replica, &trouble) => {}
             _ = closed.wait_for(|closed| *closed) => return,

@@ -86,6 +86,8 @@ pub(super) struct Shared {
     pub(super) routes: Mutex<HashMap<u32, u32>>,
     pub(super) closed: watch::Sender<bool>,
     pub(super) counters: Counters,
+    /// When the engine failed last, from the first failure of an outage to its end.
+    pub(super) outage: Mutex<Option<Instant>>,
 }
 
 impl Shared {
@@ -130,12 +132,6 @@ impl Shared {
                 self.outbox.lock().route(nid);
             }
         }
-    }
-
-    /// Counts and logs that the engine failed.
-    pub(super) fn engine_failed(&self, error: &(dyn std::error::Error + 'static), what: &str) {
-        self.counters.engine_errors.add(1);
-        tracing::debug!(error, "{what}");
     }
 
     /// Registers this process under the number `first`, or the next one that is free.

@@ -17,6 +17,7 @@ mod loss;
 mod metrics;
 mod nodes;
 mod numbers;
+mod outage;
 mod overrun;
 mod random;
 mod reaping;

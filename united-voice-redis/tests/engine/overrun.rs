@@ -203,7 +203,7 @@ async fn an_inbox_that_is_gone_but_was_read_costs_nobody_a_seat() {
     assert_eq!((everybody(&clients), everybody(&alone)), before);
     alone[0].hears_nothing();
     assert_eq!(nodes.nodes[2].metrics().seats_lost, 0);
-    assert_eq!(log.lines("its registration has ended").len(), 1);
+    assert_eq!(log.lines("its inbox is gone").len(), 1);
 }
 
 #[tokio::test]
