@@ -98,10 +98,13 @@ pub enum DialError {
     /// The connection failed.
     #[error("the engine cannot be reached")]
     Engine(#[source] RedisError),
-    /// Waiting does not help: the engine does not accept the user and password of the URL, or does
-    /// not allow this user what a node needs.
+    /// Waiting does not help: the engine does not accept the user and password of the URL.
     #[error("the engine refuses the user or the password of the URL")]
     Denied(#[source] RedisError),
+    /// Waiting does not help: the engine accepts the user of the URL, and its ACL lacks something
+    /// that a node needs.
+    #[error("the engine does not allow the user of the URL what a node needs")]
+    Forbidden(#[source] RedisError),
     /// Waiting does not help: the engine is older than 7.0.
     #[error("the engine has version {0}, older than 7.0")]
     TooOld(String),
@@ -119,7 +122,10 @@ pub enum DialError {
 impl DialError {
     /// Whether the next attempt can only fail in the same way, so that a server should not start.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::TooOld(_) | Self::Evicts(_) | Self::Denied(_))
+        matches!(
+            self,
+            Self::TooOld(_) | Self::Evicts(_) | Self::Denied(_) | Self::Forbidden(_)
+        )
     }
 }
 
@@ -129,12 +135,11 @@ impl From<RedisError> for DialError {
         let first = error.clone().into_server_errors();
         let first = first.and_then(|errors| errors.first().map(|(_, error)| error.clone()));
         let error = first.map_or(error, RedisError::from);
-        let is_denied = error.kind() == ErrorKind::AuthenticationFailed
-            || matches!(error.code(), Some("NOAUTH" | "NOPERM" | "WRONGPASS"));
-        if is_denied {
-            Self::Denied(error)
-        } else {
-            Self::Engine(error)
+        match error.code() {
+            Some("NOPERM") => Self::Forbidden(error),
+            Some("NOAUTH" | "WRONGPASS") => Self::Denied(error),
+            _ if error.kind() == ErrorKind::AuthenticationFailed => Self::Denied(error),
+            _ => Self::Engine(error),
         }
     }
 }

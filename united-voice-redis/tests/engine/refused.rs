@@ -80,8 +80,12 @@ async fn the_user_may_not_do_what_a_node_does() {
     tell(&engine, &words);
     let url = engine.url().replace("//", "//ann:hush@");
     let line = refused(&config(url), PATIENCE).await;
-    let expected = "error: the engine refuses the user or the password of the URL: ";
-    assert!(line.starts_with(expected), "{line}");
+    // Its password is right.
+    let expected = "error: the engine does not allow the user of the URL what a node needs: ";
+    assert!(
+        line.starts_with(expected) && line.contains("script|load"),
+        "{line}"
+    );
 }
 
 #[tokio::test]
