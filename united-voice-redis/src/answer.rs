@@ -103,8 +103,23 @@ pub enum RegisterError {
     #[error("no good answer to a registration")]
     Script(#[from] ScriptError),
     /// There was no answer.
-    #[error("no answer to a registration")]
+    #[error("the engine did not register the node")]
     Call(#[from] CallError),
+}
+
+impl RegisterError {
+    /// Whether the next attempt can only fail in the same way, so that a server should not start.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Call(CallError::Dial(error)) => error.is_final(),
+            // The ACL lacks what a script needs.
+            Self::Call(CallError::Script(ScriptError::Engine(error))) => {
+                error.code() == Some("NOPERM")
+            }
+            Self::Call(CallError::Script(error)) => matches!(error, ScriptError::Failed(_)),
+            Self::Format | Self::Fingerprint | Self::Taken | Self::Script(_) => true,
+        }
+    }
 }
 
 impl Registered {

@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{
     AddressError, Backoff, Calls, DialError, Dialer, Keys, Nid, Outbox, PrefixError, Pulse,
-    Purpose, RegisterError, Registration, Scripts,
+    Purpose, RegisterError, Registered, Registration, Scripts,
 };
 
 mod apply;
@@ -106,13 +106,14 @@ impl fmt::Debug for NodeTask {
 }
 
 impl RedisNode {
-    /// Makes this process a node of a cluster. It tries for `patience` to reach the engine.
+    /// Makes this process a node of a cluster. It tries for `patience` to reach the engine and to
+    /// register there.
     ///
     /// # Errors
     ///
     /// [`ConnectError`]. With its sources it reads well in one line, and it has no secret. Waiting
-    /// longer helps only against [`ConnectError::Dial`], and not against all of those
-    /// ([`DialError::is_final`]).
+    /// longer helps only against [`ConnectError::Dial`] and [`RegisterError::Call`], and not against
+    /// all of those ([`DialError::is_final`], [`RegisterError::is_final`]).
     ///
     /// # Cancel safety
     ///
@@ -129,7 +130,8 @@ impl RedisNode {
         }
         let scripts = Arc::new(Scripts::new(Keys::new(&config.prefix)?));
         let dialer = Dialer::new(&config.url, config.roots, scripts)?;
-        reach(&dialer, patience).await?;
+        let deadline = Instant::now() + patience;
+        reach(&dialer, deadline).await?;
         let shared = Arc::new(Shared {
             me: random_node(),
             name: config.name,
@@ -154,7 +156,7 @@ impl RedisNode {
             counters: Counters::default(),
             outage: Mutex::default(),
         });
-        let registered = shared.register(1, false).await?;
+        let registered = first_registration(&shared, deadline).await?;
         if registered.differs_in_rotated {
             tracing::warn!(
                 node = shared.name,
@@ -198,23 +200,44 @@ impl NodeTask {
 }
 
 /// Waits until there is an engine that can be used.
-async fn reach(dialer: &Dialer, patience: Duration) -> Result<(), DialError> {
-    let deadline = tokio::time::Instant::now() + patience;
+async fn reach(dialer: &Dialer, deadline: Instant) -> Result<(), DialError> {
     let mut backoff = Backoff::default();
     let mut last = None;
     loop {
-        let error = match timeout_at(deadline, dialer.dial(Purpose::Calls)).await {
+        let error = match timeout_at(deadline.into(), dialer.dial(Purpose::Calls)).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(error)) => error,
             // What the engine said before tells more than that it said no more.
             Err(_) => return Err(last.unwrap_or(DialError::Timeout)),
         };
         let wait = backoff.next_wait(random_node());
-        if error.is_final() || tokio::time::Instant::now() + wait >= deadline {
+        if error.is_final() || Instant::now() + wait >= deadline {
             return Err(error);
         }
         sleep(wait).await;
         last = Some(error);
+    }
+}
+
+/// Registers at an engine that was reached a moment ago. It may have failed since, or take no writes
+/// yet.
+async fn first_registration(
+    shared: &Shared,
+    deadline: Instant,
+) -> Result<Registered, RegisterError> {
+    let mut backoff = Backoff::default();
+    loop {
+        // Each attempt has time-outs of its own.
+        let error = match shared.register(1, false).await {
+            Err(error) if !error.is_final() => error,
+            registered => return registered,
+        };
+        let wait = backoff.next_wait(random_node());
+        if Instant::now() + wait >= deadline {
+            return Err(error);
+        }
+        shared.engine_failed(&error, "the node could not register yet");
+        sleep(wait).await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
+use redis::InfoDict;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -10,7 +11,10 @@ use tokio::{
 use united_voice_redis::{NodeConfig, NodeTask, RedisNode};
 use united_voice_redis_server::{Engine, free_port, fresh_prefix};
 
-use crate::{log::Log, town::tell};
+use crate::{
+    log::Log,
+    town::{tell, until},
+};
 
 /// Longer than any test that does not wait for its end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -100,6 +104,47 @@ async fn the_engine_is_a_replica() {
     );
     tell(&engine, &["REPLICAOF", "NO", "ONE"]);
     let (_node, _task) = connect(&config(engine.url())).await;
+}
+
+/// Makes the engine refuse all writes, unless it needs no replica. It has none.
+fn need(engine: &Engine, replicas: &str) {
+    tell(
+        engine,
+        &["CONFIG", "SET", "min-replicas-to-write", replicas],
+    );
+}
+
+#[tokio::test]
+async fn the_engine_answers_and_takes_no_registration_within_the_patience() {
+    let engine = Engine::start();
+    need(&engine, "1");
+    let line = refused(&config(engine.url()), Duration::from_secs(1)).await;
+    let expected = "error: the engine did not register the node: ";
+    assert!(line.starts_with(expected), "{line}");
+    let writes_refused = || {
+        let question = redis::cmd("INFO").arg("errorstats").to_owned();
+        let stats: InfoDict = question.query(&mut engine.connection()).expect("an answer");
+        stats.get::<String>("errorstat_NOREPLICAS")
+    };
+    let before = writes_refused();
+    assert!(before.is_some(), "it has tried");
+    let config = config(engine.url());
+    let connecting = tokio::spawn(async move { connect(&config).await });
+    until("it has tried", || writes_refused() != before).await;
+    need(&engine, "0");
+    let (_node, _task) = connecting.await.expect("connected");
+}
+
+#[tokio::test]
+async fn the_user_may_not_run_a_script() {
+    let engine = Engine::start();
+    let rights = "ACL SETUSER ann on >hush ~* +@all -evalsha";
+    let words: Vec<_> = rights.split(' ').collect();
+    tell(&engine, &words);
+    let url = engine.url().replace("//", "//ann:hush@");
+    // Nobody waits for a better answer.
+    let line = refused(&config(url), PATIENCE).await;
+    assert!(line.contains("'evalsha'"), "{line}");
 }
 
 #[tokio::test]
