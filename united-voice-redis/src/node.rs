@@ -23,7 +23,7 @@ pub use self::{config::NodeConfig, metrics::NodeMetrics, shared::NodeState};
 use self::{
     loops::Run,
     metrics::Counters,
-    shared::{Shared, random_node},
+    shared::{Ask, Shared, random_node},
 };
 use crate::{
     AddressError, Backoff, Calls, DialError, Dialer, Keys, Nid, Outbox, PrefixError, Pulse,
@@ -140,7 +140,7 @@ impl RedisNode {
             rotated: fingerprint(&config.rotated_secret, ROTATED),
             calls: Calls::new(dialer.clone()),
             dialer,
-            outbox: Mutex::new(Outbox::new()),
+            outbox: Mutex::new(Outbox::forgetting(Ask::is_told)),
             work: Notify::new(),
             beat_now: Notify::new(),
             registration: Mutex::new(Registration {

@@ -91,6 +91,14 @@ impl<A, M> Outbox<A, M> {
         Self::default()
     }
 
+    /// An empty one that forgets those who asked for a state, once a later one takes its place, if
+    /// `is_told` says that they need no outcome.
+    pub fn forgetting(is_told: fn(&A) -> bool) -> Self {
+        let mut outbox = Self::default();
+        outbox.queue.is_told = is_told;
+        outbox
+    }
+
     /// The number of the last operation that the engine said it has run. All before have run, too.
     pub fn ran(&self) -> u64 {
         let in_doubt = self.batch.iter().find_map(|sent| match sent {
@@ -101,7 +109,8 @@ impl<A, M> Outbox<A, M> {
     }
 
     /// Adds an operation. Only a join may be refused. If 16 states of a session wait, one more
-    /// takes the place of the last; then both get one outcome.
+    /// takes the place of the last; then both get one outcome, unless the earlier one
+    /// [needs none](Self::forgetting).
     ///
     /// # Errors
     ///

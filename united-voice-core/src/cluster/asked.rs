@@ -26,6 +26,12 @@ impl Asked {
     pub const fn told() -> Self {
         Self(AskedBy::Told)
     }
+
+    /// Whether it is [`told`](Self::told). Core also makes such ones itself: for a leave or a state
+    /// that it has told already because the node is cut off.
+    pub const fn is_told(&self) -> bool {
+        matches!(self.0, AskedBy::Told)
+    }
 }
 
 impl fmt::Debug for Asked {

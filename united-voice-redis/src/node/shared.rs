@@ -60,6 +60,13 @@ pub(super) enum Ask {
     },
 }
 
+impl Ask {
+    /// Whether everybody on this node has been told, since the node is cut off.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(self, Self::Core { asked, .. } if asked.is_told())
+    }
+}
+
 /// Who is told that a message did not arrive.
 pub(super) type SentBy = Option<(ForwardedBy, ChannelId)>;
 

@@ -39,6 +39,8 @@ pub(super) struct Queue<A, M> {
     bytes: usize,
     /// How many states of each session wait.
     states: HashMap<u64, usize>,
+    /// Whether somebody who asked needs no outcome any more.
+    pub(super) is_told: fn(&A) -> bool,
 }
 
 impl<A, M> Default for Queue<A, M> {
@@ -47,6 +49,7 @@ impl<A, M> Default for Queue<A, M> {
             items: VecDeque::new(),
             bytes: 0,
             states: HashMap::new(),
+            is_told: |_| false,
         }
     }
 }
@@ -164,6 +167,9 @@ impl<A, M> Queue<A, M> {
             });
         let (operation, asked) = last.expect("`states` counts 16 of them");
         *operation = newer;
+        // While a node is cut off, each state is told at once. Without this, the list would grow for
+        // as long as that lasts.
+        asked.retain(|asked| !(self.is_told)(asked));
         asked.push(by);
     }
 

@@ -250,6 +250,22 @@ fn the_states_of_a_session_are_merged_and_all_are_answered() {
 }
 
 #[test]
+fn merged_states_that_were_told_do_not_pile_up() {
+    let mut outbox = Box::forgetting(|asked| *asked == "told");
+    for _ in 0..16 {
+        outbox.propose(state(1, true), "waits").expect("room");
+    }
+    for _ in 0..100 {
+        outbox.propose(state(1, true), "told").expect("room");
+    }
+    outbox.propose(state(1, false), "waits").expect("room");
+    outbox.propose(state(1, true), "told").expect("room");
+    sent(&mut outbox);
+    succeed(&mut outbox);
+    assert_eq!(outbox.outcome(16), ["waits", "waits", "told"]);
+}
+
+#[test]
 fn if_too_much_waits_joins_and_messages_are_refused_and_leaves_are_not() {
     let mut outbox = Box::new();
     let mut taken = 0;
