@@ -146,7 +146,7 @@ impl Measurement {
                     seats += more;
                     break;
                 }
-                Reaped::Alive => return Err("it lives".into()),
+                other => return Err(format!("{other:?}").into()),
             }
         }
         Ok(self.script_time()? / seats as f64)

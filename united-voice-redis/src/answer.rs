@@ -48,6 +48,7 @@ impl From<RedisError> for ScriptError {
 
 /// Whether an operation ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ran {
     /// Now.
     Now,
@@ -75,6 +76,7 @@ impl Ran {
 
 /// A process was registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Registered {
     /// The id of the engine's data.
     pub boot: Vec<u8>,
@@ -147,6 +149,7 @@ impl Registered {
 
 /// A lease was renewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Beaten {
     /// The last operation that ran.
     pub operation: u64,
@@ -191,6 +194,7 @@ impl Beaten {
 
 /// What a call of `reap` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reaped {
     /// Nothing: that node is not dead.
     Alive,

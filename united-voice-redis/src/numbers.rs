@@ -16,6 +16,7 @@ pub struct InboxNumbers {
 
 /// What to do with an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Arrival {
     /// Apply it.
     New,

@@ -57,6 +57,7 @@ enum Sent {
 
 /// What the answers to a batch mean.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Progress {
     /// The batch is done.
     Done,

@@ -9,6 +9,7 @@ pub(crate) const INBOX_ENTRIES: usize = 100_000;
 
 /// Who is in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Roster {
     /// All changes up to this version are in it, and none after.
     pub version: u64,

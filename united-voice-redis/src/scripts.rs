@@ -61,6 +61,8 @@ pub struct Scripts {
 }
 
 /// A node as the scripts know it: what `register` has answered.
+// Hidden, since it may get more fields: the tests of this crate make it by hand.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registration {
     /// The id of the engine's data.
@@ -70,6 +72,8 @@ pub struct Registration {
 }
 
 /// What a process says of itself when it registers.
+// Hidden, since it may get more fields: the tests of this crate make it by hand.
+#[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct Introduction<'a> {
     /// The id that the engine's data gets if it has none: random, new for each call.

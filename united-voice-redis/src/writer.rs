@@ -15,6 +15,7 @@ pub struct Writer {
 
 /// How sending went.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Flushed {
     /// Nothing is left to send.
     Done,
@@ -30,7 +31,7 @@ pub enum Flushed {
 }
 
 impl Writer {
-    /// It dials when it has something to send.
+    /// It dials with the first [`flush`](Self::flush).
     pub fn new(dialer: Dialer) -> Self {
         Self {
             dialer,

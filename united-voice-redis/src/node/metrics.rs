@@ -100,9 +100,10 @@ impl RedisNode {
             lease_age,
             inbox_lag,
             outbox_messages: shared.outbox.lock().len(),
-            // Read before `forwarded`, so that it is never the larger one.
-            bounced: counters.bounced.count(),
+            // A message may come back before it is counted as forwarded, so each of the two may be the
+            // larger one for a moment.
             forwarded: counters.forwarded.count(),
+            bounced: counters.bounced.count(),
             resyncs: counters.resyncs.count(),
             fenced: counters.fenced.count(),
             reasserted: counters.reasserted.count(),
