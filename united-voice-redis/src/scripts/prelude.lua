@@ -16,6 +16,8 @@ local MAJOR, TICK, JOINED, LEFT, STATE, REFUSED, SEATS, REASSERTED = 1, 1, 2, 3,
 local FULL, POLICY, STALE, RECOVERING, NO_MEMORY = 1, 2, 3, 4, 5
 -- An inbox of a node that reads nothing stops growing here, and goes an hour after the last beat.
 local INBOX_ENTRIES, INBOX_SECONDS = 100000, 3600
+-- A process that was suspended for so long may still learn that its seats were ended.
+local MARK_SECONDS = 7 * 24 * 3600
 -- So many microseconds do joins wait for nodes that have not put all their seats back. A million
 -- seats take about 45 s. A node that registers again and again must not keep everybody out.
 local PUT_BACK = 60000000
@@ -192,11 +194,11 @@ local function mark_dead(of, by)
     call('SREM', P .. 'pending', of)
 end
 
--- A node without seats goes, and its mark stays for an hour: `reassert` asks whether an earlier
--- registration was reaped.
+-- A node without seats goes, and its mark stays: `reassert` asks whether an earlier registration was
+-- reaped.
 local function bury(of)
     call('DEL', P .. 'ns:' .. of)
     call('SREM', P .. 'dead', of)
-    call('EXPIRE', P .. 'n:' .. of, INBOX_SECONDS)
+    call('EXPIRE', P .. 'n:' .. of, MARK_SECONDS)
 end
 

@@ -57,12 +57,13 @@ fn seats_are_reaped_in_chunks_and_each_is_told_once() {
     }
     assert_eq!(heard.len(), 20);
     assert_eq!(cluster.users("room 0"), ["watcher"]);
-    // Of the dead node only its mark is left, and which of its seats were ended, for an hour.
+    // Of the dead node only its mark is left for a week, and which of its seats were ended for an hour.
     let mark = cluster.key(&format!("n:{}", c.of.nid));
     let ended = cluster.key(&format!("reaped:{}", c.of.nid));
-    for key in [&mark, &ended] {
+    let hour = 3600;
+    for (key, kept) in [(&mark, 7 * 24 * hour), (&ended, hour)] {
         let seconds: u64 = cluster.run(&["TTL", key]);
-        assert!((3500..=3600).contains(&seconds), "{seconds}");
+        assert!((kept - 100..=kept).contains(&seconds), "{seconds}");
     }
     let mut after = cluster.all_keys();
     after.retain(|key| key != mark.as_bytes() && key != ended.as_bytes());
