@@ -15,7 +15,7 @@ use united_voice_redis::{
 use united_voice_redis_server::Engine;
 
 use crate::{
-    cluster::{Cluster, KICKED, LEASE, fresh_keys, leaving, muting, profile},
+    cluster::{Cluster, KICKED, LEASE, Node, fresh_keys, leaving, muting, profile},
     nodes::Nodes,
 };
 
@@ -73,6 +73,22 @@ fn used(engine: &Engine) -> BTreeSet<String> {
         .collect()
 }
 
+/// What becomes of a seat in `hall` that the registration `earlier` had.
+fn put_back(node: &mut Node, earlier: Nid, member: &Member) -> Restored {
+    let outcome = node.run(&Operation::Reassert {
+        earlier: vec![earlier],
+        last: true,
+        seats: vec![Seat {
+            channel: "hall".into(),
+            member: member.clone(),
+        }],
+    });
+    match outcome.record {
+        Record::Reasserted(seats) => seats[0].1,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Each command that a node or one of its scripts can send, at least once.
 async fn life(url: &str) {
     let mut cluster = Cluster::empty_by(url.to_owned());
@@ -125,43 +141,21 @@ async fn life(url: &str) {
 
     // A node puts a seat back, and a cluster whose nodes have another secret is refused.
     let mut again = cluster.register(Nid::new(2, 2), true).expect("registered");
-    let member = Member {
+    let ben = Member {
         session: 2,
         user: "ben".into(),
         profile: profile("ben"),
         ..again.join(6, "eve", "hall").member
     };
-    let restored = again.run(&Operation::Reassert {
-        earlier: vec![b.of.nid],
-        last: true,
-        seats: vec![Seat {
-            channel: "hall".into(),
-            member,
-        }],
-    });
-    assert!(
-        matches!(&restored.record, Record::Reasserted(seats) if seats == &[(2, Restored::Seated)]),
-        "{restored:?}"
-    );
+    assert_eq!(put_back(&mut again, b.of.nid, &ben), Restored::Seated);
     // The node that was dead is back.
-    let member = Member {
+    let cat = Member {
         session: 3,
         user: "cat".into(),
         profile: profile("cat"),
-        ..again.join(7, "fay", "hall").member
+        ..ben
     };
-    let ended = again.run(&Operation::Reassert {
-        earlier: vec![c.of.nid],
-        last: true,
-        seats: vec![Seat {
-            channel: "hall".into(),
-            member,
-        }],
-    });
-    assert!(
-        matches!(&ended.record, Record::Reasserted(seats) if seats == &[(3, Restored::Reaped)]),
-        "{ended:?}"
-    );
+    assert_eq!(put_back(&mut again, c.of.nid, &cat), Restored::Reaped);
     assert!(
         cluster
             .register_as(Nid::new(9, 1), false, b"other")
