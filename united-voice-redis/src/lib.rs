@@ -38,7 +38,7 @@
 //!
 //! | what | what members notice |
 //! | --- | --- |
-//! | the engine does not answer for less than two thirds of a lease | joins, leaves and states wait |
+//! | the engine does not answer for less than two thirds of a lease | joins, leaves, states and relays to other nodes wait |
 //! | longer | joins, and relays to other nodes, are refused as `UNAVAILABLE`; leaves, states and relays within a node go on |
 //! | it is back with its data | nothing: others learn of leaves and states |
 //! | it is back without its data | joins are refused for a lease; each node puts its seats back |

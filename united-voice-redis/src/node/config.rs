@@ -14,11 +14,12 @@ pub struct NodeConfig {
     /// Nodes with one prefix in one database of one engine are one cluster. See [`Keys::new`](crate::Keys::new).
     pub prefix: String,
     /// How long a node may be silent before the others end its seats: 3 s to 60 s, 6 s by default.
+    /// All nodes must have the same, and nothing checks that.
     pub lease: Duration,
     /// A label for logs, at most 32 bytes. It need not be unique.
     pub name: String,
     /// A secret that all nodes share. The engine keeps no more of it than a keyed hash. A node with
-    /// another one is refused.
+    /// another one is refused. Empty by default: then any node with an empty one is let in.
     pub secret: Vec<u8>,
     /// A secret that all nodes should share and that is replaced node by node, such as that of the
     /// TURN server. The engine keeps no more of it than a keyed hash. A node logs a warning if
