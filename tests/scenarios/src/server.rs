@@ -298,7 +298,7 @@ impl Server {
     pub(crate) fn lag(&self) -> Duration {
         match self.nodes.len() {
             1 => Duration::ZERO,
-            _ => Duration::from_millis(100),
+            _ => Duration::from_millis(250),
         }
     }
 

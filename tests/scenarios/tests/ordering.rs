@@ -4,7 +4,10 @@
 //! the end every replica must equal the roster of the REST route, and all connections must have
 //! seen the joins and leaves of a channel in the same order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use fastrand::Rng;
 use futures::future::join_all;
@@ -189,30 +192,51 @@ fn codec_of(index: usize) -> Codec {
 }
 
 /// Checks that every participant's replica equals the roster of the REST route, and that the roster
-/// lists no other users.
+/// lists no other users. What one node tells, the others may tell up to a second later.
 async fn compare(server: &Server, admin: &User, channels: &[String], observers: &mut [Observer]) {
-    for observer in &mut *observers {
-        // This request is answered after all earlier events, so waiting for the answer reads them.
-        observer.ask(request::ice_servers("nowhere")).await;
+    let deadline = match server.kind() {
+        ServerKind::Nodes => Instant::now() + Duration::from_secs(2),
+        ServerKind::Axum | ServerKind::Actix => Instant::now(),
+    };
+    loop {
+        for observer in &mut *observers {
+            // This request is answered after all earlier events, so waiting for the answer reads
+            // them.
+            observer.ask(request::ice_servers("nowhere")).await;
+        }
+        match difference(server, admin, channels, observers).await {
+            None => return,
+            Some(difference) => assert!(Instant::now() < deadline, "{difference}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+async fn difference(
+    server: &Server,
+    admin: &User,
+    channels: &[String],
+    observers: &[Observer],
+) -> Option<String> {
     for channel in channels {
         let roster = server.participants(admin, channel).await;
-        for observer in &*observers {
-            if let Some((seat, members)) =
-                observer.seat.as_ref().filter(|(seat, _)| seat == channel)
+        let mut replicas = 0;
+        for observer in observers {
+            if let Some((seat, members)) = &observer.seat
+                && seat == channel
             {
-                assert_eq!(members, &roster, "{} in {seat}", observer.client.user.name);
+                replicas += 1;
+                if *members != roster {
+                    let name = &observer.client.user.name;
+                    return Some(format!("{name} in {seat}: {members:?}, and not {roster:?}"));
+                }
             }
         }
-        let replicas = observers
-            .iter()
-            .filter(|o| o.seat.as_ref().is_some_and(|(seat, _)| seat == channel));
-        assert_eq!(
-            replicas.count(),
-            roster.len(),
-            "{channel} lists a user that has no seat there"
-        );
+        if replicas != roster.len() {
+            return Some(format!("{channel} lists a user without a seat: {roster:?}"));
+        }
     }
+    None
 }
 
 /// Checks that one order exists that agrees with every stay.
