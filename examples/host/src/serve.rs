@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tokio::{runtime::Runtime, sync::watch, time::timeout};
 use united_voice_core::{UserId, VoiceServer};
 use united_voice_embedded_turn::EmbeddedTurn;
@@ -27,21 +27,15 @@ use crate::{
 /// How long the server waits until clients have taken their close frames. Then it ends in any case.
 /// The library's own limits for a connection, 5 s for the frame and 2 s for the client's answer,
 /// fit in.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(8);
+const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(7_500);
 
 /// How long requests that are not yet answered, or not yet received, may delay the end.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long a node may take to give up its seats, after its connections have given up theirs. The
-/// other nodes end what is left of them.
-const CLUSTER_PATIENCE: Duration = Duration::from_secs(1);
-
-/// How long the database may take to merge its write-ahead log. Without that it does so at the next
-/// start.
-const DATABASE_PATIENCE: Duration = Duration::from_millis(500);
-
-/// How long the embedded relay may take to end.
-const RELAY_PATIENCE: Duration = Duration::from_millis(500);
+/// How long everything else may take to end, at the same time. A node gives up its seats, as far as
+/// its connections have not: otherwise the other nodes end them. The database merges its write-ahead
+/// log: otherwise it does so at the next start.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The parts that a framework needs to serve.
 #[derive(Debug)]
@@ -252,27 +246,47 @@ where
             .embedded_ice(&opened.secrets, relay.local_addr()),
         None => opened.config.ice(&opened.secrets),
     };
-    let (node, task) = opened.join_cluster(options.relay).await?.unzip();
+    let ice = ice.context("cannot offer the TURN relay")?;
+    let joined = tokio::select! {
+        joined = opened.join_cluster(options.relay) => joined?,
+        () = signals.next() => return Ok(()),
+    };
+    let (node, task) = joined.unzip();
     let mut voice = VoiceServer::builder(opened.store.clone())
-        .ice(ice.context("cannot offer the TURN relay")?)
+        .ice(ice)
         .limits(opened.config.limits().clone());
     if let Some(node) = &node {
         voice = voice.cluster(Arc::new(node.clone()));
     }
     let voice = voice.build().context("cannot start the voice channels")?;
-    if let Some(task) = task {
-        tokio::spawn(task.serve(voice.replica()));
-    }
+    let task = task.map(|task| tokio::spawn(task.serve(voice.replica())));
+    let mut cluster_ended = std::pin::pin!(async {
+        match task {
+            Some(task) => {
+                let _ = task.await;
+            }
+            None => std::future::pending().await,
+        }
+        anyhow!("the part of this server that talks to its cluster has ended")
+    });
     let dev_login = DevLogin::new(options.dev_login, &addresses);
     let mut host = Host::new(voice, opened.tokens(), dev_login)
         .with_http_limits(opened.config.http_limits().clone());
-    let mut is_ready = true;
-    if let Some(node) = node {
-        is_ready = until_ready(&node, &mut signals).await;
-        host = host.with_node(node);
+    if let Some(node) = &node {
+        host = host.with_node(node.clone());
     }
     let host = Arc::new(host);
-    if is_ready {
+    let served = async {
+        if let Some(node) = &node {
+            tokio::select! {
+                is_ready = until_ready(node, &mut signals) => {
+                    if !is_ready {
+                        return Ok(());
+                    }
+                }
+                error = &mut cluster_ended => return Err(error),
+            }
+        }
         listen(&listeners)?;
         let (stop, shutdown) = Shutdown::new();
         let server = serve(Serving {
@@ -281,14 +295,19 @@ where
             shutdown,
         });
         announce(&addresses, dev_login)?;
-        until_ended(server, &host, &stop, &mut signals).await?;
+        until_ended(server, &host, &stop, &mut signals, cluster_ended).await
     }
-    let _ = timeout(CLUSTER_PATIENCE, host.voice().close()).await;
-    if let Some(relay) = relay {
-        let _ = timeout(RELAY_PATIENCE, relay.close()).await;
-    }
-    let _ = timeout(DATABASE_PATIENCE, opened.store.close()).await;
-    Ok(())
+    .await;
+    let close_relay = async {
+        if let Some(relay) = relay {
+            relay.close().await;
+        }
+    };
+    let closing = async {
+        tokio::join!(host.voice().close(), close_relay, opened.store.close());
+    };
+    let _ = timeout(CLOSE_PATIENCE, closing).await;
+    served
 }
 
 /// Waits until the node can do everything: other nodes may hold seats that an engine which lost its
@@ -319,12 +338,14 @@ async fn until_ended(
     host: &Host,
     stop: &watch::Sender<bool>,
     signals: &mut Signals,
+    cluster_ended: impl Future<Output = anyhow::Error>,
 ) -> anyhow::Result<()> {
     let mut server = std::pin::pin!(server);
-    tokio::select! {
+    let reason = tokio::select! {
         ended = &mut server => return ended,
-        () = signals.next() => {}
-    }
+        () = signals.next() => Ok(()),
+        error = cluster_ended => Err(error),
+    };
     // Whoever reads this line finds that the server is not ready.
     host.stop();
     tracing::info!("ending");
@@ -344,4 +365,5 @@ async fn until_ended(
             Ok(())
         }
     }
+    .and(reason)
 }
