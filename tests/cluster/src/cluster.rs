@@ -140,7 +140,7 @@ impl Cluster {
     pub async fn channel(&self, name: &str, limit: u32) -> String {
         let server = self.nodes[0].server();
         let channel = server.channel(&self.admin, name, Some(limit)).await;
-        self.sampler.limit(&channel, Some(limit as usize), 0);
+        self.sampler.has(&channel, Some(limit as usize), 0, true);
         channel
     }
 
@@ -154,22 +154,17 @@ impl Cluster {
             json!({ "maxParticipants": limit }),
         );
         let server = self.nodes[node].server();
+        // It holds before the answer comes, and may hold if none does.
+        let limit = limit.map(|limit| limit as usize);
+        self.sampler.may_get(channel, limit);
         let patched = server.http(Method::PATCH, &path, Some(&self.admin), Some(body));
         let (status, _) = patched.await;
-        if status != 200 {
-            // It may hold or not.
-            self.sampler.limit(channel, None, 0);
-            return status;
+        if status == 200 {
+            let seats = self.read_seats();
+            let (is_whole, seats) = seats.expect("the engine answered the node");
+            let count = seats.get(channel).map_or(0, Vec::len);
+            self.sampler.has(channel, limit, count, is_whole);
         }
-        let seats = self.read_seats();
-        let (is_whole, seats) = seats.expect("the engine answered the node");
-        let mut count = seats.get(channel).map_or(0, Vec::len);
-        if !is_whole {
-            // More will be back, and a lower limit throws nobody out.
-            count = count.max(self.sampler.peak(channel));
-        }
-        let limit = limit.map(|limit| limit as usize);
-        self.sampler.limit(channel, limit, count);
         status
     }
 

@@ -36,6 +36,10 @@ pub(crate) struct Sampler {
 struct Notes {
     engine: SocketAddr,
     limits: BTreeMap<String, Limit>,
+    /// How often a limit was set. A sample that was read before says nothing of a later limit.
+    changes: u64,
+    /// The engine has lost data since the last check: who left lately may be back for a moment.
+    is_behind: bool,
     /// How many are in each channel.
     last: BTreeMap<String, usize>,
     /// The most that were in each channel of late.
@@ -82,7 +86,8 @@ impl Notes {
                 let allowed = limit.allowed;
                 faults.push(format!("{count} are in {channel}, not {allowed}"));
             }
-            if is_whole {
+            // A replica that is behind says that it is whole, and so does the old engine to its end.
+            if is_whole && !self.is_behind {
                 limit.allowed = count.clamp(limit.hard, limit.allowed);
             }
         }
@@ -96,6 +101,8 @@ impl Sampler {
         let notes = Arc::new(Mutex::new(Notes {
             engine,
             limits: BTreeMap::new(),
+            changes: 0,
+            is_behind: false,
             last: BTreeMap::new(),
             peaks: BTreeMap::new(),
             samples: 0,
@@ -116,30 +123,46 @@ impl Sampler {
         locked(&self.notes).engine = engine;
     }
 
-    /// A channel has this limit from now on. `count` are in it.
-    pub(crate) fn limit(&self, channel: &str, limit: Option<usize>, count: usize) {
+    /// A channel may get this limit from now on, and may keep the one that it has.
+    pub(crate) fn may_get(&self, channel: &str, limit: Option<usize>) {
         let mut notes = locked(&self.notes);
-        match limit {
-            Some(limit) => {
-                let limit = Limit::new(limit, count);
-                notes.limits.insert(channel.to_owned(), limit);
+        match (limit, notes.limits.get_mut(channel)) {
+            (None, _) => drop(notes.limits.remove(channel)),
+            (Some(new), Some(Limit { hard, allowed })) => {
+                *hard = new.max(*hard);
+                *allowed = (*allowed).max(*hard);
             }
-            None => drop(notes.limits.remove(channel)),
+            // It may still have none.
+            (Some(_), None) => {}
         }
     }
 
-    /// The engine loses changes. Members who left a channel lately may be in it again for a moment.
+    /// A channel has this limit. `count` are in it, or more if the engine is not whole.
+    pub(crate) fn has(&self, channel: &str, limit: Option<usize>, count: usize, is_whole: bool) {
+        let notes = &mut *locked(&self.notes);
+        notes.changes += 1;
+        let Some(limit) = limit else {
+            notes.limits.remove(channel);
+            return;
+        };
+        let mut count = count;
+        if !is_whole || notes.is_behind {
+            // More will be back, and a lower limit throws nobody out.
+            count = count.max(notes.peaks.get(channel).copied().unwrap_or(0));
+        }
+        let limit = Limit::new(limit, count);
+        notes.limits.insert(channel.to_owned(), limit);
+    }
+
+    /// The engine loses changes. Until the next check, members who left a channel lately may be in
+    /// it again for a moment.
     pub(crate) fn data_is_lost(&self) {
-        let Notes { limits, peaks, .. } = &mut *locked(&self.notes);
-        for (channel, limit) in limits {
-            let peak = peaks.get(channel).copied().unwrap_or(0);
+        let notes = &mut *locked(&self.notes);
+        notes.is_behind = true;
+        for (channel, limit) in &mut notes.limits {
+            let peak = notes.peaks.get(channel).copied().unwrap_or(0);
             limit.allowed = limit.allowed.max(peak);
         }
-    }
-
-    /// The most that were in a channel of late.
-    pub(crate) fn peak(&self, channel: &str) -> usize {
-        locked(&self.notes).peaks.get(channel).copied().unwrap_or(0)
     }
 
     /// How often it has read the engine.
@@ -151,6 +174,7 @@ impl Sampler {
     pub(crate) fn check(&self) -> Result<(), String> {
         let notes = &mut *locked(&self.notes);
         notes.peaks.clone_from(&notes.last);
+        notes.is_behind = false;
         match &*notes.faults {
             [] => Ok(()),
             faults => Err(format!("{faults:?}")),
@@ -186,7 +210,10 @@ fn sample(
         let mut connected: Option<(SocketAddr, Connection)> = None;
         while !is_over.load(Relaxed) {
             thread::sleep(PAUSE);
-            let engine = locked(&notes).engine;
+            let (engine, changes) = {
+                let notes = locked(&notes);
+                (notes.engine, notes.changes)
+            };
             connected = connected
                 .filter(|(to, _)| *to == engine)
                 .or_else(|| Some((engine, dial(engine).ok()?)));
@@ -194,10 +221,12 @@ fn sample(
                 continue;
             };
             match rosters(connection, &prefix) {
-                Ok((is_whole, rosters)) if locked(&notes).engine == engine => {
-                    locked(&notes).look(is_whole, &rosters);
+                Ok((is_whole, rosters)) => {
+                    let mut notes = locked(&notes);
+                    if (notes.engine, notes.changes) == (engine, changes) {
+                        notes.look(is_whole, &rosters);
+                    }
                 }
-                Ok(_) => {}
                 Err(_) => connected = None,
             }
         }
@@ -220,6 +249,8 @@ mod tests {
         Notes {
             engine: SocketAddr::from(([127, 0, 0, 1], 1)),
             limits: [("a".to_owned(), Limit::new(limit, allowed))].into(),
+            changes: 0,
+            is_behind: false,
             last: BTreeMap::new(),
             peaks: BTreeMap::new(),
             samples: 0,
@@ -250,6 +281,54 @@ mod tests {
         assert_eq!(look(&["x", "y", "z"]), 1, "z may not come back");
         assert_eq!(look(&[]), 1);
         assert_eq!(look(&["x"]), 1);
+        assert_eq!(look(&["x", "y"]), 2);
+    }
+
+    #[test]
+    fn whoever_left_before_data_was_lost_may_be_back_until_the_next_check() {
+        let notes = notes(1, 3);
+        let sampler = Sampler {
+            notes: Arc::new(Mutex::new(notes)),
+            is_over: Arc::default(),
+            thread: None,
+        };
+        let look = |users: &[&str]| {
+            let mut notes = locked(&sampler.notes);
+            notes.look(true, &[("a".to_owned(), seats(users))].into());
+            notes.faults.len()
+        };
+        assert_eq!(look(&["x", "y", "z"]), 0);
+        assert_eq!(look(&["x"]), 0);
+        sampler.data_is_lost();
+        assert_eq!(look(&["x"]), 0, "the old engine is read once more");
+        assert_eq!(look(&["x", "y", "z"]), 0, "a replica was behind");
+        assert_eq!(look(&["x"]), 0);
+        sampler.has("a", Some(2), 1, true);
+        assert_eq!(look(&["x", "y", "z"]), 0, "a limit changes nothing of that");
+        assert_eq!(look(&["x"]), 0);
+        assert!(sampler.check().is_ok());
+        assert_eq!(look(&["x"]), 0);
+        assert_eq!(look(&["x", "y", "z"]), 1);
+    }
+
+    #[test]
+    fn a_higher_limit_may_hold_before_it_is_answered() {
+        let sampler = Sampler {
+            notes: Arc::new(Mutex::new(notes(2, 2))),
+            is_over: Arc::default(),
+            thread: None,
+        };
+        let look = |users: &[&str]| {
+            let mut notes = locked(&sampler.notes);
+            notes.look(true, &[("a".to_owned(), seats(users))].into());
+            notes.faults.len()
+        };
+        sampler.may_get("a", Some(3));
+        assert_eq!(look(&["x", "y", "z"]), 0);
+        sampler.may_get("a", Some(1));
+        assert_eq!(look(&["x", "y", "z"]), 0, "nobody answered");
+        assert_eq!(look(&["x", "y", "z", "w"]), 1);
+        sampler.has("a", Some(1), 1, true);
         assert_eq!(look(&["x", "y"]), 2);
     }
 
