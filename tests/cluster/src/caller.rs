@@ -108,6 +108,12 @@ impl Caller {
         std::mem::take(&mut locked(&self.view).told)
     }
 
+    /// How those of its connections ended since the last call that it did not end itself.
+    #[must_use]
+    pub fn ended(&self) -> Vec<u16> {
+        std::mem::take(&mut locked(&self.view).ends)
+    }
+
     /// Joins a channel, and joins it again after each loss.
     pub fn join(&self, channel: &str) {
         self.order(Order::Join(channel.to_owned()));
@@ -235,8 +241,8 @@ impl Life {
     }
 
     /// Returns at the end of the connection: where to go, if that was an order, and the code of
-    /// the close frame.
-    async fn serve(&mut self, mut socket: Socket) -> (Option<usize>, u16) {
+    /// the close frame, 0 without one and `None` if it was not the server that ended it.
+    async fn serve(&mut self, mut socket: Socket) -> (Option<usize>, Option<u16>) {
         let mut join_at = Some(Instant::now());
         let mut chatter_at = Instant::now();
         loop {
@@ -247,7 +253,7 @@ impl Life {
                         let code = frame.map_or(1005, |frame| frame.code.into());
                         // The answer of a client that closes in order. The server may be gone.
                         let _ = timeout(AGAIN, socket.close(None)).await;
-                        return (None, code);
+                        return (None, Some(code));
                     }
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => true,
                     Some(Ok(message)) => match self.take(&message) {
@@ -260,13 +266,13 @@ impl Life {
                         }
                         _ => true,
                     },
-                    Some(Err(_)) | None => return (None, 0),
+                    Some(Err(_)) | None => return (None, Some(0)),
                 },
                 order = self.orders.recv() => match order {
-                    Some(Order::Go(node)) => return (Some(node), 0),
+                    Some(Order::Go(node)) => return (Some(node), None),
                     Some(order) => self.obey(&mut socket, order).await,
                     // The caller is dropped.
-                    None => return (None, 0),
+                    None => return (None, None),
                 },
                 () = sleep_until(join_at.unwrap_or(never)) => {
                     join_at = None;
@@ -282,7 +288,7 @@ impl Life {
                 }
             };
             if !went {
-                return (None, 0);
+                return (None, Some(0));
             }
         }
     }

@@ -23,7 +23,8 @@ pub struct View {
     pub others: Vec<VoiceParticipant>,
     /// Unasked events, and all errors, in short form.
     pub told: Vec<String>,
-    /// How its connections ended: the code of the close frame, or 0 without one.
+    /// How its connections ended that it did not end itself: the code of the close frame, or 0
+    /// without one.
     pub ends: Vec<u16>,
     /// Requests without an answer yet.
     pub pending: Vec<String>,
@@ -71,9 +72,9 @@ impl View {
         names
     }
 
-    /// The connection has ended, and the stay with it.
-    pub(crate) fn disconnected(&mut self, code: u16) -> Option<String> {
-        self.ends.push(code);
+    /// The connection has ended, and the stay with it. Without a code, its client has ended it.
+    pub(crate) fn disconnected(&mut self, code: Option<u16>) -> Option<String> {
+        self.ends.extend(code);
         self.node = None;
         self.pending.clear();
         self.others.clear();
@@ -188,13 +189,18 @@ impl View {
         }
         let short = code.as_str_name().trim_start_matches("VOICE_ERROR_CODE_");
         self.told.push(format!("error {short}"));
+        let is_join = id.starts_with("join-");
+        let may_refuse = [VoiceErrorCode::ChannelFull, VoiceErrorCode::Unavailable];
+        if is_join && !may_refuse.contains(&code) {
+            self.fault(format!("{id} was refused: {error:?}"));
+        }
         if code == VoiceErrorCode::SessionReplaced {
             // Another connection of the user is in the call. A client that took the seat back would
             // begin an endless quarrel.
             self.wants = None;
             return self.stay_ended();
         }
-        if !id.starts_with("join-") {
+        if !is_join {
             let is_late = code == VoiceErrorCode::NotInChannel && self.session.is_none();
             if !is_late && code != VoiceErrorCode::RateLimited {
                 self.fault(format!("{id} was refused: {error:?}"));

@@ -44,6 +44,11 @@ async fn after_random_faults_everybody_agrees_and_no_message_was_lost() {
     assert!(counts.arrived > counts.sent / 3, "{counts:?}");
 }
 
+/// Whether a fault that began then was too short for anybody to take the node for dead.
+fn is_short(begun: Instant) -> bool {
+    begun.elapsed() < LEASE / 3
+}
+
 fn number(variable: &str) -> Option<u64> {
     let value = env::var(variable).ok()?;
     let number = value.parse();
@@ -116,17 +121,33 @@ impl Town {
         for caller in &self.callers {
             caller.chatter(true);
         }
-        self.fault().await;
+        let may_end = self.fault().await;
         self.act(2).await;
         for caller in &self.callers {
             caller.chatter(false);
         }
         let took = self.cluster.agree(&self.callers, SETTLED).await;
         self.note(format!("agreed after {took:?}"));
+        for caller in &self.callers {
+            let (name, told, ends) = (&caller.user.name, caller.told(), caller.ended());
+            let is_replaced = told.iter().any(|told| told == "error SESSION_REPLACED");
+            assert!(
+                !is_replaced,
+                "{name} has one connection, and heard {told:?}"
+            );
+            let is_lawful = ends.iter().all(|code| may_end.contains(code));
+            assert!(is_lawful, "{name}: {ends:?}, not only {may_end:?}");
+        }
     }
 
-    /// Breaks something, lets people act, and mends it.
-    async fn fault(&mut self) {
+    /// Breaks something, lets people act, and mends it. Returns how connections may end by that: 0
+    /// is an end without a close frame.
+    async fn fault(&mut self) -> &'static [u16] {
+        // A node that was killed says nothing, and one that ends goes away. Whose seat is lost is
+        // sent away to come back as a newcomer.
+        const KILLED: &[u16] = &[0, 1013];
+        const ENDED: &[u16] = &[0, 1001, 1013];
+        const LOST: &[u16] = &[1013];
         let node = self.random.usize(..3);
         match self.random.usize(..12) {
             0 => {
@@ -134,6 +155,7 @@ impl Town {
                 self.cluster.nodes[node].kill();
                 self.act(3).await;
                 self.start(node).await;
+                KILLED
             }
             1 => {
                 self.note(format!("node {node} ends"));
@@ -141,31 +163,43 @@ impl Town {
                 assert!(status.success(), "{status}");
                 self.act(3).await;
                 self.start(node).await;
+                ENDED
             }
             2 | 3 => {
                 self.note(format!("node {node} is frozen"));
                 self.cluster.nodes[node].freeze();
+                let begun = Instant::now();
                 self.act_for_a_while().await;
                 self.cluster.nodes[node].thaw();
+                if is_short(begun) { &[] } else { LOST }
             }
-            4..=6 => self.bad_way(node).await,
+            4..=6 => {
+                let begun = Instant::now();
+                self.bad_way(node).await;
+                if is_short(begun) { &[] } else { LOST }
+            }
             7 => {
                 self.note("the engine is paused");
                 self.cluster.engine.pause();
                 self.act_for_a_while().await;
                 self.cluster.engine.resume();
+                // It has its data, and all nodes live.
+                &[]
             }
             8 => {
                 self.note("the engine is restarted with its data");
                 self.cluster.restart_engine(Data::Kept);
+                LOST
             }
             9 => {
                 self.note("the engine is restarted without its data");
                 self.cluster.restart_engine(Data::Lost);
+                LOST
             }
             10 => {
                 self.note("the engine is flushed");
                 self.cluster.flush_engine();
+                LOST
             }
             11 => {
                 let replica = self.cluster.replica();
@@ -174,6 +208,7 @@ impl Town {
                 self.act(4).await;
                 self.note("it takes over");
                 self.cluster.fail_over(replica);
+                LOST
             }
             _ => unreachable!("there are twelve"),
         }
