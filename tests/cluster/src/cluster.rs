@@ -15,6 +15,9 @@ use crate::{Caller, Ledger, Node, sampler::Sampler};
 /// The lease of the nodes.
 pub const LEASE: Duration = Duration::from_secs(3);
 
+/// A lease that does not end while a test waits.
+const LONG_LEASE: Duration = Duration::from_secs(60);
+
 /// The secrets of all nodes, which must be in no log.
 pub(crate) const SECRETS: [&str; 2] = [
     "jwt value of the cluster, 32 bytes or more",
@@ -58,14 +61,29 @@ impl Cluster {
     /// # Panics
     /// If a part of it does not start.
     pub async fn start(storage: Storage) -> Self {
-        let (engine, prefix) = (Engine::start(), fresh_prefix());
+        let engine = Engine::start();
+        Self::with(storage, LEASE, engine, fresh_prefix()).await
+    }
+
+    /// Starts everything with a lease for tests in which it must not matter that a lease ends.
+    ///
+    /// # Panics
+    /// If a part of it does not start.
+    pub async fn start_with_long_lease(storage: Storage) -> Self {
+        let engine = Engine::start();
+        // With any other prefix the first node waits for that long.
+        let prefix = engine.prefix_without_recovery();
+        Self::with(storage, LONG_LEASE, engine, prefix).await
+    }
+
+    async fn with(storage: Storage, lease: Duration, engine: Engine, prefix: String) -> Self {
         let mut ways = Vec::new();
         for _ in 0..NODES {
             ways.push(Proxy::before(engine.address()).await);
         }
         let database = (storage == Storage::Postgres).then(Database::new);
         let shared = match storage {
-            Storage::Sqlite(kind) => Some(configured(Server::builder(kind), &prefix)),
+            Storage::Sqlite(kind) => Some(configured(Server::builder(kind), &prefix, lease)),
             Storage::Postgres => None,
         };
         let nodes = ways.into_iter().enumerate().map(|(number, way)| {
@@ -74,7 +92,7 @@ impl Cluster {
                 (None, database) => {
                     let kind = [ServerKind::Axum, ServerKind::Actix][number % 2];
                     let url = database.as_ref().expect("it is not SQLite").url();
-                    configured(Server::builder(kind), &prefix)
+                    configured(Server::builder(kind), &prefix, lease)
                         .environment("UNITED_DATABASE_URL", &url)
                 }
             };
@@ -247,8 +265,8 @@ pub fn promote(replica: &Engine) {
     promoted.expect("promoted");
 }
 
-fn configured(builder: ServerBuilder, prefix: &str) -> ServerBuilder {
-    let lease = LEASE.as_secs();
+fn configured(builder: ServerBuilder, prefix: &str, lease: Duration) -> ServerBuilder {
+    let lease = lease.as_secs();
     builder
         .config(&format!(
             "[cluster]\nprefix = \"{prefix}\"\nlease_secs = {lease}\n\

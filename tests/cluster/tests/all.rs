@@ -23,6 +23,9 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// How long after a failure everybody knows what it cost.
 const AFTER_THAW: Duration = Duration::from_secs(5);
 
+/// A node refuses a message by itself if the target's node has not acknowledged it for this time.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+
 fn sessions(callers: &[Caller]) -> Vec<Option<String>> {
     let views = callers.iter().map(Caller::view);
     views.map(|view| view.session).collect()

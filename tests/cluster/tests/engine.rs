@@ -7,7 +7,7 @@ use united_voice_cluster_tests::{Cluster, LEASE, promote, settles};
 use united_voice_redis_server::Data;
 use united_voice_scenarios::voice::VoiceErrorCode;
 
-use crate::{ACTIX, AT_ONCE, AXUM, MIXED, hear, heard_nothing, sessions};
+use crate::{ACTIX, AT_ONCE, AXUM, MIXED, UNACKNOWLEDGED, hear, heard_nothing, sessions};
 
 /// How soon a node says that the engine does not answer.
 const CUT_OFF: Duration = Duration::from_secs(LEASE.as_secs() * 2 / 3 + 1);
@@ -88,12 +88,13 @@ async fn without_the_engine_each_node_serves_its_own_and_afterwards_nobody_has_l
     for (to, arrives) in [("Cat", true), ("Ben", false), ("Dan", false)] {
         let before = cluster.ledger.counts();
         callers[0].relay(to);
-        settles("the fate of a message", AT_ONCE, async || {
+        let took = settles("the fate of a message", AT_ONCE, async || {
             let is_sent = cluster.ledger.counts().sent > before.sent;
             is_sent.then_some(()).ok_or("it was not sent")?;
             cluster.ledger.check()
         })
         .await;
+        assert!(took < UNACKNOWLEDGED, "it was sent all the same");
         let after = cluster.ledger.counts();
         assert_eq!(after.arrived > before.arrived, arrives, "{to}");
     }

@@ -7,7 +7,7 @@ use united_voice_cluster_tests::{Cluster, LEASE, settles};
 use united_voice_redis_server::{Proxy, Way};
 use united_voice_scenarios::voice::VoiceErrorCode;
 
-use crate::{ACTIX, AFTER_THAW, AT_ONCE, AXUM, hear, heard_nothing, sessions};
+use crate::{ACTIX, AFTER_THAW, AT_ONCE, AXUM, UNACKNOWLEDGED, hear, heard_nothing, sessions};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_way_to_the_engine_costs_nobody_a_seat_and_loses_no_message() {
@@ -82,13 +82,14 @@ async fn a_node_that_is_cut_off_serves_its_own_until_it_is_back_and_then_their_s
     .await;
     // Beyond it nothing does.
     old_dan.relay("Ann");
-    settles("a refusal", AT_ONCE, async || {
+    let took = settles("a refusal", AT_ONCE, async || {
         let counts = cluster.ledger.counts();
         (counts.refused > before.refused)
             .then_some(())
             .ok_or_else(|| format!("{counts:?}"))
     })
     .await;
+    assert!(took < UNACKNOWLEDGED, "it was sent all the same");
     assert_eq!(
         cluster.ledger.last_refusal(),
         Some(VoiceErrorCode::Unavailable)
