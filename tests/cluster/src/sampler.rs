@@ -166,7 +166,13 @@ impl Sampler {
     }
 
     /// How often it has read the engine.
+    ///
+    /// # Panics
+    /// If its thread panicked.
     pub(crate) fn samples(&self) -> u64 {
+        let thread = self.thread.as_ref();
+        let is_dead = thread.is_some_and(JoinHandle::is_finished);
+        assert!(!is_dead, "the sampler is dead");
         locked(&self.notes).samples
     }
 
