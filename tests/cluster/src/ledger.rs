@@ -34,6 +34,16 @@ struct Sent {
     refusals: Vec<VoiceErrorCode>,
 }
 
+impl Sent {
+    /// A message that arrived may be refused all the same, but only where its sender's node is in
+    /// doubt and says so.
+    fn contradiction(&self, number: u64) -> Option<String> {
+        let is_definite = self.refusals.iter().any(|code| *code != Unavailable);
+        (self.has_arrived && is_definite)
+            .then(|| format!("{number} arrived and was refused as {:?}", self.refusals))
+    }
+}
+
 /// The relayed messages so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
@@ -79,6 +89,9 @@ impl Ledger {
             pages.faults.push(format!("{number} arrived twice"));
         }
         sent.has_arrived = true;
+        if let Some(says) = sent.contradiction(number) {
+            pages.faults.push(says);
+        }
         let last = pages.order.insert((sent.connection, at), number);
         if let Some(last) = last.filter(|last| *last > number) {
             pages.faults.push(format!("{number} arrived after {last}"));
@@ -107,6 +120,9 @@ impl Ledger {
                     let says = format!("{number} was refused as {:?}", sent.refusals);
                     pages.faults.push(says);
                 }
+                if let Some(says) = sent.contradiction(number) {
+                    pages.faults.push(says);
+                }
             }
             None => pages.faults.push(format!("{number} was refused, not sent")),
         }
@@ -117,12 +133,12 @@ impl Ledger {
         }
     }
 
-    /// A connection ended that its client did not end. What was on its way may be lost.
+    /// A connection ended, whoever ended it. What was on its way may be lost.
     pub(crate) fn connection_lost(&self, connection: u64) {
         self.pages().lost_connections.insert(connection);
     }
 
-    /// A stay ended that its user did not end. What was on its way to it may be lost.
+    /// A stay ended without a leave of its user. What was on its way to it may be lost.
     pub(crate) fn stay_lost(&self, session: &str) {
         self.pages().lost_stays.insert(session.to_owned());
     }
@@ -184,6 +200,10 @@ mod tests {
         ledger.arrived(one, "ann", 2);
         ledger.refused(two, Unavailable);
         assert_eq!(ledger.check(), Ok(()));
+        let doubtful = ledger.send("ann", 1, "b");
+        ledger.refused(doubtful, Unavailable);
+        ledger.arrived(doubtful, "ann", 2);
+        assert_eq!(ledger.check(), Ok(()));
 
         let lost = ledger.send("ann", 1, "c");
         assert!(ledger.check().is_err());
@@ -195,12 +215,12 @@ mod tests {
         assert_eq!(ledger.check(), Ok(()));
 
         let counts = ledger.counts();
-        assert_eq!((counts.sent, counts.arrived, counts.refused), (4, 1, 1));
+        assert_eq!((counts.sent, counts.arrived, counts.refused), (5, 2, 2));
     }
 
     #[test]
     fn order_copies_and_senders_are_checked() {
-        let wrong: [fn(&Ledger, u64, u64); 6] = [
+        let wrong: [fn(&Ledger, u64, u64); 8] = [
             |ledger, one, two| {
                 [two, one]
                     .iter()
@@ -215,6 +235,14 @@ mod tests {
                 [one, one]
                     .iter()
                     .for_each(|number| ledger.refused(*number, Unavailable));
+            },
+            |ledger, one, _| {
+                ledger.arrived(one, "ann", 2);
+                ledger.refused(one, TargetNotInChannel);
+            },
+            |ledger, one, _| {
+                ledger.refused(one, StaleSession);
+                ledger.arrived(one, "ann", 2);
             },
             |ledger, one, _| ledger.arrived(one, "eve", 2),
             |ledger, one, _| ledger.refused(one, Internal),
