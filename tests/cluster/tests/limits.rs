@@ -24,9 +24,31 @@ async fn a_limit_that_one_node_answered_binds_every_join_after_it_on_the_others(
     .await;
 
     // Each limit is set by another node, and the joins are sent when it has answered. All come
-    // again after they were refused.
-    for (node, limit) in [(0, 6), (1, 3), (2, 20), (0, 5), (1, 24)] {
-        let held = cluster.seats_in(&den).len();
+    // again after they were refused. Some leave before that, so that a node which knows only the
+    // limit of before lets too many in. The last limit is lower than what is held.
+    for (node, limit, stay) in [
+        (0, 8, 0),
+        (1, 6, 1),
+        (2, 20, 2),
+        (0, 9, 3),
+        (1, 24, 9),
+        (2, 2, 20),
+    ] {
+        let sit = newcomers.iter().filter(|one| one.view().session.is_some());
+        for newcomer in sit.skip(stay) {
+            newcomer.leave();
+        }
+        let held = callers.len() + stay;
+        settles("the leaves", AFTER_THAW, async || {
+            let seats = cluster.seats_in(&den).len();
+            let waits = newcomers.iter().map(|one| one.view());
+            let waits = waits.filter(|view| view.wants.is_none() && view.session.is_some());
+            match (seats == held, waits.count()) {
+                (true, 0) => Ok(()),
+                waits => Err(format!("{seats} sit, not {held}: {waits:?}")),
+            }
+        })
+        .await;
         assert_eq!(cluster.patch(node, &den, Some(limit)).await, 200);
         let limit = limit as usize;
         for newcomer in &newcomers {
