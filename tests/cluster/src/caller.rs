@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
+use fastrand::Rng;
+use futures::{SinkExt as _, StreamExt as _};
 use tokio::{
     net::TcpStream,
     sync::mpsc,
@@ -366,9 +367,7 @@ impl Life {
         };
         let sending = socket.send(self.codec.encode(&envelope));
         // A frozen node takes what fits into its socket.
-        match sending.now_or_never() {
-            Some(sent) => sent.is_ok(),
-            None => false,
-        }
+        let sent = timeout(AGAIN, sending).await;
+        sent.is_ok_and(|sent| sent.is_ok())
     }
 }
