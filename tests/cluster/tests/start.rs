@@ -153,7 +153,13 @@ async fn a_node_on_an_empty_engine_waits_for_those_that_may_have_seats() {
         begun.elapsed()
     );
     // The next one has nothing to wait for.
+    let begun = Instant::now();
     let server = second.start().await;
+    assert!(
+        begun.elapsed() < LEASE,
+        "it listened after {:?}",
+        begun.elapsed()
+    );
     let (status, ready) = server.get_text("/readyz").await;
     assert_eq!((status, ready.trim()), (200, "ready"));
 }
