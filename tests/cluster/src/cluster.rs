@@ -186,6 +186,15 @@ impl Cluster {
         status
     }
 
+    /// The sum of one of the metrics over all nodes.
+    ///
+    /// # Panics
+    /// If a node does not run, or has no such metric.
+    pub async fn metrics(&self, name: &str) -> f64 {
+        let values = self.nodes.iter().map(|node| node.metric(name));
+        join_all(values).await.into_iter().sum()
+    }
+
     /// Kills the engine and starts it again.
     pub fn restart_engine(&mut self, data: Data) {
         self.sampler.data_is_lost();

@@ -222,6 +222,16 @@ async fn loses_all_data(mut cluster: Cluster, lose: impl FnOnce(&mut Cluster)) {
     assert_eq!(sessions(&callers), before, "the same stays");
     heard_nothing(&callers);
     assert!(callers.iter().all(|caller| caller.view().ends.is_empty()));
+    let lost = cluster
+        .metrics("united_voice_cluster_seats_lost_total")
+        .await;
+    assert_eq!(lost, 0.0, "seats were lost");
+    let back = cluster
+        .metrics("united_voice_cluster_reasserted_total")
+        .await;
+    assert!(back >= 4.0, "{back} seats were put back");
+    let here = cluster.metrics("united_voice_participants").await;
+    assert_eq!(here, 4.0, "each counts its own");
     // Life goes on.
     let dan = callers.pop().expect("four came");
     dan.leave();

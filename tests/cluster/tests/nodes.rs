@@ -124,6 +124,11 @@ async fn the_members_of_a_node_that_was_frozen_for_too_long_lose_their_seats() {
     .await;
     assert_eq!(old_dan.view().ends, [0; 0], "his connection stays open");
     assert_eq!(cluster.ledger.counts().arrived, arrived, "Fay is nobody");
+    let node = &cluster.nodes[2];
+    assert!(node.metric("united_voice_cluster_fenced_total").await >= 1.0);
+    // Gus may have left before the node knew that his seat was gone.
+    let lost = node.metric("united_voice_cluster_seats_lost_total").await;
+    assert!((3.0..=4.0).contains(&lost), "{lost} seats were lost");
     // What the old connection does late touches nobody.
     old_dan.leave();
     drop(old_dan);
