@@ -48,6 +48,8 @@ enum Order {
     /// To the user with this name.
     Relay(String),
     Chatter(bool),
+    /// Choose whom to talk to by this seed from now on.
+    Seed(u64),
     /// Lose the connection, and come back through this node.
     Go(usize),
 }
@@ -84,6 +86,7 @@ impl Caller {
             connection: 0,
             asked: 0,
             chatters: false,
+            random: Rng::new(),
         };
         Self {
             user: user.clone(),
@@ -159,6 +162,11 @@ impl Caller {
         self.order(Order::Chatter(chatters));
     }
 
+    /// Chooses whom to talk to by this seed from now on.
+    pub fn seed(&self, seed: u64) {
+        self.order(Order::Seed(seed));
+    }
+
     /// Drops its connection without a close frame, and comes back through this node.
     pub fn go(&self, node: usize) {
         self.order(Order::Go(node));
@@ -197,6 +205,8 @@ struct Life {
     connection: u64,
     asked: u64,
     chatters: bool,
+    /// Whom it talks to.
+    random: Rng,
 }
 
 impl Life {
@@ -326,6 +336,10 @@ impl Life {
                 self.chatters = chatters;
                 true
             }
+            Order::Seed(seed) => {
+                self.random.seed(seed);
+                true
+            }
             Order::Go(_) => true,
         }
     }
@@ -338,7 +352,7 @@ impl Life {
     }
 
     /// Sends a numbered message to this or any of the others, if there is one.
-    async fn relay(&self, socket: &mut Socket, name: Option<&str>) -> bool {
+    async fn relay(&mut self, socket: &mut Socket, name: Option<&str>) -> bool {
         let view = locked(&self.view).clone();
         let mut others = view.others;
         if let Some(name) = name {
@@ -347,7 +361,7 @@ impl Life {
         if view.session.is_none() || others.is_empty() {
             return true;
         }
-        let target = &others[fastrand::usize(..others.len())];
+        let target = &others[self.random.usize(..others.len())];
         let number = self
             .ledger
             .send(&self.user.id, self.connection, &target.session_id);

@@ -99,6 +99,7 @@ impl Town {
             let caller = cluster
                 .caller(number % 3, &format!("Caller {number}"))
                 .await;
+            caller.seed(random.u64(..));
             caller.join(&channels[usize::from(number % 3 == 0)]);
             caller.sits().await;
             callers.push(caller);
