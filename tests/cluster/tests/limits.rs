@@ -31,7 +31,7 @@ async fn a_limit_that_one_node_answered_binds_every_join_after_it_on_the_others(
         (1, 6, 1),
         (2, 20, 2),
         (0, 9, 3),
-        (1, 24, 9),
+        (1, 24, 5),
         (2, 2, 20),
     ] {
         let sit = newcomers.iter().filter(|one| one.view().session.is_some());
