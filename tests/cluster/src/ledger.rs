@@ -36,9 +36,11 @@ struct Sent {
 
 impl Sent {
     /// A message that arrived may be refused all the same, but only where its sender's node is in
-    /// doubt and says so.
+    /// doubt and says so. It does not where it sent a message again to an inbox that is gone: that
+    /// is refused as if it had never been sent.
     fn contradiction(&self, number: u64) -> Option<String> {
-        let is_definite = self.refusals.iter().any(|code| *code != Unavailable);
+        let in_doubt = [Unavailable, TargetNotInChannel];
+        let is_definite = self.refusals.iter().any(|code| !in_doubt.contains(code));
         (self.has_arrived && is_definite)
             .then(|| format!("{number} arrived and was refused as {:?}", self.refusals))
     }
@@ -238,7 +240,7 @@ mod tests {
             },
             |ledger, one, _| {
                 ledger.arrived(one, "ann", 2);
-                ledger.refused(one, TargetNotInChannel);
+                ledger.refused(one, NotInChannel);
             },
             |ledger, one, _| {
                 ledger.refused(one, StaleSession);
