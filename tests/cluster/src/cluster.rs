@@ -41,7 +41,8 @@ pub enum Storage {
 pub struct Cluster {
     /// The nodes.
     pub nodes: Vec<Node>,
-    /// The engine. A test that breaks it must say so: [`pause`](Self::pause) and so on do.
+    /// The engine. A test that makes it lose data does so through a method of the cluster, so that the
+    /// limits of that time are known.
     pub engine: Engine,
     /// The engine that was replaced.
     old_engine: Option<Engine>,
