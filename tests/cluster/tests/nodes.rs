@@ -118,7 +118,7 @@ async fn the_members_of_a_node_that_was_frozen_for_too_long_lose_their_seats() {
             .is_some_and(|last| last == "error SESSION_REPLACED");
         match (replaced, &fay.ends[..], &hal.ends[..], gus.view().session) {
             (true, [1013], [1013], None) => Ok(()),
-            now => Err(format!("{now:?}")),
+            now => Err(format!("{now:?}, Hal: {hal:?}")),
         }
     })
     .await;
