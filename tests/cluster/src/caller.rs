@@ -219,9 +219,10 @@ impl Life {
                 sleep(AGAIN).await;
                 continue;
             };
+            let is_first = self.connection == 0;
             self.connection = CONNECTIONS.fetch_add(1, Relaxed);
             locked(&self.view).node = Some(node);
-            let (next, code) = self.serve(socket).await;
+            let (next, code) = self.serve(socket, is_first).await;
             self.ledger.connection_lost(self.connection);
             let stay = locked(&self.view).disconnected(code);
             if let Some(stay) = stay {
@@ -253,8 +254,10 @@ impl Life {
 
     /// Returns at the end of the connection: where to go, if that was an order, and the code of
     /// the close frame, 0 without one and `None` if it was not the server that ended it.
-    async fn serve(&mut self, mut socket: Socket) -> (Option<usize>, Option<u16>) {
-        let mut join_at = Some(Instant::now());
+    async fn serve(&mut self, mut socket: Socket, is_first: bool) -> (Option<usize>, Option<u16>) {
+        // The first connection joins if it is told to. To join by itself, too, would be one join too
+        // many, whose answer may come when the caller no longer wants to be there.
+        let mut join_at = (!is_first).then(Instant::now);
         let mut chatter_at = Instant::now();
         loop {
             let never = Instant::now() + Duration::from_secs(3600);
