@@ -264,6 +264,22 @@ mod tests {
         }
     }
 
+    /// It reads no engine.
+    fn sampler(limit: usize, allowed: usize) -> Sampler {
+        Sampler {
+            notes: Arc::new(Mutex::new(notes(limit, allowed))),
+            is_over: Arc::default(),
+            thread: None,
+        }
+    }
+
+    /// Lets it see these users. Returns the number of faults so far.
+    fn look(sampler: &Sampler, users: &[&str]) -> usize {
+        let mut notes = locked(&sampler.notes);
+        notes.look(true, &[("a".to_owned(), seats(users))].into());
+        notes.faults.len()
+    }
+
     fn seats(users: &[&str]) -> Vec<Seat> {
         let seat = |user: &&str| Seat {
             session: String::new(),
@@ -292,17 +308,8 @@ mod tests {
 
     #[test]
     fn whoever_left_before_data_was_lost_may_be_back_until_the_next_check() {
-        let notes = notes(1, 3);
-        let sampler = Sampler {
-            notes: Arc::new(Mutex::new(notes)),
-            is_over: Arc::default(),
-            thread: None,
-        };
-        let look = |users: &[&str]| {
-            let mut notes = locked(&sampler.notes);
-            notes.look(true, &[("a".to_owned(), seats(users))].into());
-            notes.faults.len()
-        };
+        let sampler = sampler(1, 3);
+        let look = |users: &[&str]| look(&sampler, users);
         assert_eq!(look(&["x", "y", "z"]), 0);
         assert_eq!(look(&["x"]), 0);
         sampler.data_is_lost();
@@ -319,16 +326,8 @@ mod tests {
 
     #[test]
     fn a_higher_limit_may_hold_before_it_is_answered() {
-        let sampler = Sampler {
-            notes: Arc::new(Mutex::new(notes(2, 2))),
-            is_over: Arc::default(),
-            thread: None,
-        };
-        let look = |users: &[&str]| {
-            let mut notes = locked(&sampler.notes);
-            notes.look(true, &[("a".to_owned(), seats(users))].into());
-            notes.faults.len()
-        };
+        let sampler = sampler(2, 2);
+        let look = |users: &[&str]| look(&sampler, users);
         sampler.may_get("a", Some(3));
         assert_eq!(look(&["x", "y", "z"]), 0);
         sampler.may_get("a", Some(1));

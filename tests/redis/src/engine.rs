@@ -26,17 +26,19 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const ATTEMPTS: usize = 5;
 
 /// Starts the server, does what it reads from its input, and answers each line with the server's
-/// pid when it is done. At the end of its input it kills the server and removes the folder.
+/// pid when it is done. At the end of its input it kills the server and removes the folder. Once the
+/// server has been waited for, its pid may be another process's, so that is never signalled.
 const KEEPER: &str = r#"
 dir=$1; shift
-start() { redis-server "$@" >>"$dir/log" 2>&1 & server=$!; }
-kill_it() { kill -KILL "$server" && wait "$server"; }
+start() { redis-server "$@" >>"$dir/log" 2>&1 & server=$!; runs=1; }
+signal() { if [ -n "$runs" ]; then kill "$1" "$server"; fi; }
+kill_it() { if signal -KILL; then wait "$server"; runs=; fi; }
 start "$@"
 echo "$server"
 while read -r order; do
     case $order in
-        pause) kill -STOP "$server" ;;
-        resume) kill -CONT "$server" ;;
+        pause) signal -STOP ;;
+        resume) signal -CONT ;;
         kill) kill_it ;;
         empty) rm -rf "$dir/appendonlydir" ;;
         start) start "$@" ;;

@@ -130,7 +130,8 @@ impl Client {
 
     /// Sends a request that changes nothing, and reads up to its answer. Returns what came before
     /// the answer, and the answer's code: `NotInChannel`, or `RateLimited`. If there are several
-    /// nodes, it waits a little for what others have sent.
+    /// nodes, it waits a little for what others have sent. What comes later than that is not in the
+    /// answer, so over nodes this shows less than over one.
     ///
     /// # Panics
     /// If the answer is no error, or if the connection ends.
