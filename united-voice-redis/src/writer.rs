@@ -2,7 +2,9 @@
 
 use parking_lot::Mutex;
 
-use crate::{DialError, Dialer, Link, Nid, Outbox, Progress, Purpose, Registration, ScriptError};
+use crate::{
+    Bounced, DialError, Dialer, Link, Nid, Outbox, Progress, Purpose, Registration, ScriptError,
+};
 
 /// The connection that writes. It sends one batch at a time, and the next one after all answers to
 /// it have come.
@@ -40,7 +42,7 @@ impl Writer {
         }
     }
 
-    /// Sends until nothing is left, or something fails. Messages that cannot arrive are added to
+    /// Sends until nothing is left, or something fails. Messages that did not arrive are added to
     /// `bounced`.
     ///
     /// # Locking
@@ -55,7 +57,7 @@ impl Writer {
         &mut self,
         outbox: &Mutex<Outbox<A, M>>,
         of: &Registration,
-        bounced: &mut Vec<M>,
+        bounced: &mut Vec<Bounced<M>>,
     ) -> Flushed {
         // The connection is put back only if it has survived.
         let mut link = match self.link.take() {

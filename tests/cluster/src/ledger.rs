@@ -36,11 +36,9 @@ struct Sent {
 
 impl Sent {
     /// A message that arrived may be refused all the same, but only where its sender's node is in
-    /// doubt and says so. It does not where it sent a message again to an inbox that is gone: that
-    /// is refused as if it had never been sent.
+    /// doubt and says so.
     fn contradiction(&self, number: u64) -> Option<String> {
-        let in_doubt = [Unavailable, TargetNotInChannel];
-        let is_definite = self.refusals.iter().any(|code| !in_doubt.contains(code));
+        let is_definite = self.refusals.iter().any(|code| *code != Unavailable);
         (self.has_arrived && is_definite)
             .then(|| format!("{number} arrived and was refused as {:?}", self.refusals))
     }
@@ -222,7 +220,7 @@ mod tests {
 
     #[test]
     fn order_copies_and_senders_are_checked() {
-        let wrong: [fn(&Ledger, u64, u64); 8] = [
+        let wrong: [fn(&Ledger, u64, u64); 9] = [
             |ledger, one, two| {
                 [two, one]
                     .iter()
@@ -245,6 +243,10 @@ mod tests {
             |ledger, one, _| {
                 ledger.refused(one, StaleSession);
                 ledger.arrived(one, "ann", 2);
+            },
+            |ledger, one, _| {
+                ledger.arrived(one, "ann", 2);
+                ledger.refused(one, TargetNotInChannel);
             },
             |ledger, one, _| ledger.arrived(one, "eve", 2),
             |ledger, one, _| ledger.refused(one, Internal),

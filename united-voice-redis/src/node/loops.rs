@@ -17,8 +17,8 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    ANSWER_TIMEOUT, Arrival, Arrived, Backoff, CallError, Flushed, Nid, ReadError, Reader, Reading,
-    Reaped, ScriptError, Writer, pulse::SLOWEST, reads::INBOX_ENTRIES,
+    ANSWER_TIMEOUT, Arrival, Arrived, Backoff, Bounced, CallError, Flushed, Nid, ReadError, Reader,
+    Reading, Reaped, ScriptError, Writer, pulse::SLOWEST, reads::INBOX_ENTRIES,
 };
 
 /// How often the node looks at its own clock.
@@ -48,7 +48,7 @@ const BEGINNING: &str = "0";
 pub(super) struct Run {
     pub(super) writer: tokio::sync::Mutex<Writer>,
     /// Messages that could not arrive, and of which their senders do not know yet.
-    undeliverable: tokio::sync::Mutex<Vec<SentBy>>,
+    undeliverable: tokio::sync::Mutex<Vec<Bounced<SentBy>>>,
     pub(super) reader: tokio::sync::Mutex<Reader>,
     /// Everything before this entry of the inbox has been read.
     read_to: Mutex<String>,
@@ -120,8 +120,14 @@ impl Run {
             }
             loop {
                 let flushed = writer.flush(&shared.outbox, &of, &mut undeliverable).await;
-                let bounced = std::mem::take(&mut *undeliverable);
-                shared.bounce(replica, bounced, RelayFailure::TargetNotInChannel);
+                for bounced in std::mem::take(&mut *undeliverable) {
+                    let why = if bounced.target_gone {
+                        RelayFailure::TargetNotInChannel
+                    } else {
+                        RelayFailure::Unreachable
+                    };
+                    shared.bounce(replica, [bounced.message], why);
+                }
                 match flushed {
                     Flushed::Done => break,
                     Flushed::NoConnection(error) => {
@@ -172,8 +178,11 @@ impl Run {
                         // At once: other nodes will take what is left there for members.
                         self.reap_earlier(shared).await;
                     }
-                    // Whoever waited for these outcomes may have more to send.
-                    shared.work.notify_one();
+                    // More operations may be sent now that these have their outcomes. To wake the writer
+                    // for nothing would cost more than the rest of this loop: a thread would wake up.
+                    if shared.outbox.lock().has_work() {
+                        shared.work.notify_one();
+                    }
                     reader.read_to().clone_into(&mut self.read_to.lock());
                     self.applied.store(reader.last(), Ordering::Relaxed);
                     match reading.trouble {
@@ -181,6 +190,9 @@ impl Run {
                         Some(_) => return Trouble::Lost,
                         None => {}
                     }
+                    // Clients come first. Otherwise the next question takes their place in the runtime,
+                    // and what they get waits for another thread to wake up.
+                    tokio::task::yield_now().await;
                 }
                 Err(error) => {
                     shared.engine_failed(&error, "the inbox cannot be read");
@@ -372,7 +384,12 @@ impl Shared {
         true
     }
 
-    pub(super) fn bounce(&self, replica: &Replica, messages: Vec<SentBy>, why: RelayFailure) {
+    pub(super) fn bounce(
+        &self,
+        replica: &Replica,
+        messages: impl IntoIterator<Item = SentBy>,
+        why: RelayFailure,
+    ) {
         for (sender, channel) in messages.into_iter().flatten() {
             self.counters.bounced.add(1);
             replica.bounced(&sender, &channel, why);

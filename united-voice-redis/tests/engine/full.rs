@@ -3,7 +3,11 @@
 use united_voice_redis::{Operation, Ran, Reaped, Record, Refusal, ScriptError};
 use united_voice_redis_server::Engine;
 
-use crate::cluster::{Cluster, KICKED, gone, leaving, muting};
+use crate::{
+    cluster::{Cluster, KICKED, gone, leaving, muting},
+    overrun::Inbox,
+    town::town,
+};
 
 #[test]
 fn nobody_joins_a_full_engine_and_everything_else_works() {
@@ -49,4 +53,32 @@ fn nobody_joins_a_full_engine_and_everything_else_works() {
 
     cluster.run::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
     a.join(9, "late", "hall");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_finds_no_memory_or_no_inbox_is_refused_as_what_it_is() {
+    let engine = Engine::start();
+    let (nodes, mut clients) = town(&engine).await;
+    let mut connection = engine.connection();
+    let mut limit = |bytes: &str| {
+        let mut command = redis::cmd("CONFIG");
+        command.arg("SET").arg("maxmemory").arg(bytes);
+        command.exec(&mut connection).expect("set");
+    };
+    limit("1");
+    clients[0].offer("ben").await;
+    clients[0]
+        .hears(&["error VOICE_ERROR_CODE_UNAVAILABLE"])
+        .await;
+    limit("0");
+    clients[0].offer("ben").await;
+    clients[1].hears(&["offer of ann"]).await;
+
+    // Ben's node asks for its inbox once a second, and makes a new one then.
+    let mut inbox = Inbox::of(&engine, &nodes, "node-1");
+    assert_eq!(inbox.ask::<u8>(&["DEL"]), 1);
+    clients[0].offer("ben").await;
+    clients[0]
+        .hears(&["error VOICE_ERROR_CODE_TARGET_NOT_IN_CHANNEL"])
+        .await;
 }
