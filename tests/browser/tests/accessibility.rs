@@ -20,14 +20,16 @@ async fn no_state_of_the_page_has_a_barrier() {
             (true, "dark"),
         ] {
             let tab = browser.tab().await;
+            // The page remembers the user of its own address.
+            let home = format!("http://{}", server.address());
             if is_phone {
                 tab.become_phone().await;
             }
             tab.prefer_colors(scheme).await;
-            tab.open(&server.url("/?channel=general")).await;
+            tab.open(&format!("{home}/?channel=general")).await;
             tab.says("sign-in", "Continue").await;
             has_no_barrier(&tab, scheme, "sign-in").await;
-            tab.open(&server.url("/?name=Ada")).await;
+            tab.open(&format!("{home}/?name=Ada")).await;
             tab.says("channel-general", "general").await;
             has_no_barrier(&tab, scheme, "no channel").await;
             tab.click("settings").await;
@@ -38,7 +40,7 @@ async fn no_state_of_the_page_has_a_barrier() {
             tab.sees("Host", "connected", |host| host.state == "connected")
                 .await;
             has_no_barrier(&tab, scheme, "call").await;
-            tab.open(&server.url("/?channel=attic")).await;
+            tab.open(&format!("{home}/?channel=attic")).await;
             tab.says("error", "attic").await;
             has_no_barrier(&tab, scheme, "error").await;
         }

@@ -31,7 +31,8 @@ pub const SLACK: Duration = Duration::from_secs(6);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Waits until `probe` finds nothing to complain about, and returns how long that took.
+/// Waits until `probe` finds nothing to complain about, and returns how long that took. It prints
+/// this time too, so `--nocapture` shows how fast each failure heals.
 ///
 /// # Panics
 /// If it still complains after `promised` and [`SLACK`]. The last complaint is the message.
@@ -43,7 +44,11 @@ pub async fn settles(
     let begun = Instant::now();
     loop {
         match probe().await {
-            Ok(()) => return begun.elapsed(),
+            Ok(()) => {
+                let took = begun.elapsed();
+                print_time(what, took);
+                return took;
+            }
             Err(why) => assert!(
                 begun.elapsed() < promised + SLACK,
                 "{what}: not within {promised:?} and {SLACK:?}: {why}"
@@ -51,4 +56,9 @@ pub async fn settles(
         }
         sleep(LOOK_AGAIN).await;
     }
+}
+
+#[expect(clippy::print_stdout, reason = "tests keep what they print")]
+fn print_time(what: &str, took: Duration) {
+    println!("{what}: after {} ms", took.as_millis());
 }

@@ -121,10 +121,17 @@ impl Engine {
         let namespace = std::fs::read_link("/proc/thread-self/ns/net");
         let namespace = namespace.expect("Linux says which namespace this is");
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        // A namespace may have the number of one that is gone, with all its programs.
+        let found = shared
+            .get(&namespace)
+            .filter(|engine| engine.dial().is_ok());
+        if let Some(engine) = found {
+            return engine;
+        }
         // Its keeper ends it with this process.
-        shared
-            .entry(namespace)
-            .or_insert_with(|| Box::leak(Box::new(Self::start())))
+        let engine = Box::leak(Box::new(Self::start()));
+        shared.insert(namespace, engine);
+        engine
     }
 
     /// `None` if another program has taken the port.

@@ -31,6 +31,14 @@ pub(crate) fn in_files(data_dir: &Path) -> Vec<String> {
     texts.flat_map(|text| secrets_of(&text)).collect()
 }
 
+/// The secrets that a server is given by its environment.
+pub(crate) fn in_environment(environment: &[(String, String)]) -> impl Iterator<Item = String> {
+    let secrets = environment
+        .iter()
+        .filter(|(name, value)| name.ends_with("SECRET") && !value.is_empty());
+    secrets.map(|(_, value)| value.clone())
+}
+
 /// The values of all keys that end in `secret`.
 fn secrets_of(toml: &str) -> Vec<String> {
     let values = toml.lines().filter_map(|line| {
@@ -47,7 +55,8 @@ pub(crate) fn found_in(log: &str, secrets: &[String]) -> Option<String> {
         let mark = MARKS.iter().find(|(mark, _)| line.contains(mark));
         let what = mark.map(|(_, what)| *what);
         let secret = || secrets.iter().any(|secret| line.contains(secret.as_str()));
-        let what = what.or_else(|| secret().then_some("a secret of the server's files"));
+        let what =
+            what.or_else(|| secret().then_some("a secret of the server's files or environment"));
         let what = what.or_else(|| has_credential(line).then_some("a TURN credential"));
         what.map(|what| format!("{what} is in the log: {line}"))
     })
@@ -70,6 +79,9 @@ mod tests {
     fn every_kind_of_secret_is_found() {
         let secrets = secrets_of("[auth]\njwt_secret = \"abc\"\n[turn]\nshared_secret = \"\"\n");
         assert_eq!(secrets, ["abc"]);
+        let environment = [("TURN_SECRET", "def"), ("A_SECRET", ""), ("PORT", "1")];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert!(in_environment(&environment).eq(["def"]));
         for line in [
             "query=eyJhbGciOiJIUzI1NiJ9.e30.x",
             "loginKey=login key 00ff",

@@ -224,7 +224,8 @@ impl ServerBuilder {
             return;
         }
         drop(nodes);
-        let secrets = secrecy::in_files(self.data_dir());
+        let mut secrets = secrecy::in_files(self.data_dir());
+        secrets.extend(secrecy::in_environment(&self.environment));
         if let Some(found) = secrecy::found_in(&logs, &secrets) {
             panic!("{found}");
         }
