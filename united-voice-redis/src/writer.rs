@@ -112,15 +112,23 @@ impl Writer {
         }
     }
 
-    /// Removes from the inbox what stands before the entry `before`. An error is no harm: the next
-    /// call removes it.
-    pub async fn trim(&mut self, nid: Nid, before: &str) {
-        if let Some(link) = &mut self.link {
-            let trim = self.dialer.scripts().keys().trim_inbox(nid, before);
-            if let Err(error) = trim.exec_async(&mut link.connection).await {
-                tracing::debug!(%error, "the inbox was not trimmed");
-                self.link = None;
-            }
-        }
+    /// Removes from the inbox what stands before the entry `before`, if there is a connection.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not do it. That is no harm: the next call removes it.
+    ///
+    /// # Cancel safety
+    ///
+    /// It has been removed, or will be by the next call.
+    pub async fn trim(&mut self, nid: Nid, before: &str) -> Result<(), ScriptError> {
+        // The connection is put back only if it has survived.
+        let Some(mut link) = self.link.take() else {
+            return Ok(());
+        };
+        let trim = self.dialer.scripts().keys().trim_inbox(nid, before);
+        trim.exec_async(&mut link.connection).await?;
+        self.link = Some(link);
+        Ok(())
     }
 }

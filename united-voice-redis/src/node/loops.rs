@@ -115,7 +115,9 @@ impl Run {
                 () = shared.work.notified() => {}
                 _ = second.tick() => {
                     let read_to = self.read_to.lock().clone();
-                    writer.trim(of.nid, &read_to).await;
+                    if let Err(error) = writer.trim(of.nid, &read_to).await {
+                        shared.engine_failed(&error, "the inbox was not trimmed");
+                    }
                 }
             }
             loop {

@@ -101,6 +101,19 @@ async fn what_waits_is_seen_while_the_engine_pauses_and_so_is_the_lag() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_inbox_that_cannot_be_trimmed_counts_as_an_error_of_the_engine() {
+    let engine = Engine::start();
+    let (nodes, mut clients) = town(&engine).await;
+    let errors = nodes.nodes[0].metrics().engine_errors;
+    let mut deny = redis::cmd("ACL");
+    deny.arg("SETUSER").arg("default").arg("-xtrim");
+    deny.exec(&mut engine.connection()).expect("denied");
+    counts(&nodes, 0, |now| now.engine_errors > errors).await;
+    clients[0].mute(true).await;
+    agree(&nodes, &mut clients).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seats_that_are_put_back_at_an_empty_engine_are_reasserted_and_none_is_lost() {
     let mut engine = Engine::start();
     let (nodes, mut clients) = town(&engine).await;
