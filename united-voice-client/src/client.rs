@@ -33,7 +33,9 @@ impl Client {
         Self { commands }
     }
 
-    /// Joins a channel, and leaves the one before in the same step. A refused join changes nothing.
+    /// Joins a channel, and leaves the one before in the same step. A refused join changes nothing,
+    /// unless several servers lost each other meanwhile: then the connection may be closed with 1013,
+    /// and the client comes back.
     ///
     /// While the client reconnects, this waits without limit. A later join or leave replaces it.
     /// After each reconnection the client joins the channel again, until it leaves the channel or

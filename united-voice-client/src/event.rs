@@ -115,7 +115,7 @@ pub enum Disconnect {
     TooManyMessages,
     /// This client sent too large a message (1009).
     MessageTooLarge,
-    /// This client read too slowly (1013).
+    /// This client read too slowly, or a failure of the server took its seat (1013).
     TooSlow,
     /// The server closed with another code. The code is 1005 if the close frame had none.
     Closed(u16),

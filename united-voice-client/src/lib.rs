@@ -65,7 +65,8 @@
 //!    address its messages to the new session. If there is no peer connection to a participant,
 //!    make one and offer. The client tells its state (muted, deafened) again.
 //! 3. A client that was removed by name (kicked, evicted, replaced by another connection) stays
-//!    out. A connection that was closed with 1013 was merely too slow, and the client comes back.
+//!    out. A connection that was closed with 1013 was merely too slow, or a failure of the server
+//!    took its seat, and the client comes back.
 //!    If the server can't carry out a rejoin at the moment, the client tries again after 2 s. Any
 //!    other refusal ends the stay with [`Event::Exited`].
 //! 4. If the server refuses the token with 401, the client asks a [token

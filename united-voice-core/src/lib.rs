@@ -160,9 +160,11 @@
 //! - **Moderation**: [`VoiceRoomRegistry::kick_from`] takes a user out of a channel,
 //!   [`VoiceRoomRegistry::kick`] out of all, and [`VoiceRoomRegistry::close_channel`] empties a
 //!   channel.
-//! - **More than one process**: a registry lives in one process. Send all users of a channel to the
-//!   same process. Feature `cluster` has the seam for a backend that lets processes share channels;
-//!   `united-voice-redis` is one, and young.
+//! - **More than one process**: a registry knows its own process only. Either send all users of a
+//!   channel to one process, or let processes share channels: feature `cluster` has the seam, and
+//!   `united-voice-redis` is a backend for it. Then call `kick`, `kick_from`, `leave_all_channels`,
+//!   `close_channel` and `policy_changed` of [`VoiceServer`], which concern all processes, not those
+//!   of the registry, and `VoiceServer::close` after `drained`.
 //! - **A sink that refuses a reply**: it may do so only with [`SinkError::Closed`]. If the sink
 //!   refuses the response to a join, the join changes nothing. Every other request was carried out,
 //!   but its client is gone and gets no answer.

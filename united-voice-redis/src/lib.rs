@@ -16,6 +16,7 @@
 //! let server = VoiceServer::builder(OpenDirectory)
 //!     .cluster(Arc::new(node.clone()))
 //!     .build()?;
+//! // Nothing works before this runs. If it ends, end the server, too.
 //! tokio::spawn(task.serve(server.replica()));
 //! // If the engine has just come up, others may have seats that it does not know yet.
 //! node.ready().await;
@@ -32,17 +33,21 @@
 //! [`VoiceServer`](united_voice_core::VoiceServer): `kick`, `kick_from`, `leave_all_channels`,
 //! `close_channel`, `policy_changed`, `roster` and `counts`. The same methods of the registry see
 //! this node alone. [`RedisNode::state`] is for health checks,
-//! [`RedisNode::metrics`] for metrics.
+//! [`RedisNode::metrics`] for metrics. `cluster`, `kick`, `roster` and `close` need core's feature
+//! `cluster`, which this crate turns on. A host needs [`NodeConfig`], [`RedisNode`] and [`NodeTask`];
+//! everything else here is what they are made of.
+//!
+//! Print errors with their sources (`anyhow`'s `{:#}`): the cause is there.
 //!
 //! # If something fails
 //!
 //! | what | what members notice |
 //! | --- | --- |
-//! | the engine does not answer for less than two thirds of a lease | joins, leaves, states and relays to other nodes wait |
+//! | the engine does not answer for a moment, less than a third of a lease | joins, leaves, states and relays to other nodes wait |
 //! | longer | joins, and relays to other nodes, are refused as `UNAVAILABLE`; leaves, states and relays within a node go on |
-//! | it is back with its data | nothing: others learn of leaves and states |
+//! | it is back with its data | others learn of leaves and states. A join that was under way is undone, and if it was a move, the connection is closed with 1013 |
 //! | it is back without its data | joins are refused for a lease; each node puts its seats back |
-//! | a node dies | its members leave with `DISCONNECTED` after its lease; a user who comes back earlier takes the seat over |
+//! | a node dies | its members leave with `DISCONNECTED` after its lease, a third of it more or less; a user who comes back earlier takes the seat over |
 //! | a node was frozen for longer than a lease | its members lose their seats: `SESSION_REPLACED`, or 1013 |
 //! | the inbox of a node was trimmed | members of it that share a channel with others elsewhere are closed with 1013 |
 //!

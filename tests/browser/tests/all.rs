@@ -1,5 +1,5 @@
 //! The page of the example servers in a real browser, with one person or several in a call. Every
-//! server has to pass.
+//! server has to pass, and with `UNITED_VOICE_TEST_NODES=3` three of them that are one cluster.
 
 mod accessibility;
 mod comfort;
@@ -34,22 +34,6 @@ macro_rules! on_every_server {
             })*)*
         }
     };
-}
-
-/// A telling part of the tests, over three nodes of one cluster. `UNITED_VOICE_TEST_NODES=3` runs all
-/// of them so.
-mod over_nodes {
-    use united_voice_browser::ServerKind;
-
-    #[tokio::test]
-    async fn a_speaker_has_a_ring_and_push_to_talk_gates_it() {
-        super::speaking::a_speaker_has_a_ring_and_push_to_talk_gates_it(ServerKind::Nodes).await;
-    }
-
-    #[tokio::test]
-    async fn two_talk_through_coturn_by_udp() {
-        super::relayed::two_talk_through_coturn_by_udp(ServerKind::Nodes).await;
-    }
 }
 
 on_every_server! {

@@ -36,11 +36,6 @@ fn firefox_and_chromium_hear_each_other_by_actix() {
     hear_each_other(ServerKind::Actix);
 }
 
-#[test]
-fn firefox_and_chromium_hear_each_other_over_nodes() {
-    hear_each_other(ServerKind::Nodes);
-}
-
 fn hear_each_other(kind: ServerKind) {
     with_both(async |firefox, chromium| {
         let server = server(kind).await;

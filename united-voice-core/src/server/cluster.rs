@@ -133,8 +133,9 @@ impl<D: VoiceDirectory> VoiceServer<D> {
         }
     }
 
-    /// Gives up all seats of this node at the engine. Call it after [`drained`](Self::drained), for
-    /// at most 2 s: what it can't do in that time, the other nodes do.
+    /// Gives up all seats of this node at the engine. Call it after [`drained`](Self::drained). The
+    /// backend ends it after a moment, `united-voice-redis` after 2 s: what it could not do, the
+    /// other nodes do.
     pub async fn close(&self) {
         if let Some(link) = self.link() {
             link.backend.close().await;

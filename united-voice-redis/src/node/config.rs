@@ -11,12 +11,13 @@ pub struct NodeConfig {
     /// The certificates, in PEM, that a `rediss://` engine must be signed by; `None` for the
     /// system's.
     pub roots: Option<Vec<u8>>,
-    /// Nodes with one prefix in one database of one engine are one cluster. See [`Keys::new`](crate::Keys::new).
+    /// Nodes with one prefix in one database of one engine are one cluster, `united` by default. See
+    /// [`Keys::new`](crate::Keys::new).
     pub prefix: String,
     /// How long a node may be silent before the others end its seats: 3 s to 60 s, 6 s by default.
     /// All nodes must have the same, and nothing checks that.
     pub lease: Duration,
-    /// A label for logs, at most 32 bytes. It need not be unique.
+    /// A label for logs, at most 32 bytes, `node` by default. It need not be unique.
     pub name: String,
     /// A secret that all nodes share. The engine keeps no more of it than a keyed hash. A node with
     /// another one is refused. Empty by default: then any node with an empty one is let in.
