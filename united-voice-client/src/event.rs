@@ -243,7 +243,8 @@ pub enum Event {
     Answer(Description),
     /// An ICE candidate.
     Candidate(Candidate),
-    /// A participant switched the microphone or the headphones.
+    /// Another participant of the channel switched the microphone or the headphones. The client's own
+    /// switches are no event.
     State {
         /// The user.
         user_id: String,
