@@ -5,7 +5,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    ops::RangeInclusive,
+    ops::{Range, RangeInclusive},
 };
 
 use super::Bounced;
@@ -189,8 +189,7 @@ impl<M> Letters<M> {
         };
         let messages = peer
             .kept
-            .iter()
-            .filter(|kept| range.contains(&kept.number))
+            .range(peer.places(&range))
             .map(|kept| (kept.number, &*kept.message));
         (peer.nid, Pack::encode(from, peer.handled, messages))
     }
@@ -200,8 +199,8 @@ impl<M> Letters<M> {
         let Some(peer) = self.peers.get_mut(&node) else {
             return;
         };
-        let in_range = |kept: &&mut Kept<M>| range.contains(&kept.number);
-        for kept in peer.kept.iter_mut().filter(in_range) {
+        let places = peer.places(&range);
+        for kept in peer.kept.range_mut(places) {
             kept.batches = match kept.batches {
                 Batches::None => Batches::One,
                 Batches::One | Batches::Several => Batches::Several,
@@ -219,11 +218,8 @@ impl<M> Letters<M> {
         let Some(peer) = self.peers.get_mut(&node) else {
             return Vec::new();
         };
-        let (taken, left): (VecDeque<_>, _) = peer
-            .kept
-            .drain(..)
-            .partition(|kept| range.contains(&kept.number));
-        peer.kept = left;
+        let places = peer.places(&range);
+        let taken: Vec<_> = peer.kept.drain(places).collect();
         self.bytes -= taken
             .iter()
             .map(|kept| pack::weight(&kept.message))
@@ -264,6 +260,17 @@ impl<M> Letters<M> {
 }
 
 impl<M> Peer<M> {
+    /// Where the messages with these numbers are. Thousands may be kept, so nobody looks at all.
+    fn places(&self, numbers: &RangeInclusive<u64>) -> Range<usize> {
+        let first = self
+            .kept
+            .partition_point(|kept| kept.number < *numbers.start());
+        let end = self
+            .kept
+            .partition_point(|kept| kept.number <= *numbers.end());
+        first..end
+    }
+
     fn must_resend(&self) -> bool {
         self.resend && !self.kept.is_empty()
     }
