@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use united_voice_core::{
-    ChannelId,
+    ChannelId, CloseReason,
     cluster::Cluster as _,
     proto::{voice::VoiceErrorCode, ws::envelope::Payload},
     test_util::{ClusterDirectory, ClusterUnderTest},
@@ -64,6 +64,32 @@ async fn without_the_engine_each_node_serves_its_own_and_nobody_loses_a_seat() {
         _ => None,
     });
     assert_eq!(code, Some(VoiceErrorCode::Unavailable));
+}
+
+/// The engine has the joins, and carries them out when it goes on. Nobody can call them back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn joins_that_a_pause_caught_midway_are_refused_and_undone() {
+    let engine = Engine::start();
+    let (nodes, mut clients) = town(&engine).await;
+    let mut eve = Client::new(&nodes, 1, "eve");
+    pause(&engine, 2 * LEASE);
+    tokio::join!(clients[0].move_to("b"), eve.join());
+    clients[0]
+        .hears(&["error VOICE_ERROR_CODE_UNAVAILABLE"])
+        .await;
+    eve.hears(&["error VOICE_ERROR_CODE_UNAVAILABLE"]).await;
+    assert_eq!(clients[0].sink.close_reason(), None, "it may sit yet");
+
+    state(&nodes, NodeState::Ok).await;
+    for client in &mut clients[1..] {
+        let told = ["joined eve", "left ann MOVED", "left eve DISCONNECTED"];
+        client.hears_in_any_order(&told).await;
+    }
+    let ann = clients.remove(0);
+    assert_eq!(ann.sink.close_reason(), Some(CloseReason::SeatLost));
+    eve.hears_nothing();
+    assert_eq!(eve.sink.close_reason(), None);
+    agree(&nodes, &mut clients).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

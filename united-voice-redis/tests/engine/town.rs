@@ -96,6 +96,11 @@ impl Client {
             .await;
     }
 
+    pub(crate) async fn move_to(&mut self, channel: &'static str) {
+        self.channel = channel;
+        self.join().await;
+    }
+
     pub(crate) async fn mute(&self, muted: bool) {
         let update = VoiceStateUpdate {
             channel_id: self.channel.into(),
@@ -166,18 +171,30 @@ impl Client {
 
     /// Waits until it was told exactly this, and forgets it.
     pub(crate) async fn hears(&mut self, expected: &[&str]) {
+        self.is_told(expected.len()).await;
+        assert_eq!(self.told, expected);
+        self.told.clear();
+    }
+
+    /// The same, if several nodes asked. `expected` is sorted.
+    pub(crate) async fn hears_in_any_order(&mut self, expected: &[&str]) {
+        self.is_told(expected.len()).await;
+        self.told.sort_unstable();
+        assert_eq!(self.told, expected);
+        self.told.clear();
+    }
+
+    async fn is_told(&mut self, count: usize) {
         let deadline = Instant::now() + PATIENCE;
-        while self.told.len() < expected.len() {
+        while self.told.len() < count {
             assert!(
                 Instant::now() < deadline,
-                "heard {:?}, not {expected:?}",
+                "heard {:?}, not {count} things",
                 self.told
             );
             sleep(Duration::from_millis(10)).await;
             self.look();
         }
-        assert_eq!(self.told, expected);
-        self.told.clear();
     }
 
     /// Waits until it was told that these have muted themselves, in any order, and forgets it.
