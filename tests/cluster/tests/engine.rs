@@ -158,6 +158,27 @@ async fn without_the_engine_each_node_serves_its_own_and_afterwards_nobody_has_l
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_minute_without_the_engine_costs_nobody_a_seat() {
+    let mut cluster = Cluster::start(MIXED).await;
+    let callers = cluster.town("general").await;
+    let before = sessions(&callers);
+    for caller in &callers {
+        caller.chatter(true);
+    }
+    cluster.engine.pause();
+    sleep(Duration::from_secs(60)).await;
+    cluster.engine.resume();
+    for caller in &callers {
+        caller.chatter(false);
+    }
+    cluster.agree(&callers, BACK).await;
+    assert_eq!(sessions(&callers), before);
+    heard_nothing(&callers);
+    let counts = cluster.ledger.counts();
+    assert!(counts.arrived > 50 && counts.refused > 50, "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_that_was_killed_and_has_its_data_costs_nobody_a_seat() {
     let mut cluster = Cluster::start(AXUM).await;
     let callers = cluster.town("general").await;
