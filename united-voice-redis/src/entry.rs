@@ -128,7 +128,7 @@ pub enum Refusal {
 pub enum Restored {
     /// It has its old place.
     Seated,
-    /// The user has a newer seat.
+    /// The user has a newer seat, over another node.
     Superseded,
     /// The channel was filled meanwhile.
     Full,
@@ -136,7 +136,8 @@ pub enum Restored {
     Reaped,
     /// The same, and the user has a newer seat.
     ReapedAndBack,
-    /// It ended in another way while its node was silent. No host has heard of that.
+    /// It ended in another way while its node was silent, or by a join of which its node does not know.
+    /// No host has heard of that.
     Ended,
 }
 

@@ -33,6 +33,15 @@ local function move(seat, there, bytes)
     return DONE, {}
 end
 
+-- Whether the user sits by a connection. A seat of this process that it does not put back is that of
+-- a join whose outcome it never had: the join was refused, and the seat will be reaped.
+local function has_connection(seats)
+    for _, seat in ipairs(seats) do
+        if not is_own(seat.nid) then return true end
+    end
+    return false
+end
+
 -- The engine does not know the session. The newer of two seats of one user stays.
 local function restore(seat, version, limit, bytes)
     local old, has_seat_here = seats_of(seat.user), false
@@ -40,14 +49,14 @@ local function restore(seat, version, limit, bytes)
     if is_dead then
         for _, earlier in ipairs(earlier_nids) do
             if call('SISMEMBER', P .. 'reaped:' .. earlier, seat.session) == 1 then
-                return #old > 0 and REAPED_AND_BACK or REAPED
+                return has_connection(old) and REAPED_AND_BACK or REAPED
             end
         end
-        return #old > 0 and SUPERSEDED or ENDED
+        return has_connection(old) and SUPERSEDED or ENDED
     end
     for _, other in ipairs(old) do
         local theirs = parse_record(call('HGET', P .. 'r:' .. other.room, other.session))
-        if theirs > version then return SUPERSEDED end
+        if theirs > version then return has_connection(old) and SUPERSEDED or ENDED end
         has_seat_here = has_seat_here or other.room == seat.room
     end
     -- While no join is admitted, only seats that were lawful come back.

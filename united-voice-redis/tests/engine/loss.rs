@@ -325,6 +325,21 @@ fn of_two_seats_of_one_user_the_newer_stays() {
     assert_eq!(seats[0].replaces, [(1, "hall".into())]);
 }
 
+/// The node never had the outcome of the newer one. It refused that join, so no connection has the
+/// seat, and the client must not be told that another one has.
+#[test]
+fn a_newer_seat_of_the_same_process_has_no_connection() {
+    let mut cluster = Cluster::new();
+    let [mut a] = cluster.nodes();
+    let old = a.join(1, "ann", "hall").member;
+    a.join(2, "ann", "yard");
+    assert_eq!(
+        reassert(&mut a, &[], &[seat("hall", &old)]),
+        [Restored::Ended]
+    );
+    assert!(cluster.users("hall").is_empty());
+}
+
 #[test]
 fn a_seat_that_another_process_holds_now_is_superseded() {
     let mut cluster = Cluster::new();
