@@ -181,7 +181,7 @@ impl Run {
                         self.reap_earlier(shared).await;
                     }
                     // More operations may be sent now that these have their outcomes. To wake the writer
-                    // for nothing would cost more than the rest of this loop: a thread would wake up.
+                    // for nothing wakes a thread of the runtime, too.
                     if shared.outbox.lock().has_work() {
                         shared.work.notify_one();
                     }
