@@ -173,7 +173,9 @@ impl Replica {
     /// difference. Nothing happens if this node has no copy.
     ///
     /// A member of this node stays as it is, also if the roster lacks it: see [`lost`](Self::lost).
-    /// But if the roster has its user by another session, that one has the seat now. Returns how
+    /// It only takes its place in the order. But if the roster has its user by another session, that
+    /// one has the seat now. If that is a session of this node, it has no connection: its join was
+    /// refused, although the engine did it. Then the member's connection is closed, too. Returns how
     /// many members of this node have lost their seats like that.
     pub fn install(&self, channel: &ChannelId, roster: Vec<RosterMember>) -> usize {
         let Some(registry) = self.registry() else {
@@ -187,7 +189,7 @@ impl Replica {
         let superseded = superseded(&room, &roster);
         let lost = superseded
             .iter()
-            .filter(|(user, session)| self.lost(user, channel, *session, Lost::Superseded, false));
+            .filter(|(user, session, why)| self.lost(user, channel, *session, *why, false));
         let lost = lost.count();
         let mut fanout = Fanout::default();
         {

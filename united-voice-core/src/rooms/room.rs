@@ -249,9 +249,21 @@ impl<H> RoomState<H> {
             .filter_map(|participant| participant.place.node)
     }
 
+    /// Notes the engine's number for the join of the member at this position.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn set_version(&mut self, position: usize, version: u64) {
+        if let Some(participant) = self.participants.get_mut(position) {
+            participant.place.version = version;
+        }
+    }
+
     /// Puts the members into the order of the engine's numbers.
     #[cfg(feature = "cluster")]
     pub(crate) fn sort_by_version(&mut self) {
+        let version = |participant: &Participant| participant.place.version;
+        if self.participants.is_sorted_by_key(version) {
+            return;
+        }
         let participants = std::mem::take(&mut self.participants);
         let recipients = std::mem::take(&mut self.recipients);
         let mut both: Vec<_> = participants.into_iter().zip(recipients).collect();

@@ -82,6 +82,12 @@ impl MemoryEngine {
         }
     }
 
+    /// Gives the seat of a user another number, as an engine does that lost the join and ran it again.
+    /// The other nodes of the channel are told of the join again.
+    pub fn rerun(&self, user: &UserId) {
+        self.state.lock().rerun(user);
+    }
+
     /// The channels in which somebody sits.
     pub fn channels(&self) -> Vec<ChannelId> {
         self.state.lock().rooms.keys().cloned().collect()

@@ -13,7 +13,7 @@ use crate::{
         fanout::Fanout,
         link::ClusterLink,
         registry::RegistryInner,
-        room::{Member, MemberRef, Place},
+        room::{Member, Place},
     },
 };
 
@@ -55,6 +55,7 @@ pub(super) fn install(
             // A member of this node that the copy does not list has just left.
             None => {}
             Some(position) => {
+                locked.members.set_version(position, member.version);
                 let participant = locked.members.at(position).map(|known| known.participant);
                 let same = participant.is_none_or(|known| {
                     known.is_here()
@@ -75,18 +76,19 @@ pub(super) fn install(
 }
 
 /// The members of this node in a copy which have lost their seat to another session of the roster.
-pub(super) fn superseded(room: &Room, roster: &[RosterMember]) -> Vec<(UserId, SessionId)> {
+pub(super) fn superseded(room: &Room, roster: &[RosterMember]) -> Vec<(UserId, SessionId, Lost)> {
     let cell = room.state.lock();
     let members = cell.open().into_iter().flat_map(Members::members);
-    let is_superseded = |member: &MemberRef<'_, _>| {
+    let here = members.filter(|member| member.participant.is_here());
+    let superseded = here.filter_map(|member| {
         let user = &member.participant.user;
         let mut seats = roster.iter().filter(|seat| seat.user == *user);
-        member.participant.is_here() && seats.any(|seat| seat.session != member.session)
-    };
-    members
-        .filter(is_superseded)
-        .map(|member| (member.participant.user.clone(), member.session))
-        .collect()
+        let seat = seats.find(|seat| seat.session != member.session)?;
+        // This node would list a seat of its own that has a connection.
+        let why = seat.node.map_or(Lost::Gone, |_| Lost::Superseded);
+        Some((user.clone(), member.session, why))
+    });
+    superseded.collect()
 }
 
 /// Takes a session of this node out of the room, and tells its connection why. The host has heard

@@ -127,8 +127,11 @@ impl Joining<'_> {
         fanout: &mut Fanout,
     ) -> bool {
         let session = self.member.session;
-        if locked.members.position_of(session).is_some() {
-            // A node has put its seats back at an engine that had lost them.
+        if let Some(position) = locked.members.position_of(session) {
+            // An engine had lost the seat. Its node has put it back, or the join ran again under
+            // another number.
+            locked.members.set_version(position, self.member.version);
+            locked.members.sort_by_version();
             return true;
         }
         let connections = locked.connections.as_deref();
@@ -143,6 +146,8 @@ impl Joining<'_> {
         self.end_others(&mut locked, (asker, given_up), fanout);
         if self.member.node.is_some() {
             locked.begin_away(away(link, self.member.clone()), fanout);
+            // A seat that was lost and is back is older than others.
+            locked.members.sort_by_version();
             return true;
         }
         if !has_copy {

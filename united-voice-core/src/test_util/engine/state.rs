@@ -248,13 +248,41 @@ impl State {
                 member: member.clone(),
             },
         );
-        let mut others = self.nodes_in(&seat.channel);
-        others.remove(&from);
+        self.tell_seat(from, &seat.channel, &member);
+        true
+    }
+
+    /// Gives a seat another number, and tells it to the other nodes of its channel as a join.
+    pub(super) fn rerun(&mut self, user: &UserId) {
+        let Some((session, channel)) = self.users.get(user) else {
+            return;
+        };
+        let Some(seats) = self.rooms.get_mut(channel) else {
+            return;
+        };
+        let Some(position) = seats
+            .iter()
+            .position(|seat| seat.member.session == *session)
+        else {
+            return;
+        };
+        self.version += 1;
+        let mut seat = seats.remove(position);
+        seat.member.version = self.version;
+        let (of, member, channel) = (seat.node, seat.member.clone(), channel.clone());
+        seats.push(seat);
+        self.tell_seat(of, &channel, &member);
+    }
+
+    /// Tells the other nodes of a channel that a member of this one is there.
+    fn tell_seat(&mut self, of: NodeId, channel: &ChannelId, member: &RosterMember) {
+        let mut others = self.nodes_in(channel);
+        others.remove(&of);
         for node in others {
             let joined = Outcome::Joined {
-                channel: seat.channel.clone(),
+                channel: channel.clone(),
                 member: RosterMember {
-                    node: Some(from),
+                    node: Some(of),
                     ..member.clone()
                 },
                 ends: Vec::new(),
@@ -262,7 +290,6 @@ impl State {
             };
             self.push(node, Entry::Outcome(None, joined));
         }
-        true
     }
 
     pub(super) fn send_rosters(&mut self, to: NodeId) {

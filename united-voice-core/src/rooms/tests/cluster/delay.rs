@@ -33,6 +33,8 @@ enum Step {
     CutOff(usize, bool),
     /// The engine loses the seat of a user.
     Forget(u8),
+    /// The engine loses the seat of a user, and runs the join again.
+    Rerun(u8),
     /// A node dies. Its clients come back by others, or by the one that starts in its place.
     Die(usize),
 }
@@ -83,6 +85,11 @@ impl Trial {
                 self.has_lost = true;
                 self.exact = [false; NODES];
             }
+            Step::Rerun(number) => {
+                self.site.engine.rerun(&user(&user_name(*number)));
+                self.has_lost = true;
+                self.exact = [false; NODES];
+            }
             Step::Die(node) => self.die(*node, spice),
         }
     }
@@ -123,6 +130,7 @@ impl Trial {
 
     fn read(&mut self) {
         for visitor in &mut self.visitors {
+            visitor.view.any_order = self.has_lost;
             visitor.read(&self.site, self.exact[visitor.node]);
         }
         self.hear();
@@ -323,6 +331,7 @@ fn lossy() -> impl Strategy<Value = Step> {
     prop_oneof![
         16 => step(),
         3 => (0..USERS).prop_map(Step::Forget),
+        2 => (0..USERS).prop_map(Step::Rerun),
     ]
 }
 

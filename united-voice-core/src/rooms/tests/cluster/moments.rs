@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::Site;
 use crate::{
-    Codec, RelayFailure, SessionId, VoiceEvent, VoiceEvents,
+    CloseReason, Codec, RelayFailure, SessionId, VoiceEvent, VoiceEvents,
     cluster::{Forward, ForwardedBy, Lost, Outcome, RosterMember},
     proto::voice::VoiceLeaveReason,
     rooms::tests::{channel, user},
@@ -213,6 +213,76 @@ fn a_join_that_the_copy_knows_is_told_to_nobody() {
     site.assert_copies();
 }
 
+fn names(site: &Site, node: usize) -> Vec<String> {
+    let present = site.registry(node).participants(&channel("a"));
+    present.into_iter().map(|who| who.user_id).collect()
+}
+
+/// The engine lost a join after some nodes had heard of it, and ran it again.
+#[test]
+fn a_join_that_ran_again_changes_the_order_on_every_node() {
+    let site = Site::new(2);
+    let near = site.seated(0, "near", "a");
+    let far = site.seated(1, "far", "a");
+    near.lines();
+    site.engine.rerun(&user("near"));
+    site.settle();
+    assert_eq!(names(&site, 1), ["far", "near"]);
+    site.node(0).compare();
+    site.settle();
+    site.assert_copies();
+    assert!(near.lines().is_empty() && far.lines().is_empty());
+    // The node of the seat would put it back under the same number.
+    let version = site.engine.roster(&channel("a"))[1].1.version;
+    assert_eq!(site.registry(0).replica().seats()[0].version, version);
+}
+
+/// What the engine told was lost with an inbox.
+#[test]
+fn a_roster_changes_the_order_of_members_that_the_copy_knows() {
+    let site = Site::new(2);
+    let near = site.seated(0, "near", "a");
+    let _far = site.seated(1, "far", "a");
+    let _further = site.seated(1, "further", "a");
+    near.lines();
+    let roster = |numbers: [u64; 3]| {
+        let roster = site.engine.roster(&channel("a")).into_iter();
+        let numbered = roster
+            .zip(numbers)
+            .map(|((node, member), version)| RosterMember {
+                node: (node != site.node(0).id()).then_some(node),
+                version,
+                ..member
+            });
+        numbered.collect()
+    };
+    let replica = site.registry(0).replica();
+    for (numbers, expected) in [
+        ([12, 10, 11], ["far", "further", "near"]),
+        ([12, 14, 13], ["near", "further", "far"]),
+    ] {
+        replica.install(&channel("a"), roster(numbers));
+        assert_eq!(names(&site, 0), expected);
+        assert_eq!(replica.seats()[0].version, 12);
+    }
+    assert!(near.lines().is_empty());
+}
+
+/// A seat that its node puts back late was there before the others.
+#[test]
+fn a_seat_that_comes_back_is_at_its_old_place() {
+    let site = Site::new(3);
+    let first = site.seated(0, "first", "a");
+    let _second = site.seated(1, "second", "a");
+    site.engine.forget(&user("first"));
+    let third = site.seated(2, "third", "a");
+    site.node(0).restore();
+    site.settle();
+    assert_eq!(third.lines(), ["joined a first"]);
+    assert_eq!(names(&site, 2), ["first", "second", "third"]);
+    assert!(first.client.connection.seat().is_some());
+}
+
 /// The roster shows that another connection of the user has the seat.
 #[test]
 fn a_roster_without_a_stay_of_this_node_takes_its_seat() {
@@ -268,4 +338,28 @@ fn a_message_for_a_stay_that_another_node_took_over_is_stale() {
         let delivered = site.registry(1).replica().deliver(message);
         assert_eq!(delivered, Err(refused));
     }
+}
+
+/// The seat is that of a join whose answer never came, so that nobody has it. It ends later.
+#[test]
+fn a_stay_that_a_join_in_doubt_replaced_costs_the_connection() {
+    let site = Site::new(2);
+    let near = site.seated(0, "near", "a");
+    let alice = site.seated(0, "alice", "a");
+    near.lines();
+    let roster = site.engine.roster(&channel("a")).into_iter();
+    let roster = roster.map(|(_, member)| match member {
+        alice if alice.user.as_str() == "alice" => RosterMember {
+            session: SessionId::from_u64(7),
+            ..alice
+        },
+        near => near,
+    });
+    let replica = site.registry(0).replica();
+    assert_eq!(replica.install(&channel("a"), roster.collect()), 1);
+    assert_eq!(alice.client.connection.seat(), None);
+    assert!(alice.lines().is_empty(), "no other connection has the seat");
+    let closed = alice.client.sink.close_reason();
+    assert_eq!(closed, Some(CloseReason::SeatLost));
+    assert_eq!(near.lines(), ["left a alice DISCONNECTED"]);
 }
