@@ -1,13 +1,14 @@
 //! What is done to a server, one file for each kind of load.
 //!
-//! `exchange.rs` counts and measures for `traffic.rs`, `rate.rs` and `hop.rs`. `joins.rs` and
-//! `hop.rs` also use `rate.rs`, and `remote.rs` uses `idle.rs`. This folder uses clients,
+//! `exchange.rs` counts and measures for `traffic.rs`, `rate.rs`, `hop.rs` and `library.rs`. `joins.rs`,
+//! `hop.rs` and `library.rs` also use `rate.rs`, and `remote.rs` uses `idle.rs`. This folder uses clients,
 //! tickets and programs. It knows nothing of reports or of the command line.
 
 mod exchange;
 mod hop;
 mod idle;
 mod joins;
+mod library;
 mod rate;
 mod remote;
 mod traffic;
@@ -97,6 +98,15 @@ pub(crate) fn relay(target: Target, loads: ClusterLoads, site: &Site) -> anyhow:
 /// As [`run`].
 pub(crate) fn hop(loads: ClusterLoads, nodes: usize, bytes: usize) -> anyhow::Result<Figures> {
     Runtime::new()?.block_on(hop::run(loads.relay, nodes, bytes))
+}
+
+/// Relays between nodes in this process, without servers around them.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn library(loads: ClusterLoads, nodes: usize) -> anyhow::Result<Figures> {
+    Runtime::new()?.block_on(library::run(loads.relay, nodes))
 }
 
 /// Measures by how many bytes the node `far` grows with each member that has a seat at `near` and
