@@ -12,11 +12,13 @@ use redis::{Pipeline, Value};
 use self::{
     letters::Letters,
     queue::{Queue, Waiting},
+    speaking::{Said, Speaking, Word},
 };
 use crate::{Nid, Operation, PACK_BYTES, Pack, Ran, Registration, ScriptError, Scripts, pack};
 
 mod letters;
 mod queue;
+mod speaking;
 
 pub use queue::Saturated;
 
@@ -33,6 +35,7 @@ const OUTSTANDING: usize = 4096;
 pub struct Outbox<A, M> {
     queue: Queue<A, M>,
     letters: Letters<M>,
+    speaking: Speaking<M>,
     /// The number of the last operation that was put into a batch.
     number: u64,
     /// Operations of batches whose outcomes have not come out of the inbox.
@@ -90,6 +93,7 @@ impl<A, M> Default for Outbox<A, M> {
         Self {
             queue: Queue::default(),
             letters: Letters::default(),
+            speaking: Speaking::default(),
             number: 0,
             asked: VecDeque::new(),
             batch: Vec::new(),
@@ -128,6 +132,9 @@ impl<A, M> Outbox<A, M> {
     ///
     /// [`Saturated`] with `asked` if too much waits.
     pub fn propose(&mut self, operation: Operation, asked: A) -> Result<(), Saturated<A>> {
+        if let Some(session) = queue::session(&operation) {
+            self.let_out(session);
+        }
         self.queue.propose(operation, asked)
     }
 
@@ -152,7 +159,70 @@ impl<A, M> Outbox<A, M> {
             return Err(Saturated(sent));
         }
         self.letters.route(to);
+        self.let_out(sender);
         self.queue.forward(to.node, sender, message, sent)
+    }
+
+    /// Adds what the session `sender` says to a node about speaking. Up to 500 of them between two
+    /// [ticks](Self::tick) leave at once. Others wait for [`let_all_out`](Self::let_all_out), or for
+    /// the next operation or message of their session, and only the last to each node stays. Returns
+    /// whether one waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn speaking(
+        &mut self,
+        to: Nid,
+        sender: u64,
+        message: Vec<u8>,
+        sent: M,
+    ) -> Result<bool, Saturated<M>> {
+        if self.letters.is_full() {
+            return Err(Saturated(sent));
+        }
+        self.letters.route(to);
+        let word = Word {
+            node: to.node,
+            message,
+            sent,
+        };
+        match self.speaking.say(sender, word) {
+            Said::Now(word) => {
+                let Word {
+                    node,
+                    message,
+                    sent,
+                } = word;
+                self.queue.forward(node, sender, message, sent)?;
+                Ok(false)
+            }
+            Said::Waits => Ok(true),
+            Said::Dropped(sent) => Err(Saturated(sent)),
+        }
+    }
+
+    /// Whether words about speaking wait for others.
+    pub fn holds_speaking(&self) -> bool {
+        self.speaking.len() > 0
+    }
+
+    /// Lets the words about speaking out that wait. It is called 50 ms after one began to.
+    pub fn let_all_out(&mut self) {
+        for (session, word) in self.speaking.take_all() {
+            // If the queue is full, it is dropped: the next one says more.
+            let _ = self
+                .queue
+                .forward(word.node, session, word.message, word.sent);
+        }
+    }
+
+    fn let_out(&mut self, session: u64) {
+        for word in self.speaking.take_of(session) {
+            let _ = self
+                .queue
+                .forward(word.node, session, word.message, word.sent);
+        }
     }
 
     /// A node has this registration now. Messages that it did not acknowledge are sent to its new
@@ -178,6 +248,7 @@ impl<A, M> Outbox<A, M> {
         let joins = self.withdraw(|operation, _| matches!(operation, Operation::Join { .. }));
         let mut messages = self.letters.take_all();
         messages.extend(self.queue.take_messages());
+        messages.extend(self.speaking.take_all().map(|(_, word)| word.sent));
         self.batch
             .retain(|sent| matches!(sent, Sent::Operation { .. }));
         (joins, messages)
@@ -223,13 +294,14 @@ impl<A, M> Outbox<A, M> {
     /// Ages the messages that were sent. `tick` is called once a second, and a message that was not
     /// acknowledged in five to six seconds comes back.
     pub fn tick(&mut self) -> Vec<M> {
+        self.speaking.tick();
         self.letters.tick()
     }
 
     /// How many operations and messages wait, or were sent and have not come to their end: no
     /// outcome, no acknowledgement.
     pub fn len(&self) -> usize {
-        self.queue.len() + self.asked.len() + self.letters.len()
+        self.queue.len() + self.speaking.len() + self.asked.len() + self.letters.len()
     }
 
     /// Whether everything that was said has come to its end.
@@ -411,5 +483,4 @@ fn pack_answered(answer: Value) -> Result<PackAnswer, ScriptError> {
 }
 
 #[cfg(test)]
-#[path = "outbox/tests.rs"]
 mod tests;

@@ -55,10 +55,20 @@ impl Cluster for RedisNode {
         if self.shared.is_cut_off() {
             return;
         }
-        for node in to {
-            let message = Message::Said(said.clone());
+        let message = Message::Said(said.clone()).encode();
+        let session = said.session.to_u64();
+        let routes: Vec<Nid> = to.iter().map(|node| self.route(*node)).collect();
+        let mut outbox = self.shared.outbox.lock();
+        let held = outbox.holds_speaking();
+        for nid in routes {
             // It may be dropped: the next one says more.
-            let _ = self.send(*node, said.session.to_u64(), message, None);
+            let _ = outbox.speaking(nid, session, message.clone(), None);
+        }
+        // The writer counts 50 ms from the first that waits.
+        let wakes = outbox.has_work() || !held;
+        drop(outbox);
+        if wakes {
+            self.shared.work.notify_one();
         }
     }
 
@@ -153,14 +163,19 @@ impl RedisNode {
         message: Message,
         sent: SentBy,
     ) -> Result<(), Saturated> {
-        let node = to.get().get();
-        let registration = self.shared.routes.lock().get(&node).copied();
-        let nid = Nid::new(node, registration.unwrap_or_default());
+        let nid = self.route(to);
         let mut outbox = self.shared.outbox.lock();
         let sent = outbox.forward(nid, session, message.encode(), sent);
         drop(outbox);
         self.shared.work.notify_one();
         sent.map_err(|_| Saturated)
+    }
+
+    /// Where messages to a node go.
+    fn route(&self, to: NodeId) -> Nid {
+        let node = to.get().get();
+        let registration = self.shared.routes.lock().get(&node).copied();
+        Nid::new(node, registration.unwrap_or_default())
     }
 
     /// Asks for one operation of the host, and waits until this node has applied its outcome.

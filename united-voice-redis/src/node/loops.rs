@@ -1,6 +1,7 @@
 //! The loops of a node: write, read, beat, and watch the clock.
 
 use std::{
+    future::pending,
     pin::pin,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
@@ -23,6 +24,8 @@ use crate::{
 
 /// How often the node looks at its own clock.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long words about speaking wait for others, if there are many.
+const SPEAKING_WAITS: Duration = Duration::from_millis(50);
 /// How many calls of `reap` the reader makes at most before it reads on.
 const REAPS: usize = 64;
 
@@ -110,8 +113,22 @@ impl Run {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let of = shared.registration();
+        let mut let_out_at = None;
         loop {
+            if let_out_at.is_none() && shared.outbox.lock().holds_speaking() {
+                let_out_at = Some(tokio::time::Instant::now() + SPEAKING_WAITS);
+            }
+            let let_out = async {
+                match let_out_at {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
             tokio::select! {
+                () = let_out => {
+                    let_out_at = None;
+                    shared.outbox.lock().let_all_out();
+                }
                 () = shared.work.notified() => {}
                 _ = second.tick() => {
                     let read_to = self.read_to.lock().clone();

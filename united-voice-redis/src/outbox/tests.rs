@@ -1,3 +1,6 @@
+mod kept;
+mod speaking;
+
 use super::*;
 use crate::{Flags, Keys};
 
@@ -217,46 +220,6 @@ fn each_answer_says_how_to_go_on() {
     }
 }
 
-/// The messages, and whether their targets are gone for certain.
-fn came_back(outbox: &mut Box, answers: Vec<Value>) -> Vec<(&'static str, bool)> {
-    let (bounced, progress) = outbox.answered(answers);
-    assert!(matches!(progress, Progress::Done), "{progress:?}");
-    let pairs = bounced.iter().map(|it| (it.message, it.target_gone));
-    pairs.collect()
-}
-
-#[test]
-fn a_message_to_a_node_that_is_gone_comes_back() {
-    let mut outbox = Box::new();
-    say(&mut outbox, OTHER, 1, "a");
-    say(&mut outbox, Nid::new(3, 1), 1, "b");
-    sent(&mut outbox);
-    let answers = vec![Value::Nil, error("OOM full")];
-    assert_eq!(came_back(&mut outbox, answers), [("a", true), ("b", false)]);
-    assert_eq!(outbox.letters.take_all(), [""; 0]);
-}
-
-#[test]
-fn a_message_that_was_sent_before_may_have_arrived_although_its_target_is_gone() {
-    // The connection was cut: nobody knows whether the engine took it.
-    let mut outbox = Box::new();
-    say(&mut outbox, OTHER, 1, "a");
-    sent(&mut outbox);
-    sent(&mut outbox);
-    let bounced = came_back(&mut outbox, vec![Value::Nil]);
-    assert_eq!(bounced, [("a", false)]);
-
-    // The engine took it, and was replaced before the other node said that it was handled.
-    say(&mut outbox, OTHER, 1, "b");
-    sent(&mut outbox);
-    succeed(&mut outbox);
-    say(&mut outbox, OTHER, 1, "c");
-    outbox.resend();
-    sent(&mut outbox);
-    let bounced = came_back(&mut outbox, vec![Value::Nil, Value::Nil]);
-    assert_eq!(bounced, [("b", false), ("c", true)]);
-}
-
 #[test]
 fn the_states_of_a_session_are_merged_and_all_are_answered() {
     let mut outbox = Box::new();
@@ -316,26 +279,6 @@ fn if_too_much_waits_joins_and_messages_are_refused_and_leaves_are_not() {
     assert_eq!(bytes, 64);
 }
 
-#[test]
-fn messages_that_nobody_acknowledges_are_limited_and_come_back() {
-    let mut outbox = Box::new();
-    for _ in 0..16 {
-        outbox
-            .forward(OTHER, 1, vec![0; 1 << 20], "x")
-            .expect("room");
-    }
-    while outbox.has_work() {
-        sent(&mut outbox);
-        succeed(&mut outbox);
-    }
-    assert_eq!(outbox.forward(OTHER, 1, vec![], "y"), Err(Saturated("y")));
-    for _ in 0..5 {
-        assert!(outbox.tick().is_empty());
-    }
-    assert_eq!(outbox.tick().len(), 16);
-    outbox.forward(OTHER, 1, vec![], "y").expect("room again");
-}
-
 /// The end of a node waits for its leaves. It must not wait until others say that they have read.
 #[test]
 fn outcomes_are_awaited_and_acknowledgements_are_not() {
@@ -352,104 +295,6 @@ fn outcomes_are_awaited_and_acknowledgements_are_not() {
     assert!(outbox.awaits_outcomes(), "it has no outcome");
     outbox.outcome(1);
     assert!(!outbox.awaits_outcomes());
-}
-
-#[test]
-fn room_comes_back_with_acknowledgements_and_at_cut_off() {
-    let mut outbox = Box::new();
-    let fill = |outbox: &mut Box| {
-        while outbox.forward(OTHER, 1, vec![0; 1 << 20], "x").is_ok() {
-            sent(outbox);
-            succeed(outbox);
-        }
-        outbox.letters.len()
-    };
-    assert_eq!(fill(&mut outbox), 16);
-    outbox.received(Pack {
-        from: OTHER,
-        handled: 16,
-        messages: vec![],
-    });
-    assert!(outbox.is_empty());
-    assert_eq!(fill(&mut outbox), 16);
-    outbox.cut_off();
-    assert_eq!(fill(&mut outbox), 16);
-}
-
-#[test]
-fn what_was_not_acknowledged_is_sent_again_before_anything_new() {
-    let mut outbox = Box::new();
-    for text in ["a", "b", "c"] {
-        say(&mut outbox, OTHER, 1, text);
-    }
-    sent(&mut outbox);
-    succeed(&mut outbox);
-    let answer = Pack {
-        from: OTHER,
-        handled: 1,
-        messages: vec![],
-    };
-    assert!(outbox.received(answer).is_empty());
-    say(&mut outbox, OTHER, 1, "d");
-    // It has registered anew.
-    outbox.route(Nid::new(2, 2));
-    outbox.route(OTHER);
-    assert_eq!(
-        sent(&mut outbox),
-        ["00000002.00000002 2:b,3:c", "00000002.00000002 4:d"]
-    );
-    succeed(&mut outbox);
-    assert!(!outbox.has_work());
-    outbox.resend();
-    assert_eq!(sent(&mut outbox), ["00000002.00000002 2:b,3:c,4:d"]);
-}
-
-#[test]
-fn a_message_that_comes_twice_is_dropped_and_each_is_acknowledged() {
-    let mut outbox = Box::new();
-    let pack = |from, numbers: &[u64]| Pack {
-        from,
-        handled: 0,
-        messages: numbers
-            .iter()
-            .map(|number| (*number, vec![*number as u8]))
-            .collect(),
-    };
-    assert_eq!(outbox.received(pack(OTHER, &[3, 7])), [[3], [7]]);
-    // After a new registration the numbers go on.
-    assert_eq!(outbox.received(pack(Nid::new(2, 2), &[3, 7, 8])), [[8]]);
-    assert!(!outbox.has_work());
-    outbox.tick();
-    outbox.tick();
-    assert!(outbox.has_work());
-    outbox.pipeline(&scripts(), &me());
-    let (to, bytes) = outbox.letters.pack(2, 0..=0, ME);
-    let acknowledgement = Pack::decode(&bytes).expect("valid");
-    assert_eq!((to, acknowledgement.handled), (Nid::new(2, 2), 8));
-    assert!(acknowledgement.messages.is_empty());
-    succeed(&mut outbox);
-    assert!(!outbox.has_work(), "it is said once");
-    // A pack that goes out anyway says it too.
-    outbox.received(pack(Nid::new(2, 2), &[9]));
-    say(&mut outbox, Nid::new(2, 2), 1, "a");
-    sent(&mut outbox);
-    succeed(&mut outbox);
-    outbox.tick();
-    outbox.tick();
-    assert!(!outbox.has_work());
-}
-
-#[test]
-fn a_silent_node_is_forgotten() {
-    let mut outbox = Box::new();
-    outbox.route(OTHER);
-    for _ in 0..700 {
-        outbox.tick();
-    }
-    assert_eq!(
-        format!("{:?}", outbox.letters),
-        format!("{:?}", Letters::<&str>::default())
-    );
 }
 
 #[test]
@@ -507,21 +352,4 @@ fn an_operation_has_run_when_the_engine_says_so() {
     assert_eq!(outbox.ran(), 2);
     outbox.restart();
     assert_eq!(outbox.ran(), 0, "the numbers begin anew");
-}
-
-#[test]
-fn what_is_sent_again_goes_before_what_is_in_doubt() {
-    let mut outbox = Box::new();
-    say(&mut outbox, OTHER, 1, "a");
-    sent(&mut outbox);
-    succeed(&mut outbox);
-    say(&mut outbox, OTHER, 1, "b");
-    outbox.propose(leave(2), "two").expect("room");
-    assert_eq!(sent(&mut outbox), ["00000002.00000001 2:b", "1 Leave"]);
-    outbox.answered(vec![]);
-    // The other node has a new inbox. It would drop `a` as old if it came after `b`.
-    outbox.route(Nid::new(2, 2));
-    assert_eq!(sent(&mut outbox), ["00000002.00000002 1:a,2:b", "1 Leave"]);
-    succeed(&mut outbox);
-    assert!(!outbox.has_work());
 }

@@ -23,6 +23,7 @@ mod random;
 mod reaping;
 mod refused;
 mod rewind;
+mod speaking;
 mod storm;
 mod town;
 mod traffic;

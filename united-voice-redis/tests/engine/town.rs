@@ -10,7 +10,8 @@ use united_voice_core::{
     ChannelId, UserId, VoiceConnection, VoiceServer,
     proto::{
         voice::{
-            VoiceJoinRequest, VoiceLeaveRequest, VoiceParticipant, VoiceSdpOffer, VoiceStateUpdate,
+            VoiceJoinRequest, VoiceLeaveRequest, VoiceParticipant, VoiceSdpOffer,
+            VoiceSpeakingEvent, VoiceStateUpdate,
         },
         ws::{Envelope, envelope::Payload},
     },
@@ -126,6 +127,15 @@ impl Client {
         self.ask(Payload::VoiceSdpOffer(offer)).await;
     }
 
+    pub(crate) async fn speak(&self, speaking: bool) {
+        let event = VoiceSpeakingEvent {
+            channel_id: self.channel.into(),
+            speaking,
+            ..VoiceSpeakingEvent::default()
+        };
+        self.ask(Payload::VoiceSpeakingEvent(event)).await;
+    }
+
     pub(crate) fn session(&self) -> String {
         let (_, session) = self.connection.seat().expect("seated");
         session.to_string()
@@ -156,6 +166,10 @@ impl Client {
                             (other.muted, other.deafened) = (update.muted, update.deafened);
                         }
                     }
+                }
+                Payload::VoiceSpeakingEvent(event) => {
+                    self.told
+                        .push(format!("speaking {} {}", event.user_id, event.speaking));
                 }
                 Payload::VoiceSdpOffer(offer) => {
                     self.told.push(format!("offer of {}", offer.sender_user_id));
