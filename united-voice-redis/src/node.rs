@@ -24,6 +24,7 @@ use self::{
     loops::Run,
     metrics::Counters,
     shared::{Ask, Shared, random_node},
+    trouble::with_causes,
 };
 use crate::{
     AddressError, Backoff, Calls, DialError, Dialer, Keys, Nid, Outbox, PrefixError, Pulse,
@@ -213,6 +214,10 @@ async fn reach(dialer: &Dialer, deadline: Instant) -> Result<(), DialError> {
         let wait = backoff.next_wait(random_node());
         if error.is_final() || Instant::now() + wait >= deadline {
             return Err(error);
+        }
+        if last.is_none() {
+            let error = with_causes(&error);
+            tracing::warn!(error, "the engine cannot be used; this node tries again");
         }
         sleep(wait).await;
         last = Some(error);

@@ -261,13 +261,14 @@ where
     let voice = voice.build().context("cannot start the voice channels")?;
     let task = task.map(|task| tokio::spawn(task.serve(voice.replica())));
     let mut cluster_ended = std::pin::pin!(async {
+        let what = "the part of this server that talks to its cluster has ended";
         match task {
-            Some(task) => {
-                let _ = task.await;
-            }
+            Some(task) => match task.await {
+                Ok(()) => anyhow!(what),
+                Err(error) => anyhow!(error).context(what),
+            },
             None => std::future::pending().await,
         }
-        anyhow!("the part of this server that talks to its cluster has ended")
     });
     let dev_login = DevLogin::new(options.dev_login, &addresses);
     let mut host = Host::new(voice, opened.tokens(), dev_login)

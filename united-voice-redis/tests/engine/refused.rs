@@ -48,10 +48,16 @@ async fn refused(config: &NodeConfig, patience: Duration) -> String {
 
 #[tokio::test]
 async fn nobody_answers_within_the_patience() {
+    let log = Log::new();
     let url = format!("redis://127.0.0.1:{}/", free_port());
     let line = refused(&config(url), Duration::from_secs(1)).await;
     let expected = "error: the engine cannot be reached: Connection refused";
     assert!(line.starts_with(expected), "{line}");
+    let warnings = log.lines("this node tries again");
+    let [warning] = &warnings[..] else {
+        panic!("one warning, not one for each attempt: {warnings:?}");
+    };
+    assert!(warning.contains("Connection refused"), "{warning}");
 }
 
 #[tokio::test]
