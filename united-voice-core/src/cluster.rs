@@ -247,7 +247,7 @@ pub enum Outcome {
         /// The channel.
         channel: ChannelId,
         /// The newcomer, neither muted nor deafened. If the copy lists the session already, nobody
-        /// is told anything, but the session takes the place of this number in the order.
+        /// is told anything, but the copy takes this `version`, and sorts its members by it.
         member: RosterMember,
         /// The sessions of the same user that ended in the same step, with their channels.
         ends: Vec<(SessionId, ChannelId)>,

@@ -1,11 +1,15 @@
 //! What a node has to say to the engine and to other nodes, in one order.
 //!
 //! Operations and messages share one queue, so a leave and a join, or a relay and a leave, of one
-//! session cannot change places. One *batch* is on its way at a time. It stays here until all its
+//! session cannot change places. Words about speaking may wait outside of it, but not for longer than
+//! the next of those. One *batch* is on its way at a time. It stays here until all its
 //! answers have come, and is sent again if the connection was cut: copies of operations do not run,
 //! and copies of messages are dropped by their numbers.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Instant,
+};
 
 use redis::{Pipeline, Value};
 
@@ -155,7 +159,7 @@ impl<A, M> Outbox<A, M> {
         message: Vec<u8>,
         sent: M,
     ) -> Result<(), Saturated<M>> {
-        if self.letters.is_full() {
+        if self.is_full() {
             return Err(Saturated(sent));
         }
         self.letters.route(to);
@@ -163,60 +167,62 @@ impl<A, M> Outbox<A, M> {
         self.queue.forward(to.node, sender, message, sent)
     }
 
-    /// Adds what the session `sender` says to a node about speaking. Up to 500 of them between two
-    /// [ticks](Self::tick) leave at once. Others wait for [`let_all_out`](Self::let_all_out), or for
-    /// the next operation or message of their session, and only the last to each node stays. Returns
-    /// whether one waits.
+    fn is_full(&self) -> bool {
+        self.letters.is_full() || self.queue.is_full()
+    }
+
+    /// Adds a word of the session `sender` about speaking to a node. Up to 500 of them between two
+    /// [ticks](Self::tick) leave at once. Any more wait up to 50 ms for others to the same node, but
+    /// leave before the next operation or message of their session. A newer word takes the place of
+    /// one that waits.
     ///
     /// # Errors
     ///
-    /// As [`forward`](Self::forward).
+    /// [`Saturated`] with `sent` if too many wait.
     pub fn speaking(
         &mut self,
         to: Nid,
         sender: u64,
         message: Vec<u8>,
         sent: M,
-    ) -> Result<bool, Saturated<M>> {
-        if self.letters.is_full() {
-            return Err(Saturated(sent));
-        }
+    ) -> Result<(), Saturated<M>> {
         self.letters.route(to);
         let word = Word {
             node: to.node,
             message,
             sent,
         };
-        match self.speaking.say(sender, word) {
-            Said::Now(word) => {
-                let Word {
-                    node,
-                    message,
-                    sent,
-                } = word;
-                self.queue.forward(node, sender, message, sent)?;
-                Ok(false)
-            }
-            Said::Waits => Ok(true),
+        match self.speaking.say(sender, word, self.is_full()) {
+            Said::Now(word) => self
+                .queue
+                .forward(word.node, sender, word.message, word.sent),
+            Said::Waits => Ok(()),
             Said::Dropped(sent) => Err(Saturated(sent)),
         }
     }
 
-    /// Whether words about speaking wait for others.
-    pub fn holds_speaking(&self) -> bool {
-        self.speaking.len() > 0
+    /// When the words about speaking that wait are put into a batch; `None` if none waits.
+    pub fn speaking_due(&self) -> Option<Instant> {
+        self.speaking.due()
     }
 
-    /// Lets the words about speaking out that wait. It is called 50 ms after one began to.
-    pub fn let_all_out(&mut self) {
+    fn let_out_what_is_due(&mut self) {
+        if self.speaking.due().is_none_or(|due| due > Instant::now()) {
+            return;
+        }
+        if self.is_full() {
+            self.speaking.wait_again();
+            return;
+        }
         for (session, word) in self.speaking.take_all() {
-            // If the queue is full, it is dropped: the next one says more.
+            // If the queue is full by now, it is dropped: the next one says more.
             let _ = self
                 .queue
                 .forward(word.node, session, word.message, word.sent);
         }
     }
 
+    /// Lets a session's words out before what it says next.
     fn let_out(&mut self, session: u64) {
         for word in self.speaking.take_of(session) {
             let _ = self
@@ -394,6 +400,7 @@ impl<A, M> Outbox<A, M> {
     /// Makes a new batch. Messages to one node become one entry, as far as that moves none of them
     /// ahead of an operation of its own sender.
     fn fill(&mut self) {
+        self.let_out_what_is_due();
         for (node, first, last) in self.letters.due() {
             self.batch.push(Sent::Pack { node, first, last });
         }

@@ -6,6 +6,9 @@ use crate::{
     Bounced, DialError, Dialer, Link, Nid, Outbox, Progress, Purpose, Registration, ScriptError,
 };
 
+/// After so many batches, whoever sends may do something else.
+const BATCHES: usize = 16;
+
 /// The connection that writes. It sends one batch at a time, and the next one after all answers to
 /// it have come.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub struct Writer {
 pub enum Flushed {
     /// Nothing is left to send.
     Done,
+    /// Sixteen batches were sent, and more is left.
+    More,
     /// There is no connection. Wait, and try again.
     NoConnection(DialError),
     /// The connection was cut. What was on its way is sent again next time.
@@ -42,7 +47,7 @@ impl Writer {
         }
     }
 
-    /// Sends until nothing is left, or something fails. Messages that did not arrive are added to
+    /// Sends until nothing is left, or something fails, or 16 batches were sent. Messages that did not arrive are added to
     /// `bounced`.
     ///
     /// # Locking
@@ -76,7 +81,7 @@ impl Writer {
             outbox.lock().resend();
         }
         self.run_id = Some(link.run_id.clone());
-        loop {
+        for _ in 0..BATCHES {
             let pipeline = outbox.lock().pipeline(self.dialer.scripts(), of);
             if pipeline.is_empty() {
                 self.link = Some(link);
@@ -110,6 +115,8 @@ impl Writer {
                 Progress::Cut(error) => return Flushed::Cut(error),
             }
         }
+        self.link = Some(link);
+        Flushed::More
     }
 
     /// Removes from the inbox what stands before the entry `before`, if there is a connection.

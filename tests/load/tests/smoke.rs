@@ -138,7 +138,7 @@ fn nodes_stand_beside_a_server_alone_and_a_bare_hop() {
         ("| CPU of the servers for a join, us |", 3),
         ("| CPU of the engine for a join, us |", 2),
         ("| relay p50 over nodes / bare hop |", 2),
-        ("| relay p50 over nodes without servers / bare hop |", 2),
+        ("| relay p50 over nodes in one process / bare hop |", 1),
     ] {
         let figures = figures(title);
         assert_eq!(figures.len(), count, "{title} in {table}");

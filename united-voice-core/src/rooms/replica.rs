@@ -172,11 +172,16 @@ impl Replica {
     /// Puts the engine's roster in the place of this node's copy, and tells its members the
     /// difference. Nothing happens if this node has no copy.
     ///
-    /// A member of this node stays as it is, also if the roster lacks it: see [`lost`](Self::lost).
-    /// It only takes its place in the order. But if the roster has its user by another session, that
-    /// one has the seat now. If that is a session of this node, it has no connection: its join was
-    /// refused, although the engine did it. Then the member's connection is closed, too. Returns how
-    /// many members of this node have lost their seats like that.
+    /// A member of this node stays, also if the roster lacks it: see [`lost`](Self::lost). But if the
+    /// roster has another session of the same user, that session has the seat now, and this member
+    /// loses it:
+    ///
+    /// - The other session is on another node: the member is told that it was superseded.
+    /// - It is on this node: no connection has it, since the join was refused although the engine did
+    ///   it. The member's connection is closed ([`Lost::Gone`]). So leave out a session of this node
+    ///   if the outcome of its join is still to come.
+    ///
+    /// Returns how many members of this node have lost their seats.
     pub fn install(&self, channel: &ChannelId, roster: Vec<RosterMember>) -> usize {
         let Some(registry) = self.registry() else {
             return 0;

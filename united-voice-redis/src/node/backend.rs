@@ -59,13 +59,13 @@ impl Cluster for RedisNode {
         let session = said.session.to_u64();
         let routes: Vec<Nid> = to.iter().map(|node| self.route(*node)).collect();
         let mut outbox = self.shared.outbox.lock();
-        let held = outbox.holds_speaking();
+        let due = outbox.speaking_due();
         for nid in routes {
             // It may be dropped: the next one says more.
             let _ = outbox.speaking(nid, session, message.clone(), None);
         }
-        // The writer counts 50 ms from the first that waits.
-        let wakes = outbox.has_work() || !held;
+        // The writer has to know when the first that waits is due.
+        let wakes = outbox.has_work() || outbox.speaking_due() != due;
         drop(outbox);
         if wakes {
             self.shared.work.notify_one();

@@ -5,13 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use united_voice_core::{ChannelId, cluster::Replica};
+use united_voice_core::{
+    ChannelId,
+    cluster::{Replica, RosterMember},
+};
 
 use super::{
     convert,
     loops::Run,
     shared::{ROSTERS, Shared},
 };
+use crate::{Nid, Roster};
 
 /// How long a node that has put its seats back waits for others that have not, before it takes the
 /// engine's rosters for whole. Everything is to be well 5 s after the engine is back, and a node that
@@ -79,7 +83,7 @@ impl Run {
 }
 
 /// Returns false if it has to be tried again. The reader waits meanwhile and applies nothing, so no
-/// roster is older than its copy. With `must_be_whole`, a roster from which seats may be missing does
+/// roster is older than its copy. It may be newer: what it has more comes out of the inbox later. With `must_be_whole`, a roster from which seats may be missing does
 /// not count.
 async fn compare(
     shared: &Shared,
@@ -95,6 +99,7 @@ async fn compare(
             return false;
         }
     };
+    let own = shared.registration().nid;
     for (channel, roster) in channels.iter().zip(rosters) {
         if roster.is_recovering || (must_be_whole && roster.lacks_seats) {
             return false;
@@ -102,10 +107,52 @@ async fn compare(
         for member in &roster.members {
             shared.route(member.nid);
         }
-        let members = roster.members.iter();
-        let members = members.filter_map(|member| convert::member(member, shared.me));
-        let lost = replica.install(channel, members.collect());
+        let lost = replica.install(channel, members(&roster, own));
         shared.counters.seats_lost.add(lost);
     }
     true
+}
+
+/// The members for the copy, without those of the registration `own`: the copy has them, or the
+/// outcomes of their joins are still to come. Seats of an earlier registration that the copy has not
+/// are of joins that were refused.
+fn members(roster: &Roster, own: Nid) -> Vec<RosterMember> {
+    let members = roster.members.iter().filter(|member| member.nid != own);
+    let members = members.filter_map(|member| convert::member(member, own.node));
+    members.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Flags, Member};
+
+    /// Otherwise a member would lose its connection while another one of its user takes the seat
+    /// over.
+    #[test]
+    fn a_seat_of_this_registration_is_left_to_the_inbox() {
+        let own = Nid::new(1, 2);
+        let seats = [own, Nid::new(1, 1), Nid::new(2, 2)];
+        let members_of = seats.iter().zip(1..).map(|(nid, session)| Member {
+            nid: *nid,
+            session,
+            user: "ann".into(),
+            flags: Flags::own(false, false),
+            limit: None,
+            version: session,
+            profile: Vec::new(),
+        });
+        let roster = Roster {
+            members: members_of.collect(),
+            version: 3,
+            is_recovering: false,
+            lacks_seats: false,
+        };
+        let found = members(&roster, own);
+        let found: Vec<_> = found
+            .iter()
+            .map(|member| (member.session.to_u64(), member.node.is_none()))
+            .collect();
+        assert_eq!(found, [(2, true), (3, false)]);
+    }
 }

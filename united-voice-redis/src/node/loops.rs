@@ -24,8 +24,6 @@ use crate::{
 
 /// How often the node looks at its own clock.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long words about speaking wait for others, if there are many.
-const SPEAKING_WAITS: Duration = Duration::from_millis(50);
 /// How many calls of `reap` the reader makes at most before it reads on.
 const REAPS: usize = 64;
 
@@ -113,22 +111,16 @@ impl Run {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let of = shared.registration();
-        let mut let_out_at = None;
         loop {
-            if let_out_at.is_none() && shared.outbox.lock().holds_speaking() {
-                let_out_at = Some(tokio::time::Instant::now() + SPEAKING_WAITS);
-            }
-            let let_out = async {
-                match let_out_at {
-                    Some(at) => sleep_until(at).await,
+            let due = shared.outbox.lock().speaking_due();
+            let due = async {
+                match due {
+                    Some(due) => sleep_until(due.into()).await,
                     None => pending().await,
                 }
             };
             tokio::select! {
-                () = let_out => {
-                    let_out_at = None;
-                    shared.outbox.lock().let_all_out();
-                }
+                () = due => {}
                 () = shared.work.notified() => {}
                 _ = second.tick() => {
                     let read_to = self.read_to.lock().clone();
@@ -149,6 +141,10 @@ impl Run {
                 }
                 match flushed {
                     Flushed::Done => break,
+                    Flushed::More => {
+                        shared.work.notify_one();
+                        break;
+                    }
                     Flushed::NoConnection(error) => {
                         shared.engine_failed(&error, "nothing can be sent");
                         sleep(backoff.next_wait(random_node())).await;

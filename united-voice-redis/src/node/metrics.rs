@@ -26,7 +26,7 @@ pub struct NodeMetrics {
     /// has not. Outcomes of joins wait as long.
     pub inbox_lag: Duration,
     /// Operations and messages that wait to be sent, or that were sent and have not come to their
-    /// end: no outcome, no acknowledgement. At most about 65 536 wait to be sent.
+    /// end: no outcome, no acknowledgement. At most about 82 000 wait to be sent.
     pub outbox_messages: usize,
     /// Offers, answers and candidates of this node's members that were taken for members of other
     /// nodes. One that was refused at once, because too much waited or the node was cut off, does

@@ -12,7 +12,7 @@ use super::Bounced;
 use crate::{Nid, PACK_BYTES, Pack, pack};
 
 /// How many bytes of messages are kept for all nodes.
-const KEPT_BYTES: usize = 16 << 20;
+pub(super) const KEPT_BYTES: usize = 16 << 20;
 /// After so many ticks, a message that was not acknowledged comes back.
 const KEPT_TICKS: u8 = 5;
 /// After so many ticks, an acknowledgement goes out by itself.

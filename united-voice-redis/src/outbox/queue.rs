@@ -6,7 +6,7 @@ use crate::Operation;
 
 /// How much may wait. Joins and messages beyond it are refused. Leaves and states are not: a
 /// session has one leave and 16 states at most.
-const ITEMS: usize = 64 << 10;
+pub(super) const ITEMS: usize = 64 << 10;
 const BYTES: usize = 64 << 20;
 /// How many states of one session wait at most.
 const STATES: usize = 16;
@@ -89,7 +89,7 @@ impl<A, M> Queue<A, M> {
         self.items.len()
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.items.len() >= ITEMS || self.bytes >= BYTES
     }
 

@@ -1,11 +1,16 @@
 //! Who speaks, on its way to other nodes while much of it is said.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::{Duration, Instant},
+};
 
 /// So many leave at once between two ticks. Beyond that they wait for others to the same node, since
 /// an entry of its own for each would be most of the engine's work.
 pub(super) const AT_ONCE: usize = 500;
-/// How many may wait. They leave every 50 ms, so only a node that is too busy for that has as many.
+/// How long the first of those that wait does so.
+pub(super) const WAIT: Duration = Duration::from_millis(50);
+/// How many may wait.
 pub(super) const WAITING: usize = 16 << 10;
 
 /// What waits for others, or for a later message of its session.
@@ -14,6 +19,8 @@ pub(super) struct Speaking<M> {
     /// By session.
     waiting: HashMap<u64, Vec<Word<M>>>,
     len: usize,
+    /// Since when one has waited.
+    pub(super) since: Option<Instant>,
     /// How many were let through since the last tick.
     passed: usize,
 }
@@ -42,6 +49,7 @@ impl<M> Default for Speaking<M> {
         Self {
             waiting: HashMap::new(),
             len: 0,
+            since: None,
             passed: 0,
         }
     }
@@ -52,11 +60,21 @@ impl<M> Speaking<M> {
         self.len
     }
 
-    /// Decides whether a word waits. If one of the session waits for the same node, the new one takes
-    /// its place: only the last counts.
-    pub(super) fn say(&mut self, session: u64, word: Word<M>) -> Said<M> {
+    /// When those that wait leave.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.since.map(|since| since + WAIT)
+    }
+
+    /// They cannot leave now, and wait as long again.
+    pub(super) fn wait_again(&mut self) {
+        self.since = self.since.map(|_| Instant::now());
+    }
+
+    /// Decides whether a word waits; it does if there `is_no_room` behind. If one of the session waits
+    /// for the same node, the new one takes its place: only the last counts.
+    pub(super) fn say(&mut self, session: u64, word: Word<M>, is_no_room: bool) -> Said<M> {
         match self.waiting.entry(session) {
-            Entry::Vacant(_) if self.passed < AT_ONCE => {
+            Entry::Vacant(_) if self.passed < AT_ONCE && !is_no_room => {
                 self.passed += 1;
                 return Said::Now(word);
             }
@@ -77,6 +95,7 @@ impl<M> Speaking<M> {
             }
         }
         self.len += 1;
+        self.since.get_or_insert_with(Instant::now);
         Said::Waits
     }
 
@@ -84,12 +103,15 @@ impl<M> Speaking<M> {
     pub(super) fn take_of(&mut self, session: u64) -> Vec<Word<M>> {
         let words = self.waiting.remove(&session).unwrap_or_default();
         self.len -= words.len();
+        if self.len == 0 {
+            self.since = None;
+        }
         words
     }
 
     /// All that waits, by session.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = (u64, Word<M>)> + use<M> {
-        self.len = 0;
+        (self.len, self.since) = (0, None);
         let waiting = std::mem::take(&mut self.waiting).into_iter();
         waiting.flat_map(|(session, words)| words.into_iter().map(move |word| (session, word)))
     }

@@ -71,7 +71,7 @@ impl Peer {
         let mut bounced = Vec::new();
         loop {
             match writer.flush(&self.outbox, &self.of, &mut bounced).await {
-                Flushed::Done | Flushed::NoConnection(_) | Flushed::Cut(_) => {}
+                Flushed::Done | Flushed::More | Flushed::NoConnection(_) | Flushed::Cut(_) => {}
                 other => panic!("{other:?}"),
             }
             assert!(bounced.is_empty(), "no node is gone");
@@ -224,6 +224,31 @@ async fn everything_arrives_once_and_in_order_although_connections_are_cut() {
     let roster = Roster::parse(roster).expect("a roster");
     assert_eq!(roster.members.len() as u64, 2 * USERS);
     assert!(roster.members.iter().all(|member| member.flags.muted()));
+}
+
+/// A node that always has something to send would trim its inbox never.
+#[tokio::test]
+async fn a_writer_with_very_much_to_send_comes_back_in_between() {
+    let engine = Engine::shared();
+    let scripts = Arc::new(Scripts::new(fresh_keys()));
+    let dialer = Dialer::new(&engine.url(), None, scripts).expect("a URL");
+    let peer = Peer::new(dialer.clone(), 1).await;
+    // A batch has 64 operations.
+    for number in 0..17 * 64 {
+        let leave = Operation::Leave {
+            session: number,
+            user: "nobody".into(),
+            reason: 1,
+        };
+        peer.outbox.lock().propose(leave, number).expect("room");
+    }
+    let mut writer = Writer::new(dialer);
+    for more in [true, false] {
+        let sent = writer.flush(&peer.outbox, &peer.of, &mut vec![]).await;
+        assert_eq!(matches!(sent, Flushed::More), more, "{sent:?}");
+        assert_eq!(matches!(sent, Flushed::Done), !more, "{sent:?}");
+        assert_eq!(peer.outbox.lock().has_work(), more);
+    }
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ pub(crate) fn command(options: &ClusterOptions) -> anyhow::Result<()> {
         message_bytes = bytes_between_nodes(target, loads, &cluster)?;
         let across = scenario::node_figures(target, loads, &cluster.all_nodes())?;
         drop(cluster);
-        say(&format!("round {number}: {nodes} nodes without servers"))?;
+        say(&format!("round {number}: {nodes} nodes in one process"))?;
         let library = scenario::library(loads, nodes)?;
         say(&format!("round {number}: a bare hop"))?;
         let hop = scenario::hop(loads, nodes, message_bytes)?;

@@ -1,5 +1,6 @@
-//! A bare hop through an engine: XADD on one side, XREAD on the other, and nothing else. A message
-//! between two nodes takes at least that.
+//! A bare hop through an engine: XADD on one side, XREAD on the other, and nothing else. Messages that
+//! come one at a time take at least that between two nodes. Nodes that have many put several of them
+//! into one entry, and this does not.
 
 use std::{
     sync::Arc,
@@ -46,12 +47,12 @@ pub(super) async fn run(load: Load, nodes: usize, bytes: usize) -> anyhow::Resul
         }],
         engine: Some(engine_process(&engine)),
     };
-    let (exchange, start) = (Arc::new(Exchange::default()), Instant::now());
+    let exchange = Arc::new(Exchange::default());
+    let start = Instant::now();
     let delays = Arc::new(Delays::new(start));
-    let distance = Duration::from_secs(1) / load.rate;
-    let interval = distance * u32::try_from(nodes)?;
     let mut tasks = JoinSet::new();
-    for (number, first) in (0..nodes).zip(1..) {
+    let mut writers = Vec::new();
+    for number in 0..nodes {
         let inbox = format!("in:{number}");
         tasks.spawn(read(
             connect(&engine).await?,
@@ -59,12 +60,13 @@ pub(super) async fn run(load: Load, nodes: usize, bytes: usize) -> anyhow::Resul
             Arc::clone(&exchange),
             Arc::clone(&delays),
         ));
-        let schedule = Schedule {
-            first: distance * first + interval,
-            interval,
-        };
+        writers.push((connect(&engine).await?, inbox));
+    }
+    for ((connection, inbox), schedule) in
+        writers.into_iter().zip(in_turns(load.rate, nodes, start)?)
+    {
         let writer = Writer {
-            connection: connect(&engine).await?,
+            connection,
             inbox,
             exchange: Arc::clone(&exchange),
             schedule,
@@ -80,6 +82,22 @@ pub(super) async fn run(load: Load, nodes: usize, bytes: usize) -> anyhow::Resul
         p99_micros: Some(micros(delays.quantile(0.99))),
         ..figures
     })
+}
+
+/// Schedules for so many senders that take turns from now on. What comes before, such as connecting,
+/// must not count as a delay.
+pub(super) fn in_turns(
+    rate: u32,
+    senders: usize,
+    start: Instant,
+) -> anyhow::Result<impl Iterator<Item = Schedule>> {
+    let distance = Duration::from_secs(1) / rate;
+    let interval = distance * u32::try_from(senders)?;
+    let begin = start.elapsed() + interval;
+    Ok((1..).map(move |place| Schedule {
+        first: begin + distance * place,
+        interval,
+    }))
 }
 
 async fn connect(engine: &Engine) -> anyhow::Result<MultiplexedConnection> {
@@ -105,6 +123,7 @@ impl Writer {
         let pacer = Pacer::new(self.schedule.seen_after(self.start.elapsed()))?;
         let mut number = 0;
         loop {
+            let mut writes = redis::pipe();
             for _ in 0..pacer.tick().await? {
                 if self.exchange.is_stopped() {
                     continue;
@@ -112,12 +131,13 @@ impl Writer {
                 let due = self.schedule.due(number);
                 self.exchange.sent(1);
                 let message = Stamp { number, due }.text(self.bytes);
-                let mut write = redis::cmd("XADD");
+                let write = writes.cmd("XADD");
                 write.arg(&self.inbox).arg("MAXLEN").arg("~");
                 write.arg(INBOX_ENTRIES).arg("*").arg("m").arg(message);
-                write.exec_async(&mut self.connection).await?;
                 number += 1;
             }
+            // What became due while the last ones were on their way goes out together.
+            writes.exec_async(&mut self.connection).await?;
         }
     }
 }

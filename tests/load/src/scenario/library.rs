@@ -1,5 +1,5 @@
-//! Relays from node to node with no server around the nodes: from a request in one node's library to
-//! the queue of a connection of the next. What WebSockets and their clients cost is left out.
+//! Relays between nodes in this process: from a request in the library of one to the queue of a
+//! connection of the next. So WebSockets, and the servers and clients around them, are left out.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -21,6 +21,7 @@ use united_voice_redis_server::Engine;
 
 use super::{
     exchange::{Exchange, Order, measure},
+    hop::in_turns,
     rate::{SIZE, micros},
 };
 use crate::{
@@ -55,38 +56,40 @@ pub(super) async fn run(load: Load, nodes: usize) -> anyhow::Result<Figures> {
     for _ in 0..nodes {
         servers.push(start_node(&engine, &prefix, &mut tasks).await?);
     }
-    let (exchange, start) = (Arc::new(Exchange::default()), Instant::now());
+    let exchange = Arc::new(Exchange::default());
+    let start = Instant::now();
     let delays = Arc::new(Delays::new(start));
-    let distance = Duration::from_secs(1) / load.rate;
-    let interval = distance * u32::try_from(nodes)?;
     let (trouble, mut troubles) = mpsc::unbounded_channel();
-    for (number, first) in (0..nodes).zip(1..) {
-        let (own, next) = (&servers[number], &servers[(number + 1) % nodes]);
+    let mut pairs = Vec::new();
+    for (number, own) in servers.iter().enumerate() {
+        let next = &servers[(number + 1) % nodes];
         let channel = ChannelId::new(format!("channel-{number}"))?;
-        let target = Recipient {
+        let queue = Recipient {
             exchange: Arc::clone(&exchange),
             delays: Arc::clone(&delays),
             order: Order::new(1).into(),
             trouble: trouble.clone(),
         };
-        let target = enter(next, &format!("target-{number}"), &channel, target).await?;
-        let nobody = Unasked(trouble.clone());
-        let connection = enter(own, &format!("sender-{number}"), &channel, nobody).await?;
+        let target = enter(next, &format!("target-{number}"), &channel, queue).await?;
+        let queue = Unasked(trouble.clone());
+        let sender = enter(own, &format!("sender-{number}"), &channel, queue).await?;
         // The node of the sender learns of the target with the answer to the sender's join.
         ensure!(
             own.registry().participants(&channel).len() == 2,
             "the target is not known"
         );
+        pairs.push((own.clone(), channel, sender, target));
+    }
+    for ((server, channel, connection, target), schedule) in
+        pairs.into_iter().zip(in_turns(load.rate, nodes, start)?)
+    {
         let sender = Sender {
-            server: own.clone(),
+            server,
             connection,
             target: target.user().to_string(),
             channel: channel.to_string(),
             exchange: Arc::clone(&exchange),
-            schedule: Schedule {
-                first: distance * first + interval,
-                interval,
-            },
+            schedule,
             start,
             _target: target,
         };

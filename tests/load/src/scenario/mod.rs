@@ -1,7 +1,8 @@
 //! What is done to a server, one file for each kind of load.
 //!
 //! `exchange.rs` counts and measures for `traffic.rs`, `rate.rs`, `hop.rs` and `library.rs`. `joins.rs`,
-//! `hop.rs` and `library.rs` also use `rate.rs`, and `remote.rs` uses `idle.rs`. This folder uses clients,
+//! `hop.rs` and `library.rs` also use `rate.rs`, `library.rs` uses `hop.rs`, and `remote.rs` uses
+//! `idle.rs`. This folder uses clients,
 //! tickets and programs. It knows nothing of reports or of the command line.
 
 mod exchange;
@@ -100,7 +101,7 @@ pub(crate) fn hop(loads: ClusterLoads, nodes: usize, bytes: usize) -> anyhow::Re
     Runtime::new()?.block_on(hop::run(loads.relay, nodes, bytes))
 }
 
-/// Relays between nodes in this process, without servers around them.
+/// Relays between nodes in this process, without servers and clients around them.
 ///
 /// # Errors
 ///

@@ -167,6 +167,8 @@ impl Joining<'_> {
                 version: self.member.version,
             };
             locked.members.set_place(position, place);
+            // An engine that lost something may have a clock that is behind.
+            locked.members.sort_by_version();
         }
         answered.is_some()
     }
