@@ -136,8 +136,10 @@ impl Writer {
                 write.arg(INBOX_ENTRIES).arg("*").arg("m").arg(message);
                 number += 1;
             }
-            // What became due while the last ones were on their way goes out together.
-            writes.exec_async(&mut self.connection).await?;
+            if !writes.is_empty() {
+                // What became due while the last ones were on their way goes out together.
+                writes.exec_async(&mut self.connection).await?;
+            }
         }
     }
 }
