@@ -83,8 +83,8 @@ impl Run {
 }
 
 /// Returns false if it has to be tried again. The reader waits meanwhile and applies nothing, so no
-/// roster is older than its copy. It may be newer: what it has more comes out of the inbox later. With `must_be_whole`, a roster from which seats may be missing does
-/// not count.
+/// roster is older than its copy. If it is newer, what makes it so comes out of the inbox later. With
+/// `must_be_whole`, a roster from which seats may be missing does not count.
 async fn compare(
     shared: &Shared,
     replica: &Replica,

@@ -38,7 +38,7 @@ pub(super) struct Word<M> {
 pub(super) enum Said<M> {
     /// It leaves now.
     Now(Word<M>),
-    /// It waits. So does an earlier one for the same node, whose place it may have taken.
+    /// It waits, perhaps in the place of an earlier one.
     Waits,
     /// Too many wait.
     Dropped(M),
