@@ -246,8 +246,9 @@ pub enum Outcome {
     Joined {
         /// The channel.
         channel: ChannelId,
-        /// The newcomer, neither muted nor deafened. If the copy lists the session already, nobody
-        /// is told anything, but the copy takes this `version`, and sorts its members by it.
+        /// The newcomer, neither muted nor deafened. If the copy lists the session already, the copy
+        /// takes this `version` and sorts its members by it. This node's members are then told of
+        /// the state alone, if the session is on another node and its state differs.
         member: RosterMember,
         /// The sessions of the same user that ended in the same step, with their channels.
         ends: Vec<(SessionId, ChannelId)>,

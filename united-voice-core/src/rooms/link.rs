@@ -92,22 +92,31 @@ impl ClusterLink {
     /// Gives up a seat that no connection has.
     pub(crate) fn give_up(&self, user: &UserId, connection: u64, seat: (&ChannelId, SessionId)) {
         let (channel, session) = seat;
-        self.propose(Wanted {
+        let wanted = Wanted {
             user: user.clone(),
             connection,
             channel: channel.clone(),
             session,
             change: WantedChange::Leave(VoiceLeaveReason::Disconnected),
             request_id: None,
-        });
+        };
+        // Nobody is told of this end now, also if the node is cut off. Otherwise a repair that drops
+        // the operation would leave the seat without anybody who ends it.
+        self.ask(wanted, false);
     }
 
     /// Returns false if the node is cut off, so that the caller has to tell everybody now.
     fn propose(&self, wanted: Wanted) -> bool {
         let cut_off = self.cut_off.lock();
+        self.ask(wanted, *cut_off);
+        !*cut_off
+    }
+
+    /// `is_told` says that this node's members are told without the engine.
+    fn ask(&self, wanted: Wanted, is_told: bool) {
         let (user, channel) = (wanted.user.clone(), wanted.channel.clone());
         let (session, change) = (wanted.session, wanted.change);
-        let asked = Asked(if *cut_off {
+        let asked = Asked(if is_told {
             AskedBy::Told
         } else {
             AskedBy::Change(Box::new(wanted))
@@ -130,7 +139,6 @@ impl ClusterLink {
             },
         });
         debug_assert!(taken.is_ok(), "the backend may refuse nothing but a join");
-        !*cut_off
     }
 }
 

@@ -56,23 +56,32 @@ pub(super) fn install(
             None => {}
             Some(position) => {
                 locked.members.set_version(position, member.version);
-                let participant = locked.members.at(position).map(|known| known.participant);
-                let same = participant.is_none_or(|known| {
-                    known.is_here()
-                        || (known.muted, known.deafened) == (member.muted, member.deafened)
-                });
-                if !same {
-                    let change = Change::State {
-                        session: member.session,
-                        muted: member.muted,
-                        deafened: member.deafened,
-                    };
-                    locked.apply(change, Answer::None, fanout);
-                }
+                adopt_state(&mut locked, position, &member, fanout);
             }
         }
     }
     members.sort_by_version();
+}
+
+/// Tells what the engine knows of a member of another node, if the copy has something else.
+pub(super) fn adopt_state(
+    locked: &mut Locked<'_>,
+    position: usize,
+    member: &RosterMember,
+    fanout: &mut Fanout,
+) {
+    let known = locked.members.at(position).map(|known| known.participant);
+    let differs = known.is_some_and(|known| {
+        !known.is_here() && (known.muted, known.deafened) != (member.muted, member.deafened)
+    });
+    if differs {
+        let change = Change::State {
+            session: member.session,
+            muted: member.muted,
+            deafened: member.deafened,
+        };
+        locked.apply(change, Answer::None, fanout);
+    }
 }
 
 /// The members of this node in a copy which have lost their seat to another session of the roster.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use united_voice_proto::voice::VoiceLeaveReason;
 
-use super::copy::away;
+use super::copy::{adopt_state, away};
 use crate::{
     ChannelId, CloseReason, SessionId, SignalSink, Urgency, UserId, VoiceRoomRegistry,
     cluster::{JoinAsked, RosterMember},
@@ -131,6 +131,7 @@ impl Joining<'_> {
             // An engine had lost the seat. Its node has put it back, or the join ran again under
             // another number.
             locked.members.set_version(position, self.member.version);
+            adopt_state(&mut locked, position, &self.member, fanout);
             locked.members.sort_by_version();
             return true;
         }

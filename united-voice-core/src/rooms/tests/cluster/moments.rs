@@ -237,6 +237,35 @@ fn a_join_that_ran_again_changes_the_order_on_every_node() {
     assert_eq!(site.registry(0).replica().seats()[0].version, version);
 }
 
+/// The node lost nothing itself, so it compares nothing: what others put back is all that it hears.
+#[test]
+fn a_seat_that_is_put_back_brings_its_state() {
+    let site = Site::new(2);
+    let near = site.seated(0, "near", "a");
+    let alice = site.seated(1, "alice", "a");
+    near.lines();
+    for (muted, told) in [(true, "state a alice(m)"), (false, "state a alice")] {
+        for (node, member) in site.engine.roster(&channel("a")) {
+            let joined = Outcome::Joined {
+                channel: channel("a"),
+                member: RosterMember {
+                    node: (node != site.node(0).id()).then_some(node),
+                    muted,
+                    ..member
+                },
+                ends: Vec::new(),
+                others: None,
+            };
+            site.registry(0).replica().apply(None, joined);
+        }
+        // What this node's own member said last counts here.
+        assert_eq!(near.lines(), [told]);
+    }
+    site.settle();
+    assert!(alice.lines().is_empty());
+    site.assert_copies();
+}
+
 /// What the engine told was lost with an inbox.
 #[test]
 fn a_roster_changes_the_order_of_members_that_the_copy_knows() {

@@ -132,6 +132,31 @@ fn a_move_that_the_engine_did_before_it_went_away_costs_the_connection() {
     assert!(site.engine.roster(&channel("b")).is_empty());
 }
 
+/// Its outcome comes while the node is cut off, and the leave that undoes it may never be sent: a node
+/// that registers anew drops what is in doubt, and puts back the seats that it lists.
+#[test]
+fn a_join_in_doubt_is_undone_at_the_next_outage_at_the_latest() {
+    let site = Site::new(2);
+    let near = site.seated(0, "near", "a");
+    let mut alice = site.member(0, "alice");
+    alice.join("a");
+    assert!(site.node(0).send_one());
+    site.node(0).set_cut_off(true);
+    assert_eq!(alice.entered(), Err(JoinError::Undecided));
+    site.node(0).set_cut_off(false);
+    // The engine answers, and the node does not know yet.
+    site.registry(0).replica().set_cut_off(true);
+    assert!(site.node(0).receive_one());
+    assert_eq!(near.lines(), ["joined a alice"]);
+    site.node(0).set_cut_off(true);
+    assert_eq!(near.lines(), ["left a alice DISCONNECTED"]);
+    assert_eq!(site.registry(0).replica().seats().len(), 1);
+    site.node(0).set_cut_off(false);
+    site.settle();
+    assert!(near.lines().is_empty() && alice.lines().is_empty());
+    site.assert_copies();
+}
+
 /// The engine gave the seat to a join that nobody waits for any more, so no connection has it.
 #[test]
 fn a_takeover_in_doubt_costs_the_connection_that_had_the_seat() {
