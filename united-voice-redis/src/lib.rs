@@ -124,7 +124,7 @@ pub use nid::Nid;
 pub use node::{ConnectError, NodeConfig, NodeMetrics, NodeState, NodeTask, RedisNode};
 pub use numbers::{Arrival, InboxNumbers};
 pub use operation::{Operation, REASSERT_SEATS, Seat, reassert_chunk};
-pub use outbox::{Bounced, Outbox, Progress, Saturated};
+pub use outbox::{Outbox, Progress, Saturated};
 pub use pack::{PACK_BYTES, Pack};
 pub use pulse::Pulse;
 pub use reader::{Arrived, ReadError, Reader, Reading};

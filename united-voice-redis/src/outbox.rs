@@ -62,17 +62,6 @@ enum Sent {
     },
 }
 
-/// A message that comes back to its sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Bounced<M> {
-    /// What [`Outbox::forward`] was given as `sent`.
-    pub message: M,
-    /// The node to which it went is gone, and the message was never sent before. Otherwise it may
-    /// have arrived the first time, or the engine had no memory for it.
-    pub target_gone: bool,
-}
-
 /// What the answers to a batch mean.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -340,7 +329,6 @@ impl<A, M> Outbox<A, M> {
             pipeline.add_command(match sent {
                 Sent::Operation { number, operation } => scripts.operation(of, *number, operation),
                 Sent::Pack { node, first, last } => {
-                    self.letters.goes_out(*node, *first..=*last);
                     let (to, pack) = self.letters.pack(*node, *first..=*last, of.nid);
                     scripts.keys().write_inbox(to, &pack)
                 }
@@ -366,7 +354,7 @@ impl<A, M> Outbox<A, M> {
 
     /// Takes the answers to [`pipeline`](Self::pipeline), one for each command. Returns the
     /// messages that did not arrive, and how to go on.
-    pub fn answered(&mut self, answers: Vec<Value>) -> (Vec<Bounced<M>>, Progress) {
+    pub fn answered(&mut self, answers: Vec<Value>) -> (Vec<M>, Progress) {
         let mut bounced = Vec::new();
         let mut done = 0;
         let mut stop = None;
@@ -374,10 +362,9 @@ impl<A, M> Outbox<A, M> {
             stop = match sent {
                 Sent::Operation { operation, .. } => operation_answered(operation, answer),
                 Sent::Pack { node, first, last } => match pack_answered(answer) {
-                    Ok(PackAnswer::Arrived) => None,
-                    Ok(failed) => {
-                        let no_inbox = failed == PackAnswer::NoInbox;
-                        bounced.extend(self.letters.take(*node, *first..=*last, no_inbox));
+                    Ok(true) => None,
+                    Ok(false) => {
+                        bounced.extend(self.letters.take(*node, *first..=*last));
                         None
                     }
                     Err(error) => Some(Progress::Cut(error)),
@@ -473,18 +460,12 @@ fn operation_answered(operation: &mut Operation, answer: Value) -> Option<Progre
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PackAnswer {
-    Arrived,
-    NoInbox,
-    NoMemory,
-}
-
-fn pack_answered(answer: Value) -> Result<PackAnswer, ScriptError> {
+/// Whether the engine took it. It has no memory, or the inbox is gone: its node has died, or has
+/// registered anew and this one does not know yet.
+fn pack_answered(answer: Value) -> Result<bool, ScriptError> {
     match answer.extract_error().map_err(ScriptError::from) {
-        Ok(Value::Nil) => Ok(PackAnswer::NoInbox),
-        Err(ScriptError::NoMemory) => Ok(PackAnswer::NoMemory),
-        Ok(_) => Ok(PackAnswer::Arrived),
+        Ok(Value::Nil) | Err(ScriptError::NoMemory) => Ok(false),
+        Ok(_) => Ok(true),
         Err(error) => Err(error),
     }
 }

@@ -2,9 +2,7 @@
 
 use parking_lot::Mutex;
 
-use crate::{
-    Bounced, DialError, Dialer, Link, Nid, Outbox, Progress, Purpose, Registration, ScriptError,
-};
+use crate::{DialError, Dialer, Link, Nid, Outbox, Progress, Purpose, Registration, ScriptError};
 
 /// After so many batches, whoever sends may do something else.
 const BATCHES: usize = 16;
@@ -62,7 +60,7 @@ impl Writer {
         &mut self,
         outbox: &Mutex<Outbox<A, M>>,
         of: &Registration,
-        bounced: &mut Vec<Bounced<M>>,
+        bounced: &mut Vec<M>,
     ) -> Flushed {
         // The connection is put back only if it has survived.
         let mut link = match self.link.take() {

@@ -193,7 +193,7 @@ pub(super) fn pack_arrived(shared: &Shared, replica: &Replica, pack: Pack) {
                         why,
                     };
                     let mut outbox = shared.outbox.lock();
-                    // If too much waits, the sender learns from its own node in a few seconds.
+                    // If too much waits, the refusal is lost: docs/cluster.md names it.
                     let _ = outbox.forward(from, session, bounced.encode(), None);
                 }
             }

@@ -18,8 +18,8 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    ANSWER_TIMEOUT, Arrival, Arrived, Backoff, Bounced, CallError, Flushed, Nid, ReadError, Reader,
-    Reading, Reaped, ScriptError, Writer, pulse::SLOWEST, reads::INBOX_ENTRIES,
+    ANSWER_TIMEOUT, Arrival, Arrived, Backoff, CallError, Flushed, Nid, ReadError, Reader, Reading,
+    Reaped, ScriptError, Writer, pulse::SLOWEST, reads::INBOX_ENTRIES,
 };
 
 /// How often the node looks at its own clock.
@@ -49,7 +49,7 @@ const BEGINNING: &str = "0";
 pub(super) struct Run {
     pub(super) writer: tokio::sync::Mutex<Writer>,
     /// Messages that could not arrive, and of which their senders do not know yet.
-    undeliverable: tokio::sync::Mutex<Vec<Bounced<SentBy>>>,
+    undeliverable: tokio::sync::Mutex<Vec<SentBy>>,
     pub(super) reader: tokio::sync::Mutex<Reader>,
     /// Everything before this entry of the inbox has been read.
     read_to: Mutex<String>,
@@ -131,14 +131,8 @@ impl Run {
             }
             loop {
                 let flushed = writer.flush(&shared.outbox, &of, &mut undeliverable).await;
-                for bounced in std::mem::take(&mut *undeliverable) {
-                    let why = if bounced.target_gone {
-                        RelayFailure::TargetNotInChannel
-                    } else {
-                        RelayFailure::Unreachable
-                    };
-                    shared.bounce(replica, [bounced.message], why);
-                }
+                let bounced = std::mem::take(&mut *undeliverable);
+                shared.bounce(replica, bounced, RelayFailure::Unreachable);
                 match flushed {
                     Flushed::Done => break,
                     Flushed::More => {

@@ -8,7 +8,6 @@ use std::{
     ops::{Range, RangeInclusive},
 };
 
-use super::Bounced;
 use crate::{Nid, PACK_BYTES, Pack, pack};
 
 /// How many bytes of messages are kept for all nodes.
@@ -46,16 +45,7 @@ struct Kept<M> {
     number: u64,
     message: Vec<u8>,
     sent: M,
-    /// In how many batches it was.
-    batches: Batches,
     ticks: u8,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Batches {
-    None,
-    One,
-    Several,
 }
 
 impl<M> Default for Letters<M> {
@@ -119,7 +109,6 @@ impl<M> Letters<M> {
             number,
             message,
             sent,
-            batches: Batches::None,
             ticks: 0,
         };
         // It was routed when the message was taken. If it has been forgotten since, its inbox is
@@ -194,27 +183,8 @@ impl<M> Letters<M> {
         (peer.nid, Pack::encode(from, peer.handled, messages))
     }
 
-    /// Notes that a pack with these messages goes out.
-    pub(super) fn goes_out(&mut self, node: u32, range: RangeInclusive<u64>) {
-        let Some(peer) = self.peers.get_mut(&node) else {
-            return;
-        };
-        let places = peer.places(&range);
-        for kept in peer.kept.range_mut(places) {
-            kept.batches = match kept.batches {
-                Batches::None => Batches::One,
-                Batches::One | Batches::Several => Batches::Several,
-            };
-        }
-    }
-
     /// Takes back messages that did not arrive this time.
-    pub(super) fn take(
-        &mut self,
-        node: u32,
-        range: RangeInclusive<u64>,
-        no_inbox: bool,
-    ) -> Vec<Bounced<M>> {
+    pub(super) fn take(&mut self, node: u32, range: RangeInclusive<u64>) -> Vec<M> {
         let Some(peer) = self.peers.get_mut(&node) else {
             return Vec::new();
         };
@@ -224,11 +194,7 @@ impl<M> Letters<M> {
             .iter()
             .map(|kept| pack::weight(&kept.message))
             .sum::<usize>();
-        let bounced = taken.into_iter().map(|kept| Bounced {
-            target_gone: no_inbox && kept.batches != Batches::Several,
-            message: kept.sent,
-        });
-        bounced.collect()
+        taken.into_iter().map(|kept| kept.sent).collect()
     }
 
     pub(super) fn take_all(&mut self) -> Vec<M> {

@@ -79,6 +79,6 @@ async fn a_relay_that_finds_no_memory_or_no_inbox_is_refused_as_what_it_is() {
     assert_eq!(inbox.ask::<u8>(&["DEL"]), 1);
     clients[0].offer("ben").await;
     clients[0]
-        .hears(&["error VOICE_ERROR_CODE_TARGET_NOT_IN_CHANNEL"])
+        .hears(&["error VOICE_ERROR_CODE_UNAVAILABLE"])
         .await;
 }
