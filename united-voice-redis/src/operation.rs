@@ -58,7 +58,8 @@ pub enum Operation {
     },
     /// The host ends the seats of a user.
     ///
-    /// Outcome: [`Left`](crate::Record::Left) with the seats that ended, perhaps none.
+    /// Outcome: [`Left`](crate::Record::Left) with the seats that ended, perhaps none, or
+    /// [`Refused`](crate::Record::Refused) if seats may be missing, because the engine lost all data.
     Kick {
         /// Whose.
         user: String,
@@ -69,7 +70,8 @@ pub enum Operation {
     },
     /// The host ends the seats of a channel, 50 of them at most.
     ///
-    /// Outcome: [`Left`](crate::Record::Left), with `more` if members are left.
+    /// Outcome: [`Left`](crate::Record::Left), with `more` if members are left, or
+    /// [`Refused`](crate::Record::Refused), as of [`Kick`](Self::Kick).
     Clear {
         /// The channel.
         channel: String,

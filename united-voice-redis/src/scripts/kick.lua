@@ -5,6 +5,8 @@ local number = tonumber(ARGV[3])
 local stop = standing_of(number)
 if stop then return stop end
 
+-- Seats may be missing, and come back after this.
+if recovery_left(now()) > 0 then return refuse(number, RECOVERING) end
 -- So many fit into a call that others barely notice.
 local CHUNK = 50
 local seats, more = {}, false

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use united_voice_core::{
-    ChannelId, CloseReason,
-    cluster::Cluster as _,
+    ChannelId, CloseReason, UserId,
+    cluster::{Cluster as _, CutOff},
     proto::{voice::VoiceErrorCode, ws::envelope::Payload},
     test_util::{ClusterDirectory, ClusterUnderTest},
 };
@@ -15,7 +15,7 @@ use united_voice_redis_server::{Data, Engine, Proxy};
 use crate::{
     cluster::Cluster,
     nodes::Nodes,
-    town::{Client, LEASE, PATIENCE, agree, pause, state, town, town_behind},
+    town::{Client, LEASE, PATIENCE, agree, pause, state, tell, town, town_behind},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,6 +153,21 @@ async fn an_engine_that_comes_back_empty_gets_its_seats_back_and_nobody_is_told(
     clients.push(eve);
     clients[0].hears(&["joined eve"]).await;
     agree(&nodes, &mut clients).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_host_learns_that_a_kick_cannot_be_decided_while_seats_are_put_back() {
+    let engine = Engine::start();
+    let (nodes, mut clients) = town(&engine).await;
+    let dan = UserId::new("dan").expect("an id");
+    tell(&engine, &["FLUSHALL"]);
+    state(&nodes, NodeState::Recovering).await;
+    assert_eq!(nodes.servers()[0].kick(&dan).await, Err(CutOff));
+    state(&nodes, NodeState::Ok).await;
+    assert_eq!(nodes.servers()[0].kick(&dan).await, Ok(true));
+    for client in &mut clients {
+        client.hears(&["left dan KICKED"]).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

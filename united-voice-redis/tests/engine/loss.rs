@@ -74,6 +74,30 @@ fn a_fresh_engine_admits_no_join_for_a_lease() {
     assert!(!cluster.roster("hall").is_recovering);
 }
 
+/// Otherwise the host would hear that nobody was there.
+#[test]
+fn nobody_is_kicked_while_seats_may_be_missing() {
+    let mut cluster = Cluster::empty(Engine::shared());
+    let mut node = cluster.node(1);
+    let user = Operation::Kick {
+        user: "ann".into(),
+        channel: None,
+        reason: 1,
+    };
+    let room = Operation::Clear {
+        channel: "hall".into(),
+        reason: 1,
+    };
+    for kick in [&user, &room] {
+        let record = node.run(kick).record;
+        assert_eq!(record, Record::Refused(Refusal::Recovering));
+    }
+    let now = cluster.time();
+    cluster.set("recover", now - 1);
+    node.try_join(1, "ann", "hall", 9).expect("admitted");
+    assert_eq!(gone(&node.run(&user).record), [1]);
+}
+
 #[test]
 fn joins_wait_until_every_node_has_put_its_seats_back() {
     let mut cluster = Cluster::empty(Engine::shared());
