@@ -8,7 +8,7 @@
 use thiserror::Error;
 
 use crate::{
-    Flags, Member,
+    Flags, Member, Nid,
     fields::{self, Bytes},
 };
 
@@ -57,8 +57,14 @@ pub enum Record {
     Refused(Refusal),
     /// Another node put seats back.
     Seats(Vec<Joined>),
-    /// What became of the seats that this node put back, in its order.
-    Reasserted(Vec<(u64, Restored)>),
+    /// This node put seats back.
+    Reasserted {
+        /// What became of each, in its order.
+        results: Vec<(u64, Restored)>,
+        /// The nodes with members in the channels of those that are seated. They may have registered
+        /// anew while this node heard nothing.
+        nodes: Vec<Nid>,
+    },
     /// A newer node wrote something that this version does not know.
     Unknown(u8),
 }
@@ -319,9 +325,11 @@ fn seats(mut body: Bytes<'_>) -> Result<Record, EntryError> {
 }
 
 fn reasserted(mut body: Bytes<'_>) -> Result<Record, EntryError> {
-    let mut results = Vec::new();
+    let (mut results, mut nodes) = (Vec::new(), Vec::new());
     while let Some((tag, mut value)) = body.field()? {
-        if tag == 1 {
+        if tag == 2 {
+            nodes.push(Nid::parse(value.rest()).ok_or(EntryError::Nid)?);
+        } else if tag == 1 {
             let session = value.u64()?;
             let restored = match value.u8()? {
                 0 => Restored::Seated,
@@ -335,7 +343,7 @@ fn reasserted(mut body: Bytes<'_>) -> Result<Record, EntryError> {
             results.push((session, restored));
         }
     }
-    Ok(Record::Reasserted(results))
+    Ok(Record::Reasserted { results, nodes })
 }
 
 #[cfg(test)]

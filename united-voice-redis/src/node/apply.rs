@@ -61,7 +61,12 @@ impl Shared {
                     self.joined(replica, None, joined);
                 }
             }
-            Record::Reasserted(results) => return self.reasserted(replica, asked, &results),
+            Record::Reasserted { results, nodes } => {
+                for nid in nodes {
+                    self.route(nid);
+                }
+                return self.reasserted(replica, asked, &results);
+            }
             Record::Unknown(kind) => tracing::warn!(kind, "a newer node wrote this entry"),
         }
         false

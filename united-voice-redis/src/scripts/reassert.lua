@@ -17,6 +17,8 @@ for i = 1, #ARGV[4], 17 do
 end
 local is_recovering = recovery_left(now()) > 0
 local process, told, results = nid:sub(1, 8), lists(), {}
+-- The other nodes in the rooms of the seats. The caller may not have heard of their registrations.
+local others = {}
 local highest = tonumber(engine[2]) or 0
 
 -- The seat of this very session: still there, with an earlier nid or with this one.
@@ -98,7 +100,10 @@ for i = 6, #ARGV, 7 do
         end
         local body = field(1, table.concat(parts))
         for to in pairs(nodes) do
-            if to:sub(1, 8) ~= process then note(told, to, body) end
+            if to:sub(1, 8) ~= process then
+                note(told, to, body)
+                others[to] = true
+            end
         end
     end
 end
@@ -110,4 +115,5 @@ if ARGV[5] == '1' then call('SREM', P .. 'pending', nid) end
 for _, to in ipairs(told.order) do
     tell(to, SEATS, version, table.concat(told.of[to]))
 end
+for to in pairs(others) do results[#results + 1] = field(2, to) end
 return answer(number, REASSERTED, version, table.concat(results))

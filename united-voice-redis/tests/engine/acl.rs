@@ -84,7 +84,7 @@ fn put_back(node: &mut Node, earlier: Nid, member: &Member) -> Restored {
         }],
     });
     match outcome.record {
-        Record::Reasserted(seats) => seats[0].1,
+        Record::Reasserted { results, .. } => results[0].1,
         other => panic!("{other:?}"),
     }
 }

@@ -15,7 +15,7 @@ use united_voice_redis_server::{Data, Engine, Proxy};
 use crate::{
     cluster::Cluster,
     nodes::Nodes,
-    town::{Client, LEASE, PATIENCE, agree, pause, state, tell, town, town_behind},
+    town::{Client, LEASE, PATIENCE, agree, pause, state, tell, town, town_behind, until},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,6 +153,36 @@ async fn an_engine_that_comes_back_empty_gets_its_seats_back_and_nobody_is_told(
     clients.push(eve);
     clients[0].hears(&["joined eve"]).await;
     agree(&nodes, &mut clients).await;
+}
+
+/// Each node registers anew, and none has a message of the others that says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn relays_arrive_as_soon_as_all_seats_are_back() {
+    let engine = Engine::start();
+    let (nodes, mut clients) = town(&engine).await;
+    tell(&engine, &["FLUSHALL"]);
+    let put_back = || {
+        nodes
+            .nodes
+            .iter()
+            .map(|node| node.metrics().reasserted)
+            .sum::<u64>()
+    };
+    until("all seats are back", || put_back() == 4).await;
+    let names = ["ann", "ben", "dan"];
+    let at = [0, 1, 3];
+    // All at once: a message tells its receiver where its sender's inbox is.
+    for (from, to) in [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)] {
+        clients[at[from]].offer(names[to]).await;
+    }
+    for (client, me) in at.into_iter().zip(names) {
+        let others = names.iter().filter(|name| **name != me);
+        let offers: Vec<_> = others.map(|name| format!("offer of {name}")).collect();
+        let offers: Vec<_> = offers.iter().map(String::as_str).collect();
+        clients[client].hears_in_any_order(&offers).await;
+    }
+    // Until this is over, no node compares its copies with the engine.
+    assert_eq!(nodes.nodes[0].state(), NodeState::Recovering);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -25,7 +25,7 @@ fn reassert(node: &mut Node, earlier: &[Nid], seats: &[Seat]) -> Vec<Restored> {
         seats: seats.into(),
     });
     match outcome.record {
-        Record::Reasserted(results) => {
+        Record::Reasserted { results, .. } => {
             let sessions: Vec<_> = results.iter().map(|(session, _)| *session).collect();
             let asked: Vec<_> = seats.iter().map(|seat| seat.member.session).collect();
             assert_eq!(sessions, asked);

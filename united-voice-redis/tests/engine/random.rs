@@ -90,7 +90,7 @@ impl Peer {
                     *listed.expect("nothing was lost") = seat.member.clone();
                 }
             }
-            Record::Refused(_) | Record::Reasserted(_) => {}
+            Record::Refused(_) | Record::Reasserted { .. } => {}
             other => panic!("{other:?}"),
         }
         let me = self.me();
@@ -256,7 +256,7 @@ impl Life {
             last: true,
             seats,
         });
-        let Record::Reasserted(results) = outcome.record else {
+        let Record::Reasserted { results, .. } = outcome.record else {
             panic!("{outcome:?}");
         };
         assert!(

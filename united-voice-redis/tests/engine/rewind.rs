@@ -93,7 +93,7 @@ fn repair(cluster: &mut Cluster, node: &Node, seats: Vec<Seat>) -> (Node, Vec<Re
         last: true,
         seats,
     });
-    let Record::Reasserted(results) = outcome.record else {
+    let Record::Reasserted { results, .. } = outcome.record else {
         panic!("{outcome:?}");
     };
     node.beat().expect("beaten");
