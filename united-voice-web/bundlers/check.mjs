@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 const PATIENCE_MS = 60_000;
 /** What measures the level in each build: without its file, the worklet can't. */
@@ -42,6 +43,20 @@ const server = createServer(async (request, response) => {
 });
 await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
 
+// Other processes of a browser write there for a moment after it has ended. The retries of `rmSync` itself
+// look for no new files.
+async function remove(folder) {
+  for (let tries = 50; ; tries -= 1) {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (tries === 0) throw error;
+      await delay(100);
+    }
+  }
+}
+
 const profile = mkdtempSync(path.join(tmpdir(), 'united-voice-web-'));
 const chromium = spawn('chromium', [
   '--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update',
@@ -60,7 +75,7 @@ try {
   chromium.removeAllListeners('exit');
   const ended = new Promise((resolve) => { chromium.on('exit', resolve); });
   if (chromium.kill()) await ended;
-  rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  await remove(profile);
   server.close();
   server.closeAllConnections();
 }
