@@ -401,7 +401,7 @@ pub struct Said {
 #[error("too much waits for the cluster")]
 pub struct Saturated;
 
-/// The engine does not answer.
+/// The engine does not answer, or it cannot decide now because it lost its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the cluster's engine does not answer")]
 pub struct CutOff;

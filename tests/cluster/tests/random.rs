@@ -251,7 +251,7 @@ impl Town {
         }
         self.act_for_a_while().await;
         self.cluster.nodes[node].way.mend();
-        !matches!(kind, 4 | 5)
+        !matches!(names[kind], "silent" | "half-open")
     }
 
     /// For less than two thirds of a lease, about a lease, or longer.

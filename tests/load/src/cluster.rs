@@ -87,7 +87,18 @@ impl Cluster {
     }
 }
 
+/// This process in the place of servers, and its engine.
+pub(crate) fn this_process(engine: &Engine) -> Site {
+    Site {
+        addresses: Vec::new(),
+        servers: vec![Process {
+            id: std::process::id(),
+        }],
+        engine: Some(engine_process(engine)),
+    }
+}
+
 /// The process of an engine, to be watched.
-pub(crate) fn engine_process(engine: &Engine) -> Process {
+fn engine_process(engine: &Engine) -> Process {
     Process { id: engine.pid() }
 }

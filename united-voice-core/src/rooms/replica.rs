@@ -272,7 +272,9 @@ impl Replica {
     ///
     /// A lock that core holds while it calls [`Cluster::propose`](crate::cluster::Cluster::propose)
     /// for a leave or a state. When this returns, each such operation was either given to the
-    /// backend before, or comes with an `asked` that needs nothing more.
+    /// backend before, or comes with an `asked` that needs nothing more. The leave that undoes a join in
+    /// doubt is the exception: it comes at any time, nobody is told of it now, and its outcome or the
+    /// next [`undecided`](Self::undecided) ends the seat.
     pub fn set_cut_off(&self, cut_off: bool) {
         if let Some(registry) = self.registry()
             && let Some(link) = registry.inner.link()

@@ -2,10 +2,7 @@
 //! come one at a time take at least that between two nodes. Nodes that have many put several of them
 //! into one entry, and this does not.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use anyhow::{Context as _, bail};
 use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
@@ -13,17 +10,15 @@ use tokio::task::JoinSet;
 use united_voice_redis_server::Engine;
 
 use super::{
-    exchange::{Exchange, Order, measure},
-    rate::micros,
+    exchange::{Exchange, Order},
+    rate::{in_turns, measure_delays},
 };
 use crate::{
-    cluster::engine_process,
+    cluster::this_process,
     latency::{Delays, Pacer, Schedule},
     load::Load,
     outcome::Figures,
     payload::Stamp,
-    process::Process,
-    site::Site,
 };
 
 /// What a node's reader asks for at once, and how long its question waits.
@@ -40,13 +35,7 @@ type Answer = Option<Vec<(String, Vec<(String, (String, String))>)>>;
 /// so many nodes to the next. The time of the servers is that of this process.
 pub(super) async fn run(load: Load, nodes: usize, bytes: usize) -> anyhow::Result<Figures> {
     let engine = Engine::start();
-    let site = Site {
-        addresses: Vec::new(),
-        servers: vec![Process {
-            id: std::process::id(),
-        }],
-        engine: Some(engine_process(&engine)),
-    };
+    let site = this_process(&engine);
     let exchange = Arc::new(Exchange::default());
     let start = Instant::now();
     let delays = Arc::new(Delays::new(start));
@@ -75,29 +64,7 @@ pub(super) async fn run(load: Load, nodes: usize, bytes: usize) -> anyhow::Resul
         };
         tasks.spawn(writer.run());
     }
-    let begin = || delays.begin(Instant::now());
-    let figures = measure(load, &site, exchange, tasks, begin).await?;
-    Ok(Figures {
-        p50_micros: Some(micros(delays.quantile(0.5))),
-        p99_micros: Some(micros(delays.quantile(0.99))),
-        ..figures
-    })
-}
-
-/// Schedules for so many senders that take turns from now on. What comes before, such as connecting,
-/// must not count as a delay.
-pub(super) fn in_turns(
-    rate: u32,
-    senders: usize,
-    start: Instant,
-) -> anyhow::Result<impl Iterator<Item = Schedule>> {
-    let distance = Duration::from_secs(1) / rate;
-    let interval = distance * u32::try_from(senders)?;
-    let begin = start.elapsed() + interval;
-    Ok((1..).map(move |place| Schedule {
-        first: begin + distance * place,
-        interval,
-    }))
+    measure_delays(load, &site, exchange, tasks, &delays).await
 }
 
 async fn connect(engine: &Engine) -> anyhow::Result<MultiplexedConnection> {

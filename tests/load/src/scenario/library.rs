@@ -20,18 +20,15 @@ use united_voice_redis::{NodeConfig, RedisNode};
 use united_voice_redis_server::Engine;
 
 use super::{
-    exchange::{Exchange, Order, measure},
-    hop::in_turns,
-    rate::{SIZE, micros},
+    exchange::{Exchange, Order},
+    rate::{SIZE, in_turns, measure_delays},
 };
 use crate::{
-    cluster::engine_process,
+    cluster::this_process,
     latency::{Delays, Pacer, Schedule},
     load::Load,
     outcome::Figures,
     payload::Stamp,
-    process::Process,
-    site::Site,
 };
 
 /// How long a node may take to find its engine, and a member to be seated and known.
@@ -44,13 +41,7 @@ type Server = VoiceServer<OpenDirectory>;
 pub(super) async fn run(load: Load, nodes: usize) -> anyhow::Result<Figures> {
     let engine = Engine::start();
     let prefix = engine.prefix_without_recovery();
-    let site = Site {
-        addresses: Vec::new(),
-        servers: vec![Process {
-            id: std::process::id(),
-        }],
-        engine: Some(engine_process(&engine)),
-    };
+    let site = this_process(&engine);
     let mut tasks = JoinSet::new();
     let mut servers = Vec::new();
     for _ in 0..nodes {
@@ -96,13 +87,7 @@ pub(super) async fn run(load: Load, nodes: usize) -> anyhow::Result<Figures> {
         tasks.spawn(sender.run());
     }
     tasks.spawn(async move { Err(troubles.recv().await.context("there are no queues")?) });
-    let begin = || delays.begin(Instant::now());
-    let figures = measure(load, &site, exchange, tasks, begin).await?;
-    Ok(Figures {
-        p50_micros: Some(micros(delays.quantile(0.5))),
-        p99_micros: Some(micros(delays.quantile(0.99))),
-        ..figures
-    })
+    measure_delays(load, &site, exchange, tasks, &delays).await
 }
 
 async fn start_node(

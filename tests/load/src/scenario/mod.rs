@@ -1,9 +1,8 @@
 //! What is done to a server, one file for each kind of load.
 //!
 //! `exchange.rs` counts and measures for `traffic.rs`, `rate.rs`, `hop.rs` and `library.rs`. `joins.rs`,
-//! `hop.rs` and `library.rs` also use `rate.rs`, `library.rs` uses `hop.rs`, and `remote.rs` uses
-//! `idle.rs`. This folder uses clients,
-//! tickets and programs. It knows nothing of reports or of the command line.
+//! `hop.rs` and `library.rs` also use `rate.rs`, and `remote.rs` uses `idle.rs`. This folder uses
+//! clients, tickets and programs. It knows nothing of reports or of the command line.
 
 mod exchange;
 mod hop;

@@ -32,25 +32,46 @@ pub(super) async fn run(target: Target, load: Load, site: &Site) -> anyhow::Resu
     let exchange = Arc::new(Exchange::default());
     let start = Instant::now();
     let delays = Arc::new(Delays::new(start));
-    let distance = Duration::from_secs(1) / load.rate;
-    let interval = distance * u32::try_from(load.clients)?;
     let mut tasks = JoinSet::new();
-    let mut offset = Duration::ZERO;
-    for connection in clients {
-        // The senders take turns, so that the server gets single messages at equal intervals.
-        offset += distance;
+    // The senders take turns, so that the server gets single messages at equal intervals.
+    let schedules = in_turns(load.rate, load.clients, start)?;
+    for (connection, schedule) in clients.into_iter().zip(schedules) {
         let sender = PacedSender {
             connection,
             exchange: Arc::clone(&exchange),
             delays: Arc::clone(&delays),
-            schedule: Schedule {
-                first: offset + interval,
-                interval,
-            },
+            schedule,
             start,
         };
         tasks.spawn(sender.run());
     }
+    measure_delays(load, site, exchange, tasks, &delays).await
+}
+
+/// Schedules for so many senders that take turns from now on. What comes before, such as connecting,
+/// must not count as a delay.
+pub(super) fn in_turns(
+    rate: u32,
+    senders: usize,
+    start: Instant,
+) -> anyhow::Result<impl Iterator<Item = Schedule>> {
+    let distance = Duration::from_secs(1) / rate;
+    let interval = distance * u32::try_from(senders)?;
+    let begin = start.elapsed() + interval;
+    Ok((1..).map(move |place| Schedule {
+        first: begin + distance * place,
+        interval,
+    }))
+}
+
+/// Measures as [`measure`] does, and adds how long messages took.
+pub(super) async fn measure_delays(
+    load: Load,
+    site: &Site,
+    exchange: Arc<Exchange>,
+    tasks: JoinSet<anyhow::Result<()>>,
+    delays: &Delays,
+) -> anyhow::Result<Figures> {
     let begin = || delays.begin(Instant::now());
     let figures = measure(load, site, exchange, tasks, begin).await?;
     Ok(Figures {
