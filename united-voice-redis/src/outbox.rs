@@ -226,9 +226,22 @@ impl<A, M> Outbox<A, M> {
         self.letters.route(nid);
     }
 
-    /// Looks at what came from another node. Returns the messages that are new, in their order.
+    /// Looks at what came from another node. Returns the messages that are new, in their order. They
+    /// are acknowledged after [`handled`](Self::handled).
     pub fn received(&mut self, pack: Pack) -> Vec<Vec<u8>> {
         self.letters.received(pack)
+    }
+
+    /// All messages that were received from a node have been handled, and these are to be refused.
+    /// Their senders hear of that in no other way once they are acknowledged. So no acknowledgement
+    /// leaves before them, and refusals are taken if [`forward`](Self::forward) takes nothing more,
+    /// stay if the node is [cut off](Self::cut_off), and wait for the other node's new inbox if the
+    /// old one is gone. They are forgotten after seven to eight seconds. By then the other node has
+    /// given up the messages that were not acknowledged.
+    ///
+    /// Returns how many refusals were dropped, since nodes have not acknowledged 32 MiB.
+    pub fn handled(&mut self, from: Nid, refusals: Vec<Vec<u8>>) -> usize {
+        self.letters.handled(from, refusals)
     }
 
     /// The engine restarted or another one took its place: all messages that were not acknowledged
@@ -238,7 +251,7 @@ impl<A, M> Outbox<A, M> {
     }
 
     /// The node has been cut off: joins that were not sent and all messages come back, those too
-    /// that may have arrived. Operations that were sent stay, and are sent again.
+    /// that may have arrived. Operations that were sent and refusals stay, and are sent again.
     pub fn cut_off(&mut self) -> (Vec<A>, Vec<M>) {
         let joins = self.withdraw(|operation, _| matches!(operation, Operation::Join { .. }));
         let mut messages = self.letters.take_all();
@@ -340,6 +353,7 @@ impl<A, M> Outbox<A, M> {
     /// Puts messages that have to be sent again in front of the batch in doubt. Its own messages to
     /// those nodes are among them: a receiver drops what comes after a higher number.
     fn resend_first(&mut self) {
+        self.letters.resend_all_where_due();
         let again = self.letters.due();
         self.batch.retain(|sent| match sent {
             // A pack without a message only acknowledges.
@@ -362,9 +376,11 @@ impl<A, M> Outbox<A, M> {
             stop = match sent {
                 Sent::Operation { operation, .. } => operation_answered(operation, answer),
                 Sent::Pack { node, first, last } => match pack_answered(answer) {
-                    Ok(true) => None,
-                    Ok(false) => {
-                        bounced.extend(self.letters.take(*node, *first..=*last));
+                    Ok(Taken::Yes) => None,
+                    Ok(taken) => {
+                        let is_full = matches!(taken, Taken::Full);
+                        let back = self.letters.take(*node, *first..=*last, is_full);
+                        bounced.extend(back);
                         None
                     }
                     Err(error) => Some(Progress::Cut(error)),
@@ -388,6 +404,9 @@ impl<A, M> Outbox<A, M> {
     /// ahead of an operation of its own sender.
     fn fill(&mut self) {
         self.let_out_what_is_due();
+        if !self.queue.is_empty() {
+            self.letters.resend_held();
+        }
         for (node, first, last) in self.letters.due() {
             self.batch.push(Sent::Pack { node, first, last });
         }
@@ -421,7 +440,7 @@ impl<A, M> Outbox<A, M> {
                 } => {
                     messages += 1;
                     let weight = pack::weight(&message);
-                    let number = self.letters.keep(node, message, sent);
+                    let number = self.letters.keep(node, message, Some(sent));
                     let open = packs.get(&node).copied().filter(|(place, bytes)| {
                         let after = operations.get(&sender).is_none_or(|own| own < place);
                         after && bytes + weight <= PACK_BYTES
@@ -460,12 +479,20 @@ fn operation_answered(operation: &mut Operation, answer: Value) -> Option<Progre
     }
 }
 
-/// Whether the engine took it. It has no memory, or the inbox is gone: its node has died, or has
-/// registered anew and this one does not know yet.
-fn pack_answered(answer: Value) -> Result<bool, ScriptError> {
+/// Whether the engine took a pack.
+enum Taken {
+    Yes,
+    /// Its node has died, or has registered anew and this one does not know yet.
+    NoInbox,
+    /// The engine has no memory.
+    Full,
+}
+
+fn pack_answered(answer: Value) -> Result<Taken, ScriptError> {
     match answer.extract_error().map_err(ScriptError::from) {
-        Ok(Value::Nil) | Err(ScriptError::NoMemory) => Ok(false),
-        Ok(_) => Ok(true),
+        Ok(Value::Nil) => Ok(Taken::NoInbox),
+        Ok(_) => Ok(Taken::Yes),
+        Err(ScriptError::NoMemory) => Ok(Taken::Full),
         Err(error) => Err(error),
     }
 }

@@ -186,20 +186,18 @@ pub(super) fn pack_arrived(shared: &Shared, replica: &Replica, pack: Pack) {
     let from = pack.from;
     shared.route(from);
     let messages = shared.outbox.lock().received(pack);
+    let mut refusals = Vec::new();
     for bytes in messages {
         match Message::decode(&bytes) {
             Some(Message::Forward(forward)) => {
                 let (sender, channel) = (forward.sender.clone(), forward.channel.clone());
                 if let Err(why) = replica.deliver(forward) {
-                    let session = sender.session.to_u64();
-                    let bounced = Message::Bounced {
+                    let refusal = Message::Bounced {
                         sender,
                         channel,
                         why,
                     };
-                    let mut outbox = shared.outbox.lock();
-                    // If too much waits, the refusal is lost: docs/cluster.md names it.
-                    let _ = outbox.forward(from, session, bounced.encode(), None);
+                    refusals.push(refusal.encode());
                 }
             }
             Some(Message::Bounced {
@@ -210,5 +208,10 @@ pub(super) fn pack_arrived(shared: &Shared, replica: &Replica, pack: Pack) {
             Some(Message::Said(said)) => replica.said(&said),
             None => tracing::warn!("a message that cannot be read"),
         }
+    }
+    let refused = refusals.len();
+    let dropped = shared.outbox.lock().handled(from, refusals);
+    if dropped > 0 {
+        tracing::warn!(%from, refused, dropped, "too much waits: refusals of relays are lost");
     }
 }

@@ -14,6 +14,8 @@ use crate::{Nid, PACK_BYTES, Pack, pack};
 pub(super) const KEPT_BYTES: usize = 16 << 20;
 /// After so many ticks, a message that was not acknowledged comes back.
 const KEPT_TICKS: u8 = 5;
+/// And a refusal is forgotten. The node that waits for it has given up its own message by then.
+const REFUSAL_TICKS: u8 = KEPT_TICKS + 2;
 /// After so many ticks, an acknowledgement goes out by itself.
 const OWED_TICKS: u8 = 2;
 /// After so many ticks without a word, a node is forgotten. No copy of a message comes that late.
@@ -32,11 +34,16 @@ struct Peer<M> {
     nid: Nid,
     /// In the order of their numbers.
     kept: VecDeque<Kept<M>>,
-    /// The number of the last message that it sent.
+    /// The number of the last message that came from it.
+    received: u64,
+    /// The same, of those that were handled.
     handled: u64,
     /// For how many ticks it has not been told `handled`.
     owed: Option<u8>,
-    resend: bool,
+    /// What is kept from this number on is to be sent, most of it again.
+    send_from: Option<u64>,
+    /// The engine did not take a refusal. What comes after it must not arrive before it.
+    holds: bool,
     idle: u16,
 }
 
@@ -44,7 +51,8 @@ struct Peer<M> {
 struct Kept<M> {
     number: u64,
     message: Vec<u8>,
-    sent: M,
+    /// Who is told if it does not arrive; `None` for a refusal.
+    sent: Option<M>,
     ticks: u8,
 }
 
@@ -70,14 +78,14 @@ impl<M> Letters<M> {
     pub(super) fn has_work(&self) -> bool {
         self.peers
             .values()
-            .any(|peer| peer.must_resend() || peer.must_acknowledge())
+            .any(|peer| peer.unsent().is_some() || peer.must_acknowledge())
     }
 
     pub(super) fn route(&mut self, nid: Nid) {
         let peer = self.peer(nid);
         if peer.nid.registration < nid.registration {
             peer.nid = nid;
-            peer.resend = true;
+            peer.send_from = Some(0);
         }
     }
 
@@ -85,9 +93,11 @@ impl<M> Letters<M> {
         let peer = self.peers.entry(nid.node).or_insert_with(|| Peer {
             nid,
             kept: VecDeque::new(),
+            received: 0,
             handled: 0,
             owed: None,
-            resend: false,
+            send_from: None,
+            holds: false,
             idle: 0,
         });
         peer.idle = 0;
@@ -96,12 +106,28 @@ impl<M> Letters<M> {
 
     pub(super) fn resend_all(&mut self) {
         for peer in self.peers.values_mut() {
-            peer.resend = true;
+            peer.send_from = Some(0);
+        }
+    }
+
+    /// If something is to be sent to a node, all that is kept is sent again.
+    pub(super) fn resend_all_where_due(&mut self) {
+        for peer in self.peers.values_mut() {
+            peer.send_from = peer.send_from.map(|_| 0);
+        }
+    }
+
+    /// Refusals that the engine did not take are sent again.
+    pub(super) fn resend_held(&mut self) {
+        for peer in self.peers.values_mut() {
+            if std::mem::take(&mut peer.holds) {
+                peer.send_from = Some(0);
+            }
         }
     }
 
     /// Numbers a message and keeps it.
-    pub(super) fn keep(&mut self, node: u32, message: Vec<u8>, sent: M) -> u64 {
+    pub(super) fn keep(&mut self, node: u32, message: Vec<u8>, sent: Option<M>) -> u64 {
         self.number += 1;
         self.bytes += pack::weight(&message);
         let number = self.number;
@@ -122,7 +148,7 @@ impl<M> Letters<M> {
     pub(super) fn received(&mut self, pack: Pack) -> Vec<Vec<u8>> {
         self.route(pack.from);
         let peer = self.peer(pack.from);
-        let handled = peer.handled;
+        let received = peer.received;
         let acknowledged = peer
             .kept
             .partition_point(|kept| kept.number <= pack.handled);
@@ -134,24 +160,43 @@ impl<M> Letters<M> {
         let new = pack
             .messages
             .into_iter()
-            .filter(|(number, _)| *number > handled);
+            .filter(|(number, _)| *number > received);
         let mut messages = Vec::new();
         for (number, message) in new {
-            peer.handled = peer.handled.max(number);
-            peer.owed.get_or_insert(0);
+            peer.received = peer.received.max(number);
             messages.push(message);
         }
         self.bytes -= freed;
         messages
     }
 
-    /// The packs that go out before anything new: messages to send again, and acknowledgements.
+    pub(super) fn handled(&mut self, from: Nid, refusals: Vec<Vec<u8>>) -> usize {
+        self.route(from);
+        let mut dropped = 0;
+        for refusal in refusals {
+            if self.bytes >= 2 * KEPT_BYTES {
+                dropped += 1;
+                continue;
+            }
+            let number = self.keep(from.node, refusal, None);
+            self.peer(from).send_from.get_or_insert(number);
+        }
+        let peer = self.peer(from);
+        if peer.handled < peer.received {
+            peer.handled = peer.received;
+            peer.owed.get_or_insert(0);
+        }
+        dropped
+    }
+
+    /// The packs that go out before anything new: messages to send again, refusals, and
+    /// acknowledgements.
     pub(super) fn due(&mut self) -> Vec<(u32, u64, u64)> {
         let mut due = Vec::new();
         for (node, peer) in &mut self.peers {
-            if peer.must_resend() {
+            if let Some(first) = peer.unsent() {
                 let mut bytes = usize::MAX;
-                for kept in &peer.kept {
+                for kept in peer.kept.range(first..) {
                     bytes = bytes.saturating_add(pack::weight(&kept.message));
                     if bytes > PACK_BYTES {
                         bytes = pack::weight(&kept.message);
@@ -166,7 +211,7 @@ impl<M> Letters<M> {
                 due.push((*node, 0, 0));
                 peer.owed = None;
             }
-            peer.resend = false;
+            peer.send_from = None;
         }
         due
     }
@@ -183,24 +228,35 @@ impl<M> Letters<M> {
         (peer.nid, Pack::encode(from, peer.handled, messages))
     }
 
-    /// Takes back messages that did not arrive this time.
-    pub(super) fn take(&mut self, node: u32, range: RangeInclusive<u64>) -> Vec<M> {
+    /// Takes back messages that did not arrive this time. Refusals stay: they wait for a new inbox,
+    /// or for a moment if the engine `is_full`.
+    pub(super) fn take(&mut self, node: u32, range: RangeInclusive<u64>, is_full: bool) -> Vec<M> {
         let Some(peer) = self.peers.get_mut(&node) else {
             return Vec::new();
         };
         let places = peer.places(&range);
-        let taken: Vec<_> = peer.kept.drain(places).collect();
-        self.bytes -= taken
-            .iter()
-            .map(|kept| pack::weight(&kept.message))
-            .sum::<usize>();
-        taken.into_iter().map(|kept| kept.sent).collect()
+        let wanted = places.len();
+        let back = peer.take(places, |kept| kept.sent.is_some());
+        peer.holds |= is_full && back.len() < wanted;
+        self.give_back(back)
     }
 
+    /// Takes back all messages. Refusals stay, and are sent again.
     pub(super) fn take_all(&mut self) -> Vec<M> {
-        self.bytes = 0;
-        let kept = self.peers.values_mut().flat_map(|peer| peer.kept.drain(..));
-        kept.map(|kept| kept.sent).collect()
+        let mut all = Vec::new();
+        for peer in self.peers.values_mut() {
+            all.extend(peer.take(0..peer.kept.len(), |kept| kept.sent.is_some()));
+            peer.send_from = Some(0);
+        }
+        self.give_back(all)
+    }
+
+    /// Who is told of messages that are kept no longer.
+    fn give_back(&mut self, taken: Vec<Kept<M>>) -> Vec<M> {
+        for kept in &taken {
+            self.bytes -= pack::weight(&kept.message);
+        }
+        taken.into_iter().filter_map(|kept| kept.sent).collect()
     }
 
     pub(super) fn tick(&mut self) -> Vec<M> {
@@ -214,11 +270,11 @@ impl<M> Letters<M> {
                 kept.ticks += 1;
             }
             let old = peer.kept.partition_point(|kept| kept.ticks > KEPT_TICKS);
-            for kept in peer.kept.drain(..old) {
-                self.bytes -= pack::weight(&kept.message);
-                back.push(kept.sent);
-            }
+            let goes = |kept: &Kept<M>| kept.sent.is_some() || kept.ticks > REFUSAL_TICKS;
+            back.extend(peer.take(0..old, goes));
         }
+        self.resend_held();
+        let back = self.give_back(back);
         // What was kept for them has come back long before.
         self.peers.retain(|_, peer| peer.idle < IDLE_TICKS);
         back
@@ -237,8 +293,26 @@ impl<M> Peer<M> {
         first..end
     }
 
-    fn must_resend(&self) -> bool {
-        self.resend && !self.kept.is_empty()
+    /// Takes out those of these places that go.
+    fn take(&mut self, places: Range<usize>, goes: impl Fn(&Kept<M>) -> bool) -> Vec<Kept<M>> {
+        let mut after = self.kept.split_off(places.end);
+        let mut taken = Vec::new();
+        for kept in self.kept.split_off(places.start) {
+            if goes(&kept) {
+                taken.push(kept);
+            } else {
+                self.kept.push_back(kept);
+            }
+        }
+        self.kept.append(&mut after);
+        taken
+    }
+
+    /// Where that begins which is to be sent, if something is.
+    fn unsent(&self) -> Option<usize> {
+        let from = self.send_from?;
+        let place = self.kept.partition_point(|kept| kept.number < from);
+        (place < self.kept.len()).then_some(place)
     }
 
     fn must_acknowledge(&self) -> bool {

@@ -95,6 +95,10 @@ fn say(outbox: &mut Box, to: Nid, sender: u64, text: &'static str) {
         .expect("there is room");
 }
 
+fn refuse(outbox: &mut Box, text: &'static str) {
+    assert_eq!(outbox.handled(OTHER, vec![text.into()]), 0);
+}
+
 #[test]
 fn messages_are_packed_but_never_ahead_of_their_senders_operations() {
     let mut outbox = Box::new();

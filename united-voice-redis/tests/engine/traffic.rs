@@ -96,7 +96,11 @@ impl Peer {
                             seen.versions.push(entry.version);
                         }
                     }
-                    Arrived::Pack(pack) => seen.messages.extend(outbox.received(pack)),
+                    Arrived::Pack(pack) => {
+                        let from = pack.from;
+                        seen.messages.extend(outbox.received(pack));
+                        outbox.handled(from, vec![]);
+                    }
                 }
             }
         }
@@ -287,7 +291,9 @@ async fn after_a_restart_messages_without_acknowledgement_are_sent_again_and_hea
             for arrived in reading.arrived {
                 if let Arrived::Pack(pack) = arrived {
                     packs += 1;
-                    heard.extend(b.outbox.lock().received(pack));
+                    let (from, mut outbox) = (pack.from, b.outbox.lock());
+                    heard.extend(outbox.received(pack));
+                    outbox.handled(from, vec![]);
                 }
             }
         }

@@ -100,6 +100,7 @@ fn a_message_that_comes_twice_is_dropped_and_each_is_acknowledged() {
     assert_eq!(outbox.received(pack(OTHER, &[3, 7])), [[3], [7]]);
     // After a new registration the numbers go on.
     assert_eq!(outbox.received(pack(Nid::new(2, 2), &[3, 7, 8])), [[8]]);
+    outbox.handled(OTHER, vec![]);
     assert!(!outbox.has_work());
     outbox.tick();
     outbox.tick();
@@ -113,12 +114,143 @@ fn a_message_that_comes_twice_is_dropped_and_each_is_acknowledged() {
     assert!(!outbox.has_work(), "it is said once");
     // A pack that goes out anyway says it too.
     outbox.received(pack(Nid::new(2, 2), &[9]));
+    outbox.handled(Nid::new(2, 2), vec![]);
     say(&mut outbox, Nid::new(2, 2), 1, "a");
     sent(&mut outbox);
     succeed(&mut outbox);
     outbox.tick();
     outbox.tick();
     assert!(!outbox.has_work());
+}
+
+/// Its node says that it has handled the message that it refuses, so without the refusal the sender
+/// would hear nothing.
+#[test]
+fn a_refusal_is_not_lost_if_its_node_is_cut_off() {
+    let mut outbox = Box::new();
+    refuse(&mut outbox, "sent");
+    say(&mut outbox, OTHER, 1, "a");
+    let packs = ["00000002.00000001 1:sent", "00000002.00000001 2:a"];
+    assert_eq!(sent(&mut outbox), packs);
+    succeed(&mut outbox);
+    say(&mut outbox, OTHER, 1, "b");
+    refuse(&mut outbox, "waits");
+    assert_eq!(outbox.cut_off().1, ["a", "b"]);
+    assert_eq!(sent(&mut outbox), ["00000002.00000001 1:sent,3:waits"]);
+    succeed(&mut outbox);
+    assert!(!outbox.has_work());
+    outbox.received(Pack {
+        from: OTHER,
+        handled: 3,
+        messages: vec![],
+    });
+    assert!(outbox.is_empty());
+}
+
+#[test]
+fn a_message_is_acknowledged_with_its_refusal_and_not_before() {
+    let mut outbox = Box::new();
+    let relay = Pack {
+        from: OTHER,
+        handled: 0,
+        messages: vec![(7, b"offer".to_vec())],
+    };
+    assert_eq!(outbox.received(relay).len(), 1);
+    say(&mut outbox, OTHER, 1, "a");
+    assert_eq!(sent(&mut outbox), ["00000002.00000001 1:a"]);
+    let handled = |outbox: &Box| {
+        let (_, bytes) = outbox.letters.pack(2, 0..=u64::MAX, ME);
+        Pack::decode(&bytes).expect("valid").handled
+    };
+    assert_eq!(handled(&outbox), 0);
+    refuse(&mut outbox, "no");
+    // The batch with `a` is in doubt.
+    outbox.answered(vec![]);
+    assert_eq!(sent(&mut outbox), ["00000002.00000001 1:a,2:no"]);
+    assert_eq!(handled(&outbox), 7);
+    succeed(&mut outbox);
+    assert!(!outbox.has_work());
+}
+
+#[test]
+fn a_refusal_is_taken_if_messages_are_not() {
+    let mut outbox = Box::new();
+    for _ in 0..16 {
+        outbox
+            .forward(OTHER, 1, vec![0; 1 << 20], "x")
+            .expect("room");
+    }
+    while outbox.has_work() {
+        sent(&mut outbox);
+        succeed(&mut outbox);
+    }
+    assert_eq!(outbox.forward(OTHER, 1, vec![], "y"), Err(Saturated("y")));
+    refuse(&mut outbox, "no");
+    assert_eq!(sent(&mut outbox), ["00000002.00000001 17:no"]);
+    succeed(&mut outbox);
+    // Refusals have a limit, too.
+    assert_eq!(outbox.handled(OTHER, vec![vec![0; 1 << 20]; 18]), 2);
+}
+
+/// Its sender's node has registered anew, and this one does not know yet.
+#[test]
+fn a_refusal_to_an_inbox_that_is_gone_goes_to_the_new_one() {
+    let mut outbox = Box::new();
+    refuse(&mut outbox, "no");
+    say(&mut outbox, OTHER, 1, "a");
+    sent(&mut outbox);
+    let (bounced, progress) = outbox.answered(vec![Value::Nil, Value::Nil]);
+    assert!(matches!(progress, Progress::Done), "{progress:?}");
+    assert_eq!(bounced, ["a"]);
+    assert!(!outbox.has_work(), "it would be in vain");
+    outbox.route(Nid::new(2, 2));
+    assert_eq!(sent(&mut outbox), ["00000002.00000002 1:no"]);
+}
+
+#[test]
+fn a_refusal_that_a_full_engine_did_not_take_goes_before_anything_new() {
+    let mut outbox = Box::new();
+    let full = |outbox: &mut Box| {
+        let (bounced, progress) = outbox.answered(vec![error("OOM full")]);
+        assert!(matches!(progress, Progress::Done), "{progress:?}");
+        assert!(bounced.is_empty());
+    };
+    refuse(&mut outbox, "no");
+    sent(&mut outbox);
+    full(&mut outbox);
+    assert!(!outbox.has_work(), "it waits for the next tick");
+    outbox.tick();
+    assert_eq!(sent(&mut outbox), ["00000002.00000001 1:no"]);
+    full(&mut outbox);
+    // The other node would drop it after this one.
+    say(&mut outbox, OTHER, 1, "a");
+    assert_eq!(
+        sent(&mut outbox),
+        ["00000002.00000001 1:no", "00000002.00000001 2:a"]
+    );
+    succeed(&mut outbox);
+    outbox.tick();
+    assert!(!outbox.has_work(), "it was taken");
+}
+
+/// A sender waits for five to six seconds. A refusal that comes later is of no use.
+#[test]
+fn a_refusal_is_kept_for_longer_than_its_message() {
+    let mut outbox = Box::new();
+    refuse(&mut outbox, "no");
+    say(&mut outbox, OTHER, 1, "a");
+    sent(&mut outbox);
+    succeed(&mut outbox);
+    for _ in 0..5 {
+        assert!(outbox.tick().is_empty());
+    }
+    assert_eq!(outbox.tick(), ["a"]);
+    outbox.tick();
+    outbox.route(Nid::new(2, 2));
+    assert_eq!(sent(&mut outbox), ["00000002.00000002 1:no"]);
+    succeed(&mut outbox);
+    assert!(outbox.tick().is_empty());
+    assert!(outbox.is_empty());
 }
 
 #[test]
