@@ -145,6 +145,9 @@ pub enum Restored {
     /// It ended in another way while its node was silent, or by a join of which its node does not know.
     /// No host has heard of that.
     Ended,
+    /// A host ended it with this reason, the number of a `VoiceLeaveReason`, while the engine lacked it
+    /// or before the node had put it back.
+    ByHost(u8),
 }
 
 /// Bytes that no script writes.
@@ -337,6 +340,7 @@ fn reasserted(mut body: Bytes<'_>) -> Result<Record, EntryError> {
                 2 => Restored::Full,
                 3 => Restored::Reaped,
                 4 => Restored::ReapedAndBack,
+                6 => Restored::ByHost(value.u8()?),
                 // Whatever a newer script says, the seat has not been put back.
                 _ => Restored::Ended,
             };

@@ -86,6 +86,7 @@
 //! | `heard`, `leases`, `dead` | string, sorted set, set | when the last beat was heard; nid and the end of its lease; the nids that are being reaped |
 //! | `n:<nid>`, `ns:<nid>` | hash, set | `op`, `in`, `name`, `rotated` (the fingerprint of its rotated secret), and `dead` if it is: 2 if a later registration of its process said so, else 1; its seats: 8 bytes of session id, then the user id |
 //! | `reaped:<nid>` | set | the sessions of a dead node that another one ended; it goes after an hour |
+//! | `eu:<user>`, `er:<channel>` | hash | what the host ended, for seats that are put back later. channel, or nothing for all: version, reason; it goes after an hour |
 //! | `u:<user>` | hash | session id: nid, then channel id |
 //! | `r:<channel>`, `rn:<channel>` | hash | session id: version, nid, flags, limit, user id, profile; nid: number of its members |
 //! | `in:<nid>` | stream | the inbox: at most about 100 000 entries; it goes an hour after the last beat, or as soon as the node is dead |

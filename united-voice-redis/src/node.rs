@@ -36,6 +36,7 @@ mod backend;
 mod compare;
 mod config;
 mod convert;
+mod kicks;
 mod loops;
 mod message;
 mod metrics;
@@ -140,6 +141,7 @@ impl RedisNode {
             fingerprint: fingerprint(&config.secret, FINGERPRINT),
             rotated: fingerprint(&config.rotated_secret, ROTATED),
             calls: Calls::new(dialer.clone()),
+            kicks: Mutex::default(),
             dialer,
             outbox: Mutex::new(Outbox::forgetting(Ask::is_told)),
             work: Notify::new(),

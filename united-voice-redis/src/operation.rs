@@ -56,7 +56,8 @@ pub enum Operation {
         /// [`Flags::own`]. Other bits are ignored.
         flags: Flags,
     },
-    /// The host ends the seats of a user.
+    /// The host ends the seats of a user. Those that the engine lost and that are put back later end,
+    /// too.
     ///
     /// Outcome: [`Left`](crate::Record::Left) with the seats that ended, perhaps none, or
     /// [`Refused`](crate::Record::Refused) if seats may be missing, because the engine lost all data.
@@ -67,8 +68,12 @@ pub enum Operation {
         channel: Option<String>,
         /// The number of a `VoiceLeaveReason`.
         reason: u8,
+        /// Only seats up to this version. For what an engine may have lost: such an end is not
+        /// refused while seats may be missing.
+        before: Option<u64>,
     },
-    /// The host ends the seats of a channel, 50 of them at most.
+    /// The host ends the seats of a channel, 50 of them at most. Those that the engine lost and that
+    /// are put back later end, too.
     ///
     /// Outcome: [`Left`](crate::Record::Left), with `more` if members are left, or
     /// [`Refused`](crate::Record::Refused), as of [`Kick`](Self::Kick).
@@ -77,6 +82,8 @@ pub enum Operation {
         channel: String,
         /// The number of a `VoiceLeaveReason`.
         reason: u8,
+        /// As for [`Kick`](Self::Kick).
+        before: Option<u64>,
     },
     /// A node that registered anew puts seats back.
     ///

@@ -253,12 +253,22 @@ fn arguments(command: &mut Cmd, operation: &Operation) {
             user,
             channel,
             reason,
+            before,
         } => command
             .arg(reason)
+            .arg(before.unwrap_or_default())
             .arg("user")
             .arg(user)
             .arg(channel.as_deref().unwrap_or_default()),
-        Operation::Clear { channel, reason } => command.arg(reason).arg("room").arg(channel),
+        Operation::Clear {
+            channel,
+            reason,
+            before,
+        } => command
+            .arg(reason)
+            .arg(before.unwrap_or_default())
+            .arg("room")
+            .arg(channel),
         Operation::Reassert {
             earlier,
             last,

@@ -33,7 +33,7 @@ impl Shared {
                 let asked = asked.pop().and_then(core);
                 self.joined(replica, asked, joined);
             }
-            Record::Left(left) => self.left(replica, asked, left),
+            Record::Left(left) => self.left(replica, asked, left, entry.version),
             Record::State {
                 channel,
                 session,
@@ -102,11 +102,19 @@ impl Shared {
         replica.apply(asked, outcome);
     }
 
-    fn left(&self, replica: &Replica, asked: Vec<Ask>, left: Left) {
+    fn left(&self, replica: &Replica, asked: Vec<Ask>, left: Left, version: u64) {
         let (mut core_asks, mut hosts) = (Vec::new(), Vec::new());
         for ask in asked {
             match ask {
-                Ask::Host(answer) => hosts.push(answer),
+                Ask::Host { operation, answer } => {
+                    self.kicks.lock().decided(operation, version);
+                    hosts.push(answer);
+                }
+                Ask::Again(operation) if left.more => {
+                    let again = Ask::Again(operation.clone());
+                    // Only a join may be refused.
+                    let _ = self.outbox.lock().propose(operation, again);
+                }
                 ask => core_asks.extend(core(ask)),
             }
         }
@@ -141,20 +149,32 @@ impl Shared {
             };
             for (session, restored) in results {
                 let session = SessionId::from_u64(*session);
+                let seat = seats.iter().find(|(_, _, seat)| *seat == session);
+                let Some((user, channel, session)) = seat else {
+                    continue;
+                };
                 let why = match restored {
                     Restored::Seated => {
                         self.counters.reasserted.add(1);
+                        continue;
+                    }
+                    Restored::ByHost(reason) => {
+                        let outcome = Outcome::Left {
+                            channel: channel.clone(),
+                            user: user.clone(),
+                            session: *session,
+                            reason: convert::reason(*reason),
+                            reaped: false,
+                        };
+                        replica.apply(None, outcome);
                         continue;
                     }
                     Restored::Superseded | Restored::ReapedAndBack => Lost::Superseded,
                     Restored::Full | Restored::Reaped | Restored::Ended => Lost::Gone,
                 };
                 let reaped = matches!(restored, Restored::Reaped | Restored::ReapedAndBack);
-                let seat = seats.iter().find(|(_, _, seat)| *seat == session);
-                if let Some((user, channel, session)) = seat {
-                    let was_here = replica.lost(user, channel, *session, why, reaped);
-                    self.counters.seats_lost.add(usize::from(was_here));
-                }
+                let was_here = replica.lost(user, channel, *session, why, reaped);
+                self.counters.seats_lost.add(usize::from(was_here));
             }
             is_done |= last;
         }

@@ -111,6 +111,7 @@ impl Cluster for RedisNode {
             user: user.into(),
             channel: channel.map(|channel| channel.as_str().into()),
             reason,
+            before: None,
         };
         let operation = match &which {
             Ending::User(user) => kick(user.as_str(), None),
@@ -118,6 +119,7 @@ impl Cluster for RedisNode {
             Ending::Channel(channel) => crate::Operation::Clear {
                 channel: channel.as_str().into(),
                 reason,
+                before: None,
             },
             _ => return Err(CutOff),
         };
@@ -182,11 +184,11 @@ impl RedisNode {
     async fn decided(&self, operation: crate::Operation) -> Result<(usize, bool), CutOff> {
         self.shared.may_ask()?;
         let (answer, decided) = oneshot::channel();
-        let proposed = self
-            .shared
-            .outbox
-            .lock()
-            .propose(operation, Ask::Host(answer));
+        let ask = Ask::Host {
+            operation: operation.clone(),
+            answer,
+        };
+        let proposed = self.shared.outbox.lock().propose(operation, ask);
         proposed.map_err(|_| CutOff)?;
         self.shared.work.notify_one();
         let decided = timeout(HOST_PATIENCE, decided).await;

@@ -268,6 +268,7 @@ impl Run {
             if beaten.operation < ran {
                 return Trouble::Behind;
             }
+            shared.kicks.lock().beaten();
             fills = shared.note_inbox(beaten.inbox_length, fills);
             shared.epoch.fetch_max(beaten.epoch, Ordering::SeqCst);
             let recovering = beaten.recovery_us > 0;
@@ -359,12 +360,12 @@ impl Shared {
         let (refused, messages) = {
             let mut outbox = self.outbox.lock();
             let (mut refused, messages) = outbox.cut_off();
-            refused.extend(outbox.withdraw(|_, ask| matches!(ask, Ask::Host(_))));
+            refused.extend(outbox.withdraw(|_, ask| matches!(ask, Ask::Host { .. })));
             outbox.each_asked(|ask| match ask {
                 // This answers it without a lock.
                 Ask::Core { asked, is_join } if *is_join => replica.undecided(asked),
                 Ask::Core { asked, .. } => told.push(std::mem::replace(asked, Asked::told())),
-                Ask::Host(_) | Ask::Reassert { .. } => {}
+                Ask::Host { .. } | Ask::Again(_) | Ask::Reassert { .. } => {}
             });
             (refused, messages)
         };

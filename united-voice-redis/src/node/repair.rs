@@ -120,12 +120,16 @@ impl Run {
             }
             (seats, names) = (rest, rest_names);
         }
+        let again = shared.kicks.lock().again().into_iter();
+        let again = again.map(|operation| (operation.clone(), Ask::Again(operation)));
         let mut outbox = shared.outbox.lock();
         // What an earlier repair did not send is older than these seats: some of those may be lost.
-        outbox.withdraw(|_, ask| matches!(ask, Ask::Reassert { .. }));
+        outbox.withdraw(|_, ask| matches!(ask, Ask::Reassert { .. } | Ask::Again(_)));
         // A leave or a state that waits may be of one of these seats. Before them it would find no
         // seat, or they would undo it.
         outbox.propose_first(chunks);
+        // No node waits for a member that will not be back.
+        outbox.propose_first(again.collect());
     }
 }
 

@@ -13,9 +13,10 @@ use united_voice_core::{
     cluster::{Asked, ForwardedBy},
 };
 
-use super::metrics::Counters;
+use super::{kicks::Kicks, metrics::Counters};
 use crate::{
-    Calls, Dialer, Introduction, Nid, Outbox, Pulse, RegisterError, Registered, Registration,
+    Calls, Dialer, Introduction, Nid, Operation, Outbox, Pulse, RegisterError, Registered,
+    Registration,
 };
 
 /// How many rosters a node asks for at once. The engine makes them in a millisecond or two, and
@@ -51,8 +52,14 @@ pub(super) enum Ask {
         asked: Asked,
         is_join: bool,
     },
-    /// The host: how many stays ended, and whether there are more.
-    Host(oneshot::Sender<(usize, bool)>),
+    /// The host.
+    Host {
+        operation: Operation,
+        /// How many stays ended, and whether there are more.
+        answer: oneshot::Sender<(usize, bool)>,
+    },
+    /// Nobody: the node repeats what its host ended, since the engine may have lost it.
+    Again(Operation),
     /// Seats that were put back.
     Reassert {
         seats: Vec<(UserId, ChannelId, SessionId)>,
@@ -84,6 +91,7 @@ pub(super) struct Shared {
     /// Wakes the beat before its time.
     pub(super) beat_now: Notify,
     pub(super) calls: Calls,
+    pub(super) kicks: Mutex<Kicks>,
     pub(super) registration: Mutex<Registration>,
     pub(super) pulse: Mutex<Pulse>,
     pub(super) epoch: AtomicU64,

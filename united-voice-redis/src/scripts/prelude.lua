@@ -181,6 +181,32 @@ local function end_seats(seats, reason)
     return version, head .. table.concat(all)
 end
 
+-- What the host ended, for seats that are put back later: by user and room ('' for all), or by room.
+-- Seats up to the version of the end do not come back.
+local function ended_of_user(user) return P .. 'eu:' .. user end
+local function ended_of_room(room) return P .. 'er:' .. room end
+
+local function note_end(key, where, version, reason)
+    local noted = call('HGET', key, where)
+    if not noted or unpack('>I8', noted) < version then
+        call('HSET', key, where, pack('>I8B', version, reason))
+    end
+    call('EXPIRE', key, INBOX_SECONDS)
+end
+
+-- Why the host ended a seat, or nil.
+local function reason_of_end(seat, version)
+    local user = ended_of_user(seat.user)
+    local noted = { call('HGET', user, ''), call('HGET', user, seat.room),
+        call('HGET', ended_of_room(seat.room), '') }
+    for i = 1, 3 do
+        if noted[i] then
+            local ended, reason = unpack('>I8B', noted[i])
+            if version <= ended then return reason end
+        end
+    end
+end
+
 -- Who marked a registration as dead: others or itself at its end, or a later one of its process.
 local BY_OTHERS, BY_LATER = '1', '2'
 

@@ -6,7 +6,7 @@ local number = tonumber(ARGV[3])
 local stop = standing_of(number)
 if stop then return stop end
 
-local DONE, SUPERSEDED, NO_PLACE, REAPED, REAPED_AND_BACK, ENDED = 0, 1, 2, 3, 4, 5
+local DONE, SUPERSEDED, NO_PLACE, REAPED, REAPED_AND_BACK, ENDED, BY_HOST = 0, 1, 2, 3, 4, 5, 6
 
 local is_dead, earlier_nids = false, {}
 for i = 1, #ARGV[4], 17 do
@@ -44,7 +44,8 @@ local function has_connection(seats)
     return false
 end
 
--- The engine does not know the session. The newer of two seats of one user stays.
+-- The engine does not know the session. The newer of two seats of one user stays. Returns the result,
+-- and the seats that it replaces or the reason of the host.
 local function restore(seat, version, limit, bytes)
     local old, has_seat_here = seats_of(seat.user), false
     -- The others were told that it left. Its client is told so, too, or that it has another seat.
@@ -54,8 +55,10 @@ local function restore(seat, version, limit, bytes)
                 return has_connection(old) and REAPED_AND_BACK or REAPED
             end
         end
-        return has_connection(old) and SUPERSEDED or ENDED
     end
+    local reason = reason_of_end(seat, version)
+    if reason then return BY_HOST, reason end
+    if is_dead then return has_connection(old) and SUPERSEDED or ENDED end
     for _, other in ipairs(old) do
         local theirs = parse_record(call('HGET', P .. 'r:' .. other.room, other.session))
         if theirs > version then return has_connection(old) and SUPERSEDED or ENDED end
@@ -80,21 +83,22 @@ for i = 6, #ARGV, 7 do
     local seat = { session = ARGV[i], user = ARGV[i + 4], nid = nid, room = ARGV[i + 5] }
     local bytes = record(version, nid, flags, limit, seat.user, ARGV[i + 6])
     local there = call('HGET', P .. 'u:' .. seat.user, seat.session)
-    local result, replaced
+    local result, more
     if there then
         -- One session is one stay in one room. The engine's word on the room counts.
         if there:sub(18) ~= seat.room then result = SUPERSEDED
-        else result, replaced = move(seat, there, bytes) end
+        else result, more = move(seat, there, bytes) end
     else
-        result, replaced = restore(seat, version, limit, bytes)
+        result, more = restore(seat, version, limit, bytes)
     end
-    results[#results + 1] = field(1, seat.session .. string.char(result))
+    local why = result == BY_HOST and string.char(more) or ''
+    results[#results + 1] = field(1, seat.session .. string.char(result) .. why)
     if result == DONE then
         highest = math.max(highest, version)
         local nodes = {}
         for _, to in ipairs(call('HKEYS', P .. 'rn:' .. seat.room)) do nodes[to] = true end
         local parts = { field(1, seat.room), field(2, seat.session .. bytes) }
-        for _, other in ipairs(replaced) do
+        for _, other in ipairs(more) do
             parts[#parts + 1] = field(3, other.session .. other.room)
             for _, to in ipairs(other.nodes) do nodes[to] = true end
         end

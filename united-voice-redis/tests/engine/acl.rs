@@ -103,11 +103,13 @@ async fn life(url: &str) {
         user: "ben".into(),
         channel: None,
         reason: KICKED,
+        before: None,
     };
     a.run(&kick);
     let clear = Operation::Clear {
         channel: "porch".into(),
         reason: KICKED,
+        before: None,
     };
     a.run(&clear);
     a.join(5, "ann", "hall");

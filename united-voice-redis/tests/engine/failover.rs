@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::InfoDict;
 use tokio::time::{Instant, sleep};
 use united_voice_core::{
-    ChannelId, CloseReason,
+    ChannelId, CloseReason, UserId,
     test_util::{ClusterDirectory, ClusterUnderTest},
 };
 use united_voice_redis_server::{Engine, Proxy, free_port};
@@ -135,6 +135,46 @@ async fn a_place_that_was_filled_meanwhile_costs_its_member_a_1013_and_nothing_e
         client.hears(&["joined fay", "left eve DISCONNECTED"]).await;
     }
     assert_eq!(nodes.servers()[0].stats().participants, 3);
+}
+
+/// The replica lacks the kick of one, and the seat of the other when that one is kicked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_kicked_around_a_failover_stays_away_and_is_told_why() {
+    let (primary, replica) = (Engine::start(), Engine::start());
+    follow(&replica, &primary);
+    let (most, third) = (
+        Proxy::before(primary.address()).await,
+        Proxy::before(primary.address()).await,
+    );
+    let urls = [most.url(), most.url(), third.url()];
+    let nodes = Nodes::start_by(&primary, &urls, ClusterDirectory::default()).await;
+    let mut clients = people(&nodes).await;
+    let mut dora = Client::joined(&nodes, 2, "dora").await;
+    detach(&replica, &primary).await;
+    let mut eve = Client::joined(&nodes, 2, "eve").await;
+    for client in &mut clients {
+        client.hears(&["joined dora", "joined eve"]).await;
+    }
+    third.stall();
+    let kick = async |name: &str| {
+        let user = UserId::new(name).expect("an id");
+        nodes.servers()[0].kick(&user).await
+    };
+    assert_eq!(kick("dora").await, Ok(true));
+    promote(&replica);
+    lead_to(&most, &replica);
+    // It cannot be decided until the first node has noticed.
+    let deadline = Instant::now() + LEASE / 2;
+    while let Err(error) = kick("eve").await {
+        assert!(Instant::now() < deadline, "{error}");
+        sleep(Duration::from_millis(10)).await;
+    }
+    lead_to(&third, &replica);
+    for (member, name) in [(&mut dora, "dora"), (&mut eve, "eve")] {
+        member.is_told_of(&format!("left {name} KICKED")).await;
+        assert_eq!(member.sink.close_reason(), None);
+    }
+    agree(&nodes, &mut clients).await;
 }
 
 /// The third node does not hear that its connections to the engine have ended, and puts back what

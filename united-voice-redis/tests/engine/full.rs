@@ -44,6 +44,7 @@ fn nobody_joins_a_full_engine_and_everything_else_works() {
         user: "user 3".into(),
         channel: None,
         reason: KICKED,
+        before: None,
     };
     assert_eq!(gone(&b.run(&kick).record), [3]);
     c.close().expect("closed");

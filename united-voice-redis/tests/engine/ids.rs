@@ -64,12 +64,14 @@ fn a_kick_and_a_closed_channel_take_any_id() {
             user: id.clone(),
             channel: Some(id.clone()),
             reason: KICKED,
+            before: None,
         };
         assert_eq!(gone(&a.run(&kick).record), [1]);
         a.join(2, &id, &id);
         let clear = Operation::Clear {
             channel: id,
             reason: KICKED,
+            before: None,
         };
         assert_eq!(gone(&a.run(&clear).record), [2]);
     }

@@ -9,6 +9,7 @@ fn kick(user: &str, channel: Option<&str>) -> Operation {
         user: user.into(),
         channel: channel.map(Into::into),
         reason: KICKED,
+        before: None,
     }
 }
 
@@ -16,6 +17,7 @@ fn clear(channel: &str) -> Operation {
     Operation::Clear {
         channel: channel.into(),
         reason: KICKED,
+        before: None,
     }
 }
 

@@ -224,10 +224,12 @@ impl Life {
                 user,
                 channel: None,
                 reason: KICKED,
+                before: None,
             },
             _ => Operation::Clear {
                 channel: ROOMS[self.rng.usize(..ROOMS.len())].0.into(),
                 reason: KICKED,
+                before: None,
             },
         }
     }

@@ -211,6 +211,16 @@ impl Client {
         }
     }
 
+    /// Waits until it was told this, among other things.
+    pub(crate) async fn is_told_of(&mut self, what: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.told.iter().any(|told| told == what) {
+            assert!(Instant::now() < deadline, "heard {:?}", self.told);
+            sleep(Duration::from_millis(10)).await;
+            self.look();
+        }
+    }
+
     /// Waits until it was told that these have muted themselves, in any order, and forgets it.
     pub(crate) async fn told_of_states(&mut self, of: &[&str]) {
         let expected: Vec<_> = of.iter().map(|who| format!("state {who} true")).collect();
