@@ -58,6 +58,10 @@ impl Run {
             return false;
         }
         self.reap_earlier(shared).await;
+        if !self.earlier.lock().is_empty() {
+            // What is left there would be taken for members.
+            return false;
+        }
         let (since, channels) = match &mut *self.compare.lock() {
             Some(comparing) => (comparing.since, comparing.next(replica)),
             None => return false,

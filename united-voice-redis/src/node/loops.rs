@@ -3,7 +3,7 @@
 use std::{
     future::pending,
     pin::pin,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -55,8 +55,10 @@ pub(super) struct Run {
     read_to: Mutex<String>,
     /// The number of the last change that came out of the inbox.
     applied: AtomicU64,
-    /// Earlier registrations of this process that still have seats.
+    /// Earlier registrations of this process that may have seats.
     pub(super) earlier: Mutex<Vec<Nid>>,
+    /// All seats have moved to the present registration, so the earlier ones are to be reaped.
+    moved: AtomicBool,
     /// What of the copies has to be compared with the engine, after all seats have been put back.
     pub(super) compare: Mutex<Option<Comparing>>,
     /// Not before this, since other nodes may not know yet that they have to put seats back.
@@ -73,6 +75,7 @@ impl Run {
             read_to: Mutex::new(BEGINNING.into()),
             applied: AtomicU64::new(0),
             earlier: Mutex::default(),
+            moved: AtomicBool::new(true),
             compare: Mutex::default(),
             compare_from: Mutex::new(Instant::now()),
         }
@@ -84,6 +87,7 @@ impl Run {
         // trimming by them would take entries that are not read.
         BEGINNING.clone_into(&mut self.read_to.lock());
         self.applied.store(0, Ordering::Relaxed);
+        self.moved.store(false, Ordering::Relaxed);
         // This begins with the reaping of earlier registrations, which would end the seats there.
         *self.compare.lock() = None;
     }
@@ -183,6 +187,7 @@ impl Run {
                         }
                     }
                     if is_whole {
+                        self.moved.store(true, Ordering::Relaxed);
                         *self.compare.lock() = Some(Comparing::begin());
                         // At once: other nodes will take what is left there for members.
                         self.reap_earlier(shared).await;
@@ -281,12 +286,15 @@ impl Run {
     }
 
     async fn reap_all(&self, shared: &Shared, overdue: Vec<Nid>) {
-        // An earlier registration of this process is reaped once its seats have moved.
-        let of_others = overdue.into_iter().filter(|dead| dead.node != shared.me);
-        for dead in of_others {
-            // Not all nodes at once.
-            let wait = Duration::from_millis(u64::from(random_node() % 300));
-            sleep(wait).await;
+        for dead in overdue {
+            if dead.node != shared.me {
+                // Not all nodes at once.
+                let wait = Duration::from_millis(u64::from(random_node() % 300));
+                sleep(wait).await;
+            } else if !self.moved.load(Ordering::Relaxed) {
+                continue;
+            }
+            // One of its own may be back with an old snapshot, although it was reaped.
             self.reap(shared, dead).await;
         }
     }

@@ -15,6 +15,7 @@ use united_voice_redis_server::{Data, Engine, Proxy};
 use crate::{
     cluster::Cluster,
     nodes::Nodes,
+    overrun::Inbox,
     town::{Client, LEASE, PATIENCE, agree, pause, state, tell, town, town_behind, until},
 };
 
@@ -244,6 +245,27 @@ async fn a_node_that_reaps_a_large_one_beats_on() {
         assert!(Instant::now() < deadline, "it is not reaped");
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// The engine restarted from an old snapshot for the second time, and has a registration again that
+/// its process reaped after the first. No other node is there to end its seats.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_alone_reaps_what_an_old_snapshot_brought_back() {
+    let engine = Engine::start();
+    let nodes = Nodes::start(&engine, 1, ClusterDirectory::default()).await;
+    let ann = Client::joined(&nodes, 0, "ann").await;
+    let mut cluster = Cluster::beside(&engine, &nodes.prefix);
+    let now = Inbox::of(&engine, &nodes, "node-0").nid();
+    let mut old = cluster.register_with_theirs(Nid::new(now.node, now.registration - 1));
+    old.propose(&old.joining(1, "gus", "yard", 0));
+    assert_eq!(cluster.users("yard"), ["gus"]);
+    cluster.lease_ends(old.of.nid, 1);
+    let deadline = Instant::now() + PATIENCE;
+    while !cluster.users("yard").is_empty() {
+        assert!(Instant::now() < deadline, "it is not reaped");
+        sleep(Duration::from_millis(20)).await;
+    }
+    agree(&nodes, &mut [ann]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
