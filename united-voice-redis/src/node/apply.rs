@@ -22,12 +22,14 @@ impl Shared {
         let mut asked = number.map_or_else(Vec::new, |number| self.outbox.lock().outcome(number));
         match entry.record {
             Record::Tick { beat, .. } => {
+                let now = Instant::now();
                 let proven = {
                     let mut pulse = self.pulse.lock();
-                    pulse.came_back(beat, Instant::now());
+                    pulse.came_back(beat, now);
                     pulse.proven()
                 };
                 self.engine_works(proven);
+                self.note_pulse(replica, now);
             }
             Record::Joined(joined) => {
                 let asked = asked.pop().and_then(core);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout_at};
+use tokio::time::{MissedTickBehavior, interval_at, sleep, sleep_until, timeout_at};
 use united_voice_core::cluster::{Asked, RelayFailure, Replica};
 
 use super::{
@@ -22,8 +22,10 @@ use crate::{
     Reaped, ScriptError, Writer, pulse::SLOWEST, reads::INBOX_ENTRIES,
 };
 
-/// How often the node looks at its own clock.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often messages that nobody acknowledges get older, and the writer is woken up.
+const TICK: Duration = Duration::from_secs(1);
+/// The writer removes what has been read with the first work after this time.
+const TRIM: Duration = Duration::from_millis(500);
 /// How many calls of `reap` the reader makes at most before it reads on.
 const REAPS: usize = 64;
 
@@ -102,7 +104,7 @@ impl Run {
         tokio::select! {
             trouble = self.write(shared, replica) => trouble,
             trouble = self.read(shared, replica) => trouble,
-            trouble = self.beat(shared) => trouble,
+            trouble = self.beat(shared, replica) => trouble,
             trouble = watch(shared, replica) => trouble,
         }
     }
@@ -112,8 +114,7 @@ impl Run {
         // Another loop may stop this one at any time, so what is in here must outlive it.
         let mut undeliverable = self.undeliverable.lock().await;
         let mut backoff = Backoff::default();
-        let mut second = interval(Duration::from_secs(1));
-        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut trimmed = Instant::now();
         let of = shared.registration();
         loop {
             let due = shared.outbox.lock().speaking_due();
@@ -126,12 +127,6 @@ impl Run {
             tokio::select! {
                 () = due => {}
                 () = shared.work.notified() => {}
-                _ = second.tick() => {
-                    let read_to = self.read_to.lock().clone();
-                    if let Err(error) = writer.trim(of.nid, &read_to).await {
-                        shared.engine_failed(&error, "the inbox was not trimmed");
-                    }
-                }
             }
             loop {
                 let flushed = writer.flush(&shared.outbox, &of, &mut undeliverable).await;
@@ -156,6 +151,13 @@ impl Run {
                 }
             }
             backoff.reset();
+            if trimmed.elapsed() >= TRIM {
+                trimmed = Instant::now();
+                let read_to = self.read_to.lock().clone();
+                if let Err(error) = writer.trim(of.nid, &read_to).await {
+                    shared.engine_failed(&error, "the inbox was not trimmed");
+                }
+            }
         }
     }
 
@@ -235,7 +237,7 @@ impl Run {
         }
     }
 
-    async fn beat(&self, shared: &Shared) -> Trouble {
+    async fn beat(&self, shared: &Shared, replica: &Replica) -> Trouble {
         let of = shared.registration();
         let mut fills = false;
         loop {
@@ -278,6 +280,7 @@ impl Run {
             shared.epoch.fetch_max(beaten.epoch, Ordering::SeqCst);
             let recovering = beaten.recovery_us > 0;
             shared.recovering.store(recovering, Ordering::Relaxed);
+            shared.note_pulse(replica, Instant::now());
             // The next beat comes first: if it were late, others would take this node for dead. It
             // names the nodes again that still have seats.
             let next = shared.pulse.lock().next();
@@ -329,20 +332,21 @@ impl Run {
 /// Watches the node's own clock: whether the engine still hears it, and which messages nobody
 /// acknowledges.
 async fn watch(shared: &Shared, replica: &Replica) -> Trouble {
-    let mut look = interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut second = Instant::now();
+    let mut tick = interval_at(tokio::time::Instant::now() + TICK, TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        look.tick().await;
-        let now = Instant::now();
-        shared.note_pulse(replica, now);
-        if now.saturating_duration_since(second) >= Duration::from_secs(1) {
-            second = now;
-            let late = shared.outbox.lock().tick();
-            shared.bounce(replica, late, RelayFailure::Unreachable);
-            // What is owed to other nodes goes out by this.
-            shared.work.notify_one();
+        // A beat that comes back moves this, and ends a cut.
+        let cut_off_at = shared.pulse.lock().cut_off_at();
+        tokio::select! {
+            _ = tick.tick() => {
+                let late = shared.outbox.lock().tick();
+                shared.bounce(replica, late, RelayFailure::Unreachable);
+                // What is owed to other nodes goes out by this.
+                shared.work.notify_one();
+            }
+            () = sleep_until(cut_off_at.into()), if !shared.is_cut_off() => {}
         }
+        shared.note_pulse(replica, Instant::now());
     }
 }
 
