@@ -224,6 +224,21 @@ impl MemoryNode {
         }
     }
 
+    /// Installs the rosters of the channels in which this node has members, as a backend that reads
+    /// them from its engine does: they are newer than the copies, and what makes them so comes out of
+    /// the inbox later. The node's own members are left out, since the outcomes of their joins may
+    /// still be to come.
+    pub fn compare_early(&self) {
+        let rosters = self.engine.state.lock().rosters(self.id);
+        let Some(replica) = self.replica.lock().clone() else {
+            return;
+        };
+        for (channel, mut roster) in rosters {
+            roster.retain(|member| member.node.is_some());
+            replica.install(&channel, roster);
+        }
+    }
+
     /// Sends this node the rosters of the channels in which it has members.
     pub fn compare(&self) {
         self.engine.state.lock().send_rosters(self.id);

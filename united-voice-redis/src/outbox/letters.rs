@@ -295,6 +295,9 @@ impl<M> Peer<M> {
 
     /// Takes out those of these places that go.
     fn take(&mut self, places: Range<usize>, goes: impl Fn(&Kept<M>) -> bool) -> Vec<Kept<M>> {
+        if places.is_empty() {
+            return Vec::new();
+        }
         let mut after = self.kept.split_off(places.end);
         let mut taken = Vec::new();
         for kept in self.kept.split_off(places.start) {

@@ -129,10 +129,11 @@ impl Joining<'_> {
         let session = self.member.session;
         if let Some(position) = locked.members.position_of(session) {
             // An engine had lost the seat. Its node has put it back, or the join ran again under
-            // another number.
+            // another number. Or the copy is of a roster that was newer than this.
             locked.members.set_version(position, self.member.version);
             adopt_state(&mut locked, position, &self.member, fanout);
             locked.members.sort_by_version();
+            self.end_named(&mut locked, (asker, false), fanout);
             return true;
         }
         let connections = locked.connections.as_deref();
@@ -176,33 +177,19 @@ impl Joining<'_> {
 
     /// Ends the stays that the join takes the place of. If nobody has the new seat, because the join
     /// was `given_up`, a connection that had one of them is closed.
-    fn end_others(
-        &self,
-        locked: &mut Locked<'_>,
-        (asker, given_up): (u64, bool),
-        fanout: &mut Fanout,
-    ) {
-        let mut end = |locked: &mut Locked<'_>, session, is_here| {
-            let seat = locked.connections.as_deref().and_then(UserCell::seat);
-            let holder = seat.filter(|(_, seat)| given_up && seat.session == session);
-            let holder = holder.map(|(holder, _)| (holder.number, Arc::clone(&holder.sink)));
-            let old = locked.old.take_if(|_| is_here);
-            let quiet = holder.as_ref().map_or(asker, |(number, _)| *number);
-            locked.end_earlier(session, quiet, fanout);
-            if is_here {
-                locked.old = old;
-            }
-            if let Some((_, sink)) = holder {
-                sink.close(CloseReason::SeatLost);
-            }
-        };
-        for (ended, channel) in self.ends {
-            end(locked, *ended, channel == self.channel);
-        }
+    fn end_others(&self, locked: &mut Locked<'_>, by: (u64, bool), fanout: &mut Fanout) {
+        self.end_named(locked, by, fanout);
         // A stay that the engine has lost.
         let listed = locked.members.find(locked.user.as_str());
         if let Some(session) = listed.map(|listed| listed.session) {
-            end(locked, session, true);
+            end(locked, (session, true), by, fanout);
+        }
+    }
+
+    /// The same for those that the engine names.
+    fn end_named(&self, locked: &mut Locked<'_>, by: (u64, bool), fanout: &mut Fanout) {
+        for (ended, channel) in self.ends {
+            end(locked, (*ended, channel == self.channel), by, fanout);
         }
     }
 
@@ -237,6 +224,27 @@ impl Joining<'_> {
             tell_left(inner, room, members, &gone, reason, fanout);
         }
         inner.release(room, cell, None);
+    }
+}
+
+/// Ends a stay in the room of the join, or in the old one.
+fn end(
+    locked: &mut Locked<'_>,
+    (session, is_here): (SessionId, bool),
+    (asker, given_up): (u64, bool),
+    fanout: &mut Fanout,
+) {
+    let seat = locked.connections.as_deref().and_then(UserCell::seat);
+    let holder = seat.filter(|(_, seat)| given_up && seat.session == session);
+    let holder = holder.map(|(holder, _)| (holder.number, Arc::clone(&holder.sink)));
+    let old = locked.old.take_if(|_| is_here);
+    let quiet = holder.as_ref().map_or(asker, |(number, _)| *number);
+    locked.end_earlier(session, quiet, fanout);
+    if is_here {
+        locked.old = old;
+    }
+    if let Some((_, sink)) = holder {
+        sink.close(CloseReason::SeatLost);
     }
 }
 

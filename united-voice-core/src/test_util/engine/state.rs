@@ -292,19 +292,21 @@ impl State {
         }
     }
 
+    pub(super) fn rosters(&self, of: NodeId) -> Vec<(ChannelId, Vec<RosterMember>)> {
+        let rooms = self.rooms.iter();
+        let rooms = rooms.filter(|(_, seats)| seats.iter().any(|seat| seat.node == of));
+        let member = |seat: &Seat| RosterMember {
+            node: (seat.node != of).then_some(seat.node),
+            ..seat.member.clone()
+        };
+        rooms
+            .map(|(channel, seats)| (channel.clone(), seats.iter().map(member).collect()))
+            .collect()
+    }
+
     pub(super) fn send_rosters(&mut self, to: NodeId) {
-        let mut rosters = Vec::new();
-        for (channel, seats) in &self.rooms {
-            if seats.iter().any(|seat| seat.node == to) {
-                let members = seats.iter().map(|seat| RosterMember {
-                    node: (seat.node != to).then_some(seat.node),
-                    ..seat.member.clone()
-                });
-                rosters.push(Entry::Roster(channel.clone(), members.collect()));
-            }
-        }
-        for roster in rosters {
-            self.push(to, roster);
+        for (channel, roster) in self.rosters(to) {
+            self.push(to, Entry::Roster(channel, roster));
         }
     }
 

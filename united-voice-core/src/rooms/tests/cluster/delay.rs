@@ -35,6 +35,8 @@ enum Step {
     Forget(u8),
     /// The engine loses the seat of a user, and runs the join again.
     Rerun(u8),
+    /// A node compares its copies with rosters that are newer.
+    Compare(usize),
     /// A node dies. Its clients come back by others, or by the one that starts in its place.
     Die(usize),
 }
@@ -89,6 +91,10 @@ impl Trial {
                 self.site.engine.rerun(&user(&user_name(*number)));
                 self.has_lost = true;
                 self.exact = [false; NODES];
+            }
+            Step::Compare(node) => {
+                self.site.node(*node).compare_early();
+                self.exact[*node] = false;
             }
             Step::Die(node) => self.die(*node, spice),
         }
@@ -323,6 +329,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         16 => op(),
         3 => (node.clone(), any::<bool>()).prop_map(|(node, off)| Step::CutOff(node, off)),
+        2 => node.clone().prop_map(Step::Compare),
         1 => node.prop_map(Step::Die),
     ]
 }

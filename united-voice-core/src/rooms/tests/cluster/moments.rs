@@ -266,6 +266,27 @@ fn a_seat_that_is_put_back_brings_its_state() {
     site.assert_copies();
 }
 
+/// The node was slow to read its inbox, and its copies were compared with the engine before it had.
+#[test]
+fn a_roster_that_knows_a_move_before_the_inbox_leaves_no_ghost() {
+    let site = Site::new(2);
+    let near = site.seated(0, "near", "a");
+    let beside = site.seated(0, "beside", "b");
+    let mut alice = site.member(1, "alice");
+    for channel in ["a", "b"] {
+        alice.join(channel);
+        while site.node(1).send_one() | site.node(1).receive_one() {}
+        alice.entered().expect("joined");
+    }
+    near.lines();
+    site.node(0).compare_early();
+    assert_eq!(beside.lines(), ["joined b alice"]);
+    site.settle();
+    assert_eq!(near.lines(), ["joined a alice", "left a alice MOVED"]);
+    assert!(beside.lines().is_empty());
+    site.assert_copies();
+}
+
 /// What the engine told was lost with an inbox.
 #[test]
 fn a_roster_changes_the_order_of_members_that_the_copy_knows() {
