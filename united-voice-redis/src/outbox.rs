@@ -233,11 +233,11 @@ impl<A, M> Outbox<A, M> {
     }
 
     /// All messages that were received from a node have been handled, and these are to be refused.
-    /// Their senders hear of that in no other way once they are acknowledged. So no acknowledgement
-    /// leaves before them, and refusals are taken if [`forward`](Self::forward) takes nothing more,
-    /// stay if the node is [cut off](Self::cut_off), and wait for the other node's new inbox if the
-    /// old one is gone. They are forgotten after seven to eight seconds. By then the other node has
-    /// given up the messages that were not acknowledged.
+    /// Their senders hear of that in no other way once they are acknowledged. So no acknowledgement is
+    /// sent before them, and refusals are taken if [`forward`](Self::forward) takes nothing more, stay
+    /// if the node is [cut off](Self::cut_off), wait for the other node's new inbox if the old one is
+    /// gone, and are tried again each tick if the engine is full. They are forgotten after seven to
+    /// eight seconds. By then the other node has given up the messages that were not acknowledged.
     ///
     /// Returns how many refusals were dropped, since nodes have not acknowledged 32 MiB.
     pub fn handled(&mut self, from: Nid, refusals: Vec<Vec<u8>>) -> usize {
@@ -353,10 +353,16 @@ impl<A, M> Outbox<A, M> {
     /// Puts messages that have to be sent again in front of the batch in doubt. Its own messages to
     /// those nodes are among them: a receiver drops what comes after a higher number.
     fn resend_first(&mut self) {
-        self.letters.resend_all_where_due();
+        for sent in &self.batch {
+            // A pack without a message only acknowledges.
+            if let Sent::Pack { node, first, last } = sent
+                && *last > 0
+            {
+                self.letters.resend_from(*node, *first);
+            }
+        }
         let again = self.letters.due();
         self.batch.retain(|sent| match sent {
-            // A pack without a message only acknowledges.
             Sent::Pack { node, .. } => again.iter().all(|(to, _, last)| to != node || *last == 0),
             Sent::Operation { .. } => true,
         });
@@ -404,9 +410,6 @@ impl<A, M> Outbox<A, M> {
     /// ahead of an operation of its own sender.
     fn fill(&mut self) {
         self.let_out_what_is_due();
-        if !self.queue.is_empty() {
-            self.letters.resend_held();
-        }
         for (node, first, last) in self.letters.due() {
             self.batch.push(Sent::Pack { node, first, last });
         }

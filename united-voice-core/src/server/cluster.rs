@@ -71,7 +71,9 @@ impl<D: VoiceDirectory> VoiceServer<D> {
 
     /// Takes a user out of the channel that they are in, on whichever node, as
     /// [`VoiceRoomRegistry::kick`](crate::VoiceRoomRegistry::kick) does. Returns false if they were
-    /// in none.
+    /// in none. For a moment after the engine has lost something, the seat may not be known: then this
+    /// is false too, and the user is taken out once it is. The same goes for the numbers that the
+    /// other methods return.
     ///
     /// # Errors
     ///

@@ -109,7 +109,8 @@ impl Shared {
         for ask in asked {
             match ask {
                 Ask::Host { operation, answer } => {
-                    self.kicks.lock().decided(operation, version);
+                    let now = Instant::now();
+                    self.kicks.lock().decided(operation, version, now);
                     hosts.push(answer);
                 }
                 Ask::Again(operation) if left.more => {

@@ -1,14 +1,18 @@
 //! What the host ended of late. An engine that lost its last second may not know it any more.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use crate::Operation;
 
-/// An end is forgotten after the engine answered so many beats. A replica that takes its place is not
-/// behind for so long.
-const BEATS: u8 = 5;
+/// An end is forgotten so long after it, with the next beat that the engine answers. A replica is not
+/// behind for so long, and no node can be silent for longer and keep its seats: it is the longest
+/// lease.
+const LIFE: Duration = Duration::from_secs(60);
 /// How many are remembered. The oldest goes first.
-const KICKS: usize = 1024;
+const KICKS: usize = 4096;
 
 /// Ends that this node asked for, and that the engine decided.
 #[derive(Debug, Default)]
@@ -20,12 +24,12 @@ pub(super) struct Kicks {
 struct Kick {
     operation: Operation,
     version: u64,
-    beats: u8,
+    since: Instant,
 }
 
 impl Kicks {
     /// The engine decided this operation of the host with this version.
-    pub(super) fn decided(&mut self, operation: Operation, version: u64) {
+    pub(super) fn decided(&mut self, operation: Operation, version: u64, now: Instant) {
         // A channel ends in many steps.
         self.recent.retain(|kick| kick.operation != operation);
         if self.recent.len() == KICKS {
@@ -34,24 +38,22 @@ impl Kicks {
         self.recent.push_back(Kick {
             operation,
             version,
-            beats: 0,
+            since: now,
         });
     }
 
     /// The engine answered a beat, and lacks nothing.
-    pub(super) fn beaten(&mut self) {
-        for kick in &mut self.recent {
-            kick.beats += 1;
-        }
-        self.recent.retain(|kick| kick.beats < BEATS);
+    pub(super) fn beaten(&mut self, now: Instant) {
+        let is_new = |kick: &Kick| now.saturating_duration_since(kick.since) < LIFE;
+        self.recent.retain(is_new);
     }
 
     /// What the engine is asked for again. All of it is remembered as if it had just been decided.
-    pub(super) fn again(&mut self) -> Vec<Operation> {
+    pub(super) fn again(&mut self, now: Instant) -> Vec<Operation> {
         let recent = self.recent.iter_mut();
         recent
             .map(|kick| {
-                kick.beats = 0;
+                kick.since = now;
                 let mut again = kick.operation.clone();
                 if let Operation::Kick { before, .. } | Operation::Clear { before, .. } = &mut again
                 {
@@ -78,33 +80,28 @@ mod tests {
 
     #[test]
     fn what_was_ended_is_asked_for_again_until_it_is_old() {
-        let mut kicks = Kicks::default();
-        kicks.decided(kick(1, None), 7);
-        for _ in 0..BEATS - 1 {
-            kicks.beaten();
-        }
-        kicks.decided(kick(2, None), 8);
-        assert_eq!(kicks.again(), [kick(1, Some(7)), kick(2, Some(8))]);
-        for _ in 0..BEATS - 1 {
-            kicks.beaten();
-        }
-        assert_eq!(kicks.again().len(), 2, "they were young again");
-        for _ in 0..BEATS {
-            kicks.beaten();
-        }
-        assert_eq!(kicks.again(), []);
+        let (mut kicks, start) = (Kicks::default(), Instant::now());
+        kicks.decided(kick(1, None), 7, start);
+        kicks.decided(kick(2, None), 8, start + LIFE / 2);
+        let almost = start + LIFE - Duration::from_millis(1);
+        kicks.beaten(almost);
+        assert_eq!(kicks.again(almost), [kick(1, Some(7)), kick(2, Some(8))]);
+        kicks.beaten(start + LIFE * 3 / 2);
+        assert_eq!(kicks.again(almost).len(), 2, "they were young again");
+        kicks.beaten(almost + LIFE);
+        assert_eq!(kicks.again(start), []);
     }
 
     #[test]
     fn the_oldest_are_forgotten_first() {
-        let mut kicks = Kicks::default();
+        let (mut kicks, now) = (Kicks::default(), Instant::now());
         for user in 0..=KICKS {
-            kicks.decided(kick(user, None), 1);
+            kicks.decided(kick(user, None), 1, now);
         }
-        let again = kicks.again();
+        let again = kicks.again(now);
         assert_eq!((again.len(), &again[0]), (KICKS, &kick(1, Some(1))));
-        kicks.decided(kick(1, None), 2);
-        let again = kicks.again();
+        kicks.decided(kick(1, None), 2, now);
+        let again = kicks.again(now);
         assert_eq!((again.len(), &again[0]), (KICKS, &kick(2, Some(1))));
         assert_eq!(again[KICKS - 1], kick(1, Some(2)));
     }

@@ -275,7 +275,7 @@ impl Run {
             if beaten.operation < ran {
                 return Trouble::Behind;
             }
-            shared.kicks.lock().beaten();
+            shared.kicks.lock().beaten(Instant::now());
             fills = shared.note_inbox(beaten.inbox_length, fills);
             shared.epoch.fetch_max(beaten.epoch, Ordering::SeqCst);
             let recovering = beaten.recovery_us > 0;
@@ -334,8 +334,9 @@ impl Run {
 async fn watch(shared: &Shared, replica: &Replica) -> Trouble {
     let mut tick = interval_at(tokio::time::Instant::now() + TICK, TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut state = shared.state.subscribe();
     loop {
-        // A beat that comes back moves this, and ends a cut.
+        // A beat that comes back moves this. If it ends a cut, the state changes.
         let cut_off_at = shared.pulse.lock().cut_off_at();
         tokio::select! {
             _ = tick.tick() => {
@@ -344,6 +345,7 @@ async fn watch(shared: &Shared, replica: &Replica) -> Trouble {
                 // What is owed to other nodes goes out by this.
                 shared.work.notify_one();
             }
+            _ = state.changed() => {}
             () = sleep_until(cut_off_at.into()), if !shared.is_cut_off() => {}
         }
         shared.note_pulse(replica, Instant::now());

@@ -120,7 +120,7 @@ impl Run {
             }
             (seats, names) = (rest, rest_names);
         }
-        let again = shared.kicks.lock().again().into_iter();
+        let again = shared.kicks.lock().again(Instant::now()).into_iter();
         let again = again.map(|operation| (operation.clone(), Ask::Again(operation)));
         let mut outbox = shared.outbox.lock();
         // What an earlier repair did not send is older than these seats: some of those may be lost.

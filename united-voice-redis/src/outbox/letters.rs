@@ -42,8 +42,9 @@ struct Peer<M> {
     owed: Option<u8>,
     /// What is kept from this number on is to be sent, most of it again.
     send_from: Option<u64>,
-    /// The engine did not take a refusal. What comes after it must not arrive before it.
-    holds: bool,
+    /// Refusals that a full engine did not take. They get a new number with the next tick, since what
+    /// has a higher one than the old may arrive before.
+    held: Vec<Kept<M>>,
     idle: u16,
 }
 
@@ -72,7 +73,13 @@ impl<M> Letters<M> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.peers.values().map(|peer| peer.kept.len()).sum()
+        let peers = self.peers.values();
+        peers.map(|peer| peer.kept.len() + peer.held.len()).sum()
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -97,7 +104,7 @@ impl<M> Letters<M> {
             handled: 0,
             owed: None,
             send_from: None,
-            holds: false,
+            held: Vec::new(),
             idle: 0,
         });
         peer.idle = 0;
@@ -110,18 +117,21 @@ impl<M> Letters<M> {
         }
     }
 
-    /// If something is to be sent to a node, all that is kept is sent again.
-    pub(super) fn resend_all_where_due(&mut self) {
-        for peer in self.peers.values_mut() {
-            peer.send_from = peer.send_from.map(|_| 0);
+    /// If something is to be sent to a node, it begins with this number at least.
+    pub(super) fn resend_from(&mut self, node: u32, number: u64) {
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.send_from = peer.send_from.map(|from| from.min(number));
         }
     }
 
-    /// Refusals that the engine did not take are sent again.
-    pub(super) fn resend_held(&mut self) {
+    /// Sends the refusals again that a full engine did not take, under new numbers.
+    fn send_held(&mut self) {
         for peer in self.peers.values_mut() {
-            if std::mem::take(&mut peer.holds) {
-                peer.send_from = Some(0);
+            for mut kept in peer.held.drain(..) {
+                self.number += 1;
+                kept.number = self.number;
+                peer.send_from.get_or_insert(kept.number);
+                peer.kept.push_back(kept);
             }
         }
     }
@@ -157,11 +167,19 @@ impl<M> Letters<M> {
             .drain(..acknowledged)
             .map(|kept| pack::weight(&kept.message))
             .sum();
+        let copies = pack
+            .messages
+            .iter()
+            .any(|(number, _)| *number <= peer.handled);
         let new = pack
             .messages
             .into_iter()
             .filter(|(number, _)| *number > received);
         let mut messages = Vec::new();
+        if copies {
+            // The acknowledgement may have been lost.
+            peer.owed.get_or_insert(0);
+        }
         for (number, message) in new {
             peer.received = peer.received.max(number);
             messages.push(message);
@@ -229,15 +247,15 @@ impl<M> Letters<M> {
     }
 
     /// Takes back messages that did not arrive this time. Refusals stay: they wait for a new inbox,
-    /// or for a moment if the engine `is_full`.
+    /// or for the next tick if the engine `is_full`.
     pub(super) fn take(&mut self, node: u32, range: RangeInclusive<u64>, is_full: bool) -> Vec<M> {
         let Some(peer) = self.peers.get_mut(&node) else {
             return Vec::new();
         };
         let places = peer.places(&range);
-        let wanted = places.len();
-        let back = peer.take(places, |kept| kept.sent.is_some());
-        peer.holds |= is_full && back.len() < wanted;
+        let mut back = peer.take(places, |kept| is_full || kept.sent.is_some());
+        let refusals = back.extract_if(.., |kept| kept.sent.is_none());
+        peer.held.extend(refusals);
         self.give_back(back)
     }
 
@@ -266,18 +284,32 @@ impl<M> Letters<M> {
             if let Some(owed) = &mut peer.owed {
                 *owed = owed.saturating_add(1);
             }
-            for kept in &mut peer.kept {
+            let mut oldest = 0;
+            for kept in peer.kept.iter_mut().chain(&mut peer.held) {
                 kept.ticks += 1;
+                oldest = oldest.max(kept.ticks);
             }
-            let old = peer.kept.partition_point(|kept| kept.ticks > KEPT_TICKS);
-            let goes = |kept: &Kept<M>| kept.sent.is_some() || kept.ticks > REFUSAL_TICKS;
-            back.extend(peer.take(0..old, goes));
+            if oldest > KEPT_TICKS {
+                back.extend(peer.take(0..peer.kept.len(), Kept::is_old));
+                back.extend(peer.held.extract_if(.., |kept| kept.is_old()));
+            }
         }
-        self.resend_held();
+        self.send_held();
         let back = self.give_back(back);
         // What was kept for them has come back long before.
         self.peers.retain(|_, peer| peer.idle < IDLE_TICKS);
         back
+    }
+}
+
+impl<M> Kept<M> {
+    fn is_old(&self) -> bool {
+        let longest = if self.sent.is_some() {
+            KEPT_TICKS
+        } else {
+            REFUSAL_TICKS
+        };
+        self.ticks > longest
     }
 }
 

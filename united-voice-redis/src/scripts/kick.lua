@@ -1,5 +1,5 @@
 -- The host ends seats: those of a user, everywhere or in one room, or a chunk of those of a room.
--- A node repeats what an engine may have lost, and then only seats up to the first version end.
+-- A node repeats what an engine may have lost. Then only seats end that are not newer than that end.
 -- ARGV: boot, nid, number, reason, version or 0, 'user', user, room or ''
 -- ARGV: boot, nid, number, reason, version or 0, 'room', room
 local number = tonumber(ARGV[3])

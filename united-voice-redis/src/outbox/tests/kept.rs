@@ -208,29 +208,93 @@ fn a_refusal_to_an_inbox_that_is_gone_goes_to_the_new_one() {
 }
 
 #[test]
-fn a_refusal_that_a_full_engine_did_not_take_goes_before_anything_new() {
+fn a_refusal_that_a_full_engine_did_not_take_is_sent_again_and_nothing_else() {
     let mut outbox = Box::new();
     let full = |outbox: &mut Box| {
         let (bounced, progress) = outbox.answered(vec![error("OOM full")]);
         assert!(matches!(progress, Progress::Done), "{progress:?}");
         assert!(bounced.is_empty());
     };
+    say(&mut outbox, OTHER, 1, "a");
+    sent(&mut outbox);
+    succeed(&mut outbox);
     refuse(&mut outbox, "no");
     sent(&mut outbox);
     full(&mut outbox);
     assert!(!outbox.has_work(), "it waits for the next tick");
-    outbox.tick();
-    assert_eq!(sent(&mut outbox), ["00000002.00000001 1:no"]);
-    full(&mut outbox);
-    // The other node would drop it after this one.
-    say(&mut outbox, OTHER, 1, "a");
-    assert_eq!(
-        sent(&mut outbox),
-        ["00000002.00000001 1:no", "00000002.00000001 2:a"]
-    );
+    // The other node drops what comes after a higher number.
+    say(&mut outbox, OTHER, 1, "b");
+    assert_eq!(sent(&mut outbox), ["00000002.00000001 3:b"]);
     succeed(&mut outbox);
+    for number in [4, 5] {
+        outbox.tick();
+        assert_eq!(
+            sent(&mut outbox),
+            [format!("00000002.00000001 {number}:no")]
+        );
+        full(&mut outbox);
+    }
+    assert_eq!(outbox.len(), 3);
     outbox.tick();
-    assert!(!outbox.has_work(), "it was taken");
+    outbox.pipeline(&scripts(), &me());
+    succeed(&mut outbox);
+    for _ in 0..2 {
+        assert!(outbox.tick().is_empty());
+    }
+    assert_eq!(outbox.tick(), ["a", "b"]);
+    assert_eq!(outbox.len(), 1, "it is younger");
+    outbox.tick();
+    outbox.tick();
+    assert!(outbox.is_empty());
+    assert_eq!(outbox.letters.bytes(), 0);
+}
+
+#[test]
+fn a_refusal_that_is_never_taken_is_forgotten() {
+    let mut outbox = Box::new();
+    refuse(&mut outbox, "no");
+    for _ in 0..8 {
+        sent(&mut outbox);
+        outbox.answered(vec![error("OOM full")]);
+        assert!(outbox.tick().is_empty());
+    }
+    assert!(outbox.is_empty() && !outbox.has_work());
+    assert_eq!(outbox.letters.bytes(), 0);
+}
+
+/// What was sent before the batch in doubt has arrived, and a copy might come back from a full engine.
+#[test]
+fn a_refusal_sends_nothing_again_but_the_batch_in_doubt() {
+    let mut outbox = Box::new();
+    say(&mut outbox, OTHER, 1, "a");
+    sent(&mut outbox);
+    succeed(&mut outbox);
+    say(&mut outbox, OTHER, 1, "b");
+    outbox.propose(leave(2), "two").expect("room");
+    sent(&mut outbox);
+    refuse(&mut outbox, "no");
+    outbox.answered(vec![]);
+    assert_eq!(sent(&mut outbox), ["00000002.00000001 2:b,3:no", "1 Leave"]);
+}
+
+#[test]
+fn a_copy_is_acknowledged_again() {
+    let mut outbox = Box::new();
+    let copy = || Pack {
+        from: OTHER,
+        handled: 0,
+        messages: vec![(7, b"offer".to_vec())],
+    };
+    for expected in [1, 0] {
+        assert_eq!(outbox.received(copy()).len(), expected);
+        outbox.handled(OTHER, vec![]);
+        outbox.tick();
+        outbox.tick();
+        assert!(outbox.has_work());
+        sent(&mut outbox);
+        succeed(&mut outbox);
+        assert!(!outbox.has_work());
+    }
 }
 
 /// A sender waits for five to six seconds. A refusal that comes later is of no use.
