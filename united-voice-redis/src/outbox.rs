@@ -234,10 +234,11 @@ impl<A, M> Outbox<A, M> {
 
     /// All messages that were received from a node have been handled, and these are to be refused.
     /// Their senders hear of that in no other way once they are acknowledged. So no acknowledgement is
-    /// sent before them, and refusals are taken if [`forward`](Self::forward) takes nothing more, stay
-    /// if the node is [cut off](Self::cut_off), wait for the other node's new inbox if the old one is
-    /// gone, and are tried again each tick if the engine is full. They are forgotten after seven to
-    /// eight seconds. By then the other node has given up the messages that were not acknowledged.
+    /// sent before the first try to send them. Refusals are taken if [`forward`](Self::forward) takes
+    /// nothing more, stay if the node is [cut off](Self::cut_off), wait for the other node's new inbox
+    /// if the old one is gone, and are tried again each tick if the engine is full. They are forgotten
+    /// after seven to eight seconds. By then the other node has given up the messages that were not
+    /// acknowledged.
     ///
     /// Returns how many refusals were dropped, since nodes have not acknowledged 32 MiB.
     pub fn handled(&mut self, from: Nid, refusals: Vec<Vec<u8>>) -> usize {

@@ -43,7 +43,8 @@ struct Peer<M> {
     /// What is kept from this number on is to be sent, most of it again.
     send_from: Option<u64>,
     /// Refusals that a full engine did not take. They get a new number with the next tick, since what
-    /// has a higher one than the old may arrive before.
+    /// has a higher one than the old may arrive before. If the old one arrived all the same, its sender
+    /// hears of it twice.
     held: Vec<Kept<M>>,
     idle: u16,
 }
@@ -117,7 +118,7 @@ impl<M> Letters<M> {
         }
     }
 
-    /// If something is to be sent to a node, it begins with this number at least.
+    /// If something is to be sent to a node, it begins with this number or an earlier one.
     pub(super) fn resend_from(&mut self, node: u32, number: u64) {
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.send_from = peer.send_from.map(|from| from.min(number));
@@ -253,6 +254,10 @@ impl<M> Letters<M> {
             return Vec::new();
         };
         let places = peer.places(&range);
+        if is_full {
+            // The pack acknowledged something, too.
+            peer.owed.get_or_insert(0);
+        }
         let mut back = peer.take(places, |kept| is_full || kept.sent.is_some());
         let refusals = back.extract_if(.., |kept| kept.sent.is_none());
         peer.held.extend(refusals);
