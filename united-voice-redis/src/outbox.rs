@@ -14,12 +14,14 @@ use std::{
 use redis::{Pipeline, Value};
 
 use self::{
+    answers::{Taken, operation_answered, pack_answered},
     letters::Letters,
     queue::{Queue, Waiting},
     speaking::{Said, Speaking, Word},
 };
-use crate::{Nid, Operation, PACK_BYTES, Pack, Ran, Registration, ScriptError, Scripts, pack};
+use crate::{Nid, Operation, PACK_BYTES, Pack, Registration, ScriptError, Scripts, pack};
 
+mod answers;
 mod letters;
 mod queue;
 mod speaking;
@@ -462,42 +464,6 @@ impl<A, M> Outbox<A, M> {
                 }
             }
         }
-    }
-}
-
-/// `None` if the operation is done.
-fn operation_answered(operation: &mut Operation, answer: Value) -> Option<Progress> {
-    match Ran::parse(answer) {
-        Ok(Ran::Now | Ran::Before) => None,
-        Ok(Ran::Gap) => Some(Progress::Gap),
-        Err(ScriptError::NoMemory) => {
-            // All that follows is a gap until somebody uses up the number.
-            *operation = Operation::Skip;
-            Some(Progress::Again)
-        }
-        Err(ScriptError::NotLoaded) => Some(Progress::Load),
-        Err(error @ (ScriptError::Engine(_) | ScriptError::Unexpected)) => {
-            Some(Progress::Cut(error))
-        }
-        Err(error) => Some(Progress::Ended(error)),
-    }
-}
-
-/// Whether the engine took a pack.
-enum Taken {
-    Yes,
-    /// Its node has died, or has registered anew and this one does not know yet.
-    NoInbox,
-    /// The engine has no memory.
-    Full,
-}
-
-fn pack_answered(answer: Value) -> Result<Taken, ScriptError> {
-    match answer.extract_error().map_err(ScriptError::from) {
-        Ok(Value::Nil) => Ok(Taken::NoInbox),
-        Ok(_) => Ok(Taken::Yes),
-        Err(ScriptError::NoMemory) => Ok(Taken::Full),
-        Err(error) => Err(error),
     }
 }
 

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::LEASES;
 use crate::Operation;
 
 /// An end is forgotten so long after it, with the next beat that the engine answers. A replica is not
-/// behind for so long, and no node can be silent for longer and keep its seats: it is the longest
-/// lease.
-const LIFE: Duration = Duration::from_secs(60);
+/// behind for so long, and no node can be silent for longer and keep its seats.
+const LIFE: Duration = *LEASES.end();
 /// How many are remembered. The oldest goes first.
 const KICKS: usize = 4096;
 

@@ -128,7 +128,7 @@ impl Run {
         // A leave or a state that waits may be of one of these seats. Before them it would find no
         // seat, or they would undo it.
         outbox.propose_first(chunks);
-        // No node waits for a member that will not be back.
+        // Before the seats of this node, and of those that come later: each asks whether it was ended.
         outbox.propose_first(again.collect());
     }
 }

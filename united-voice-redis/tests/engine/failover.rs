@@ -57,6 +57,33 @@ pub(crate) fn promote(replica: &Engine) {
     tell(replica, &["REPLICAOF", "NO", "ONE"]);
 }
 
+/// An engine with a replica, and three nodes, of which the third has a way of its own.
+struct Apart {
+    primary: Engine,
+    replica: Engine,
+    most: Proxy,
+    third: Proxy,
+    nodes: Nodes,
+}
+
+impl Apart {
+    async fn start(directory: ClusterDirectory) -> Self {
+        let (primary, replica) = (Engine::start(), Engine::start());
+        follow(&replica, &primary);
+        let most = Proxy::before(primary.address()).await;
+        let third = Proxy::before(primary.address()).await;
+        let urls = [most.url(), most.url(), third.url()];
+        let nodes = Nodes::start_by(&primary, &urls, directory).await;
+        Self {
+            primary,
+            replica,
+            most,
+            third,
+            nodes,
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_is_behind_gets_what_it_lacks_and_nobody_is_told() {
     let (primary, replica) = (Engine::start(), Engine::start());
@@ -104,16 +131,15 @@ async fn a_replica_that_is_behind_gets_what_it_lacks_and_nobody_is_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_that_was_filled_meanwhile_costs_its_member_a_1013_and_nothing_else() {
-    let (primary, replica) = (Engine::start(), Engine::start());
-    follow(&replica, &primary);
-    let (most, third) = (
-        Proxy::before(primary.address()).await,
-        Proxy::before(primary.address()).await,
-    );
-    let urls = [most.url(), most.url(), third.url()];
     let directory = ClusterDirectory::default();
     directory.limit(&ChannelId::new("a").expect("an id"), 5);
-    let nodes = Nodes::start_by(&primary, &urls, directory).await;
+    let Apart {
+        primary,
+        replica,
+        most,
+        third,
+        nodes,
+    } = Apart::start(directory).await;
     let mut clients = people(&nodes).await;
     detach(&replica, &primary).await;
     // The replica does not know that Eve took the last place.
@@ -140,14 +166,13 @@ async fn a_place_that_was_filled_meanwhile_costs_its_member_a_1013_and_nothing_e
 /// The replica lacks the kick of one, and the seat of the other when that one is kicked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_kicked_around_a_failover_stays_away_and_is_told_why() {
-    let (primary, replica) = (Engine::start(), Engine::start());
-    follow(&replica, &primary);
-    let (most, third) = (
-        Proxy::before(primary.address()).await,
-        Proxy::before(primary.address()).await,
-    );
-    let urls = [most.url(), most.url(), third.url()];
-    let nodes = Nodes::start_by(&primary, &urls, ClusterDirectory::default()).await;
+    let Apart {
+        primary,
+        replica,
+        most,
+        third,
+        nodes,
+    } = Apart::start(ClusterDirectory::default()).await;
     let mut clients = people(&nodes).await;
     let mut dora = Client::joined(&nodes, 2, "dora").await;
     detach(&replica, &primary).await;
@@ -181,14 +206,13 @@ async fn who_is_kicked_around_a_failover_stays_away_and_is_told_why() {
 /// the replica lacks some seconds after the others. They must not take its members for gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_notices_the_failover_last_costs_its_members_nothing() {
-    let (primary, replica) = (Engine::start(), Engine::start());
-    follow(&replica, &primary);
-    let (most, third) = (
-        Proxy::before(primary.address()).await,
-        Proxy::before(primary.address()).await,
-    );
-    let urls = [most.url(), most.url(), third.url()];
-    let nodes = Nodes::start_by(&primary, &urls, ClusterDirectory::default()).await;
+    let Apart {
+        primary,
+        replica,
+        most,
+        third,
+        nodes,
+    } = Apart::start(ClusterDirectory::default()).await;
     let mut clients = people(&nodes).await;
     detach(&replica, &primary).await;
     let eve = Client::joined(&nodes, 2, "eve").await;

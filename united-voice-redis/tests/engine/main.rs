@@ -4,6 +4,7 @@ mod acl;
 mod anew;
 mod cluster;
 mod connection;
+mod ends;
 mod events;
 mod failover;
 mod faults;

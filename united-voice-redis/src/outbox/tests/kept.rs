@@ -2,6 +2,20 @@
 
 use super::*;
 
+/// Sends as much as may be without an acknowledgement.
+fn fill_up(outbox: &mut Box) {
+    for _ in 0..16 {
+        outbox
+            .forward(OTHER, 1, vec![0; 1 << 20], "x")
+            .expect("room");
+    }
+    while outbox.has_work() {
+        sent(outbox);
+        succeed(outbox);
+    }
+    assert_eq!(outbox.forward(OTHER, 1, vec![], "y"), Err(Saturated("y")));
+}
+
 /// Its node may have registered anew, and each message may have arrived if it was sent before. So their
 /// senders learn no more than that.
 #[test]
@@ -19,16 +33,7 @@ fn a_message_to_an_inbox_that_is_gone_or_full_comes_back() {
 #[test]
 fn messages_that_nobody_acknowledges_are_limited_and_come_back() {
     let mut outbox = Box::new();
-    for _ in 0..16 {
-        outbox
-            .forward(OTHER, 1, vec![0; 1 << 20], "x")
-            .expect("room");
-    }
-    while outbox.has_work() {
-        sent(&mut outbox);
-        succeed(&mut outbox);
-    }
-    assert_eq!(outbox.forward(OTHER, 1, vec![], "y"), Err(Saturated("y")));
+    fill_up(&mut outbox);
     for _ in 0..5 {
         assert!(outbox.tick().is_empty());
     }
@@ -175,16 +180,7 @@ fn a_message_is_acknowledged_with_its_refusal_and_not_before() {
 #[test]
 fn a_refusal_is_taken_if_messages_are_not() {
     let mut outbox = Box::new();
-    for _ in 0..16 {
-        outbox
-            .forward(OTHER, 1, vec![0; 1 << 20], "x")
-            .expect("room");
-    }
-    while outbox.has_work() {
-        sent(&mut outbox);
-        succeed(&mut outbox);
-    }
-    assert_eq!(outbox.forward(OTHER, 1, vec![], "y"), Err(Saturated("y")));
+    fill_up(&mut outbox);
     refuse(&mut outbox, "no");
     assert_eq!(sent(&mut outbox), ["00000002.00000001 17:no"]);
     succeed(&mut outbox);
